@@ -1,0 +1,56 @@
+//! One file per family of commands: parse arguments, call a type, shape the reply.
+
+pub mod string;
+
+use crate::resp::{Args, Reply};
+use crate::store::{Key, Result, Stop, Txn};
+
+/// One call of a command over data: its arguments and what of its surroundings it may see.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// The command's name included.
+    pub args: Args<'a>,
+    /// The selected database.
+    pub db: usize,
+    pub limits: &'a CallLimits,
+}
+
+/// Options that commands over data go by.
+#[derive(Clone, Debug)]
+pub struct CallLimits {
+    /// Longest string, in bytes: `proto-max-bulk-len`.
+    pub max_string: u64,
+    /// How many databases there are.
+    pub databases: usize,
+}
+
+/// A command over data. It may be run any number of times before its transaction is applied.
+pub type Handler = fn(&mut Txn, &Call) -> Result<Reply>;
+
+impl<'a> Call<'a> {
+    /// The key that argument `i` names.
+    pub fn key(&self, i: usize) -> Key<'a> {
+        Key {
+            db: self.db,
+            name: self.arg(i),
+        }
+    }
+
+    /// Argument `i`; dispatch has checked that the command's arity includes it.
+    pub fn arg(&self, i: usize) -> &'a [u8] {
+        self.args
+            .get(i)
+            .unwrap_or_else(|| unreachable!("argument {i} is beyond the arity"))
+    }
+}
+
+/// Whether an argument is the given option, in any case.
+pub fn is_option(arg: &[u8], option: &str) -> bool {
+    arg.eq_ignore_ascii_case(option.as_bytes())
+}
+
+pub const SYNTAX: &str = "ERR syntax error";
+
+pub fn syntax_error<T>() -> Result<T> {
+    Stop::error(SYNTAX)
+}

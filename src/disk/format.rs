@@ -1,0 +1,479 @@
+//! Every byte on disk, as a grammar above the code that encodes it.
+//!
+//! ```text
+//! id         := n:u8 byte*n            n in 1..=8, big endian, no leading zero byte (0 is "1 00"):
+//!                                      short, and in byte order it sorts by number
+//! namespace  := id                     what a numbered database is called on disk; FLUSHDB takes a new one
+//! deadline   := u64 big endian         Unix time in milliseconds
+//!
+//! family "default" (system):
+//!   "format"                -> version:u32 be                  see FORMAT_VERSION
+//!   "next-id"               -> u64 be                          every id below it may be in use
+//!   "db" number:u32 be      -> namespace:u64 be keys:u64 be expires:u64 be
+//!   "script" sha1:40 bytes  -> reserved
+//!
+//! family "meta": one record a key
+//!   namespace key           -> header body
+//!   header                  := head:u8 [deadline]              deadline present iff head & 0x80
+//!   head                    := kind in the low 7 bits: 1 = string, 2 = long string
+//!   body of a string        := byte*                           the value whole, at most SEGMENT bytes
+//!   body of a long string   := id:u64 be length:u64 be         its bytes are in family "segment"
+//!
+//! family "segment": the bytes of long strings
+//!   id:u64 be index:u32 be  -> byte*                           bytes index*SEGMENT.. of the value, at most SEGMENT of
+//!                                                              them; a byte beyond the record, or a record that is
+//!                                                              not there, is zero
+//!
+//! family "expire": which keys have a deadline, in its order
+//!   deadline namespace key  -> (empty)
+//!
+//! family "gc": what was unlinked and is to be reclaimed
+//!   id:u64 be               -> 1 segments:u32 be               a long string's records
+//!                            | 2 keys:u64 be                   a namespace and all that its keys own
+//! ```
+
+use std::fmt;
+
+/// The layout above. A store with another number is not opened: never a guess.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Longest string that lives whole in its `meta` record, and the size of a long string's segments, in bytes.
+pub const SEGMENT: usize = 8192;
+
+/// A column family. The number is part of a [`RecordKey`] in memory only, never on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Family {
+    System = 0,
+    Meta = 1,
+    Segment = 2,
+    Expire = 3,
+    Gc = 4,
+}
+
+impl Family {
+    pub const ALL: [Family; 5] = [
+        Family::System,
+        Family::Meta,
+        Family::Segment,
+        Family::Expire,
+        Family::Gc,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::System => "default",
+            Family::Meta => "meta",
+            Family::Segment => "segment",
+            Family::Expire => "expire",
+            Family::Gc => "gc",
+        }
+    }
+
+    fn from_tag(tag: u8) -> Family {
+        Family::ALL[tag as usize]
+    }
+}
+
+/// What a key holds: the low bits of a header's first byte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    String = 1,
+    LongString = 2,
+}
+
+const DEADLINE_FLAG: u8 = 0x80;
+
+/// The header of a `meta` record, decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    pub kind: Kind,
+    /// Unix milliseconds after which the key is gone.
+    pub deadline: Option<u64>,
+}
+
+impl Header {
+    /// The header and the length of its encoding.
+    pub fn decode(record: &[u8]) -> Result<(Header, usize), Malformed> {
+        let (&head, rest) = record.split_first().ok_or(Malformed("empty meta record"))?;
+        let kind = match head & !DEADLINE_FLAG {
+            1 => Kind::String,
+            2 => Kind::LongString,
+            _ => return Err(Malformed("unknown kind in a meta record")),
+        };
+        if head & DEADLINE_FLAG == 0 {
+            return Ok((Header { kind, deadline: None }, 1));
+        }
+        let bytes = rest
+            .first_chunk()
+            .ok_or(Malformed("short deadline in a meta record"))?;
+        Ok((
+            Header {
+                kind,
+                deadline: Some(u64::from_be_bytes(*bytes)),
+            },
+            9,
+        ))
+    }
+
+    /// Writes the encoding into `out` and says how much of it was used.
+    pub fn encode(self, out: &mut [u8; 9]) -> usize {
+        out[0] = self.kind as u8;
+        let Some(deadline) = self.deadline else { return 1 };
+        out[0] |= DEADLINE_FLAG;
+        out[1..].copy_from_slice(&deadline.to_be_bytes());
+        9
+    }
+}
+
+/// The body of a long string's `meta` record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LongString {
+    pub id: u64,
+    pub length: u64,
+}
+
+impl LongString {
+    pub fn decode(body: &[u8]) -> Result<LongString, Malformed> {
+        let (id, length) = two_u64(body).ok_or(Malformed("body of a long string"))?;
+        Ok(LongString { id, length })
+    }
+
+    pub fn encode(self) -> [u8; 16] {
+        let mut out = [0; 16];
+        out[..8].copy_from_slice(&self.id.to_be_bytes());
+        out[8..].copy_from_slice(&self.length.to_be_bytes());
+        out
+    }
+
+    pub fn segments(self) -> u32 {
+        self.length.div_ceil(SEGMENT as u64) as u32
+    }
+}
+
+/// What a `gc` record says is to be reclaimed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Garbage {
+    Segments { count: u32 },
+    Namespace { keys: u64 },
+}
+
+impl Garbage {
+    pub fn encode(self) -> Vec<u8> {
+        match self {
+            Garbage::Segments { count } => [&[1][..], &count.to_be_bytes()].concat(),
+            Garbage::Namespace { keys } => [&[2][..], &keys.to_be_bytes()].concat(),
+        }
+    }
+
+    pub fn decode(value: &[u8]) -> Result<Garbage, Malformed> {
+        match value {
+            [1, rest @ ..] if rest.len() == 4 => Ok(Garbage::Segments {
+                count: u32::from_be_bytes(rest.try_into().unwrap_or_default()),
+            }),
+            [2, rest @ ..] if rest.len() == 8 => Ok(Garbage::Namespace {
+                keys: u64::from_be_bytes(rest.try_into().unwrap_or_default()),
+            }),
+            _ => Err(Malformed("gc record")),
+        }
+    }
+}
+
+/// A numbered database, as its system record keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Database {
+    pub namespace: u64,
+    pub keys: u64,
+    pub expires: u64,
+}
+
+impl Database {
+    pub fn decode(value: &[u8]) -> Result<Database, Malformed> {
+        let bad = Malformed("database record");
+        let (namespace, keys) = value.get(..16).and_then(two_u64).ok_or(bad)?;
+        let expires = value[16..].try_into().map_err(|_| bad)?;
+        Ok(Database {
+            namespace,
+            keys,
+            expires: u64::from_be_bytes(expires),
+        })
+    }
+
+    pub fn encode(self) -> [u8; 24] {
+        let mut out = [0; 24];
+        out[..8].copy_from_slice(&self.namespace.to_be_bytes());
+        out[8..16].copy_from_slice(&self.keys.to_be_bytes());
+        out[16..].copy_from_slice(&self.expires.to_be_bytes());
+        out
+    }
+}
+
+fn two_u64(bytes: &[u8]) -> Option<(u64, u64)> {
+    let bytes: &[u8; 16] = bytes.try_into().ok()?;
+    let (a, b) = bytes.split_at(8);
+    Some((
+        u64::from_be_bytes(a.try_into().ok()?),
+        u64::from_be_bytes(b.try_into().ok()?),
+    ))
+}
+
+/// Bytes on disk that no version of Redkeep writes: damage, or a bug.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Malformed(pub &'static str);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "malformed {}", self.0)
+    }
+}
+
+/// `id` as the short, ordered form: length byte, then big endian without leading zeros.
+fn ordered_id(id: u64) -> ([u8; 9], usize) {
+    let skip = (id.leading_zeros() as usize / 8).min(7);
+    let mut out = [0; 9];
+    out[0] = (8 - skip) as u8;
+    out[1..9 - skip].copy_from_slice(&id.to_be_bytes()[skip..]);
+    (out, 9 - skip)
+}
+
+/// The id at the head of `bytes`, and what follows it.
+pub fn split_ordered_id(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (&n, rest) = bytes.split_first()?;
+    if !(1..=8).contains(&n) || rest.len() < n as usize {
+        return None;
+    }
+    let (id, rest) = rest.split_at(n as usize);
+    Some((id.iter().fold(0, |acc, &b| acc << 8 | u64::from(b)), rest))
+}
+
+/// The prefix that all `meta` keys of a namespace share.
+pub fn namespace_prefix(namespace: u64) -> Vec<u8> {
+    let (id, n) = ordered_id(namespace);
+    id[..n].to_vec()
+}
+
+/// The smallest byte string above every string that begins with `prefix`; `None` if there is no such bound.
+pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|&b| b != 0xff)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+/// An `expire` key taken apart: deadline, namespace, key.
+pub fn split_expire_key(bytes: &[u8]) -> Result<(u64, u64, &[u8]), Malformed> {
+    let bad = Malformed("expire key");
+    let (deadline, rest) = bytes.split_first_chunk().ok_or(bad)?;
+    let (namespace, key) = split_ordered_id(rest).ok_or(bad)?;
+    Ok((u64::from_be_bytes(*deadline), namespace, key))
+}
+
+/// How many bytes of a record key are kept without an allocation.
+const INLINE: usize = 30;
+
+/// The name of a record: its family and its key there. Most fit inline, so that the hot tier compares them without
+/// following a pointer.
+#[derive(Clone)]
+pub struct RecordKey(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Inline { len: u8, bytes: [u8; INLINE] },
+    Heap(Box<[u8]>),
+}
+
+impl RecordKey {
+    fn from_parts(family: Family, parts: [&[u8]; 3]) -> RecordKey {
+        let len = 1 + parts[0].len() + parts[1].len() + parts[2].len();
+        if len <= INLINE {
+            let mut bytes = [0; INLINE];
+            bytes[0] = family as u8;
+            let mut at = 1;
+            for part in parts {
+                bytes[at..at + part.len()].copy_from_slice(part);
+                at += part.len();
+            }
+            return RecordKey(Repr::Inline {
+                len: len as u8,
+                bytes,
+            });
+        }
+        let mut bytes = Vec::with_capacity(len);
+        bytes.push(family as u8);
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        RecordKey(Repr::Heap(bytes.into_boxed_slice()))
+    }
+
+    pub fn new(family: Family, key: &[u8]) -> RecordKey {
+        RecordKey::from_parts(family, [key, b"", b""])
+    }
+
+    pub fn meta(namespace: u64, key: &[u8]) -> RecordKey {
+        let (id, n) = ordered_id(namespace);
+        RecordKey::from_parts(Family::Meta, [&id[..n], key, b""])
+    }
+
+    pub fn segment(id: u64, index: u32) -> RecordKey {
+        RecordKey::from_parts(Family::Segment, [&id.to_be_bytes(), &index.to_be_bytes(), b""])
+    }
+
+    pub fn expire(deadline: u64, namespace: u64, key: &[u8]) -> RecordKey {
+        let (id, n) = ordered_id(namespace);
+        RecordKey::from_parts(Family::Expire, [&deadline.to_be_bytes(), &id[..n], key])
+    }
+
+    pub fn garbage(id: u64) -> RecordKey {
+        RecordKey::from_parts(Family::Gc, [&id.to_be_bytes(), b"", b""])
+    }
+
+    pub fn database(number: usize) -> RecordKey {
+        RecordKey::from_parts(Family::System, [b"db", &(number as u32).to_be_bytes(), b""])
+    }
+
+    pub fn next_id() -> RecordKey {
+        RecordKey::from_parts(Family::System, [b"next-id", b"", b""])
+    }
+
+    pub fn format() -> RecordKey {
+        RecordKey::from_parts(Family::System, [b"format", b"", b""])
+    }
+
+    /// Family tag and key: what equality, order and hash go by.
+    pub fn tagged(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Heap(bytes) => bytes,
+        }
+    }
+
+    pub fn family(&self) -> Family {
+        Family::from_tag(self.tagged()[0])
+    }
+
+    /// The key in its family, as it is on disk.
+    pub fn key(&self) -> &[u8] {
+        &self.tagged()[1..]
+    }
+
+    /// The namespace, for a `meta` record.
+    pub fn namespace(&self) -> Option<u64> {
+        match self.family() {
+            Family::Meta => split_ordered_id(self.key()).map(|(id, _)| id),
+            _ => None,
+        }
+    }
+
+    /// Bytes held outside the value itself.
+    pub fn heap_len(&self) -> usize {
+        match &self.0 {
+            Repr::Inline { .. } => 0,
+            Repr::Heap(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl PartialEq for RecordKey {
+    fn eq(&self, other: &RecordKey) -> bool {
+        self.tagged() == other.tagged()
+    }
+}
+
+impl Eq for RecordKey {}
+
+impl PartialOrd for RecordKey {
+    fn partial_cmp(&self, other: &RecordKey) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for RecordKey {
+    fn cmp(&self, other: &RecordKey) -> std::cmp::Ordering {
+        self.tagged().cmp(other.tagged())
+    }
+}
+
+impl std::hash::Hash for RecordKey {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write(self.tagged());
+    }
+}
+
+impl fmt::Debug for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}:{}", self.family(), self.key().escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_number_and_come_back() {
+        let ids = [0, 1, 255, 256, 65_535, 65_536, u64::MAX >> 8, u64::MAX];
+        let encoded: Vec<_> = ids.iter().map(|&id| namespace_prefix(id)).collect();
+        assert!(encoded.is_sorted());
+        for (id, bytes) in ids.iter().zip(&encoded) {
+            assert_eq!(split_ordered_id(bytes), Some((*id, &b""[..])));
+        }
+    }
+
+    #[test]
+    fn headers_come_back_and_damage_is_named() {
+        for deadline in [None, Some(0), Some(u64::MAX)] {
+            for kind in [Kind::String, Kind::LongString] {
+                let header = Header { kind, deadline };
+                let mut out = [0; 9];
+                let n = header.encode(&mut out);
+                assert_eq!(Header::decode(&out[..n]), Ok((header, n)));
+            }
+        }
+        for bad in [&b""[..], b"\x00", b"\x7f", b"\x81\x00\x00"] {
+            assert!(Header::decode(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn every_record_body_comes_back() {
+        let long = LongString {
+            id: 7,
+            length: 1 << 29,
+        };
+        assert_eq!(LongString::decode(&long.encode()), Ok(long));
+        assert_eq!(long.segments(), 65_536);
+        let db = Database {
+            namespace: 300,
+            keys: 5,
+            expires: 2,
+        };
+        assert_eq!(Database::decode(&db.encode()), Ok(db));
+        for garbage in [
+            Garbage::Segments { count: 9 },
+            Garbage::Namespace { keys: 1 << 40 },
+        ] {
+            assert_eq!(Garbage::decode(&garbage.encode()), Ok(garbage));
+        }
+        let key = RecordKey::expire(5, 300, b"k");
+        assert_eq!(split_expire_key(key.key()), Ok((5, 300, &b"k"[..])));
+    }
+
+    #[test]
+    fn record_keys_are_equal_whether_inline_or_not() {
+        let long = vec![b'k'; 100];
+        for key in [&b""[..], b"k", &long] {
+            let a = RecordKey::meta(9, key);
+            assert_eq!(a, RecordKey::new(Family::Meta, a.key()));
+            assert_eq!(a.namespace(), Some(9));
+            assert_eq!(split_ordered_id(a.key()), Some((9, key)));
+        }
+        assert_eq!(size_of::<RecordKey>(), 32);
+    }
+
+    #[test]
+    fn a_prefix_ends_where_the_next_begins() {
+        assert_eq!(prefix_end(b"ab"), Some(b"ac".to_vec()));
+        assert_eq!(prefix_end(b"a\xff\xff"), Some(b"b".to_vec()));
+        assert_eq!(prefix_end(b"\xff"), None);
+    }
+}

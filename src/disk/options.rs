@@ -1,0 +1,85 @@
+//! How RocksDB is set up, and why.
+
+use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, Options};
+
+use super::format::Family;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Compression {
+    None,
+    Lz4,
+    Zstd,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct DiskOptions {
+    /// Size in bytes of a memtable before it is written out.
+    pub write_buffer: usize,
+    /// Size in bytes of the cache of uncompressed blocks, which holds index and filter blocks too.
+    pub block_cache: usize,
+    pub background_jobs: usize,
+    pub compression: Compression,
+}
+
+/// Bits a key in the filters: a lookup of an absent key reads a block once in a hundred times.
+const BLOOM_BITS: f64 = 10.0;
+const BLOCK_SIZE: usize = 8 << 10;
+/// A family takes at most this many memtables: one open, the others being written out.
+const MEMTABLES: i32 = 3;
+/// How much is written between two gentle syncs of a table file, so that none of them is a storm.
+const BYTES_PER_SYNC: u64 = 1 << 20;
+
+impl DiskOptions {
+    pub(super) fn cache(&self) -> Cache {
+        Cache::new_lru_cache(self.block_cache)
+    }
+
+    pub(super) fn database(&self) -> Options {
+        let mut o = Options::default();
+        o.create_if_missing(true);
+        o.create_missing_column_families(true);
+        o.set_max_background_jobs(self.background_jobs as i32);
+        // All writes come from one thread at a time: what makes concurrent writers fast only costs here.
+        o.set_allow_concurrent_memtable_write(false);
+        o.set_enable_write_thread_adaptive_yield(false);
+        // The log holds at most what the memtables hold, so a start after a crash reads little.
+        o.set_max_total_wal_size(2 * self.write_buffer as u64);
+        o.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+        o.set_avoid_unnecessary_blocking_io(true);
+        o.set_bytes_per_sync(BYTES_PER_SYNC);
+        o.set_keep_log_file_num(4);
+        o.set_max_log_file_size(4 << 20);
+        o.set_stats_persist_period_sec(0);
+        o.set_stats_dump_period_sec(0);
+        o.set_max_open_files(-1);
+        o
+    }
+
+    pub(super) fn family(&self, family: Family, cache: &Cache) -> Options {
+        let mut o = Options::default();
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(cache);
+        table.set_block_size(BLOCK_SIZE);
+        table.set_cache_index_and_filter_blocks(true);
+        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        table.set_format_version(6);
+        if matches!(family, Family::Meta | Family::Segment) {
+            table.set_bloom_filter(BLOOM_BITS, false);
+        }
+        o.set_block_based_table_factory(&table);
+        o.set_write_buffer_size(self.write_buffer);
+        o.set_max_write_buffer_number(MEMTABLES);
+        o.set_level_compaction_dynamic_level_bytes(true);
+        o.set_level_zero_file_num_compaction_trigger(4);
+        o.set_target_file_size_base((self.write_buffer as u64).max(8 << 20));
+        o.set_max_bytes_for_level_base(4 * self.write_buffer as u64);
+        let lower = match self.compression {
+            Compression::None => DBCompressionType::None,
+            Compression::Lz4 => DBCompressionType::Lz4,
+            Compression::Zstd => DBCompressionType::Zstd,
+        };
+        // Level 0 is rewritten soonest: compressing it would be work for nothing.
+        o.set_compression_per_level(&[DBCompressionType::None, DBCompressionType::None, lower]);
+        o
+    }
+}

@@ -1,0 +1,120 @@
+//! What the server knows of each connection, for CLIENT LIST and the like: shared by the session, which writes it, and
+//! the registry, which others read.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::task::Waker;
+
+use crate::resp::Protocol;
+
+pub struct Client {
+    pub id: u64,
+    /// "ip:port", or the path of the unix socket and ":0".
+    pub address: String,
+    pub local_address: String,
+    pub is_unix: bool,
+    pub name: RefCell<Vec<u8>>,
+    pub library: RefCell<Vec<u8>>,
+    pub library_version: RefCell<Vec<u8>>,
+    pub user: RefCell<String>,
+    pub db: Cell<usize>,
+    pub protocol: Cell<Protocol>,
+    pub created_ms: u64,
+    pub active_ms: Cell<u64>,
+    /// The command last run, in lower case, with its subcommand behind '|'.
+    pub command: Cell<&'static str>,
+    pub subcommand: Cell<&'static str>,
+    pub no_evict: Cell<bool>,
+    pub no_touch: Cell<bool>,
+    pub input_bytes: Cell<usize>,
+    pub output_bytes: Cell<usize>,
+    /// CLIENT KILL was said: the connection ends at its next turn.
+    pub killed: Cell<bool>,
+    /// Waits for records, a commit or a view.
+    pub waiting: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Client {
+    /// Remembers whom to wake for [`Client::kill`].
+    pub fn set_waker(&self, waker: &Waker) {
+        let mut slot = self.waker.borrow_mut();
+        if !slot.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *slot = Some(waker.clone());
+        }
+    }
+
+    /// Ends the connection, once it has been given the reply it is writing.
+    pub fn kill(&self) {
+        self.killed.set(true);
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// How a connection introduces itself.
+pub struct Peer {
+    pub address: String,
+    pub local_address: String,
+    pub is_unix: bool,
+}
+
+/// All connections, by id.
+#[derive(Default)]
+pub struct Clients {
+    by_id: BTreeMap<u64, Rc<Client>>,
+    last_id: u64,
+}
+
+impl Clients {
+    pub fn add(&mut self, peer: Peer, now_ms: u64) -> Rc<Client> {
+        self.last_id += 1;
+        let client = Rc::new(Client {
+            id: self.last_id,
+            address: peer.address,
+            local_address: peer.local_address,
+            is_unix: peer.is_unix,
+            name: RefCell::default(),
+            library: RefCell::default(),
+            library_version: RefCell::default(),
+            user: RefCell::new("default".to_owned()),
+            db: Cell::new(0),
+            protocol: Cell::new(Protocol::Resp2),
+            created_ms: now_ms,
+            active_ms: Cell::new(now_ms),
+            command: Cell::new("NULL"),
+            subcommand: Cell::new(""),
+            no_evict: Cell::new(false),
+            no_touch: Cell::new(false),
+            input_bytes: Cell::new(0),
+            output_bytes: Cell::new(0),
+            killed: Cell::new(false),
+            waiting: Cell::new(false),
+            waker: RefCell::default(),
+        });
+        self.by_id.insert(client.id, client.clone());
+        client
+    }
+
+    pub fn remove(&mut self, id: u64) {
+        self.by_id.remove(&id);
+    }
+
+    pub fn get(&self, id: u64) -> Option<&Rc<Client>> {
+        self.by_id.get(&id)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Rc<Client>> {
+        self.by_id.values()
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}

@@ -1,0 +1,12 @@
+//! PING and its like.
+
+use crate::exec::{Engine, Session};
+use crate::resp::{Args, Reply};
+
+pub fn ping(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    match args.len() {
+        1 => Reply::simple("PONG"),
+        2 => Reply::bulk(args[1].to_vec()),
+        _ => Reply::err("ERR wrong number of arguments for 'ping' command"),
+    }
+}

@@ -1,0 +1,271 @@
+//! From a request to its reply: find the row, check what must hold, run the handler, apply its transaction.
+
+use std::task::Waker;
+
+use super::session::State;
+use super::table::{self, Command, Control, Run, flag};
+use super::{Engine, Session, Viewed};
+use crate::command::{Call, Handler};
+use crate::resp::{Args, OwnedArgs, Reply};
+use crate::store::{Stop, Ticket};
+
+impl Session {
+    /// Whether the request that was set aside, if there is one, can go on.
+    pub(super) fn is_awake(&mut self, engine: &mut Engine, waker: &Waker) -> bool {
+        match self.state {
+            State::Ready => true,
+            State::Faulted(ticket) => {
+                let ready = engine.store.is_ready(ticket);
+                if ready {
+                    // Pins stay until the request is through; those of an earlier fault of the same request go now,
+                    // as this run will fault again if it still wants what they held.
+                    self.state = State::Ready;
+                } else {
+                    engine.faulted.insert(ticket, waker.clone());
+                }
+                ready
+            }
+            State::AwaitingCommit(epoch) => {
+                let settled = epoch <= engine.store.settled();
+                if !settled {
+                    engine.wake_when_settled(epoch, waker);
+                }
+                settled
+            }
+            State::Viewing(ticket) => {
+                let done = engine.viewed.contains_key(&ticket);
+                if !done {
+                    engine.viewing.insert(ticket, waker.clone());
+                }
+                done
+            }
+        }
+    }
+
+    /// Runs one request. False: it has to wait, and runs again when the waker was called.
+    pub(super) fn run_request(&mut self, engine: &mut Engine, args: Args, now: u64, waker: &Waker) -> bool {
+        let Some(name) = args.get(0) else { return true };
+        let Some((_, command)) = table::find(name) else {
+            return self.refuse_command(engine, &unknown_command(args));
+        };
+        let (row, sub) = match command.run {
+            Run::Container(subcommands) if args.len() > 1 => match table::find_sub(subcommands, &args[1]) {
+                Some(sub) => (sub, sub.name),
+                None => return self.refuse_command(engine, &unknown_subcommand(command, &args[1])),
+            },
+            _ => (command, ""),
+        };
+        if !row.accepts(args.len()) {
+            return self.refuse_command(engine, &wrong_arity(command, sub));
+        }
+        if !self.authenticated && !row.has(flag::NO_AUTH) {
+            return self.refuse_command(engine, &Reply::err("NOAUTH Authentication required."));
+        }
+        engine.stats.commands += 1;
+        self.note_command(engine, command, sub);
+        match row.run {
+            Run::Data(handler) => self.run_data(engine, row, handler, args, now, waker),
+            Run::Control(control) => self.run_control(engine, control, args),
+            Run::Container(_) => self.refuse_command(engine, &wrong_arity(command, sub)),
+        }
+    }
+
+    fn run_data(
+        &mut self,
+        engine: &mut Engine,
+        row: &'static Command,
+        handler: Handler,
+        args: Args,
+        now: u64,
+        waker: &Waker,
+    ) -> bool {
+        match self.state {
+            State::AwaitingCommit(_) => return self.start_view(engine, handler, args, now, waker),
+            State::Viewing(ticket) => {
+                self.state = State::Ready;
+                let result = engine
+                    .viewed
+                    .remove(&ticket)
+                    .unwrap_or_else(|| Stop::error("ERR view lost"));
+                return self.answer(engine, result, 0);
+            }
+            State::Ready | State::Faulted(_) => {}
+        }
+        let call = Call {
+            args,
+            db: self.db,
+            limits: &engine.limits,
+        };
+        let mut txn = engine.store.begin(now);
+        let result = handler(&mut txn, &call);
+        let end = txn.end();
+        match result {
+            Ok(reply) => {
+                let epoch = engine.store.apply(end);
+                self.answer(engine, Ok(reply), epoch)
+            }
+            Err(Stop::Fault) => {
+                let missing = engine.store.abandon(end);
+                self.fault(engine, row, args, missing, waker)
+            }
+            Err(Stop::NeedsView) => {
+                engine.store.abandon(end);
+                let epoch = engine.store.frontier();
+                self.state = State::AwaitingCommit(epoch);
+                if epoch <= engine.store.settled() {
+                    return self.start_view(engine, handler, args, now, waker);
+                }
+                engine.wake_when_settled(epoch, waker);
+                false
+            }
+            Err(stop @ Stop::Error(_)) => {
+                // What it deleted because it was expired is not undone by the error, but need not be kept either: the
+                // next to look finds it expired again.
+                let epoch = engine.store.abandon_seen(end);
+                self.answer(engine, Err(stop), epoch)
+            }
+        }
+    }
+
+    fn answer(&mut self, engine: &mut Engine, result: Result<Reply, Stop>, epoch: u64) -> bool {
+        self.drop_ticket(engine);
+        match result {
+            Ok(reply) => self.reply(engine, &reply, epoch),
+            Err(Stop::Error(text)) => {
+                engine.stats.errors += 1;
+                self.reply(engine, &Reply::Error(text), epoch);
+            }
+            Err(Stop::Fault | Stop::NeedsView) => {
+                unreachable!("a body over a view neither faults nor asks for one")
+            }
+        }
+        true
+    }
+
+    /// Sets the request aside until its records are in memory: those it missed, and those of all its keys.
+    fn fault(
+        &mut self,
+        engine: &mut Engine,
+        row: &'static Command,
+        args: Args,
+        mut missing: Vec<crate::disk::format::RecordKey>,
+        waker: &Waker,
+    ) -> bool {
+        engine.stats.faults += 1;
+        if let Some(text) = self.ticket.and_then(|ticket| engine.store.read_error(ticket)) {
+            return self.answer(
+                engine,
+                Stop::error(format!("ERR reading from disk failed: {text}")),
+                0,
+            );
+        }
+        if let Some(positions) = row.key_positions(args)
+            && positions.len() > 1
+        {
+            let keys = positions.iter().map(|&i| &args[i]);
+            missing.extend(engine.store.unknown_keys(self.db, keys));
+        }
+        let ticket = engine.store.request(missing);
+        // The pins of an earlier fault are held until this one's are: what it fetched is still wanted.
+        if let Some(earlier) = self.ticket.replace(ticket) {
+            engine.store.chain(earlier, ticket);
+        }
+        self.state = State::Faulted(ticket);
+        engine.faulted.insert(ticket, waker.clone());
+        false
+    }
+
+    fn start_view(
+        &mut self,
+        engine: &mut Engine,
+        handler: Handler,
+        args: Args,
+        now: u64,
+        waker: &Waker,
+    ) -> bool {
+        let ticket = engine.next_view;
+        engine.next_view += 1;
+        engine.stats.views += 1;
+        let (args, db, limits) = (OwnedArgs::from(args), self.db, engine.limits.clone());
+        let done = engine.views_done.clone();
+        engine.store.run_over_committed(now, move |txn| {
+            let result = handler(
+                txn,
+                &Call {
+                    args: args.as_args(),
+                    db,
+                    limits: &limits,
+                },
+            );
+            // A closed channel means that the engine is gone, and nobody waits any more.
+            let _ = done.send(Viewed { ticket, result });
+        });
+        self.state = State::Viewing(ticket);
+        engine.viewing.insert(ticket, waker.clone());
+        false
+    }
+
+    fn run_control(&mut self, engine: &mut Engine, control: Control, args: Args) -> bool {
+        let reply = control(engine, self, args);
+        if matches!(reply, Reply::Error(_)) {
+            engine.stats.errors += 1;
+        }
+        self.reply(engine, &reply, 0);
+        true
+    }
+
+    fn refuse_command(&mut self, engine: &mut Engine, error: &Reply) -> bool {
+        engine.stats.errors += 1;
+        self.reply(engine, error, 0);
+        true
+    }
+}
+
+impl Engine {
+    pub(super) fn wake_when_settled(&mut self, epoch: u64, waker: &Waker) {
+        match self.held.last() {
+            // The same turn asked before.
+            Some((last, known)) if *last >= epoch && known.will_wake(waker) => {}
+            _ => self.held.push((epoch, waker.clone())),
+        }
+    }
+
+    pub(super) fn forget_fault(&mut self, ticket: Ticket) {
+        self.faulted.remove(&ticket);
+        self.store.finish(ticket);
+    }
+}
+
+/// Redis shows this much of the arguments of an unknown command.
+const SHOWN_ARGUMENTS: usize = 128;
+
+fn unknown_command(args: Args) -> Reply {
+    let mut shown = String::new();
+    for arg in args.iter().skip(1) {
+        if shown.len() >= SHOWN_ARGUMENTS {
+            break;
+        }
+        let room = SHOWN_ARGUMENTS - shown.len();
+        let arg = String::from_utf8_lossy(&arg[..arg.len().min(room)]);
+        shown.push_str(&format!("'{arg}' "));
+    }
+    let name = &args[0][..args[0].len().min(SHOWN_ARGUMENTS)];
+    let name = String::from_utf8_lossy(name);
+    Reply::err(format!(
+        "ERR unknown command '{name}', with args beginning with: {shown}"
+    ))
+}
+
+fn unknown_subcommand(command: &Command, name: &[u8]) -> Reply {
+    let name = String::from_utf8_lossy(&name[..name.len().min(SHOWN_ARGUMENTS)]).into_owned();
+    let container = command.name.to_ascii_uppercase();
+    Reply::err(format!("ERR unknown subcommand '{name}'. Try {container} HELP."))
+}
+
+fn wrong_arity(command: &Command, sub: &str) -> Reply {
+    let bar = if sub.is_empty() { "" } else { "|" };
+    Reply::err(format!(
+        "ERR wrong number of arguments for '{}{bar}{sub}' command",
+        command.name
+    ))
+}

@@ -1,0 +1,211 @@
+//! The one place a command runs.
+//!
+//! [`Engine`] owns the store and everything that commands about the server see. [`Session`] is one connection's state.
+//! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the session's [`Outbox`]; wakers tell
+//! whoever moves the bytes when to come back.
+
+pub mod client;
+pub mod control;
+mod dispatch;
+mod lookahead;
+pub mod outbox;
+pub mod session;
+pub mod table;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::base::clock::Clock;
+use crate::command::CallLimits;
+use crate::config::Config;
+use crate::disk::Durability;
+use crate::resp::Reply;
+use crate::store::{News, Stop, Store, Ticket};
+
+pub use client::{Client, Clients};
+pub use session::{Advance, Session, Status};
+
+/// Names a command that runs over a view.
+pub type ViewTicket = u64;
+
+/// What a command over a view came to.
+pub struct Viewed {
+    ticket: ViewTicket,
+    result: Result<Reply, Stop>,
+}
+
+/// The executor's world.
+pub struct Engine {
+    pub store: Store,
+    pub config: Config,
+    pub clients: Clients,
+    pub clock: Clock,
+    pub stats: Stats,
+    pub(crate) limits: CallLimits,
+    /// Who waits for records, for an epoch, for a view.
+    faulted: HashMap<Ticket, Waker>,
+    held: Vec<(u64, Waker)>,
+    viewing: HashMap<ViewTicket, Waker>,
+    viewed: HashMap<ViewTicket, Result<Reply, Stop>>,
+    next_view: ViewTicket,
+    views_done: Sender<Viewed>,
+    views: Receiver<Viewed>,
+    /// Asks for a pump at the end of the tick.
+    wake: Rc<dyn Fn()>,
+    pump_asked: bool,
+    expiring: Option<Ticket>,
+    pub active_expire: bool,
+    pub shutdown: Option<control::Shutdown>,
+}
+
+/// Counters since start or `CONFIG RESETSTAT`.
+#[derive(Default)]
+pub struct Stats {
+    pub commands: u64,
+    pub connections: u64,
+    pub rejected_connections: u64,
+    pub faults: u64,
+    pub views: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub errors: u64,
+}
+
+/// Keys that one tick of active expiry deletes at most.
+const EXPIRED_PER_TICK: usize = 1000;
+
+impl Engine {
+    /// `wake` asks for [`Engine::pump`] to be called once what runs now is done.
+    pub fn new(store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
+        let (views_done, views) = mpsc::channel();
+        Engine {
+            limits: CallLimits {
+                max_string: config.proto_max_bulk_len,
+                databases: store.databases().len(),
+            },
+            store,
+            config,
+            clients: Clients::default(),
+            clock: Clock::new(),
+            stats: Stats::default(),
+            faulted: HashMap::new(),
+            held: Vec::new(),
+            viewing: HashMap::new(),
+            viewed: HashMap::new(),
+            next_view: 1,
+            views_done,
+            views,
+            wake,
+            pump_asked: false,
+            expiring: None,
+            active_expire: true,
+            shutdown: None,
+        }
+    }
+
+    /// Has the tick end with a pump, if there is anything for it to do.
+    fn want_pump(&mut self) {
+        if !self.pump_asked && self.store.wants_pump() {
+            self.pump_asked = true;
+            (self.wake)();
+        }
+    }
+
+    /// The end of a tick, or news from the store's threads: commits, starts reads, wakes who can go on.
+    pub fn pump(&mut self) {
+        self.pump_asked = false;
+        let now = self.clock.refresh();
+        let News { ready, settled } = self.store.pump(now);
+        for ticket in ready {
+            if self.expiring == Some(ticket) {
+                self.store.finish(ticket);
+                self.expiring = None;
+                self.expire_due();
+            } else if let Some(waker) = self.faulted.remove(&ticket) {
+                waker.wake();
+            }
+        }
+        if settled {
+            let settled = self.store.settled();
+            self.held.retain(|(epoch, waker)| {
+                let waits = *epoch > settled;
+                if !waits {
+                    waker.wake_by_ref();
+                }
+                waits
+            });
+        }
+        while let Ok(Viewed { ticket, result }) = self.views.try_recv() {
+            if let Some(waker) = self.viewing.remove(&ticket) {
+                self.viewed.insert(ticket, result);
+                waker.wake();
+            }
+        }
+        self.want_pump();
+    }
+
+    /// Regular work: called `hz` times a second.
+    pub fn tick(&mut self) {
+        let now = self.clock.refresh();
+        if self.active_expire {
+            self.store.look_for_due(now);
+            self.expire_due();
+        }
+        self.store.reclaim_some();
+        self.want_pump();
+    }
+
+    /// Called each second.
+    pub fn tick_second(&mut self) {
+        if self.config.appendfsync == crate::config::AppendFsync::Everysec {
+            self.store.sync_soon();
+            (self.wake)();
+        }
+    }
+
+    /// Deletes keys that are due, by transactions like any other.
+    fn expire_due(&mut self) {
+        if self.expiring.is_some() {
+            return;
+        }
+        let now = self.clock.now_ms();
+        let mut missing = Vec::new();
+        for _ in 0..EXPIRED_PER_TICK {
+            let Some(due) = self.store.due().pop_front() else {
+                break;
+            };
+            let Some(db) = self.store.database_of(due.namespace) else {
+                continue;
+            };
+            let mut txn = self.store.begin(now);
+            let found = txn.lookup(crate::store::Key { db, name: &due.name });
+            let end = txn.end();
+            if found.is_ok() {
+                self.store.apply(end);
+            } else {
+                missing.extend(self.store.abandon(end));
+                self.store.due().push_back(due);
+            }
+        }
+        if !missing.is_empty() {
+            self.expiring = Some(self.store.request(missing));
+        }
+        self.want_pump();
+    }
+
+    /// How long the executor may sleep between two ticks.
+    pub fn tick_interval(&self) -> Duration {
+        Duration::from_secs(1) / u32::try_from(self.config.hz.clamp(1, 500)).unwrap_or(10)
+    }
+}
+
+/// The durability that an `appendfsync` asks of each commit.
+pub fn durability(appendfsync: crate::config::AppendFsync) -> Durability {
+    match appendfsync {
+        crate::config::AppendFsync::Always => Durability::Synced,
+        crate::config::AppendFsync::Everysec | crate::config::AppendFsync::No => Durability::Written,
+    }
+}

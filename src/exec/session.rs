@@ -1,0 +1,197 @@
+//! One connection's state, and the loop that turns its bytes into replies.
+
+use std::rc::Rc;
+use std::task::Waker;
+
+use super::client::{Client, Peer};
+use super::outbox::Outbox;
+use super::table::Command;
+use super::{Engine, ViewTicket};
+use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
+use crate::store::Ticket;
+
+/// What a session is doing between two turns.
+pub(super) enum State {
+    /// Takes the next request.
+    Ready,
+    /// The request waits for records, then runs again.
+    Faulted(Ticket),
+    /// The request needs a view, as soon as this epoch is settled.
+    AwaitingCommit(u64),
+    /// The request runs over a view.
+    Viewing(ViewTicket),
+}
+
+/// CLIENT REPLY: which replies are sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplyMode {
+    On,
+    Off,
+    /// Not the one to CLIENT REPLY SKIP itself, nor the next.
+    SkipNext,
+    Skip,
+}
+
+pub struct Session {
+    pub client: Rc<Client>,
+    pub outbox: Outbox,
+    pub protocol: Protocol,
+    pub db: usize,
+    pub authenticated: bool,
+    pub reply_mode: ReplyMode,
+    /// Close once the outbox is sent.
+    pub closing: bool,
+    pub(super) state: State,
+    pub(super) decoder: Decoder,
+    /// The ticket whose pins the running request holds.
+    pub(super) ticket: Option<Ticket>,
+}
+
+/// What [`Session::advance`] needs next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// At least so many bytes more.
+    NeedsInput(usize),
+    /// Its waker will be called.
+    Waiting,
+    /// There is more to do: call again when others had their turn, or the outbox is emptier.
+    Yielded,
+    /// Nothing more will be read; close when the outbox is sent.
+    Closing,
+}
+
+pub struct Advance {
+    /// How many bytes at the head of the input are done with.
+    pub consumed: usize,
+    pub status: Status,
+}
+
+/// Requests that one turn runs at most, so that a long pipeline doesn't keep others waiting.
+const REQUESTS_PER_TURN: usize = 256;
+/// Bytes of replies above which a session waits for its client to read them.
+pub const OUTPUT_PAUSE: usize = 1 << 20;
+
+impl Session {
+    pub fn new(engine: &mut Engine, peer: Peer) -> Session {
+        let now = engine.clock.refresh();
+        engine.stats.connections += 1;
+        Session {
+            client: engine.clients.add(peer, now),
+            outbox: Outbox::default(),
+            protocol: Protocol::Resp2,
+            db: 0,
+            authenticated: engine.config.requirepass.is_empty(),
+            reply_mode: ReplyMode::On,
+            closing: false,
+            state: State::Ready,
+            decoder: Decoder::new(),
+            ticket: None,
+        }
+    }
+
+    /// The connection is gone: gives back what the session holds of the engine.
+    pub fn end(&mut self, engine: &mut Engine) {
+        self.drop_ticket(engine);
+        if let State::Faulted(ticket) = self.state {
+            engine.forget_fault(ticket);
+        }
+        engine.clients.remove(self.client.id);
+    }
+
+    /// Runs the requests in `input`, which begins where the last call's `consumed` ended and keeps what was there.
+    pub fn advance(&mut self, engine: &mut Engine, input: &[u8], waker: &Waker) -> Advance {
+        let mut consumed = 0;
+        let status = self.run_requests(engine, input, &mut consumed, waker);
+        if let Some(epoch) = self.outbox.release(&engine.store) {
+            engine.wake_when_settled(epoch, waker);
+        }
+        self.client.waiting.set(status == Status::Waiting);
+        engine.want_pump();
+        Advance { consumed, status }
+    }
+
+    fn run_requests(
+        &mut self,
+        engine: &mut Engine,
+        input: &[u8],
+        consumed: &mut usize,
+        waker: &Waker,
+    ) -> Status {
+        if !self.is_awake(engine, waker) {
+            return Status::Waiting;
+        }
+        let now = engine.clock.refresh();
+        let limits = self.limits(engine);
+        for _ in 0..REQUESTS_PER_TURN {
+            if self.closing || self.client.killed.get() {
+                return Status::Closing;
+            }
+            if self.outbox.len() > OUTPUT_PAUSE || engine.store.is_congested() {
+                return Status::Yielded;
+            }
+            let limits = Limits {
+                authenticated: self.authenticated,
+                ..limits
+            };
+            let request = &input[*consumed..];
+            if request.is_empty() {
+                return Status::NeedsInput(1);
+            }
+            let len = match self.decoder.decode(request, &limits) {
+                Ok(Some(len)) => len,
+                Ok(None) => return Status::NeedsInput(self.decoder.missing()),
+                Err(error) => return self.refuse(error),
+            };
+            // The arguments borrow from the decoder, and running a request takes the session: so it leaves for a while.
+            let decoder = std::mem::take(&mut self.decoder);
+            let done = self.run_request(engine, decoder.args(request), now, waker);
+            self.decoder = decoder;
+            if !done {
+                let ahead = &request[len..];
+                self.look_ahead(engine, ahead, &limits);
+                return Status::Waiting;
+            }
+            self.decoder.reset();
+            *consumed += len;
+        }
+        Status::Yielded
+    }
+
+    fn limits(&self, engine: &Engine) -> Limits {
+        Limits {
+            max_bulk: usize::try_from(engine.config.proto_max_bulk_len).unwrap_or(usize::MAX),
+            ..Limits::default()
+        }
+    }
+
+    fn refuse(&mut self, error: ProtocolError) -> Status {
+        let reply = Reply::from(error);
+        self.outbox.push(&reply, self.protocol, 0, 0);
+        self.closing = true;
+        Status::Closing
+    }
+
+    /// Adds a reply that may leave when `epoch` is settled, unless CLIENT REPLY says otherwise.
+    pub(super) fn reply(&mut self, engine: &Engine, reply: &Reply, epoch: u64) {
+        match self.reply_mode {
+            ReplyMode::On => self
+                .outbox
+                .push(reply, self.protocol, epoch, engine.store.settled()),
+            ReplyMode::Off => {}
+            ReplyMode::SkipNext => self.reply_mode = ReplyMode::Skip,
+            ReplyMode::Skip => self.reply_mode = ReplyMode::On,
+        }
+    }
+
+    pub(super) fn note_command(&self, engine: &Engine, command: &'static Command, sub: &'static str) {
+        self.client.command.set(command.name);
+        self.client.subcommand.set(sub);
+        self.client.active_ms.set(engine.clock.now_ms());
+    }
+
+    pub(super) fn drop_ticket(&mut self, engine: &mut Engine) {
+        if let Some(ticket) = self.ticket.take() {
+            engine.store.finish(ticket);
+        }
+    }
+}

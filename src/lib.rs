@@ -1,0 +1,12 @@
+//! Redkeep.
+
+pub mod base;
+pub mod command;
+#[path = "config_stub.rs"]
+pub mod config;
+pub mod disk;
+pub mod exec;
+pub mod net;
+pub mod resp;
+pub mod store;
+pub mod types;

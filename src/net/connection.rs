@@ -1,0 +1,134 @@
+//! One connection: moves bytes between its socket and its session.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use super::SharedEngine;
+use crate::exec::client::Peer;
+use crate::exec::{Advance, Session, Status};
+
+/// What is read at once, at least.
+const READ_CHUNK: usize = 16 << 10;
+/// An empty input buffer above this size gives its memory back.
+const KEPT_INPUT: usize = 64 << 10;
+
+/// Serves a connection to its end. A future made by hand: reading, running and writing interleave, and most turns do
+/// all three once.
+pub struct Connection<S> {
+    stream: S,
+    engine: SharedEngine,
+    session: Session,
+    input: BytesMut,
+    /// The session waits: nothing is run or read until its waker was called.
+    status: Status,
+    /// How much the input has to be before it is worth running.
+    end_of_input: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub fn new(stream: S, engine: SharedEngine, peer: Peer) -> Connection<S> {
+        let session = Session::new(&mut engine.borrow_mut(), peer);
+        Connection {
+            stream,
+            engine,
+            session,
+            input: BytesMut::new(),
+            status: Status::NeedsInput(1),
+            end_of_input: false,
+        }
+    }
+
+    /// Runs what is in the input.
+    fn run(&mut self, cx: &mut Context<'_>) {
+        let mut engine = self.engine.borrow_mut();
+        let Advance { consumed, status } = self.session.advance(&mut engine, &self.input, cx.waker());
+        self.input.advance(consumed);
+        self.status = status;
+        if self.input.is_empty() && self.input.capacity() > KEPT_INPUT {
+            self.input = BytesMut::new();
+        }
+        self.session.client.input_bytes.set(self.input.len());
+        self.session.client.output_bytes.set(self.session.outbox.len());
+    }
+
+    /// Reads once. Ready(Ok(false)): the peer sends no more.
+    fn read(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<io::Result<bool>> {
+        self.input.reserve(missing.max(READ_CHUNK));
+        let n = std::task::ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
+        self.engine.borrow_mut().stats.bytes_in += n as u64;
+        Poll::Ready(Ok(n > 0))
+    }
+
+    /// Writes what may leave. Ready(Ok(())): nothing of it is left.
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.session.outbox.ready().is_empty() {
+            let ready = self.session.outbox.ready();
+            let n = std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, ready))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.session.outbox.advance(n);
+            self.engine.borrow_mut().stats.bytes_out += n as u64;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// One turn: run, write, read, as far as each goes. Ready: the connection is over.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.session.client.killed.get() {
+                return Poll::Ready(Ok(()));
+            }
+            self.run(cx);
+            let written = self.write(cx)?;
+            match self.status {
+                Status::Closing if self.session.outbox.is_empty() => return Poll::Ready(Ok(())),
+                // The writable socket, a decided epoch, or the session's waker brings the next turn.
+                Status::Closing | Status::Waiting => return Poll::Pending,
+                Status::Yielded => {
+                    if written.is_ready() && self.session.outbox.is_empty() {
+                        cx.waker().wake_by_ref();
+                    }
+                    return Poll::Pending;
+                }
+                Status::NeedsInput(missing) => {
+                    if self.end_of_input {
+                        return if self.session.outbox.is_empty() {
+                            Poll::Ready(Ok(()))
+                        } else {
+                            Poll::Pending
+                        };
+                    }
+                    match self.read(cx, missing) {
+                        Poll::Ready(Ok(true)) => {}
+                        Poll::Ready(Ok(false)) => self.end_of_input = true,
+                        Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
+    /// An error is the peer's going away in the middle of something: there is nobody to tell.
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.session.client.set_waker(cx.waker());
+        this.turn(cx)
+    }
+}
+
+impl<S> Drop for Connection<S> {
+    fn drop(&mut self) {
+        self.session.end(&mut self.engine.borrow_mut());
+    }
+}

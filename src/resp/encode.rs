@@ -1,0 +1,213 @@
+//! The reply encoder: RESP3, and RESP2 with what it lacks replaced as Redis does.
+
+use super::{
+    double::format_double,
+    reply::{Blob, Reply},
+};
+
+/// How deep aggregates may nest; what would be deeper becomes an error in its place. Commands nest a few
+/// levels, so only a script can come near. It bounds the stack that encoding takes.
+const MAX_DEPTH: usize = 128;
+
+/// The most that a marker, a length and its CR LF take.
+const MAX_HEADER: usize = 1 + 20 + 2;
+
+/// What HELLO has negotiated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    #[default]
+    Resp2,
+    Resp3,
+}
+
+/// Appends the reply's bytes to `out`.
+pub fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
+    match reply {
+        // Above all others, so that the most frequent replies don't wait for the aggregates' stack frame.
+        Reply::Ok => out.extend_from_slice(b"+OK\r\n"),
+        Reply::Bulk(blob) => bulk(blob, out),
+        Reply::Nothing => {}
+        other => element(other, protocol, 0, out),
+    }
+}
+
+fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
+    let resp3 = protocol == Protocol::Resp3;
+    match reply {
+        Reply::Ok => out.extend_from_slice(b"+OK\r\n"),
+        Reply::Simple(text) => line(b'+', text, out),
+        Reply::Error(text) => line(b'-', text, out),
+        Reply::Int(value) => header(b':', *value, out),
+        Reply::Double(value) if resp3 => {
+            out.push(b',');
+            out.extend_from_slice(&format_double(*value));
+            out.extend_from_slice(b"\r\n");
+        }
+        Reply::Double(value) => bulk(&format_double(*value), out),
+        Reply::Bool(value) if resp3 => out.extend_from_slice(if *value { b"#t\r\n" } else { b"#f\r\n" }),
+        Reply::Bool(value) => header(b':', i64::from(*value), out),
+        Reply::BigNumber(digits) if resp3 => line(b'(', digits, out),
+        Reply::BigNumber(digits) => bulk(digits.as_bytes(), out),
+        Reply::Bulk(blob) => bulk(blob, out),
+        Reply::Verbatim(format, text) if resp3 => verbatim(format, text, out),
+        Reply::Verbatim(_, text) => bulk(text, out),
+        // Within an aggregate something has to stand where an element was announced.
+        Reply::Null | Reply::NullArray | Reply::Nothing if resp3 => out.extend_from_slice(b"_\r\n"),
+        Reply::Null | Reply::Nothing => out.extend_from_slice(b"$-1\r\n"),
+        Reply::NullArray => out.extend_from_slice(b"*-1\r\n"),
+        Reply::Array(_) | Reply::Map(_) | Reply::Set(_) | Reply::Push(_) if depth == MAX_DEPTH => {
+            out.extend_from_slice(b"-ERR reply is nested too deeply\r\n");
+        }
+        Reply::Array(items) => elements(b'*', items, protocol, depth, out),
+        Reply::Set(items) => elements(if resp3 { b'~' } else { b'*' }, items, protocol, depth, out),
+        Reply::Push(items) => elements(if resp3 { b'>' } else { b'*' }, items, protocol, depth, out),
+        Reply::Map(pairs) => {
+            if resp3 {
+                header(b'%', pairs.len(), out);
+            } else {
+                header(b'*', 2 * pairs.len(), out);
+            }
+            for (key, value) in pairs {
+                element(key, protocol, depth + 1, out);
+                element(value, protocol, depth + 1, out);
+            }
+        }
+    }
+}
+
+fn elements(marker: u8, items: &[Reply], protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
+    header(marker, items.len(), out);
+    for item in items {
+        element(item, protocol, depth + 1, out);
+    }
+}
+
+fn header(marker: u8, value: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.reserve(MAX_HEADER);
+    out.push(marker);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(MAX_HEADER + bytes.len() + 2);
+    header(b'$', bytes.len(), out);
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn verbatim(format: &[u8; 3], text: &Blob, out: &mut Vec<u8>) {
+    header(b'=', format.len() + 1 + text.len(), out);
+    out.extend_from_slice(format);
+    out.push(b':');
+    out.extend_from_slice(text);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A text that its own CR or LF would end too early has spaces there instead.
+fn line(marker: u8, text: &str, out: &mut Vec<u8>) {
+    out.push(marker);
+    out.extend(
+        text.bytes()
+            .map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }),
+    );
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(reply: Reply, resp2: &str, resp3: &str) {
+        for (protocol, expected) in [(Protocol::Resp2, resp2), (Protocol::Resp3, resp3)] {
+            let mut out = b"before".to_vec();
+            encode(&reply, protocol, &mut out);
+            assert_eq!(
+                out.escape_ascii().to_string(),
+                format!("before{expected}").escape_default().to_string()
+            );
+        }
+    }
+
+    #[track_caller]
+    fn same(reply: Reply, expected: &str) {
+        check(reply, expected, expected);
+    }
+
+    #[test]
+    fn what_both_protocols_have() {
+        same(Reply::Ok, "+OK\r\n");
+        same(Reply::simple("QUEUED"), "+QUEUED\r\n");
+        same(Reply::err("ERR syntax error"), "-ERR syntax error\r\n");
+        same(Reply::from(-12), ":-12\r\n");
+        same(Reply::from(i64::MIN), ":-9223372036854775808\r\n");
+        same(Reply::bulk(""), "$0\r\n\r\n");
+        same(Reply::bulk("a\r\nb"), "$4\r\na\r\nb\r\n");
+        same(
+            Reply::bulk("x".repeat(100)),
+            &format!("$100\r\n{}\r\n", "x".repeat(100)),
+        );
+        same(Reply::Array(vec![]), "*0\r\n");
+        same(
+            Reply::Array(vec![Reply::from(1), Reply::Array(vec![Reply::Ok])]),
+            "*2\r\n:1\r\n*1\r\n+OK\r\n",
+        );
+        same(Reply::Nothing, "");
+    }
+
+    #[test]
+    fn what_resp2_lacks() {
+        check(Reply::Null, "$-1\r\n", "_\r\n");
+        check(Reply::NullArray, "*-1\r\n", "_\r\n");
+        check(Reply::Double(1.5), "$3\r\n1.5\r\n", ",1.5\r\n");
+        check(Reply::Double(f64::NEG_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n");
+        check(Reply::Bool(true), ":1\r\n", "#t\r\n");
+        check(Reply::Bool(false), ":0\r\n", "#f\r\n");
+        check(Reply::BigNumber("-123".into()), "$4\r\n-123\r\n", "(-123\r\n");
+        check(
+            Reply::Verbatim(*b"txt", "hi".into()),
+            "$2\r\nhi\r\n",
+            "=6\r\ntxt:hi\r\n",
+        );
+        let items = || vec![Reply::from(1), Reply::Null];
+        check(Reply::Set(items()), "*2\r\n:1\r\n$-1\r\n", "~2\r\n:1\r\n_\r\n");
+        check(Reply::Push(items()), "*2\r\n:1\r\n$-1\r\n", ">2\r\n:1\r\n_\r\n");
+        let pairs = vec![
+            (Reply::bulk("k"), Reply::Bool(true)),
+            (Reply::from(2), Reply::Map(vec![])),
+        ];
+        check(
+            Reply::Map(pairs),
+            "*4\r\n$1\r\nk\r\n:1\r\n:2\r\n*0\r\n",
+            "%2\r\n$1\r\nk\r\n#t\r\n:2\r\n%0\r\n",
+        );
+    }
+
+    #[test]
+    fn a_text_cannot_end_its_line() {
+        same(Reply::err("ERR got '\r\n+OK\r\n'"), "-ERR got '  +OK  '\r\n");
+        same(Reply::simple("a\nb"), "+a b\r\n");
+        check(Reply::BigNumber("1\r\n2".into()), "$4\r\n1\r\n2\r\n", "(1  2\r\n");
+    }
+
+    #[test]
+    fn nothing_within_an_aggregate_is_null() {
+        check(Reply::Array(vec![Reply::Nothing]), "*1\r\n$-1\r\n", "*1\r\n_\r\n");
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |levels: usize| (0..levels).fold(Reply::Ok, |inner, _| Reply::Array(vec![inner]));
+        same(
+            nested(MAX_DEPTH),
+            &format!("{}+OK\r\n", "*1\r\n".repeat(MAX_DEPTH)),
+        );
+        let cut = format!(
+            "{}-ERR reply is nested too deeply\r\n",
+            "*1\r\n".repeat(MAX_DEPTH)
+        );
+        same(nested(MAX_DEPTH + 1), &cut);
+        same(nested(5000), &cut);
+    }
+}

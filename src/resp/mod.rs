@@ -1,0 +1,28 @@
+//! RESP2 and RESP3: bytes in, requests out; replies in, bytes out. A leaf: it knows no socket, no command
+//! and nothing else of the crate.
+//!
+//! ```text
+//! read buffer --Decoder--> Args (views into the buffer) --> a command --> Reply --encode--> write buffer
+//!                            | has to wait, or changes threads
+//!                            v
+//!                        OwnedArgs
+//! ```
+//!
+//! - [`decode`] reads one request at a time, multibulk or inline, resuming where the last bytes ended.
+//! - [`args`] is what a command sees of its request; `inline` holds the quoting rules of inline requests.
+//! - [`reply`] is what a command answers: one type for both protocols.
+//! - [`encode`] writes it for the protocol that the connection has negotiated.
+//! - [`double`] is the text of floating-point replies.
+
+pub mod args;
+pub mod decode;
+pub mod double;
+pub mod encode;
+mod inline;
+pub mod reply;
+
+pub use args::{Args, ArgsIter, OwnedArgs};
+pub use decode::{Decoder, Limits, ProtocolError};
+pub use double::{DoubleText, format_double};
+pub use encode::{Protocol, encode};
+pub use reply::{Blob, Reply};

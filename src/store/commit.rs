@@ -1,0 +1,269 @@
+//! The commit path: what one tick staged becomes one batch, in one write to the log, for everything that waits.
+//!
+//! Epochs are numbered. At most one is in flight; meanwhile the next one gathers, so the slower the disk, the more one
+//! write carries. Small epochs are written by the executor itself where that cannot block; all else by the committer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use foldhash::fast::RandomState;
+
+use super::Done;
+use super::hot::Hot;
+use super::threads::{Pool, Wake};
+use super::value::Value;
+use crate::disk::format::{Database, RecordKey};
+use crate::disk::{Batch, Disk, Durability, Patience, WriteError};
+
+/// Up to this many records an epoch is written by the executor, if nothing is in flight: a handover to another thread
+/// costs more than the write.
+const INLINE_RECORDS: usize = 64;
+/// ... and up to this many bytes.
+const INLINE_BYTES: usize = 64 << 10;
+
+/// What has been staged since the last epoch was sealed.
+pub struct Epoch {
+    pub number: u64,
+    /// Records of the hot tier written in it, each once.
+    pub records: Vec<RecordKey>,
+    /// Records that are never read one by one, so have no place in the hot tier.
+    pub blind: HashMap<RecordKey, Option<Value>, RandomState>,
+    pub bytes: usize,
+    /// Numbers of the databases whose record changed.
+    pub databases: Vec<usize>,
+    /// The earliest deadline staged in it.
+    pub earliest_deadline: u64,
+}
+
+impl Epoch {
+    fn new(number: u64) -> Epoch {
+        Epoch {
+            number,
+            records: Vec::new(),
+            blind: HashMap::default(),
+            bytes: 0,
+            databases: Vec::new(),
+            earliest_deadline: u64::MAX,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.blind.is_empty() && self.databases.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.records.len() + self.blind.len()
+    }
+}
+
+/// Epochs whose writes were lost, and why.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub from: u64,
+    pub to: u64,
+    pub text: String,
+}
+
+/// How many failures are remembered for replies that still have to become errors.
+const FAILURES_KEPT: usize = 1024;
+
+pub struct Commit {
+    thread: Pool,
+    pub open: Epoch,
+    pub flight: Option<Epoch>,
+    /// Every epoch up to this one has been decided: committed, or failed.
+    pub settled: u64,
+    pub failures: Vec<Failure>,
+    /// Jobs the committer has not answered: while there are any, nothing is written inline.
+    busy: usize,
+    pub durability: Durability,
+    pub commits: u64,
+    pub inline_commits: u64,
+    pub records_written: u64,
+    pub bytes_written: u64,
+}
+
+/// What a commit has to know of the rest of the store.
+pub struct Context<'s> {
+    pub disk: &'s Arc<Disk>,
+    pub hot: &'s Hot,
+    pub databases: &'s [Database],
+    pub done: &'s Sender<Done>,
+    pub wake: &'s Wake,
+}
+
+impl Commit {
+    pub fn new(thread: Pool, durability: Durability) -> Commit {
+        Commit {
+            thread,
+            open: Epoch::new(1),
+            flight: None,
+            settled: 0,
+            failures: Vec::new(),
+            busy: 0,
+            durability,
+            commits: 0,
+            inline_commits: 0,
+            records_written: 0,
+            bytes_written: 0,
+        }
+    }
+
+    /// Commits the open epoch if none is in flight. `Some` is the result of a commit that is over already.
+    pub fn seal(&mut self, ctx: &Context) -> Option<Result<(), String>> {
+        if self.open.is_empty() || self.flight.is_some() {
+            return None;
+        }
+        let next = Epoch::new(self.open.number + 1);
+        let mut epoch = std::mem::replace(&mut self.open, next);
+        epoch.records.sort_unstable();
+        let inline = self.busy == 0
+            && self.durability == Durability::Written
+            && epoch.len() <= INLINE_RECORDS
+            && epoch.bytes <= INLINE_BYTES;
+        if inline {
+            let batch = build(&epoch, ctx);
+            self.count(&batch);
+            let result = ctx.disk.write(batch, Durability::Written, Patience::None);
+            if !matches!(result, Err(WriteError::WouldStall)) {
+                self.inline_commits += 1;
+                self.flight = Some(epoch);
+                return Some(result.map_err(describe));
+            }
+        }
+        let batch = build(&epoch, ctx);
+        self.count(&batch);
+        let (number, durability) = (epoch.number, self.durability);
+        self.flight = Some(epoch);
+        self.submit(ctx, move |disk| {
+            let result = disk.write(batch, durability, Patience::Wait).map_err(describe);
+            Done::Committed {
+                epoch: number,
+                result,
+            }
+        });
+        None
+    }
+
+    /// Syncs the log on the committer.
+    pub fn sync(&mut self, ctx: &Context) {
+        self.submit(ctx, |disk| Done::Synced(disk.sync().map_err(describe)));
+    }
+
+    /// Writes a batch that no reply waits for.
+    pub fn background(&mut self, ctx: &Context, batch: Batch) {
+        self.submit(ctx, move |disk| {
+            let result = disk
+                .write(batch, Durability::Written, Patience::Wait)
+                .map_err(describe);
+            Done::Reclaimed(result)
+        });
+    }
+
+    fn submit(&mut self, ctx: &Context, job: impl FnOnce(&Disk) -> Done + Send + 'static) {
+        self.busy += 1;
+        let (disk, done, wake) = (ctx.disk.clone(), ctx.done.clone(), ctx.wake.clone());
+        self.thread.run(move || {
+            let result = job(&disk);
+            // A closed channel means that the store is being dropped, and nobody waits any more.
+            let _ = done.send(result);
+            wake();
+        });
+    }
+
+    /// The committer answered one job.
+    pub fn answered(&mut self) {
+        self.busy -= 1;
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty() && self.flight.is_none()
+    }
+
+    /// The epoch in flight is on disk.
+    pub fn succeeded(&mut self) {
+        if let Some(epoch) = self.flight.take() {
+            self.settled = epoch.number;
+            self.recycle(epoch);
+        }
+    }
+
+    /// The epoch in flight is lost, and with it the open one, which was built on it. Returns their records.
+    pub fn failed(&mut self, text: String) -> Vec<RecordKey> {
+        let next = Epoch::new(self.open.number + 1);
+        let open = std::mem::replace(&mut self.open, next);
+        let from = self.flight.as_ref().map_or(open.number, |flight| flight.number);
+        let mut records = self.flight.take().map_or_else(Vec::new, |flight| flight.records);
+        records.extend(open.records);
+        self.settled = open.number;
+        if self.failures.len() == FAILURES_KEPT {
+            self.failures.remove(0);
+        }
+        self.failures.push(Failure {
+            from,
+            to: open.number,
+            text,
+        });
+        records
+    }
+
+    /// The failure that swallowed an epoch, if one did.
+    pub fn failure(&self, epoch: u64) -> Option<&Failure> {
+        self.failures
+            .iter()
+            .rev()
+            .find(|f| (f.from..=f.to).contains(&epoch))
+    }
+
+    /// Keeps the allocations of an epoch that is over.
+    fn recycle(&mut self, mut epoch: Epoch) {
+        if self.open.records.capacity() == 0 {
+            epoch.records.clear();
+            self.open.records = epoch.records;
+        }
+    }
+
+    fn count(&mut self, batch: &Batch) {
+        self.commits += 1;
+        self.records_written += batch.len() as u64;
+        self.bytes_written += batch.size() as u64;
+    }
+}
+
+fn build(epoch: &Epoch, ctx: &Context) -> Batch {
+    let mut batch = Batch::default();
+    for key in &epoch.records {
+        // Staged records are never evicted before their epoch is settled.
+        let slot = ctx
+            .hot
+            .peek(key)
+            .unwrap_or_else(|| unreachable!("{key:?} was evicted while staged"));
+        put_or_delete(&mut batch, ctx.disk, key, &slot.value);
+    }
+    for (key, value) in &epoch.blind {
+        put_or_delete(&mut batch, ctx.disk, key, value);
+    }
+    for &number in &epoch.databases {
+        batch.put(
+            ctx.disk,
+            &RecordKey::database(number),
+            &ctx.databases[number].encode(),
+        );
+    }
+    batch
+}
+
+fn put_or_delete(batch: &mut Batch, disk: &Disk, key: &RecordKey, value: &Option<Value>) {
+    match value {
+        Some(value) => batch.put(disk, key, value),
+        None => batch.delete(disk, key),
+    }
+}
+
+fn describe(error: WriteError) -> String {
+    match error {
+        WriteError::WouldStall => "write stall".to_owned(),
+        WriteError::Failed(text) => text,
+    }
+}

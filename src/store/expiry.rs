@@ -1,0 +1,136 @@
+//! Active expiry: keys past their deadline are deleted though nobody asks for them.
+//!
+//! The `expire` family is walked in deadline order, on the view pool, from where the last walk ended: deleted entries
+//! are never walked over again. What is due is deleted by ordinary transactions, which ask the key's own header, so an
+//! entry that is out of date does no harm.
+
+use std::collections::VecDeque;
+
+use super::{Done, Store};
+use crate::disk::format::{Family, split_expire_key};
+use crate::disk::{ReadError, View};
+
+/// Most entries one walk returns.
+const DUE_PER_SCAN: usize = 4096;
+
+/// A key whose deadline has passed, as the `expire` family says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub deadline: u64,
+    pub namespace: u64,
+    pub name: Vec<u8>,
+}
+
+pub struct Scan {
+    due: Vec<Due>,
+    /// The first deadline that was not reached.
+    next: Option<u64>,
+    error: Option<ReadError>,
+}
+
+pub struct Expiry {
+    /// No entry of an earlier deadline is left.
+    low: u64,
+    /// The earliest deadline that may exist outside `queue`.
+    upcoming: u64,
+    /// The earliest deadline staged since the running walk began.
+    staged: u64,
+    walking: bool,
+    pub queue: VecDeque<Due>,
+}
+
+impl Default for Expiry {
+    fn default() -> Expiry {
+        Expiry {
+            low: 0,
+            upcoming: 0,
+            staged: u64::MAX,
+            walking: false,
+            queue: VecDeque::new(),
+        }
+    }
+}
+
+impl Expiry {
+    pub fn staged(&mut self, deadline: u64) {
+        self.low = self.low.min(deadline);
+        self.upcoming = self.upcoming.min(deadline);
+        self.staged = self.staged.min(deadline);
+    }
+
+    pub fn accept(&mut self, scan: Scan, now: u64) {
+        self.walking = false;
+        if let Some(e) = scan.error {
+            eprintln!("redkeep: looking for expired keys failed: {e}");
+            // Not at once again: the disk has trouble.
+            self.upcoming = now + 1000;
+            return;
+        }
+        self.queue.extend(scan.due);
+        let next = scan.next.unwrap_or(u64::MAX);
+        self.low = self.staged.min(next).min(now);
+        self.upcoming = self.staged.min(next);
+    }
+}
+
+impl Store {
+    /// Starts a walk for what is due, if anything can be and none is under way.
+    pub fn look_for_due(&mut self, now: u64) {
+        let expiry = &mut self.expiry;
+        if expiry.walking || !expiry.queue.is_empty() || expiry.upcoming > now {
+            return;
+        }
+        expiry.walking = true;
+        // What is staged and not on disk is invisible to the walk.
+        let flight = self
+            .commit
+            .flight
+            .as_ref()
+            .map_or(u64::MAX, |flight| flight.earliest_deadline);
+        expiry.staged = flight.min(self.commit.open.earliest_deadline);
+        let (low, done) = (expiry.low, self.done.clone());
+        self.run_over_view(move |view| {
+            let scan = match walk(view, low, now) {
+                Ok((due, next)) => Scan {
+                    due,
+                    next,
+                    error: None,
+                },
+                Err(error) => Scan {
+                    due: Vec::new(),
+                    next: None,
+                    error: Some(error),
+                },
+            };
+            // A closed channel means that the store is being dropped.
+            let _ = done.send(Done::Due(scan));
+        });
+    }
+
+    /// The keys that are to be expired now, in deadline order.
+    pub fn due(&mut self) -> &mut VecDeque<Due> {
+        &mut self.expiry.queue
+    }
+
+    /// The number of the database that has the namespace now.
+    pub fn database_of(&self, namespace: u64) -> Option<usize> {
+        self.databases.iter().position(|db| db.namespace == namespace)
+    }
+}
+
+fn walk(view: &View, low: u64, now: u64) -> Result<(Vec<Due>, Option<u64>), ReadError> {
+    let mut walk = view.walk(Family::Expire, &low.to_be_bytes(), None);
+    let mut due = Vec::new();
+    while let Some((key, _)) = walk.next()? {
+        let (deadline, namespace, name) = split_expire_key(key).map_err(|e| ReadError(e.to_string()))?;
+        if deadline > now || due.len() == DUE_PER_SCAN {
+            return Ok((due, Some(deadline)));
+        }
+        due.push(Due {
+            deadline,
+            namespace,
+            name: name.to_vec(),
+        });
+    }
+    Ok((due, None))
+}

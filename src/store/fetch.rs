@@ -1,0 +1,212 @@
+//! Faults: records that a request waits for, read on the fetch pool, many at once, each record once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use foldhash::fast::RandomState;
+
+use super::Done;
+use super::hot::Hot;
+use super::threads::{Pool, Wake};
+use super::value::Value;
+use crate::disk::format::RecordKey;
+use crate::disk::{Disk, ReadError};
+
+/// Names a request that waits for records.
+pub type Ticket = u64;
+
+/// A record as it was read, or why it could not be.
+pub type Fetched = (RecordKey, Result<Option<Value>, ReadError>);
+
+/// Most records in one job for the pool: larger ones would leave its other threads idle.
+const RECORDS_PER_JOB: usize = 64;
+
+struct Reading {
+    /// The record was written since: what is read must not be used.
+    stale: bool,
+    waiters: Vec<Ticket>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    missing: usize,
+    pinned: Vec<RecordKey>,
+    error: Option<ReadError>,
+}
+
+pub struct Fetch {
+    pool: Pool,
+    reading: HashMap<RecordKey, Reading, RandomState>,
+    waiting: HashMap<Ticket, Waiting, RandomState>,
+    queued: Vec<RecordKey>,
+    next_ticket: Ticket,
+    /// Records read from disk so far.
+    pub fetched: u64,
+}
+
+impl Fetch {
+    pub fn new(pool: Pool) -> Fetch {
+        Fetch {
+            pool,
+            reading: HashMap::default(),
+            waiting: HashMap::default(),
+            queued: Vec::new(),
+            next_ticket: 1,
+            fetched: 0,
+        }
+    }
+
+    /// Asks for records on behalf of one request. They are read at the next [`Fetch::dispatch`].
+    pub fn request(&mut self, records: Vec<RecordKey>) -> Ticket {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let mut waiting = Waiting::default();
+        for record in records {
+            let reading = self.reading.entry(record.clone()).or_insert_with(|| {
+                self.queued.push(record);
+                Reading {
+                    stale: false,
+                    waiters: Vec::with_capacity(1),
+                }
+            });
+            if !reading.waiters.contains(&ticket) {
+                reading.waiters.push(ticket);
+                waiting.missing += 1;
+            }
+        }
+        self.waiting.insert(ticket, waiting);
+        ticket
+    }
+
+    /// Asks for records that nobody waits for yet.
+    pub fn read_ahead(&mut self, records: impl Iterator<Item = RecordKey>) {
+        for record in records {
+            self.reading.entry(record.clone()).or_insert_with(|| {
+                self.queued.push(record);
+                Reading {
+                    stale: false,
+                    waiters: Vec::new(),
+                }
+            });
+        }
+    }
+
+    pub fn has_queued(&self) -> bool {
+        !self.queued.is_empty()
+    }
+
+    /// Records being read now.
+    pub fn in_flight(&self) -> usize {
+        self.reading.len()
+    }
+
+    /// Hands what is queued to the pool.
+    pub fn dispatch(&mut self, disk: &Arc<Disk>, done: &Sender<Done>, wake: &Wake) {
+        if self.queued.is_empty() {
+            return;
+        }
+        self.queued.sort_unstable();
+        while !self.queued.is_empty() {
+            let keep = self.queued.len().saturating_sub(RECORDS_PER_JOB);
+            let keys = self.queued.split_off(keep);
+            let (disk, done, wake) = (disk.clone(), done.clone(), wake.clone());
+            self.pool.run(move || {
+                // A closed channel means that the store is being dropped, and nobody waits any more.
+                let _ = done.send(Done::Fetched(read(&disk, keys)));
+                wake();
+            });
+        }
+    }
+
+    /// Takes what was read into the hot tier, pinned for those who wait. Returns the tickets that have all they need.
+    pub fn accept(&mut self, fetched: Vec<Fetched>, hot: &mut Hot, ready: &mut Vec<Ticket>) {
+        for (key, result) in fetched {
+            self.fetched += 1;
+            let Some(reading) = self.reading.remove(&key) else {
+                continue;
+            };
+            let known = match &result {
+                Ok(value) if !reading.stale => {
+                    hot.fill(&key, value.clone(), reading.waiters.len() as u32);
+                    true
+                }
+                // It was written meanwhile: what the hot tier has is newer. Gone from there too, it is fetched again.
+                Ok(_) if hot.peek(&key).is_some() => {
+                    hot.fill(&key, None, reading.waiters.len() as u32);
+                    true
+                }
+                _ => false,
+            };
+            for ticket in reading.waiters {
+                let Some(waiting) = self.waiting.get_mut(&ticket) else {
+                    hot.unpin(&key);
+                    continue;
+                };
+                waiting.missing -= 1;
+                if known {
+                    waiting.pinned.push(key.clone());
+                }
+                if let Err(e) = &result {
+                    waiting.error = Some(e.clone());
+                }
+                if waiting.missing == 0 {
+                    ready.push(ticket);
+                }
+            }
+        }
+    }
+
+    /// A record was written: a read of it under way is out of date.
+    pub fn invalidate(&mut self, key: &RecordKey) {
+        if !self.reading.is_empty()
+            && let Some(reading) = self.reading.get_mut(key)
+        {
+            reading.stale = true;
+        }
+    }
+
+    pub fn is_ready(&self, ticket: Ticket) -> bool {
+        self.waiting
+            .get(&ticket)
+            .is_none_or(|waiting| waiting.missing == 0)
+    }
+
+    /// The error that reading for this ticket met, if any.
+    pub fn error(&mut self, ticket: Ticket) -> Option<ReadError> {
+        self.waiting.get_mut(&ticket)?.error.take()
+    }
+
+    /// Moves the pins of `earlier` to `later`: one request that faults again still wants what it has.
+    pub fn chain(&mut self, earlier: Ticket, later: Ticket) {
+        let pinned = self
+            .waiting
+            .remove(&earlier)
+            .map_or_else(Vec::new, |waiting| waiting.pinned);
+        if let Some(waiting) = self.waiting.get_mut(&later) {
+            waiting.pinned.extend(pinned);
+        }
+    }
+
+    /// The request is over, or given up: its pins come off.
+    pub fn finish(&mut self, ticket: Ticket, hot: &mut Hot) {
+        if let Some(waiting) = self.waiting.remove(&ticket) {
+            waiting.pinned.iter().for_each(|key| hot.unpin(key));
+        }
+    }
+}
+
+/// Reads sorted keys, a family at a time.
+fn read(disk: &Disk, mut keys: Vec<RecordKey>) -> Vec<Fetched> {
+    keys.sort_unstable();
+    let mut results = Vec::with_capacity(keys.len());
+    for chunk in keys.chunk_by(|a, b| a.family() == b.family()) {
+        let mut next = chunk.iter();
+        disk.multi_get(chunk[0].family(), chunk.iter(), |found| {
+            if let Some(key) = next.next() {
+                results.push((key.clone(), found.map(|value| value.map(Value::from))));
+            }
+        });
+    }
+    results
+}

@@ -1,0 +1,258 @@
+//! The hot tier: an LRU of records, known-absent ones included, under a byte budget.
+//!
+//! It is always right. A record that is staged (written, not yet committed) or pinned (fetched for a request that is
+//! about to run again) stays, whatever the budget says; everything else leaves from the cold end.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use lru::LruCache;
+
+use super::value::Value;
+use crate::base::size::alloc_size;
+use crate::disk::format::{Family, RecordKey};
+
+/// A record in memory. No value: it is known not to exist.
+#[derive(Debug)]
+pub struct Slot {
+    pub value: Option<Value>,
+    /// The last epoch that wrote it; 0 if none did since it was read from disk.
+    pub epoch: u64,
+    pins: u32,
+}
+
+/// Bytes of an entry besides its value and a long key: the `lru` node (key, slot, two links) with its allocation, and
+/// the map's slot at its average load.
+const ENTRY: usize = 96 + 14;
+/// An `Arc<[u8]>` keeps its two counts in front of the bytes.
+const ARC_COUNTS: usize = 16;
+/// How many slots that may not leave are passed over in one attempt to make room.
+const MAX_PASSED_OVER: usize = 64;
+
+pub struct Hot {
+    map: LruCache<RecordKey, Slot, RandomState>,
+    bytes: usize,
+    budget: usize,
+    /// How many existing keys of each namespace are here: when it is all of them, what is not here does not exist.
+    resident: HashMap<u64, u64, RandomState>,
+    pub evicted: u64,
+}
+
+impl Hot {
+    pub fn new(budget: usize) -> Hot {
+        Hot {
+            map: LruCache::unbounded_with_hasher(RandomState::default()),
+            bytes: 0,
+            budget,
+            resident: HashMap::default(),
+            evicted: 0,
+        }
+    }
+
+    /// The slot, which becomes the most recently used one.
+    pub fn get(&mut self, key: &RecordKey) -> Option<&Slot> {
+        self.map.get(key)
+    }
+
+    /// The slot, its place in the order left as it is.
+    pub fn peek(&self, key: &RecordKey) -> Option<&Slot> {
+        self.map.peek(key)
+    }
+
+    /// How many existing keys of the namespace are here.
+    pub fn resident(&self, namespace: u64) -> u64 {
+        self.resident.get(&namespace).copied().unwrap_or(0)
+    }
+
+    /// Puts what a write staged. Returns the epoch that wrote the record before, if any did.
+    pub fn stage(&mut self, key: &RecordKey, value: Option<Value>, epoch: u64) -> u64 {
+        let added = value_size(&value);
+        if let Some(slot) = self.map.get_mut(key) {
+            let removed = value_size(&slot.value);
+            let (was, is) = (slot.value.is_some(), value.is_some());
+            slot.value = value;
+            let before = std::mem::replace(&mut slot.epoch, epoch);
+            self.bytes = self.bytes + added - removed;
+            self.note_presence(key, was, is);
+            return before;
+        }
+        self.insert(
+            key.clone(),
+            Slot {
+                value,
+                epoch,
+                pins: 0,
+            },
+        );
+        0
+    }
+
+    /// Puts what was read from disk, unless the record is here already (then that is newer), pinned `pins` times.
+    pub fn fill(&mut self, key: &RecordKey, value: Option<Value>, pins: u32) {
+        match self.map.get_mut(key) {
+            Some(slot) => slot.pins += pins,
+            None => self.insert(
+                key.clone(),
+                Slot {
+                    value,
+                    epoch: 0,
+                    pins,
+                },
+            ),
+        }
+    }
+
+    /// Takes one pin off, where the record still is here.
+    pub fn unpin(&mut self, key: &RecordKey) {
+        if let Some(slot) = self.map.peek_mut(key) {
+            slot.pins = slot.pins.saturating_sub(1);
+        }
+    }
+
+    /// Forgets a record, whatever its state: after a commit that failed.
+    pub fn drop_record(&mut self, key: &RecordKey) {
+        if let Some(slot) = self.map.pop(key) {
+            self.account_removal(key, &slot);
+        }
+    }
+
+    /// Evicts from the cold end until the budget holds, sparing what is staged after `settled` or pinned.
+    pub fn make_room(&mut self, settled: u64) {
+        self.shrink_to(self.budget, settled);
+    }
+
+    /// Evicts everything that may leave (a help for tests: the next read of each record is a fault).
+    pub fn evict_all(&mut self, settled: u64) {
+        for _ in 0..self.map.len() {
+            self.shrink_to(0, settled);
+        }
+    }
+
+    fn shrink_to(&mut self, budget: usize, settled: u64) {
+        let mut passed_over = 0;
+        while self.bytes > budget && passed_over < MAX_PASSED_OVER {
+            let Some((key, slot)) = self.map.pop_lru() else {
+                break;
+            };
+            if slot.epoch > settled || slot.pins > 0 {
+                passed_over += 1;
+                self.map.put(key, slot);
+            } else {
+                self.evicted += 1;
+                self.account_removal(&key, &slot);
+            }
+        }
+    }
+
+    pub fn set_budget(&mut self, budget: usize) {
+        self.budget = budget;
+    }
+
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    fn insert(&mut self, key: RecordKey, slot: Slot) {
+        self.bytes += ENTRY + key_size(&key) + value_size(&slot.value);
+        self.note_presence(&key, false, slot.value.is_some());
+        self.map.put(key, slot);
+    }
+
+    fn account_removal(&mut self, key: &RecordKey, slot: &Slot) {
+        self.bytes -= ENTRY + key_size(key) + value_size(&slot.value);
+        self.note_presence(key, slot.value.is_some(), false);
+    }
+
+    fn note_presence(&mut self, key: &RecordKey, was: bool, is: bool) {
+        if was == is || key.family() != Family::Meta {
+            return;
+        }
+        let Some(namespace) = key.namespace() else { return };
+        let count = self.resident.entry(namespace).or_default();
+        if is {
+            *count += 1;
+            return;
+        }
+        *count -= 1;
+        if *count == 0 {
+            self.resident.remove(&namespace);
+        }
+    }
+}
+
+fn key_size(key: &RecordKey) -> usize {
+    match key.heap_len() {
+        0 => 0,
+        n => alloc_size(n),
+    }
+}
+
+fn value_size(value: &Option<Value>) -> usize {
+    value
+        .as_ref()
+        .map_or(0, |value| alloc_size(ARC_COUNTS + value.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u8) -> RecordKey {
+        RecordKey::meta(1, &[n])
+    }
+
+    fn value() -> Option<Value> {
+        Some(Value::from(&[0u8; 100][..]))
+    }
+
+    #[test]
+    fn the_budget_holds_and_the_coldest_leaves_first() {
+        let mut hot = Hot::new(10 * (ENTRY + alloc_size(116)));
+        for n in 0..20 {
+            hot.fill(&key(n), value(), 0);
+            hot.get(&key(0));
+            hot.make_room(0);
+        }
+        assert!(hot.bytes() <= hot.budget());
+        assert_eq!(hot.len(), 10);
+        assert!(hot.peek(&key(0)).is_some() && hot.peek(&key(1)).is_none());
+        assert_eq!(hot.resident(1), 10);
+    }
+
+    #[test]
+    fn staged_and_pinned_records_outlast_the_budget() {
+        let mut hot = Hot::new(0);
+        hot.stage(&key(1), value(), 5);
+        hot.fill(&key(2), value(), 1);
+        hot.fill(&key(3), value(), 0);
+        hot.make_room(4);
+        assert!(hot.peek(&key(1)).is_some() && hot.peek(&key(2)).is_some() && hot.peek(&key(3)).is_none());
+        hot.unpin(&key(2));
+        hot.make_room(5);
+        assert_eq!((hot.len(), hot.bytes(), hot.resident(1)), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_was_fetched_never_overwrites_what_was_written() {
+        let mut hot = Hot::new(1 << 20);
+        hot.stage(&key(1), None, 5);
+        hot.fill(&key(1), value(), 0);
+        assert_eq!(hot.peek(&key(1)).and_then(|slot| slot.value.clone()), None);
+        assert_eq!(hot.resident(1), 0);
+    }
+
+    #[test]
+    fn the_entry_constant_covers_the_node() {
+        // lru::LruEntry: key, value, prev, next.
+        let node = size_of::<RecordKey>() + size_of::<Slot>() + 2 * size_of::<usize>();
+        assert!(alloc_size(node) <= 96, "{node}");
+    }
+}

@@ -1,0 +1,183 @@
+//! Keys over a transaction: their headers, deadlines, counts, and what goes to reclaim when one is dropped.
+
+use super::txn::{Result, Txn};
+use super::value::Value;
+use crate::disk::format::{Database, Garbage, Header, Kind, LongString, RecordKey};
+
+/// A key in a numbered database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key<'a> {
+    pub db: usize,
+    pub name: &'a [u8],
+}
+
+/// A key that exists, and is not past its deadline.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub header: Header,
+    record: Value,
+    body: usize,
+}
+
+impl Entry {
+    /// The encoding of the value, after the header.
+    pub fn body(&self) -> &[u8] {
+        &self.record[self.body..]
+    }
+
+    /// The whole record, and where its body begins: for replies that share the bytes.
+    pub fn shared(&self) -> (&Value, usize) {
+        (&self.record, self.body)
+    }
+
+    /// What has to be reclaimed when this entry is dropped.
+    fn owned(&self) -> Result<Option<(u64, Garbage)>> {
+        match self.header.kind {
+            Kind::String => Ok(None),
+            Kind::LongString => {
+                let long = LongString::decode(self.body())?;
+                Ok(Some((
+                    long.id,
+                    Garbage::Segments {
+                        count: long.segments(),
+                    },
+                )))
+            }
+        }
+    }
+}
+
+impl Txn<'_> {
+    pub fn meta_key(&mut self, key: Key) -> Result<RecordKey> {
+        Ok(RecordKey::meta(self.database(key.db)?.namespace, key.name))
+    }
+
+    /// The key's entry. One past its deadline is deleted, and is not there.
+    pub fn lookup(&mut self, key: Key) -> Result<Option<Entry>> {
+        let name = self.meta_key(key)?;
+        let Some(record) = self.get(&name)? else {
+            return Ok(None);
+        };
+        let (header, body) = Header::decode(&record)?;
+        let entry = Entry { header, record, body };
+        if header.deadline.is_none_or(|deadline| deadline > self.now) {
+            return Ok(Some(entry));
+        }
+        if self.can_write() {
+            self.remove(key, &entry)?;
+            self.effects().expired += 1;
+        }
+        Ok(None)
+    }
+
+    /// As [`Txn::lookup`], counted in the statistics of hits and misses.
+    pub fn lookup_read(&mut self, key: Key) -> Result<Option<Entry>> {
+        let entry = self.lookup(key)?;
+        match entry {
+            Some(_) => self.effects().hits += 1,
+            None => self.effects().misses += 1,
+        }
+        Ok(entry)
+    }
+
+    /// Writes the key's record, `old` being what [`Txn::lookup`] found. What `old` owned and the new body does not
+    /// share goes to reclaim.
+    pub fn write(&mut self, key: Key, old: Option<&Entry>, header: Header, body: &[&[u8]]) -> Result<()> {
+        let mut db = self.database(key.db)?;
+        let counts = db;
+        let mut head = [0; 9];
+        let n = header.encode(&mut head);
+        let record = match body {
+            [one] => Value::concat(&[&head[..n], one]),
+            parts => Value::concat(&[&[&head[..n]], parts].concat()),
+        };
+        let new = Entry {
+            header,
+            record: record.clone(),
+            body: n,
+        };
+        if let Some((id, garbage)) = old.map(Entry::owned).transpose()?.flatten()
+            && new.owned()?.is_none_or(|(kept, _)| kept != id)
+        {
+            self.reclaim(id, garbage);
+        }
+        self.move_deadline(
+            &mut db,
+            key.name,
+            old.and_then(|o| o.header.deadline),
+            header.deadline,
+        );
+        db.keys += u64::from(old.is_none());
+        if db != counts {
+            self.set_database(key.db, db)?;
+        }
+        self.put(RecordKey::meta(db.namespace, key.name), record);
+        Ok(())
+    }
+
+    /// Drops the key: O(1), whatever it holds.
+    pub fn remove(&mut self, key: Key, entry: &Entry) -> Result<()> {
+        if let Some((id, garbage)) = entry.owned()? {
+            self.reclaim(id, garbage);
+        }
+        self.forget(key, entry)
+    }
+
+    /// Takes the key out of the keyspace and leaves what it owns to another: the first half of RENAME and MOVE.
+    pub fn forget(&mut self, key: Key, entry: &Entry) -> Result<()> {
+        let mut db = self.database(key.db)?;
+        self.move_deadline(&mut db, key.name, entry.header.deadline, None);
+        db.keys -= 1;
+        self.set_database(key.db, db)?;
+        self.delete(RecordKey::meta(db.namespace, key.name));
+        Ok(())
+    }
+
+    /// Sets or takes off the key's deadline.
+    pub fn set_deadline(&mut self, key: Key, entry: &Entry, deadline: Option<u64>) -> Result<()> {
+        let header = Header {
+            deadline,
+            ..entry.header
+        };
+        self.write(key, Some(entry), header, &[entry.body()])
+    }
+
+    /// Gives the database an empty namespace; the old one goes to reclaim.
+    pub fn flush_database(&mut self, number: usize) -> Result<()> {
+        let old = self.database(number)?;
+        if old.keys == 0 {
+            return Ok(());
+        }
+        self.reclaim(old.namespace, Garbage::Namespace { keys: old.keys });
+        let namespace = self.fresh_id();
+        self.set_database(
+            number,
+            Database {
+                namespace,
+                keys: 0,
+                expires: 0,
+            },
+        )
+    }
+
+    fn reclaim(&mut self, id: u64, garbage: Garbage) {
+        self.put(RecordKey::garbage(id), Value::from(&garbage.encode()[..]));
+    }
+
+    fn move_deadline(&mut self, db: &mut Database, name: &[u8], from: Option<u64>, to: Option<u64>) {
+        if from == to {
+            return;
+        }
+        if let Some(deadline) = from {
+            self.delete(RecordKey::expire(deadline, db.namespace, name));
+            db.expires -= 1;
+        }
+        if let Some(deadline) = to {
+            self.put(
+                RecordKey::expire(deadline, db.namespace, name),
+                Value::from(&b""[..]),
+            );
+            db.expires += 1;
+        }
+    }
+}

@@ -1,0 +1,538 @@
+//! The store: transactions over the hot tier, faults, commits, expiry and reclaim.
+//!
+//! A [`Store`] belongs to the executor and never blocks. What takes time happens on its threads, and comes back as
+//! [`Done`] values when the executor calls [`Store::pump`].
+
+mod commit;
+pub mod cursors;
+mod expiry;
+mod fetch;
+mod hot;
+pub mod keyspace;
+mod reclaim;
+mod threads;
+mod txn;
+mod value;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+
+pub use commit::Failure;
+pub use fetch::Ticket;
+pub use keyspace::{Entry, Key};
+pub use threads::Wake;
+pub use txn::{Effects, Result, Savepoint, Stop, Txn};
+pub use value::Value;
+
+use crate::disk::format::{Database, Family, RecordKey};
+use crate::disk::{Batch, Disk, DiskOptions, Durability, OpenError, Patience, View};
+use commit::{Commit, Context};
+use cursors::Cursors;
+use expiry::Expiry;
+use fetch::{Fetch, Fetched};
+use hot::Hot;
+use reclaim::Reclaim;
+use threads::Pool;
+use txn::Work;
+
+/// Ids are reserved on disk this many at a time, so that a crash never hands one out twice.
+const IDS_PER_RESERVATION: u64 = 1024;
+/// Above this many bytes in the open epoch while another is in flight, clients should wait for the disk.
+const OPEN_EPOCH_LIMIT: usize = 32 << 20;
+/// Threads for commands that walk ranges, beside the fetch pool so that they don't keep faults waiting.
+const VIEW_THREADS: usize = 2;
+
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    pub disk: DiskOptions,
+    pub hot_budget: usize,
+    pub fetch_threads: usize,
+    pub databases: usize,
+    pub durability: Durability,
+}
+
+/// What the store's threads report.
+enum Done {
+    Fetched(Vec<Fetched>),
+    Committed {
+        epoch: u64,
+        result: std::result::Result<(), String>,
+    },
+    Synced(std::result::Result<(), String>),
+    Due(expiry::Scan),
+    ReclaimStep(reclaim::Step),
+    Reclaimed(std::result::Result<(), String>),
+}
+
+/// What [`Store::pump`] found: whom to wake.
+#[derive(Default)]
+pub struct News {
+    /// Requests whose records are in memory.
+    pub ready: Vec<Ticket>,
+    /// Epochs were decided: replies can leave.
+    pub settled: bool,
+}
+
+pub struct Store {
+    disk: Arc<Disk>,
+    hot: Hot,
+    fetch: Fetch,
+    commit: Commit,
+    expiry: Expiry,
+    reclaim: Reclaim,
+    views: Pool,
+    cursors: Arc<Cursors>,
+    databases: Vec<Database>,
+    /// As of the epoch in flight, and as of the last one committed: what a failed commit returns to.
+    sealed_databases: Vec<Database>,
+    durable_databases: Vec<Database>,
+    /// The last epoch that changed a database's counts, and the last that changed a namespace.
+    databases_epoch: u64,
+    namespaces_epoch: u64,
+    next_id: u64,
+    reserved_ids: u64,
+    spare: Option<Work>,
+    done: Sender<Done>,
+    reports: Receiver<Done>,
+    wake: Wake,
+    sync_due: bool,
+    pub totals: Effects,
+}
+
+#[derive(Debug)]
+pub enum StartError {
+    Open(OpenError),
+    Damaged(String),
+    Threads(io::Error),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartError::Open(e) => e.fmt(f),
+            StartError::Damaged(text) => write!(f, "the data directory is damaged: {text}"),
+            StartError::Threads(e) => write!(f, "threads cannot be started: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl Store {
+    pub fn open(dir: &Path, options: &StoreOptions, wake: Wake) -> std::result::Result<Store, StartError> {
+        let disk = Arc::new(Disk::open(dir, &options.disk).map_err(StartError::Open)?);
+        let (databases, next_id) = read_state(&disk, options.databases)?;
+        let (done, reports) = mpsc::channel();
+        let pool = |name, threads, low| Pool::start(name, threads, low).map_err(StartError::Threads);
+        Ok(Store {
+            hot: Hot::new(options.hot_budget),
+            fetch: Fetch::new(pool("fetch", options.fetch_threads, true)?),
+            commit: Commit::new(pool("commit", 1, false)?, options.durability),
+            expiry: Expiry::default(),
+            reclaim: Reclaim::default(),
+            views: pool("view", VIEW_THREADS, true)?,
+            cursors: Arc::default(),
+            sealed_databases: databases.clone(),
+            durable_databases: databases.clone(),
+            databases,
+            databases_epoch: 0,
+            namespaces_epoch: 0,
+            next_id,
+            // Not yet on disk: the first id that is taken writes the reservation.
+            reserved_ids: 0,
+            spare: None,
+            done,
+            reports,
+            wake,
+            sync_due: false,
+            totals: Effects::default(),
+            disk,
+        })
+    }
+
+    /// A transaction at the given time (Unix milliseconds). Nothing it does counts until [`Store::apply`].
+    pub fn begin(&mut self, now: u64) -> Txn<'_> {
+        let work = self.spare.take().unwrap_or_default();
+        Txn::live(self, work, now)
+    }
+
+    /// Ends a transaction without its writes, and returns the records it missed.
+    pub fn abandon(&mut self, work: TxnEnd) -> Vec<RecordKey> {
+        let mut work = work.0;
+        let missing = std::mem::take(&mut work.missing);
+        self.keep(work);
+        missing
+    }
+
+    /// As [`Store::abandon`], for a body that failed after it saw what it judged by. Returns the epoch that must be settled
+    /// before the error may leave.
+    pub fn abandon_seen(&mut self, work: TxnEnd) -> u64 {
+        let depends = work.0.depends.max(self.namespaces_epoch);
+        self.abandon(work);
+        depends
+    }
+
+    /// Takes what a transaction did, whole. Returns the epoch that must be settled before its reply may leave.
+    pub fn apply(&mut self, work: TxnEnd) -> u64 {
+        let mut work = work.0;
+        let mut depends = work.depends.max(self.namespaces_epoch);
+        if !work.writes.log.is_empty() || !work.databases.is_empty() {
+            depends = self.commit.open.number;
+            self.stage(&mut work);
+        }
+        let effects = work.effects;
+        self.totals.hits += effects.hits;
+        self.totals.misses += effects.misses;
+        self.totals.expired += effects.expired;
+        self.keep(work);
+        depends
+    }
+
+    fn stage(&mut self, work: &mut Work) {
+        let epoch = self.commit.open.number;
+        for (key, value) in work.writes.log.drain(..) {
+            self.stage_record(key, value, epoch);
+        }
+        for (number, database) in work.databases.drain(..) {
+            self.databases[number] = database;
+            self.databases_epoch = epoch;
+            if !self.commit.open.databases.contains(&number) {
+                self.commit.open.databases.push(number);
+            }
+        }
+        if work.renamed_spaces {
+            self.namespaces_epoch = epoch;
+        }
+        if work.ids > 0 {
+            self.take_ids(work.ids);
+        }
+        self.hot.make_room(self.commit.settled);
+    }
+
+    fn stage_record(&mut self, key: RecordKey, value: Option<Value>, epoch: u64) {
+        let open = &mut self.commit.open;
+        open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
+        match key.family() {
+            Family::Meta | Family::Segment => {
+                self.fetch.invalidate(&key);
+                if self.hot.stage(&key, value, epoch) != epoch {
+                    open.records.push(key);
+                }
+                return;
+            }
+            Family::Expire if value.is_some() => {
+                if let Some(bytes) = key.key().first_chunk() {
+                    let deadline = u64::from_be_bytes(*bytes);
+                    open.earliest_deadline = open.earliest_deadline.min(deadline);
+                    self.expiry.staged(deadline);
+                }
+            }
+            Family::Gc if value.is_some() => self.reclaim.staged(),
+            _ => {}
+        }
+        open.blind.insert(key, value);
+    }
+
+    fn take_ids(&mut self, count: u64) {
+        self.next_id += count;
+        if self.next_id > self.reserved_ids {
+            self.reserved_ids = self.next_id + IDS_PER_RESERVATION;
+            let value = Value::from(&self.reserved_ids.to_be_bytes()[..]);
+            self.commit.open.blind.insert(RecordKey::next_id(), Some(value));
+        }
+    }
+
+    fn keep(&mut self, mut work: Work) {
+        work.writes.clear();
+        work.databases.clear();
+        work.missing.clear();
+        (work.effects, work.ids, work.depends, work.renamed_spaces) = (Effects::default(), 0, 0, false);
+        self.spare = Some(work);
+    }
+
+    /// The record as memory knows it, and the epoch that wrote it; `None` if only the disk knows.
+    fn recall(&mut self, key: &RecordKey) -> Option<(Option<Value>, u64)> {
+        if let Some(slot) = self.hot.get(key) {
+            return Some((slot.value.clone(), slot.epoch));
+        }
+        self.is_absent(key).then_some((None, 0))
+    }
+
+    fn is_known(&self, key: &RecordKey) -> bool {
+        self.hot.peek(key).is_some() || self.is_absent(key)
+    }
+
+    /// A key that is not in the hot tier does not exist if all keys of its namespace are there.
+    fn is_absent(&self, key: &RecordKey) -> bool {
+        let Some(namespace) = key.namespace() else {
+            return false;
+        };
+        let keys = self
+            .databases
+            .iter()
+            .find(|db| db.namespace == namespace)
+            .map_or(0, |db| db.keys);
+        self.hot.resident(namespace) == keys
+    }
+
+    fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    fn databases_epoch(&self) -> u64 {
+        self.databases_epoch
+    }
+
+    pub fn database(&self, number: usize) -> Database {
+        self.databases[number]
+    }
+
+    pub fn databases(&self) -> &[Database] {
+        &self.databases
+    }
+
+    /// Every epoch up to this one is decided.
+    pub fn settled(&self) -> u64 {
+        self.commit.settled
+    }
+
+    /// The epoch after which everything staged so far is decided.
+    pub fn frontier(&self) -> u64 {
+        match (&self.commit.flight, self.commit.open.is_empty()) {
+            (_, false) => self.commit.open.number,
+            (Some(flight), true) => flight.number,
+            (None, true) => self.commit.settled,
+        }
+    }
+
+    pub fn failure(&self, epoch: u64) -> Option<&Failure> {
+        self.commit.failure(epoch)
+    }
+
+    /// Whether there is work for [`Store::pump`].
+    pub fn wants_pump(&self) -> bool {
+        self.fetch.has_queued() || (!self.commit.open.is_empty() && self.commit.flight.is_none())
+    }
+
+    /// Whether so much waits for the disk that clients should wait too, rather than memory grow.
+    pub fn is_congested(&self) -> bool {
+        self.commit.open.bytes > OPEN_EPOCH_LIMIT
+    }
+
+    /// Asks for records on behalf of a request, which runs again when [`News::ready`] names the ticket.
+    pub fn request(&mut self, records: Vec<RecordKey>) -> Ticket {
+        self.fetch.request(records)
+    }
+
+    /// The records of those keys of a database that only the disk knows.
+    pub fn unknown_keys<'k>(&self, db: usize, names: impl Iterator<Item = &'k [u8]>) -> Vec<RecordKey> {
+        let namespace = self.databases[db].namespace;
+        names
+            .map(|name| RecordKey::meta(namespace, name))
+            .filter(|key| !self.is_known(key))
+            .collect()
+    }
+
+    /// Asks for records that are likely to be wanted soon.
+    pub fn read_ahead(&mut self, records: Vec<RecordKey>) {
+        self.fetch.read_ahead(records.into_iter());
+    }
+
+    /// What `earlier` pinned stays pinned until `later` is finished.
+    pub fn chain(&mut self, earlier: Ticket, later: Ticket) {
+        self.fetch.chain(earlier, later);
+    }
+
+    pub fn is_ready(&self, ticket: Ticket) -> bool {
+        self.fetch.is_ready(ticket)
+    }
+
+    /// The text of the error met while reading for a ticket.
+    pub fn read_error(&mut self, ticket: Ticket) -> Option<String> {
+        self.fetch.error(ticket).map(|e| e.0)
+    }
+
+    /// The request is over or given up.
+    pub fn finish(&mut self, ticket: Ticket) {
+        self.fetch.finish(ticket, &mut self.hot);
+    }
+
+    /// Runs a job over a view of what is committed, on a thread that may block.
+    fn run_over_view(&self, job: impl FnOnce(&View<'_>) + Send + 'static) {
+        let (disk, wake) = (self.disk.clone(), self.wake.clone());
+        self.views.run(move || {
+            job(&disk.view());
+            wake();
+        });
+    }
+
+    /// Runs a body over a transaction that reads what is committed, on a thread that may block.
+    pub fn run_over_committed(&self, now: u64, body: impl FnOnce(&mut Txn<'_>) + Send + 'static) {
+        let cursors = self.cursors.clone();
+        self.run_over_view(move |view| body(&mut Txn::over_view(view, &cursors, now)));
+    }
+
+    /// Takes reports in, hands faults to the fetch pool, and commits what is staged. Called at the end of a tick and
+    /// whenever the store's threads wake the executor.
+    pub fn pump(&mut self, now: u64) -> News {
+        let mut news = News::default();
+        while let Ok(report) = self.reports.try_recv() {
+            self.take_in(report, &mut news, now);
+        }
+        self.fetch.dispatch(&self.disk, &self.done, &self.wake);
+        self.seal(&mut news);
+        if std::mem::take(&mut self.sync_due) {
+            let (commit, ctx) = self.commit_parts();
+            commit.sync(&ctx);
+        }
+        news
+    }
+
+    fn seal(&mut self, news: &mut News) {
+        let before = self.commit.flight.is_none();
+        let (commit, ctx) = self.commit_parts();
+        let over = commit.seal(&ctx);
+        if before && self.commit.flight.is_some() {
+            self.sealed_databases.clone_from(&self.databases);
+        }
+        if let Some(result) = over {
+            self.decide(result, news);
+        }
+    }
+
+    fn commit_parts(&mut self) -> (&mut Commit, Context<'_>) {
+        let ctx = Context {
+            disk: &self.disk,
+            hot: &self.hot,
+            databases: &self.databases,
+            done: &self.done,
+            wake: &self.wake,
+        };
+        (&mut self.commit, ctx)
+    }
+
+    fn take_in(&mut self, report: Done, news: &mut News, now: u64) {
+        match report {
+            Done::Fetched(fetched) => {
+                self.fetch.accept(fetched, &mut self.hot, &mut news.ready);
+                self.hot.make_room(self.commit.settled);
+            }
+            Done::Committed { epoch, result } => {
+                self.commit.answered();
+                debug_assert_eq!(
+                    self.commit.flight.as_ref().map(|flight| flight.number),
+                    Some(epoch)
+                );
+                self.decide(result, news);
+            }
+            Done::Synced(result) => {
+                self.commit.answered();
+                if let Err(text) = result {
+                    eprintln!("redkeep: the log could not be synced: {text}");
+                }
+            }
+            Done::Due(scan) => self.expiry.accept(scan, now),
+            Done::ReclaimStep(step) => self.accept_reclaim(step),
+            Done::Reclaimed(result) => {
+                self.commit.answered();
+                self.reclaim.written(result.is_ok());
+            }
+        }
+    }
+
+    fn decide(&mut self, result: std::result::Result<(), String>, news: &mut News) {
+        news.settled = true;
+        match result {
+            Ok(()) => {
+                self.commit.succeeded();
+                std::mem::swap(&mut self.durable_databases, &mut self.sealed_databases);
+            }
+            Err(text) => {
+                eprintln!("redkeep: a write failed, its commands are answered with an error: {text}");
+                for key in self.commit.failed(text) {
+                    self.hot.drop_record(&key);
+                }
+                self.databases.clone_from(&self.durable_databases);
+                // The reservation may be among what was lost.
+                self.reserved_ids = 0;
+            }
+        }
+    }
+
+    /// Has the log synced at the next pump (`appendfsync everysec`).
+    pub fn sync_soon(&mut self) {
+        self.sync_due = true;
+    }
+
+    pub fn set_durability(&mut self, durability: Durability) {
+        self.commit.durability = durability;
+    }
+
+    pub fn set_hot_budget(&mut self, bytes: usize) {
+        self.hot.set_budget(bytes);
+        self.hot.make_room(self.commit.settled);
+    }
+
+    /// Evicts everything that is on disk: a help for tests.
+    pub fn drop_hot(&mut self) {
+        self.hot.evict_all(self.commit.settled);
+    }
+
+    /// Whether all that was staged is on disk.
+    pub fn is_idle(&self) -> bool {
+        self.commit.is_idle()
+    }
+
+    /// Syncs the log and writes the memtables out. Blocks: for the end of the process.
+    pub fn close(&mut self) -> std::result::Result<(), String> {
+        self.disk
+            .sync()
+            .and_then(|()| self.disk.flush())
+            .map_err(|e| format!("{e:?}"))
+    }
+}
+
+/// The end of a transaction: what it gathered, detached from the store.
+pub struct TxnEnd(Work);
+
+impl Txn<'_> {
+    pub fn end(self) -> TxnEnd {
+        TxnEnd(self.into_work())
+    }
+}
+
+/// Reads the id counter and the numbered databases. A database without a record gets its namespace now, on disk at
+/// once: two databases must never come to share one.
+fn read_state(disk: &Disk, count: usize) -> std::result::Result<(Vec<Database>, u64), StartError> {
+    let damaged = |text: &dyn std::fmt::Display| StartError::Damaged(text.to_string());
+    let mut next_id = match disk.get(&RecordKey::next_id()).map_err(|e| damaged(&e))? {
+        None => 1,
+        Some(bytes) => u64::from_be_bytes(bytes.try_into().map_err(|_| damaged(&"next-id record"))?),
+    };
+    let mut databases = Vec::with_capacity(count);
+    let mut batch = Batch::default();
+    for number in 0..count {
+        let key = RecordKey::database(number);
+        let database = match disk.get(&key).map_err(|e| damaged(&e))? {
+            Some(bytes) => Database::decode(&bytes).map_err(|e| damaged(&e))?,
+            None => {
+                let database = Database {
+                    namespace: next_id,
+                    ..Database::default()
+                };
+                next_id += 1;
+                batch.put(disk, &key, &database.encode());
+                database
+            }
+        };
+        databases.push(database);
+    }
+    if !batch.is_empty() {
+        batch.put(disk, &RecordKey::next_id(), &next_id.to_be_bytes());
+        disk.write(batch, Durability::Synced, Patience::Wait)
+            .map_err(|e| StartError::Open(OpenError::Io(format!("{e:?}"))))?;
+    }
+    Ok((databases, next_id))
+}

@@ -1,0 +1,283 @@
+//! A transaction: what a command reads and writes through.
+//!
+//! A body that runs over a [`Txn`] may be run any number of times: its reads come from memory and either hit or stop it
+//! with [`Stop::Fault`]; its writes, ids and effects stay on the transaction until [`Store::apply`] takes them, whole.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::Store;
+use super::cursors::Cursors;
+use super::value::Value;
+use crate::disk::View;
+use crate::disk::format::{Database, Malformed, RecordKey};
+
+/// Why a body did not come to its end.
+#[derive(Debug)]
+pub enum Stop {
+    /// A record is not in memory. The transaction knows which; the body runs again when they are.
+    Fault,
+    /// The body walks a range: it runs again over a [`View`], on the view pool, once all before it is committed.
+    NeedsView,
+    /// The command fails with this text, which begins with its code ("ERR ...").
+    Error(Cow<'static, str>),
+}
+
+pub type Result<T> = std::result::Result<T, Stop>;
+
+impl Stop {
+    pub fn error<T>(text: impl Into<Cow<'static, str>>) -> Result<T> {
+        Err(Stop::Error(text.into()))
+    }
+}
+
+impl From<Malformed> for Stop {
+    fn from(malformed: Malformed) -> Stop {
+        Stop::Error(format!("ERR the data directory is damaged: {malformed}").into())
+    }
+}
+
+/// What a command causes beside its writes and its reply: released after its commit.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Effects {
+    pub hits: u64,
+    pub misses: u64,
+    /// Keys found past their deadline, and deleted.
+    pub expired: u64,
+}
+
+/// Where a transaction reads.
+enum Source<'s> {
+    Live(&'s mut Store),
+    View(&'s View<'s>, &'s Cursors),
+}
+
+/// A point to which [`Txn::rollback`] returns.
+#[derive(Clone)]
+pub struct Savepoint {
+    writes: usize,
+    databases: Vec<(usize, Database)>,
+    effects: Effects,
+}
+
+/// What a transaction gathers. Kept by the store between transactions for its allocations.
+#[derive(Default)]
+pub(super) struct Work {
+    pub writes: Writes,
+    /// Databases as they are to be, by number.
+    pub databases: Vec<(usize, Database)>,
+    pub effects: Effects,
+    pub missing: Vec<RecordKey>,
+    /// Ids taken so far.
+    pub ids: u64,
+    /// The latest epoch that wrote anything this transaction has seen.
+    pub depends: u64,
+    /// Whether a database got another namespace (FLUSHDB, SWAPDB).
+    pub renamed_spaces: bool,
+}
+
+pub struct Txn<'s> {
+    source: Source<'s>,
+    pub(super) work: Work,
+    /// Unix time in milliseconds: one and the same throughout the transaction.
+    pub now: u64,
+}
+
+impl<'s> Txn<'s> {
+    pub(super) fn live(store: &'s mut Store, work: Work, now: u64) -> Txn<'s> {
+        Txn {
+            source: Source::Live(store),
+            work,
+            now,
+        }
+    }
+
+    /// A transaction that reads from a view, and cannot write. It blocks on the disk.
+    pub(super) fn over_view(view: &'s View<'s>, cursors: &'s Cursors, now: u64) -> Txn<'s> {
+        Txn {
+            source: Source::View(view, cursors),
+            work: Work::default(),
+            now,
+        }
+    }
+
+    pub(super) fn into_work(self) -> Work {
+        self.work
+    }
+
+    /// Whether expired keys may be deleted on sight: not over a view.
+    pub(super) fn can_write(&self) -> bool {
+        matches!(self.source, Source::Live(_))
+    }
+
+    /// The view, for bodies that walk ranges, and the memory of where such walks were cut.
+    pub fn view(&self) -> Result<(&'s View<'s>, &'s Cursors)> {
+        match self.source {
+            Source::View(view, cursors) => Ok((view, cursors)),
+            Source::Live(_) => Err(Stop::NeedsView),
+        }
+    }
+
+    /// A record's value as this transaction sees it.
+    pub fn get(&mut self, key: &RecordKey) -> Result<Option<Value>> {
+        if let Some(value) = self.work.writes.find(key) {
+            return Ok(value.clone());
+        }
+        match &mut self.source {
+            Source::View(view, _) => match view.get(key) {
+                Ok(value) => Ok(value.map(|bytes| Value::from(&bytes[..]))),
+                Err(e) => Stop::error(format!("ERR reading from disk failed: {e}")),
+            },
+            Source::Live(store) => match store.recall(key) {
+                Some((value, epoch)) => {
+                    self.work.depends = self.work.depends.max(epoch);
+                    Ok(value)
+                }
+                None => {
+                    self.work.missing.push(key.clone());
+                    Err(Stop::Fault)
+                }
+            },
+        }
+    }
+
+    /// Notes that the record will be wanted, without stopping: so that one fault fetches all of them.
+    pub fn prefetch(&mut self, key: RecordKey) {
+        if let Source::Live(store) = &self.source
+            && !store.is_known(&key)
+            && self.work.writes.find(&key).is_none()
+        {
+            self.work.missing.push(key);
+        }
+    }
+
+    /// Stops with a fault if [`Txn::prefetch`] noted anything that is not in memory.
+    pub fn await_prefetched(&self) -> Result<()> {
+        if self.work.missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Stop::Fault)
+        }
+    }
+
+    pub fn put(&mut self, key: RecordKey, value: Value) {
+        self.work.writes.push(key, Some(value));
+    }
+
+    pub fn delete(&mut self, key: RecordKey) {
+        self.work.writes.push(key, None);
+    }
+
+    /// An id that nothing else has or ever had.
+    pub fn fresh_id(&mut self) -> u64 {
+        let Source::Live(store) = &self.source else {
+            unreachable!("a view is read-only")
+        };
+        let id = store.next_id() + self.work.ids;
+        self.work.ids += 1;
+        id
+    }
+
+    /// The numbered database.
+    pub fn database(&mut self, number: usize) -> Result<Database> {
+        if let Some((_, database)) = self.work.databases.iter().find(|(n, _)| *n == number) {
+            return Ok(*database);
+        }
+        match &self.source {
+            Source::Live(store) => Ok(store.database(number)),
+            Source::View(..) => match self.get(&RecordKey::database(number))? {
+                Some(value) => Ok(Database::decode(&value)?),
+                None => Ok(Database::default()),
+            },
+        }
+    }
+
+    /// As [`Txn::database`], for a body whose reply shows the counts.
+    pub fn counted_database(&mut self, number: usize) -> Result<Database> {
+        if let Source::Live(store) = &self.source {
+            self.work.depends = self.work.depends.max(store.databases_epoch());
+        }
+        self.database(number)
+    }
+
+    pub fn set_database(&mut self, number: usize, database: Database) -> Result<()> {
+        self.work.renamed_spaces |= self.database(number)?.namespace != database.namespace;
+        match self.work.databases.iter_mut().find(|(n, _)| *n == number) {
+            Some((_, slot)) => *slot = database,
+            None => self.work.databases.push((number, database)),
+        }
+        Ok(())
+    }
+
+    pub fn effects(&mut self) -> &mut Effects {
+        &mut self.work.effects
+    }
+
+    pub fn has_writes(&self) -> bool {
+        !self.work.writes.log.is_empty() || !self.work.databases.is_empty()
+    }
+
+    /// Marks where [`Txn::rollback`] can return to: one command's failure inside a larger transaction undoes that
+    /// command only.
+    pub fn savepoint(&self) -> Savepoint {
+        Savepoint {
+            writes: self.work.writes.log.len(),
+            databases: self.work.databases.clone(),
+            effects: self.work.effects,
+        }
+    }
+
+    pub fn rollback(&mut self, to: Savepoint) {
+        self.work.writes.truncate(to.writes);
+        self.work.databases = to.databases;
+        self.work.effects = to.effects;
+    }
+}
+
+/// Above this many writes they are looked up by hash.
+const SCANNED_WRITES: usize = 12;
+
+/// The overlay: a log of writes, the latest of a record counting.
+#[derive(Default)]
+pub(super) struct Writes {
+    pub log: Vec<(RecordKey, Option<Value>)>,
+    /// Position of the latest write of each record in `log[..indexed]`.
+    index: HashMap<RecordKey, usize, RandomState>,
+    indexed: usize,
+}
+
+impl Writes {
+    fn find(&mut self, key: &RecordKey) -> Option<&Option<Value>> {
+        if self.log.len() <= SCANNED_WRITES {
+            return self
+                .log
+                .iter()
+                .rev()
+                .find(|(k, _)| k == key)
+                .map(|(_, value)| value);
+        }
+        for at in self.indexed..self.log.len() {
+            self.index.insert(self.log[at].0.clone(), at);
+        }
+        self.indexed = self.log.len();
+        self.index.get(key).map(|&at| &self.log[at].1)
+    }
+
+    fn push(&mut self, key: RecordKey, value: Option<Value>) {
+        self.log.push((key, value));
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.log.truncate(len);
+        if self.indexed > len {
+            self.index.clear();
+            self.indexed = 0;
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.truncate(0);
+    }
+}

@@ -1,0 +1,42 @@
+//! The bytes of a record, shared between the hot tier, a transaction's overlay and a reply on its way out.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// Immutable bytes; a clone is a count. An `Arc` rather than an `Rc` because replies cross to other threads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value(Arc<[u8]>);
+
+impl Value {
+    /// The parts, one after the other, in one allocation.
+    pub fn concat(parts: &[&[u8]]) -> Value {
+        let len = parts.iter().map(|part| part.len()).sum();
+        let mut bytes = Arc::<[u8]>::new_uninit_slice(len);
+        let mut rest = Arc::get_mut(&mut bytes).unwrap_or_else(|| unreachable!("just made"));
+        for part in parts {
+            let (here, after) = rest.split_at_mut(part.len());
+            here.write_copy_of_slice(part);
+            rest = after;
+        }
+        // SAFETY: the parts' lengths add up to `len`, and each was copied into its place.
+        Value(unsafe { bytes.assume_init() })
+    }
+
+    pub fn share(&self) -> Arc<[u8]> {
+        self.0.clone()
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(bytes: &[u8]) -> Value {
+        Value(Arc::from(bytes))
+    }
+}
+
+impl Deref for Value {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
