@@ -2,7 +2,6 @@
 
 pub mod base;
 pub mod command;
-#[path = "config_stub.rs"]
 pub mod config;
 pub mod disk;
 pub mod exec;

@@ -1,78 +1,182 @@
 //! `redkeep-server`: flags, start, exit.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::future::poll_fn;
+use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use redkeep::config::Config;
+use redkeep::config::{self, Config};
 use redkeep::disk::{Compression, DiskOptions};
-use redkeep::exec::{self, Engine};
-use redkeep::net;
+use redkeep::exec::{self, Engine, MemoryPlan};
+use redkeep::net::{self, SharedEngine};
 use redkeep::store::{Store, StoreOptions};
+use tokio::runtime::LocalOptions;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tokio::task::LocalSet;
+use tokio::{task, time};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-fn main() {
-    let config = Config::parse();
+/// How many tasks run before the runtime asks for new events: enough for a whole tick of many connections.
+const EVENT_INTERVAL: u32 = 256;
+/// Above so many cores, sockets get threads of their own (`io-threads 0`).
+const CORES_FOR_ONE_THREAD: usize = 4;
+/// How long the end waits for what is staged to be on disk.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    let config = match Config::from_command_line(std::env::args_os()) {
+        Ok(config) => config,
+        Err(error) => error.exit(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
-        .unwrap();
-    let local = LocalSet::new();
-    runtime.block_on(local.run_until(serve(config)));
+        .event_interval(EVENT_INTERVAL)
+        .build_local(LocalOptions::default());
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(serve(config)),
+        Err(e) => Err(format!("the runtime cannot be started: {e}")),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("redkeep-server: {text}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-async fn serve(config: Config) {
-    let options = StoreOptions {
-        disk: DiskOptions {
-            write_buffer: config.wb,
-            block_cache: 64 << 20,
-            background_jobs: 2,
-            compression: Compression::Lz4,
-        },
-        hot_budget: config.maxmemory as usize,
-        fetch_threads: 2,
-        databases: 16,
-        durability: exec::durability(config.appendfsync),
-    };
-    let notify = Arc::new(Notify::new());
-    let remote = notify.clone();
-    let store = Store::open(
-        Path::new(&config.dir),
-        &options,
-        Arc::new(move || remote.notify_one()),
-    )
-    .unwrap();
-    let near = notify.clone();
-    let listeners = net::bind(&[format!("127.0.0.1:{}", config.port).parse().unwrap()], 511).unwrap();
+/// Starts everything, and returns when the server was asked to end.
+async fn serve(config: Config) -> Result<(), String> {
+    let pump = Arc::new(Notify::new());
+    let (far, near) = (pump.clone(), pump.clone());
+    let listeners = net::bind(&config)?;
+    let dir = config.dir.clone();
+    let started = std::time::Instant::now();
+    let store = Store::open(&dir, &store_options(&config), Arc::new(move || far.notify_one()))
+        .map_err(|e| format!("{}: {e}", dir.display()))?;
+    let io_threads = io_threads(&config);
+    let port = config.port;
+    write_pidfile(&config)?;
+    let pidfile = config.pidfile.clone();
     let engine = Rc::new(RefCell::new(Engine::new(
         store,
         config,
         Rc::new(move || near.notify_one()),
     )));
-    listeners.serve(&engine).unwrap();
-    let ticking = engine.clone();
-    tokio::task::spawn_local(async move {
-        let interval = ticking.borrow().tick_interval();
+    listeners
+        .serve(&engine, io_threads)
+        .map_err(|e| format!("cannot serve: {e}"))?;
+    spawn_work(&engine, pump);
+    println!(
+        "redkeep {}: ready to accept connections on port {port} ({} ms)",
+        env!("CARGO_PKG_VERSION"),
+        started.elapsed().as_millis()
+    );
+    asked_to_end(&engine).await?;
+    let ended = end(&engine).await;
+    if !pidfile.as_os_str().is_empty() {
+        // Someone else's removal is as good.
+        let _ = std::fs::remove_file(pidfile);
+    }
+    ended
+}
+
+fn store_options(config: &Config) -> StoreOptions {
+    let plan = MemoryPlan::of(config);
+    StoreOptions {
+        disk: DiskOptions {
+            write_buffer: plan.write_buffer as usize,
+            block_cache: plan.block_cache as usize,
+            background_jobs: config.rocksdb_max_background_jobs as usize,
+            compression: match config.rocksdb_compression {
+                config::Compression::None => Compression::None,
+                config::Compression::Lz4 => Compression::Lz4,
+                config::Compression::Zstd => Compression::Zstd,
+            },
+        },
+        hot_budget: plan.hot_budget(0),
+        fetch_threads: config.fetch_threads as usize,
+        databases: config.databases as usize,
+        durability: exec::durability(config.appendfsync),
+    }
+}
+
+fn io_threads(config: &Config) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    match config.io_threads as usize {
+        0 if cores <= CORES_FOR_ONE_THREAD => 1,
+        0 => cores / 4 + 1,
+        n => n,
+    }
+}
+
+fn write_pidfile(config: &Config) -> Result<(), String> {
+    if config.pidfile.as_os_str().is_empty() {
+        return Ok(());
+    }
+    std::fs::write(&config.pidfile, format!("{}\n", std::process::id()))
+        .map_err(|e| format!("the pid file {} cannot be written: {e}", config.pidfile.display()))
+}
+
+/// The tasks beside the connections: the end of each tick, and regular work.
+fn spawn_work(engine: &SharedEngine, pump: Arc<Notify>) {
+    let pumped = engine.clone();
+    task::spawn_local(async move {
         loop {
-            tokio::time::sleep(interval).await;
+            pump.notified().await;
+            pumped.borrow_mut().pump();
+        }
+    });
+    let ticking = engine.clone();
+    task::spawn_local(async move {
+        loop {
+            let interval = ticking.borrow().tick_interval();
+            time::sleep(interval).await;
             ticking.borrow_mut().tick();
         }
     });
-    let second = engine.clone();
-    tokio::task::spawn_local(async move {
+    let seconds = engine.clone();
+    task::spawn_local(async move {
         loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            second.borrow_mut().tick_second();
+            time::sleep(Duration::from_secs(1)).await;
+            seconds.borrow_mut().tick_second();
         }
     });
-    loop {
-        notify.notified().await;
+}
+
+/// Waits for SIGTERM, SIGINT or SHUTDOWN.
+async fn asked_to_end(engine: &SharedEngine) -> Result<(), String> {
+    let listen = |kind| signal(kind).map_err(|e| format!("cannot listen for signals: {e}"));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    poll_fn(|cx| {
+        let signalled = terminate.poll_recv(cx).is_ready() || interrupt.poll_recv(cx).is_ready();
+        let mut engine = engine.borrow_mut();
+        engine.shutdown_waker = Some(cx.waker().clone());
+        if signalled || engine.shutdown.is_some() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    Ok(())
+}
+
+/// Brings everything that is staged to disk, so that the next start has nothing to replay.
+async fn end(engine: &SharedEngine) -> Result<(), String> {
+    let deadline = time::Instant::now() + SHUTDOWN_LIMIT;
+    while !engine.borrow().store.is_idle() {
+        if time::Instant::now() > deadline {
+            return Err("the disk does not answer: what was not acknowledged is lost".to_owned());
+        }
         engine.borrow_mut().pump();
+        time::sleep(Duration::from_millis(1)).await;
     }
+    engine.borrow_mut().store.close()
 }

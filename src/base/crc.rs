@@ -13,8 +13,8 @@ pub fn crc16(bytes: &[u8]) -> u16 {
     })
 }
 
-/// The cluster slot of a key. Only the first non-empty `{tag}` is hashed when there is one, so that keys sharing
-/// a tag share a slot.
+/// The cluster slot of a key. If its first `{` opens a non-empty `{tag}`, only the tag is hashed, so that
+/// keys sharing one share a slot.
 pub fn key_slot(key: &[u8]) -> u16 {
     crc16(hash_tag(key).unwrap_or(key)) % SLOTS
 }
@@ -61,7 +61,8 @@ const fn crc16_table() -> [u16; 256] {
     table
 }
 
-/// Table `k` advances a byte through `k` further bytes of zeros, so eight lookups replace eight dependent steps.
+/// Table `k` advances a byte through `k` further bytes of zeros, so eight lookups replace eight dependent
+/// steps.
 const fn crc64_tables() -> [[u64; 256]; 8] {
     /// 0xad93d23594c935a9 with its bits reversed.
     const POLYNOMIAL: u64 = 0xad93_d235_94c9_35a9_u64.reverse_bits();

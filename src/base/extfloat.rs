@@ -1,8 +1,9 @@
-//! C's `long double` on x86-64 (the x87 extended format), in which Redis computes INCRBYFLOAT and HINCRBYFLOAT.
+//! C's `long double` on x86-64 (the x87 extended format), in which Redis computes INCRBYFLOAT and
+//! HINCRBYFLOAT.
 //!
-//! A finite value is `mantissa * 2^exponent` with 64 bits of mantissa; its top bit is set unless the value is subnormal
-//! (`exponent == MIN_EXPONENT`) or zero. Parsing, addition and printing round to nearest, ties to even, as the C library
-//! does, so the digits that clients see are Redis's.
+//! A finite value is `mantissa * 2^exponent` with 64 bits of mantissa; its top bit is set unless the value is
+//! subnormal (`exponent == MIN_EXPONENT`) or zero. Parsing, addition and printing round to nearest, ties to
+//! even, as the C library does, so the digits that clients see are Redis's.
 
 use super::num::{Unrounded, parse_exponent, split_sign};
 
@@ -33,8 +34,8 @@ enum Magnitude {
 }
 
 impl ExtFloat {
-    /// Parses a whole text: decimal, hexadecimal, or `inf`/`infinity` in any case. None also for NaN, for overflow
-    /// and for what is not zero but rounds to it.
+    /// Parses a whole text: decimal, hexadecimal, or `inf`/`infinity` in any case. None also for NaN, for
+    /// overflow and for what is not zero but rounds to it.
     pub fn parse(text: &[u8]) -> Option<ExtFloat> {
         if text.len() >= MAX_TEXT {
             return None;
@@ -362,8 +363,8 @@ impl BigUint {
         (!borrow).then_some(BigUint { limbs })
     }
 
-    /// The leading bits of `self / divisor`, whether there is a remainder, and the power of two they stand for.
-    /// Both sides are brought to the same width; then each step of long division yields a bit.
+    /// The leading bits of `self / divisor`, whether there is a remainder, and the power of two they stand
+    /// for. Both sides are brought to the same width; then each step of long division yields a bit.
     fn leading_quotient(self, divisor: BigUint) -> (u128, bool, i64) {
         const STEPS: i64 = PRECISION + 3;
         let width = self.bits().max(divisor.bits());

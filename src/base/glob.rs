@@ -1,4 +1,5 @@
-//! Redis's glob patterns (KEYS, SCAN MATCH, PSUBSCRIBE, CONFIG GET): `?`, `*`, `[a-z]`, `[^a]` and `\` escapes.
+//! Redis's glob patterns (KEYS, SCAN MATCH, PSUBSCRIBE, CONFIG GET): `?`, `*`, `[a-z]`, `[^a]` and `\`
+//! escapes.
 //!
 //! The corner cases are Redis's too, since clients see them: an unterminated class ends with the pattern,
 //! a range compares *signed* bytes, an escape inside a class is case-sensitive, `*` does not match the empty
@@ -9,8 +10,8 @@ const MAX_STARS: usize = 1000;
 
 /// Whether `pattern` matches the whole of `text`; `nocase` folds ASCII case.
 ///
-/// Only the latest `*` is ever retried: when the rest of a pattern fits nowhere behind that star, a longer match
-/// of an earlier one cannot help. The cost is bounded by `pattern.len() * text.len()`.
+/// Only the latest `*` is ever retried: when the rest of a pattern fits nowhere behind that star, a longer
+/// match of an earlier one cannot help. The cost is bounded by `pattern.len() * text.len()`.
 pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
     if text.is_empty() {
         return pattern.is_empty();
@@ -63,7 +64,8 @@ fn skip_stars(pattern: &[u8], from: usize) -> usize {
     from + pattern[from..].iter().take_while(|&&byte| byte == b'*').count()
 }
 
-/// Matches one byte of text against the element at `p`, which is not a star: where the next element starts, if it fits.
+/// Matches one byte of text against the element at `p`, which is not a star: where the next element starts,
+/// if it fits.
 fn match_one(pattern: &[u8], p: usize, byte: u8, nocase: bool) -> Option<usize> {
     let (matched, next) = match pattern.get(p..).unwrap_or_default() {
         [] => return None,
@@ -102,7 +104,8 @@ fn match_class(pattern: &[u8], mut p: usize, byte: u8, nocase: bool) -> (bool, u
     }
 }
 
-/// The ends may come in either order. They are put in order as signed bytes and folded only then, to unsigned ones.
+/// The ends may come in either order. They are put in order as signed bytes and folded only then, to unsigned
+/// ones.
 fn in_range(first: u8, last: u8, byte: u8, nocase: bool) -> bool {
     let (start, end) = if first.cast_signed() <= last.cast_signed() {
         (first, last)

@@ -1,10 +1,11 @@
-//! Numbers in Redis's text forms. A text is the number only as a whole: no spaces around it, nothing behind it.
+//! Numbers in Redis's text forms. A text is the number only as a whole: no spaces around it, nothing behind
+//! it.
 
 /// "-9223372036854775808" has 20 bytes, so longer texts cannot be an `i64`.
 const MAX_I64_DIGITS: usize = 20;
 
-/// Parses the one canonical form of an `i64`: no `+`, no leading zero, no `-0`. What parses prints back unchanged,
-/// which is what lets a string be stored as an integer.
+/// Parses the one canonical form of an `i64`: no `+`, no leading zero, no `-0`. What parses prints back
+/// unchanged, which is what lets a string be stored as an integer.
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
     if text.len() > MAX_I64_DIGITS {
         return None;
@@ -25,7 +26,8 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// Parses a `u64` as Redis reads stream ids and cursors: decimal digits, where a `+` and leading zeros do no harm.
+/// Parses a `u64` as Redis reads stream ids and cursors: decimal digits, where a `+` and leading zeros do no
+/// harm.
 pub fn parse_u64(text: &[u8]) -> Option<u64> {
     parse_digits(text.strip_prefix(b"+").unwrap_or(text))
 }
@@ -43,8 +45,8 @@ fn parse_digits(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Parses a double as C's `strtod`: decimal, hexadecimal (`0x1.8p3`) or `inf`/`infinity` in any case. None for
-/// `nan`, for what overflows and for what is not zero but rounds to it.
+/// Parses a double as C's `strtod`: decimal, hexadecimal (`0x1.8p3`) or `inf`/`infinity` in any case. None
+/// for `nan`, for what overflows and for what is not zero but rounds to it.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     if let Some(hex) = Unrounded::parse_hex(text) {
         return hex.to_f64();
@@ -69,8 +71,8 @@ pub fn format_i64(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// A binary floating-point value not yet rounded to a format: `mantissa` * 2^`exponent`, and a little more if `sticky`
-/// (the mantissa then has at least 124 bits or, at any rate, two more than the format it goes to).
+/// A binary floating-point value not yet rounded to a format: `mantissa` * 2^`exponent`, and a little more if
+/// `sticky` (the mantissa then has at least 124 bits or, at any rate, two more than the format it goes to).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unrounded {
     pub(super) negative: bool,
@@ -145,8 +147,8 @@ impl Unrounded {
         Some(f64::from_bits(sign | biased << 52 | mantissa & ((1 << 52) - 1)))
     }
 
-    /// Rounds a non-zero value to `precision` bits whose lowest weighs at least 2^`min_exponent`. The mantissa comes
-    /// back with its top bit set unless the value is subnormal. None when it rounds to zero.
+    /// Rounds a non-zero value to `precision` bits whose lowest weighs at least 2^`min_exponent`. The
+    /// mantissa comes back with its top bit set unless the value is subnormal. None when it rounds to zero.
     pub(super) fn round(self, precision: i64, min_exponent: i64) -> Option<(u128, i64)> {
         let width = i64::from(u128::BITS - self.mantissa.leading_zeros());
         let target = (self.exponent + width - precision).max(min_exponent);

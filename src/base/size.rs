@@ -30,8 +30,8 @@ pub fn format_memory(bytes: u64) -> String {
     bytes.to_string()
 }
 
-/// Bytes that jemalloc 5.3 sets aside for a request of `size` bytes: classes of 8, then every 16 up to 128, then
-/// four to each doubling.
+/// Bytes that jemalloc 5.3 sets aside for a request of `size` bytes: classes of 8, then every 16 up to 128,
+/// then four to each doubling.
 pub const fn alloc_size(size: usize) -> usize {
     if size <= 8 {
         return 8;

@@ -44,6 +44,7 @@ impl DiskOptions {
         o.set_enable_write_thread_adaptive_yield(false);
         // The log holds at most what the memtables hold, so a start after a crash reads little.
         o.set_max_total_wal_size(2 * self.write_buffer as u64);
+        o.set_db_write_buffer_size(2 * self.write_buffer);
         o.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
         o.set_avoid_unnecessary_blocking_io(true);
         o.set_bytes_per_sync(BYTES_PER_SYNC);

@@ -8,6 +8,7 @@ pub mod client;
 pub mod control;
 mod dispatch;
 mod lookahead;
+mod memory;
 pub mod outbox;
 pub mod session;
 pub mod table;
@@ -20,12 +21,13 @@ use std::time::Duration;
 
 use crate::base::clock::Clock;
 use crate::command::CallLimits;
-use crate::config::Config;
+use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
 use crate::resp::Reply;
 use crate::store::{News, Stop, Store, Ticket};
 
 pub use client::{Client, Clients};
+pub use memory::MemoryPlan;
 pub use session::{Advance, Session, Status};
 
 /// Names a command that runs over a view.
@@ -59,6 +61,8 @@ pub struct Engine {
     expiring: Option<Ticket>,
     pub active_expire: bool,
     pub shutdown: Option<control::Shutdown>,
+    /// Wakes the task that waits for `shutdown`.
+    pub shutdown_waker: Option<Waker>,
 }
 
 /// Counters since start or `CONFIG RESETSTAT`.
@@ -103,6 +107,7 @@ impl Engine {
             expiring: None,
             active_expire: true,
             shutdown: None,
+            shutdown_waker: None,
         }
     }
 
@@ -160,9 +165,25 @@ impl Engine {
 
     /// Called each second.
     pub fn tick_second(&mut self) {
-        if self.config.appendfsync == crate::config::AppendFsync::Everysec {
+        if self.config.appendfsync == AppendFsync::EverySec {
             self.store.sync_soon();
             (self.wake)();
+        }
+        self.apply_memory_budget();
+        self.end_idle_clients();
+    }
+
+    /// `timeout`: ends connections that have been quiet for longer.
+    fn end_idle_clients(&self) {
+        let timeout = u64::from(self.config.timeout) * 1000;
+        if timeout == 0 {
+            return;
+        }
+        let now = self.clock.now_ms();
+        for client in self.clients.iter().filter(|c| !c.waiting.get()) {
+            if now.saturating_sub(client.active_ms.get()) > timeout {
+                client.kill();
+            }
         }
     }
 
@@ -198,14 +219,14 @@ impl Engine {
 
     /// How long the executor may sleep between two ticks.
     pub fn tick_interval(&self) -> Duration {
-        Duration::from_secs(1) / u32::try_from(self.config.hz.clamp(1, 500)).unwrap_or(10)
+        Duration::from_secs(1) / self.config.hz.max(1)
     }
 }
 
 /// The durability that an `appendfsync` asks of each commit.
-pub fn durability(appendfsync: crate::config::AppendFsync) -> Durability {
+pub fn durability(appendfsync: AppendFsync) -> Durability {
     match appendfsync {
-        crate::config::AppendFsync::Always => Durability::Synced,
-        crate::config::AppendFsync::Everysec | crate::config::AppendFsync::No => Durability::Written,
+        AppendFsync::Always => Durability::Synced,
+        AppendFsync::EverySec | AppendFsync::No => Durability::Written,
     }
 }

@@ -120,6 +120,9 @@ impl Session {
         if !self.is_awake(engine, waker) {
             return Status::Waiting;
         }
+        if input.is_empty() && !self.closing {
+            return Status::NeedsInput(1);
+        }
         let now = engine.clock.refresh();
         let limits = self.limits(engine);
         for _ in 0..REQUESTS_PER_TURN {

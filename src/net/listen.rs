@@ -1,87 +1,260 @@
 //! Listeners: TCP and unix sockets, with the options that Redis has for them.
 
+use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task;
 
 use super::SharedEngine;
 use super::connection::Connection;
+use super::io_threads::IoThreads;
+use crate::config::{BindAddress, Config};
 use crate::exec::client::Peer;
+
+/// How long accepting pauses when it failed: others have to end before it can succeed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password \
+is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to \
+connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode \
+sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same \
+host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG \
+REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis \
+configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started \
+the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication \
+password for the default user. NOTE: You only need to do one of the above things in order for the server to start \
+accepting connections from the outside.\r\n";
+const TOO_MANY: &str = "-ERR max number of clients reached\r\n";
 
 /// Bound sockets, not yet served.
 pub struct Listeners {
     tcp: Vec<std::net::TcpListener>,
+    unix: Option<(std::os::unix::net::UnixListener, UnixPath)>,
 }
 
-/// Binds what the configuration names.
-pub fn bind(addresses: &[SocketAddr], backlog: u32) -> io::Result<Listeners> {
-    let mut tcp = Vec::new();
-    for address in addresses {
-        let socket = Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.bind(&(*address).into())?;
-        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-        socket.set_nonblocking(true)?;
-        tcp.push(socket.into());
+/// The path of a unix socket, removed when the server ends.
+struct UnixPath(PathBuf);
+
+impl Drop for UnixPath {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = fs::remove_file(&self.0);
     }
-    Ok(Listeners { tcp })
+}
+
+/// Binds what the configuration names. The error's text says what could not be bound.
+pub fn bind(config: &Config) -> Result<Listeners, String> {
+    let mut tcp = Vec::new();
+    if config.port != 0 {
+        for address in &config.bind {
+            match bind_tcp(address, config) {
+                Ok(listeners) => tcp.extend(listeners),
+                Err(_) if address.optional => {}
+                Err(e) => {
+                    return Err(format!(
+                        "Could not create server TCP listening socket {address}:{}: {e}",
+                        config.port
+                    ));
+                }
+            }
+        }
+        if tcp.is_empty() {
+            return Err(format!("Could not listen on any address at port {}", config.port));
+        }
+    }
+    let unix = match config.unixsocket.as_os_str().is_empty() {
+        true => None,
+        false => Some(bind_unix(&config.unixsocket, config.unixsocketperm).map_err(|e| {
+            format!(
+                "Could not create server Unix listening socket {}: {e}",
+                config.unixsocket.display()
+            )
+        })?),
+    };
+    Ok(Listeners { tcp, unix })
+}
+
+fn bind_tcp(address: &BindAddress, config: &Config) -> io::Result<Vec<std::net::TcpListener>> {
+    let backlog = i32::try_from(config.tcp_backlog).unwrap_or(i32::MAX);
+    let resolved = (address.listen_host(), config.port).to_socket_addrs()?;
+    resolved
+        .map(|address| {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            if address.is_ipv6() {
+                socket.set_only_v6(true)?;
+            }
+            socket.bind(&address.into())?;
+            socket.listen(backlog)?;
+            socket.set_nonblocking(true)?;
+            Ok(socket.into())
+        })
+        .collect()
+}
+
+fn bind_unix(path: &Path, mode: u32) -> io::Result<(std::os::unix::net::UnixListener, UnixPath)> {
+    // A socket left by a process that died is in the way, and nobody listens on it.
+    if std::os::unix::net::UnixStream::connect(path).is_err() {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    listener.set_nonblocking(true)?;
+    if mode != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    Ok((listener, UnixPath(path.to_owned())))
+}
+
+/// What a task that accepts connections needs.
+#[derive(Clone)]
+struct Acceptor {
+    engine: SharedEngine,
+    io_threads: Option<IoThreads>,
 }
 
 impl Listeners {
-    /// Accepts connections for as long as the runtime lives. Call on the executor's `LocalSet`.
-    pub fn serve(self, engine: &SharedEngine) -> io::Result<()> {
+    /// Accepts connections for as long as the runtime lives. Call on the executor's runtime.
+    pub fn serve(self, engine: &SharedEngine, io_threads: usize) -> io::Result<()> {
+        let io_threads = if io_threads > 1 {
+            Some(IoThreads::start(io_threads)?)
+        } else {
+            None
+        };
+        let acceptor = Acceptor {
+            engine: engine.clone(),
+            io_threads,
+        };
         for listener in self.tcp {
-            let listener = TcpListener::from_std(listener)?;
-            task::spawn_local(accept_tcp(listener, engine.clone()));
+            let (listener, acceptor) = (TcpListener::from_std(listener)?, acceptor.clone());
+            task::spawn_local(async move {
+                loop {
+                    match listener.accept().await {
+                        Ok((stream, address)) => acceptor.tcp(stream, address).await,
+                        Err(e) => pause(&e).await,
+                    }
+                }
+            });
+        }
+        if let Some((listener, path)) = self.unix {
+            let listener = UnixListener::from_std(listener)?;
+            task::spawn_local(async move {
+                loop {
+                    match listener.accept().await {
+                        Ok((stream, _)) => acceptor.unix(stream, &path.0).await,
+                        Err(e) => pause(&e).await,
+                    }
+                }
+            });
         }
         Ok(())
     }
 }
 
-async fn accept_tcp(listener: TcpListener, engine: SharedEngine) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, address)) => {
-                if let Err(e) = serve_tcp(stream, address, &engine) {
-                    eprintln!("redkeep: a connection from {address} was not served: {e}");
-                }
-            }
-            Err(e) => {
-                // Out of descriptors, most likely: others have to end before this can succeed.
-                eprintln!("redkeep: accepting a connection failed: {e}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+async fn pause(error: &io::Error) {
+    eprintln!("redkeep: accepting a connection failed: {error}");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+impl Acceptor {
+    async fn tcp(&self, mut stream: TcpStream, address: SocketAddr) {
+        let refusal = self.refusal(Some(address.ip()));
+        let prepared = self.prepare(&stream);
+        match (refusal, prepared) {
+            (Some(text), _) => refuse(&mut stream, text).await,
+            (None, Ok(peer)) => self.serve(
+                stream,
+                Peer {
+                    address: address.to_string(),
+                    ..peer
+                },
+            ),
+            // The peer has gone already.
+            (None, Err(_)) => {}
+        }
+    }
+
+    async fn unix(&self, mut stream: UnixStream, path: &Path) {
+        if let Some(text) = self.refusal(None) {
+            return refuse(&mut stream, text).await;
+        }
+        let name = format!("{}:0", path.display());
+        self.serve(
+            stream,
+            Peer {
+                address: name.clone(),
+                local_address: name,
+                is_unix: true,
+            },
+        );
+    }
+
+    /// Why a connection from this address is turned away.
+    fn refusal(&self, from: Option<IpAddr>) -> Option<&'static str> {
+        let mut engine = self.engine.borrow_mut();
+        if engine.clients.len() >= engine.config.maxclients as usize {
+            engine.stats.rejected_connections += 1;
+            return Some(TOO_MANY);
+        }
+        let open = !engine.config.protected_mode || !engine.config.requirepass.is_empty();
+        let outside = from.is_some_and(|ip| !ip.to_canonical().is_loopback());
+        (outside && !open).then_some(PROTECTED)
+    }
+
+    fn prepare(&self, stream: &TcpStream) -> io::Result<Peer> {
+        stream.set_nodelay(true)?;
+        let keepalive = self.engine.borrow().config.tcp_keepalive;
+        if keepalive > 0 {
+            let every = Duration::from_secs(keepalive.into());
+            let between = Duration::from_secs(u64::from(keepalive / 3).max(1));
+            let options = TcpKeepalive::new()
+                .with_time(every)
+                .with_interval(between)
+                .with_retries(3);
+            SockRef::from(stream).set_tcp_keepalive(&options)?;
+        }
+        let local_address = stream.local_addr()?.to_string();
+        Ok(Peer {
+            address: String::new(),
+            local_address,
+            is_unix: false,
+        })
+    }
+
+    fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, peer: Peer) {
+        match &self.io_threads {
+            None => drop(task::spawn_local(served(Connection::new(
+                stream,
+                self.engine.clone(),
+                peer,
+            )))),
+            Some(threads) => {
+                let stream = threads.adopt(stream);
+                drop(task::spawn_local(served(Connection::new(
+                    stream,
+                    self.engine.clone(),
+                    peer,
+                ))));
             }
         }
     }
 }
 
-fn serve_tcp(stream: TcpStream, address: SocketAddr, engine: &SharedEngine) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = engine.borrow().config.tcp_keepalive;
-    if keepalive > 0 {
-        let every = Duration::from_secs(keepalive as u64);
-        let options = TcpKeepalive::new()
-            .with_time(every)
-            .with_interval(every / 3)
-            .with_retries(3);
-        SockRef::from(&stream).set_tcp_keepalive(&options)?;
-    }
-    let peer = Peer {
-        address: address.to_string(),
-        local_address: stream.local_addr()?.to_string(),
-        is_unix: false,
-    };
-    let connection = Connection::new(stream, engine.clone(), peer);
-    task::spawn_local(async move {
-        // The peer is gone: nobody is left to be told.
-        let _ = connection.await;
-    });
-    Ok(())
+async fn served<S: AsyncRead + AsyncWrite + Unpin>(connection: Connection<S>) {
+    // An error means that the peer is gone: nobody is left to be told.
+    let _ = connection.await;
+}
+
+async fn refuse(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
+    // The peer may be gone; either way the connection ends here.
+    let _ = stream.write_all(text.as_bytes()).await;
 }

@@ -1,6 +1,7 @@
 //! Bytes in and out: listeners and connections. Knows no command.
 
 mod connection;
+mod io_threads;
 mod listen;
 
 use std::cell::RefCell;

@@ -129,7 +129,7 @@ pub struct OwnedArgs {
 }
 
 impl OwnedArgs {
-    /// Arguments that came from no request: a script's call, a test. None when they are 4 GiB or more together.
+    /// Arguments that came from no request: a script's call, a test. None when they exceed 4 GiB together.
     pub fn new<T: AsRef<[u8]>>(parts: impl IntoIterator<Item = T>) -> Option<OwnedArgs> {
         let (mut base, mut spans) = (Vec::new(), Vec::new());
         for part in parts {

@@ -12,8 +12,8 @@
 //! It does differ in NUL bytes in a header or an inline request: Redis's string search stops there, so the
 //! request never ends. Here a NUL is a byte like any other.
 //!
-//! Memory: whatever its headers promise, a request takes 8 bytes for each argument that has arrived, with room
-//! for a few in advance; an inline request takes its length once more.
+//! Memory: whatever its headers promise, a request takes 8 bytes for each argument that has arrived, with
+//! room for a few in advance; an inline request takes its length once more.
 
 use std::fmt;
 
@@ -154,7 +154,7 @@ impl Decoder {
                         return Ok(None);
                     };
                     self.expected = count;
-                    self.spans.reserve(count.min(MAX_KEPT_SPANS));
+                    self.spans.reserve_exact(count.min(MAX_KEPT_SPANS));
                     self.step = Step::Header;
                 }
                 Some(_) => return self.inline(buf, limits),
@@ -196,6 +196,8 @@ impl Decoder {
         self.position = 0;
         self.scanned = 0;
         self.expected = 0;
+        self.received = 0;
+        self.wanted = 0;
         self.is_inline = false;
         self.spans.clear();
         if self.spans.capacity() > MAX_KEPT_SPANS {
@@ -207,9 +209,9 @@ impl Decoder {
         }
     }
 
-    /// How many more bytes `decode` wants at least, after it has said `None`: what is worth reserving for the
-    /// next read. At most as many as have arrived (or 1 MiB), so that memory is only taken by sending bytes
-    /// and a large argument is still copied a constant number of times.
+    /// After `decode` has said `None`: how many more bytes it wants at least, which is what to reserve for
+    /// the next read. Capped at what has arrived already, or 1 MiB, so that a header alone takes no more
+    /// memory than that; doubling up to a large argument still costs no more than one copy of it.
     pub fn missing(&self) -> usize {
         (self.wanted - self.received).min(self.received.max(MIN_MISSING_CAP))
     }
@@ -307,10 +309,9 @@ impl Decoder {
         let from = self.scanned.max(self.position);
         let last = self.position.saturating_add(limits.max_inline);
         let end = buf.len().min(last.saturating_add(1));
-        let found = buf[from..end]
-            .iter()
-            .position(|&b| b == byte)
-            .map(|offset| from + offset);
+        // Empty when `max_inline` has become smaller than what was scanned.
+        let unseen = buf.get(from..end).unwrap_or_default();
+        let found = unseen.iter().position(|&b| b == byte).map(|offset| from + offset);
         self.scanned = found.unwrap_or(end);
         if found.is_none() && buf.len() > last {
             return Err(too_big);
@@ -560,6 +561,17 @@ mod tests {
         check_error(b"*11\r\n", &limits, "unauthenticated multibulk length");
         check_error(b"*1\r\n$16385\r\n", &limits, "unauthenticated bulk length");
         check_error(b"*1\r\n$536870913\r\n", &limits, "invalid bulk length");
+    }
+
+    #[test]
+    fn a_limit_may_shrink_while_a_line_arrives() {
+        let (mut decoder, mut limits) = (Decoder::new(), Limits::default());
+        assert_eq!(decoder.decode(&[b'x'; 50], &limits), Ok(None));
+        limits.max_inline = 20;
+        assert_eq!(
+            decoder.decode(&[b'x'; 60], &limits),
+            Err(ProtocolError::TooBigInlineRequest)
+        );
     }
 
     #[test]

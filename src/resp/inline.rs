@@ -101,8 +101,8 @@ fn unescape(byte: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::Args;
     use super::*;
-    use crate::resp::args::Args;
 
     fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
         let (mut unquoted, mut spans) = (Vec::new(), Vec::new());

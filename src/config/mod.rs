@@ -1,0 +1,214 @@
+//! The configuration: one table of options (`table`) drives the file, the command line, CONFIG
+//! GET/SET/REWRITE and the reference in the README.
+//!
+//! ```text
+//! table     the rows, and the struct `Config` made from them
+//! kind      how a value of one word is spelled            special   the same for lists of words
+//! quote     the words of a line
+//! file      redis.conf syntax      cli       the command line, as lines of such a file
+//! rewrite   CONFIG REWRITE         reference the table in the README
+//! ```
+//!
+//! Changing an option here only changes `Config`: `set_many` names what changed, and whoever owns the thing
+//! that the option is about applies it.
+
+mod cli;
+mod file;
+mod kind;
+mod quote;
+mod reference;
+mod rewrite;
+mod special;
+mod table;
+
+use std::fmt;
+
+pub use self::{
+    file::{ConfigError, Place},
+    kind::MemoryShare,
+    reference::reference_markdown,
+    rewrite::RewriteError,
+    special::{BindAddress, KeyspaceEvents, OutputLimit, OutputLimits, SavePoint},
+    table::{AppendFsync, Compression, Config, LogLevel, ProtectedAction},
+};
+use self::{
+    kind::{Outcome, WRONG_ARGUMENTS},
+    table::{Flags, ROWS, Row},
+};
+use crate::base::glob;
+
+const IMMUTABLE: &str = "can't set immutable config";
+
+/// Why CONFIG SET changed nothing; displays as Redis's error text, without the `ERR`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetError {
+    UnknownOption(String),
+    Failed { option: String, reason: String },
+}
+
+impl SetError {
+    /// Also for an option that was set but could not be put into effect.
+    pub fn failed(option: impl Into<String>, reason: impl Into<String>) -> SetError {
+        SetError::Failed {
+            option: option.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl fmt::Display for SetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SetError::UnknownOption(option) => {
+                write!(
+                    f,
+                    "Unknown option or number of arguments for CONFIG SET - '{option}'"
+                )
+            }
+            SetError::Failed { option, reason } => {
+                write!(
+                    f,
+                    "CONFIG SET failed (possibly related to argument '{option}') - {reason}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for SetError {}
+
+impl Default for Config {
+    fn default() -> Config {
+        let mut config = Config::blank();
+        for row in ROWS {
+            // The defaults are constants of the table, which a test checks.
+            row.set_text(&mut config, row.default.as_bytes())
+                .expect("a row's default is valid");
+        }
+        config
+    }
+}
+
+impl Config {
+    /// CONFIG GET: names and values of the options that match any of the patterns, each once. Without
+    /// wildcards a pattern is a name, which comes back as it was written.
+    pub fn get(&self, patterns: &[impl AsRef<[u8]>]) -> Vec<(String, Vec<u8>)> {
+        let mut found: Vec<(String, Vec<u8>)> = Vec::new();
+        let mut add = |name: &str, row: &Row| {
+            if !found.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                found.push((name.to_owned(), (row.show)(self)));
+            }
+        };
+        for pattern in patterns.iter().map(AsRef::as_ref) {
+            if pattern.iter().any(|byte| matches!(byte, b'[' | b'*' | b'?')) {
+                let shown = ROWS.iter().filter(|row| !row.flags.has(Flags::HIDDEN));
+                let names = shown.flat_map(|row| row.names().map(move |name| (name, row)));
+                names
+                    .filter(|(name, _)| glob::matches(pattern, name.as_bytes(), true))
+                    .for_each(|(name, row)| add(name, row));
+            } else if let Some((row, _)) = lookup(pattern) {
+                add(&String::from_utf8_lossy(pattern), row);
+            }
+        }
+        found
+    }
+
+    /// CONFIG SET: sets all of the pairs, or nothing. Returns the names of the options whose value is now
+    /// another, for the caller to put into effect.
+    pub fn set_many<T: AsRef<[u8]>>(
+        &mut self,
+        pairs: &[(T, T)],
+        client_is_local: bool,
+    ) -> Result<Vec<&'static str>, SetError> {
+        let chosen = self.choose(pairs, client_is_local)?;
+        let mut next = self.clone();
+        let mut changed = Vec::new();
+        for (choice, (_, value)) in chosen.iter().zip(pairs) {
+            let row = choice.row;
+            row.set_text(&mut next, value.as_ref())
+                .map_err(|reason| SetError::failed(choice.name, reason))?;
+            if (row.show)(&next) == (row.show)(self) {
+                continue;
+            }
+            if row.flags.has(Flags::STARTUP) {
+                return Err(SetError::failed(choice.name, IMMUTABLE));
+            }
+            changed.push(row.name);
+        }
+        *self = next;
+        Ok(changed)
+    }
+
+    /// Whether the values of an option must stay out of logs.
+    pub fn is_sensitive(option: &[u8]) -> bool {
+        lookup(option).is_some_and(|(row, _)| row.flags.has(Flags::SENSITIVE))
+    }
+
+    /// The options of the pairs, in their order, after every check that needs no value.
+    fn choose<T: AsRef<[u8]>>(
+        &self,
+        pairs: &[(T, T)],
+        client_is_local: bool,
+    ) -> Result<Vec<Choice>, SetError> {
+        let mut chosen: Vec<Choice> = Vec::with_capacity(pairs.len());
+        for (written, _) in pairs {
+            let written = String::from_utf8_lossy(written.as_ref());
+            let Some((row, name)) = lookup(written.as_bytes()) else {
+                return Err(SetError::UnknownOption(written.into_owned()));
+            };
+            let protected =
+                row.flags.has(Flags::PROTECTED) && !self.enable_protected_configs.allows(client_is_local);
+            if row.flags.has(Flags::IMMUTABLE) {
+                return Err(SetError::failed(written, IMMUTABLE));
+            } else if protected {
+                return Err(SetError::failed(written, "can't set protected config"));
+            } else if chosen.iter().any(|choice| choice.name == name) {
+                return Err(SetError::failed(written, "duplicate parameter"));
+            }
+            chosen.push(Choice { row, name });
+        }
+        Ok(chosen)
+    }
+}
+
+/// An option that CONFIG SET was asked to set, and by which of its names.
+struct Choice {
+    row: &'static Row,
+    name: &'static str,
+}
+
+/// The option of a name or alias in any case, and that name as the table spells it.
+fn lookup(name: &[u8]) -> Option<(&'static Row, &'static str)> {
+    let names = ROWS
+        .iter()
+        .flat_map(|row| row.names().map(move |name| (row, name)));
+    names
+        .into_iter()
+        .find(|(_, known)| known.as_bytes().eq_ignore_ascii_case(name))
+}
+
+impl Row {
+    fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        [self.name].into_iter().chain(self.alias)
+    }
+
+    /// Sets the value from one text, as CONFIG SET does: the words of a list are separated by single spaces.
+    fn set_text(&self, config: &mut Config, text: &[u8]) -> Outcome {
+        let words: Vec<&[u8]> = match (self.list, text) {
+            (true, []) => Vec::new(),
+            (true, text) => text.split(|byte| *byte == b' ').collect(),
+            (false, text) => vec![text],
+        };
+        self.set_words(config, &words)
+    }
+
+    fn set_words(&self, config: &mut Config, words: &[&[u8]]) -> Outcome {
+        if !self.list && words.len() != 1 {
+            return Err(WRONG_ARGUMENTS.into());
+        }
+        (self.set)(config, words)
+    }
+}
+
+#[cfg(test)]
+mod tests;

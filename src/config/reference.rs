@@ -1,0 +1,75 @@
+//! The reference of options in the README, made from the table.
+
+use super::{
+    ROWS,
+    table::{Flags, Row},
+};
+
+/// Markdown tables: options with effect by group, then those that are accepted without.
+pub fn reference_markdown() -> String {
+    let mut text = String::new();
+    for chunk in ROWS.chunk_by(|a, b| a.group == b.group) {
+        let rows: Vec<&Row> = chunk
+            .iter()
+            .filter(|row| !row.flags.has(Flags::NO_EFFECT))
+            .collect();
+        if rows.is_empty() {
+            continue;
+        }
+        text.push_str(&format!("### {}\n\n", chunk[0].group));
+        text.push_str("| Option | Type | Default | Change | Meaning |\n|---|---|---|---|---|\n");
+        for row in rows {
+            let cells = [
+                names(row),
+                (row.describe)(),
+                default(row),
+                change(row).to_owned(),
+                row.meaning.to_owned(),
+            ];
+            text.push_str(&line(&cells));
+        }
+        text.push('\n');
+    }
+    text.push_str("### Accepted without effect\n\n");
+    text.push_str(
+        "These are options of Redis that have no meaning here. They are checked, kept and shown.\n\n",
+    );
+    text.push_str("| Option | Type | Default | Why |\n|---|---|---|---|\n");
+    let shown = |row: &&Row| row.flags.has(Flags::NO_EFFECT) && !row.flags.has(Flags::HIDDEN);
+    for row in ROWS.iter().filter(shown) {
+        text.push_str(&line(&[
+            names(row),
+            (row.describe)(),
+            default(row),
+            row.meaning.to_owned(),
+        ]));
+    }
+    text
+}
+
+fn line(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+fn names(row: &Row) -> String {
+    row.names()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn default(row: &Row) -> String {
+    if row.default.is_empty() {
+        "none".into()
+    } else {
+        format!("`{}`", row.default)
+    }
+}
+
+fn change(row: &Row) -> &'static str {
+    if row.flags.has(Flags::IMMUTABLE) || row.flags.has(Flags::STARTUP) {
+        "startup"
+    } else {
+        "live"
+    }
+}

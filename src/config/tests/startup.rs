@@ -1,0 +1,260 @@
+//! Tests of configuration files and of the command line.
+
+use super::*;
+
+fn load(content: &str) -> Result<Config, String> {
+    let scratch = Scratch::new(&format!("load-{:?}", std::thread::current().id()));
+    let path = scratch.file("redkeep.conf", content);
+    command_line(&[&path]).map_err(|error| error.to_string().replace(&path, "redkeep.conf"))
+}
+
+#[test]
+fn files() {
+    let config = load(
+        "# a comment\n\n  PORT 7000  \r\nport 7001\nbind 127.0.0.1 -::1\nrequirepass \"a\\x41 b\"\n\
+         save 900 1\nsave 60 100\nclient-output-buffer-limit normal 1mb 0 0\nslave-read-only no\n\
+         client-output-buffer-limit pubsub 2mb 0 0\nshutdown-on-sigint \"now force\"\n\
+         list-max-ziplist-entries 7\nunixsocketperm 700\nreplicaof no one\nlogfile ''\n",
+    )
+    .expect("a valid file");
+    assert_eq!(config.port, 7001, "later lines win");
+    assert_eq!(value(&config, "bind"), "127.0.0.1 -::1");
+    assert_eq!(config.requirepass, b"aA b");
+    assert_eq!(value(&config, "save"), "900 1 60 100");
+    assert_eq!(config.client_output_buffer_limit.normal.hard_bytes, 1 << 20);
+    assert_eq!(config.client_output_buffer_limit.pubsub.hard_bytes, 2 << 20);
+    assert_eq!(config.client_output_buffer_limit.replica.hard_bytes, 256 << 20);
+    assert_eq!(value(&config, "shutdown-on-sigint"), "now force");
+    assert!(!config.replica_read_only);
+    assert_eq!(config.unixsocketperm, 0o700);
+    assert!(config.config_file.is_some_and(|path| path.is_absolute()));
+    assert!(config.dir.is_absolute());
+    assert_eq!(value(&load("save 1 2\nsave \"\"\n").expect("valid"), "save"), "");
+}
+
+#[test]
+fn bad_files() {
+    let mistake = "Bad directive or wrong number of arguments";
+    for (content, line, text, reason) in [
+        (
+            "port 1\n\nprot 7000\n",
+            3,
+            "prot 7000",
+            format!("{mistake}. Did you mean 'port'?"),
+        ),
+        ("frobnicate yes", 1, "frobnicate yes", mistake.into()),
+        ("port", 1, "port", "wrong number of arguments".into()),
+        ("port 1 2", 1, "port 1 2", "wrong number of arguments".into()),
+        (
+            "port \"1",
+            1,
+            "port \"1",
+            "Unbalanced quotes in configuration line".into(),
+        ),
+        (
+            "port x",
+            1,
+            "port x",
+            "argument couldn't be parsed into an integer".into(),
+        ),
+        ("save 1 2 3", 1, "save 1 2 3", "Invalid save parameters".into()),
+        (
+            "daemonize maybe",
+            1,
+            "daemonize maybe",
+            "argument must be 'yes' or 'no'".into(),
+        ),
+        (
+            "cluster-enabled yes",
+            1,
+            "cluster-enabled yes",
+            "cluster mode is not supported".into(),
+        ),
+        (
+            "replicaof 10.0.0.1 6379",
+            1,
+            "replicaof 10.0.0.1 6379",
+            "replication is not supported".into(),
+        ),
+        ("slaveof a b", 1, "slaveof a b", "Invalid master port".into()),
+        (
+            "loadmodule x.so",
+            1,
+            "loadmodule x.so",
+            "modules are not supported".into(),
+        ),
+        ("tls-port 1", 1, "tls-port 1", "TLS is not supported".into()),
+        ("include", 1, "include", mistake.into()),
+        ("dir ''", 1, "dir ''", "argument can't be empty".into()),
+    ] {
+        let expected = format!(
+            "*** FATAL CONFIG FILE ERROR ***\nReading the configuration file 'redkeep.conf', at line {line}\n\
+             >>> '{text}'\n{reason}"
+        );
+        assert_eq!(load(content), Err(expected), "{content}");
+    }
+    let error = load("daemonize yes").expect_err("an error");
+    assert!(
+        error.contains("daemonize is not supported: start redkeep-server from"),
+        "{error}"
+    );
+}
+
+#[test]
+fn includes() {
+    let scratch = Scratch::new("includes");
+    let inner = scratch.file("inner.conf", "port 7000\ntimeout 5\n");
+    let outer = scratch.file("outer.conf", &format!("port 1\ninclude {inner}\ntimeout 6\n"));
+    let config = command_line(&[&outer]).expect("valid files");
+    assert_eq!((config.port, config.timeout), (7000, 6));
+
+    let broken = scratch.file("broken.conf", "\n\nprot 1\n");
+    let outer = scratch.file("outer.conf", &format!("include {broken}\n"));
+    let error = command_line(&[&outer]).expect_err("an error").to_string();
+    assert!(
+        error.contains(&format!("'{broken}', at line 3\n>>> 'prot 1'")),
+        "{error}"
+    );
+
+    let missing = scratch.0.join("missing.conf").display().to_string();
+    let outer = scratch.file("outer.conf", &format!("include {missing}\n"));
+    let error = command_line(&[&outer]).expect_err("an error").to_string();
+    assert!(
+        error.starts_with(&format!(
+            "Fatal error, can't open config file '{missing}': No such file"
+        )),
+        "{error}"
+    );
+
+    let circle = scratch.0.join("circle.conf").display().to_string();
+    scratch.file("circle.conf", &format!("include {circle}\n"));
+    let error = command_line(&[&circle]).expect_err("an error").to_string();
+    assert!(error.ends_with("include nested too deeply"), "{error}");
+}
+
+#[test]
+fn the_command_line() {
+    let config = command_line(&[
+        "--port",
+        "7000",
+        "--bind",
+        "127.0.0.1",
+        "-::1",
+        "--save",
+        "900",
+        "1",
+        "--requirepass",
+        "--secret word",
+        "--client-output-buffer-limit",
+        "normal",
+        "1",
+        "2",
+        "3",
+        "--maxmemory=1gb",
+        "--hash-max-ziplist-entries",
+        "9",
+        "--loglevel debug",
+        "--client-output-buffer-limit",
+        "pubsub 4 5 6",
+        "--PORT",
+        "7001",
+    ])
+    .expect("valid arguments");
+    assert_eq!(config.port, 7001);
+    assert_eq!(value(&config, "bind"), "127.0.0.1 -::1");
+    assert_eq!(value(&config, "save"), "900 1");
+    assert_eq!(config.requirepass, b"--secret word");
+    assert_eq!(
+        value(&config, "client-output-buffer-limit"),
+        "normal 1 2 3 slave 268435456 67108864 60 pubsub 4 5 6"
+    );
+    assert_eq!(config.maxmemory, 1 << 30);
+    assert_eq!(config.hash_max_listpack_entries, 9);
+    assert_eq!(config.loglevel, LogLevel::Debug);
+    assert_eq!(config.config_file, None);
+    assert_eq!(command_line(&[]).expect("no arguments").port, 6379);
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    let scratch = Scratch::new("wins");
+    let path = scratch.file("redkeep.conf", "port 7000\ntimeout 5\nsave 900 1\n");
+    let config = command_line(&[&path, "--port", "7001", "--save", "60", "2"]).expect("valid");
+    assert_eq!((config.port, config.timeout), (7001, 5));
+    assert_eq!(
+        value(&config, "save"),
+        "900 1 60 2",
+        "a save line adds to those before, as in Redis"
+    );
+    for empty in [&["--save", ""][..], &["--save"], &["--save", "--timeout", "5"]] {
+        let config = command_line(&[&[path.as_str()], empty].concat()).expect("valid");
+        assert_eq!((value(&config, "save"), config.timeout), (String::new(), 5));
+    }
+}
+
+#[test]
+fn bad_command_lines() {
+    for (arguments, text, reason) in [
+        (&["--port"][..], "--port", "wrong number of arguments"),
+        (&["--port", "1", "2"], "--port 1 2", "wrong number of arguments"),
+        (
+            &["--port", "--loglevel", "verbose"],
+            "--port --loglevel verbose",
+            "wrong number of arguments",
+        ),
+        (
+            &["--port", "a b"],
+            "--port \"a b\"",
+            "argument couldn't be parsed into an integer",
+        ),
+        (
+            &["--maxmemory=1x"],
+            "--maxmemory 1x",
+            "argument must be a memory value",
+        ),
+        (&["--save", "1"], "--save 1", "Invalid save parameters"),
+    ] {
+        let error = command_line(arguments).expect_err("an error").to_string();
+        assert_eq!(
+            error,
+            format!("*** FATAL COMMAND LINE ERROR ***\n>>> '{text}'\n{reason}")
+        );
+    }
+    let error = command_line(&["--prot", "7000"])
+        .expect_err("an error")
+        .to_string();
+    assert!(
+        error.contains("unexpected argument '--prot'") && error.contains("'--port'"),
+        "{error}"
+    );
+    let error = command_line(&["/nonexistent/redkeep.conf"])
+        .expect_err("an error")
+        .to_string();
+    assert!(
+        error.starts_with("Fatal error, can't open config file '/nonexistent/redkeep.conf'"),
+        "{error}"
+    );
+}
+
+#[test]
+fn help_and_version() {
+    let text = |argument| match command_line(&[argument]) {
+        Err(ConfigError::Usage(usage)) => (usage.exit_code(), usage.to_string()),
+        other => panic!("{other:?}"),
+    };
+    for flag in ["--help", "-h"] {
+        let (code, help) = text(flag);
+        assert_eq!(code, 0);
+        assert!(
+            help.contains("--appendfsync") && help.contains("[default: 6379]"),
+            "{help}"
+        );
+        assert!(!help.contains("--rdbchecksum"), "{help}");
+    }
+    for flag in ["--version", "-v"] {
+        assert_eq!(
+            text(flag),
+            (0, format!("redkeep-server {}\n", env!("CARGO_PKG_VERSION")))
+        );
+    }
+}

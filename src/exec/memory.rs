@@ -1,0 +1,95 @@
+//! The one memory budget: how `maxmemory` is shared out between the hot tier, RocksDB's memtables and block cache, and
+//! what clients' buffers hold.
+
+use std::fs;
+
+use super::Engine;
+use crate::config::Config;
+
+/// Shares of the budget, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryPlan {
+    pub total: u64,
+    /// One memtable; all of them together hold twice as much at most.
+    pub write_buffer: u64,
+    pub block_cache: u64,
+    /// Hot tier and client buffers.
+    pub rest: u64,
+}
+
+/// What a memtable may take of the whole: 1/16.
+const WRITE_BUFFER_SHARE: u64 = 16;
+const BLOCK_CACHE_SHARE: u64 = 8;
+/// The hot tier never gets less, whatever the clients hold.
+const LEAST_HOT: u64 = 16 << 10;
+/// Assumed where the system does not say how much memory it has.
+const FALLBACK_RAM: u64 = 2 << 30;
+const LEAST_WRITE_BUFFER: u64 = 64 << 10;
+
+impl MemoryPlan {
+    pub fn of(config: &Config) -> MemoryPlan {
+        let total = match config.maxmemory {
+            0 => physical_memory().unwrap_or(FALLBACK_RAM) / 2,
+            bytes => bytes,
+        };
+        let write_buffer = config
+            .rocksdb_write_buffer_size
+            .min(total / WRITE_BUFFER_SHARE)
+            .max(LEAST_WRITE_BUFFER);
+        let block_cache = match config.rocksdb_block_cache_size {
+            0 => total / BLOCK_CACHE_SHARE,
+            bytes => bytes,
+        };
+        let rest = total.saturating_sub(2 * write_buffer + block_cache);
+        MemoryPlan {
+            total,
+            write_buffer,
+            block_cache,
+            rest,
+        }
+    }
+
+    /// What is left for the hot tier beside the given bytes of client buffers.
+    pub fn hot_budget(&self, clients: u64) -> usize {
+        self.rest.saturating_sub(clients).max(LEAST_HOT) as usize
+    }
+}
+
+/// Bytes of RAM, from `/proc/meminfo`.
+pub fn physical_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+impl Engine {
+    /// Gives the hot tier what `maxmemory` leaves it now. RocksDB's shares are fixed at the start.
+    pub fn apply_memory_budget(&mut self) {
+        let plan = MemoryPlan::of(&self.config);
+        let clients = self
+            .clients
+            .iter()
+            .map(|c| c.input_bytes.get() + c.output_bytes.get())
+            .sum::<usize>();
+        self.store.set_hot_budget(plan.hot_budget(clients as u64));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_add_up_to_the_whole() {
+        for maxmemory in [4 << 20, 256 << 20, 8u64 << 30] {
+            let config = Config {
+                maxmemory,
+                ..Config::default()
+            };
+            let plan = MemoryPlan::of(&config);
+            assert_eq!(2 * plan.write_buffer + plan.block_cache + plan.rest, maxmemory);
+            assert!(plan.rest > maxmemory / 2, "{plan:?}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Redkeep from the outside: everything here talks to a running server over TCP, as a client does.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | [`transcripts`] | what each command answers, in every mode a server can be in, and that Redis answers the same |
+//! | [`differential`] | random commands get the answers of a real redis-server |
+//! | [`crash`] | `kill -9` loses nothing that was acknowledged |
+//! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
+//! | [`clients`] | the clients people use work unmodified |
+//! | [`tidy`] | the source keeps the rules of the house |
+
+mod clients;
+mod crash;
+mod differential;
+mod disk_full;
+mod support;
+mod tidy;
+mod transcripts;
