@@ -269,8 +269,8 @@ pub fn split_expire_key(bytes: &[u8]) -> Result<(u64, u64, &[u8]), Malformed> {
     Ok((u64::from_be_bytes(*deadline), namespace, key))
 }
 
-/// How many bytes of a record key are kept without an allocation.
-const INLINE: usize = 30;
+/// How many bytes of a record key are kept without an allocation: a hot-tier node is one cache line with it.
+const INLINE: usize = 22;
 
 /// The name of a record: its family and its key there. Most fit inline, so that the hot tier compares them without
 /// following a pointer.
@@ -467,7 +467,7 @@ mod tests {
             assert_eq!(a.namespace(), Some(9));
             assert_eq!(split_ordered_id(a.key()), Some((9, key)));
         }
-        assert_eq!(size_of::<RecordKey>(), 32);
+        assert_eq!(size_of::<RecordKey>(), 24);
     }
 
     #[test]

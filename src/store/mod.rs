@@ -93,7 +93,7 @@ pub struct Store {
     namespaces_epoch: u64,
     next_id: u64,
     reserved_ids: u64,
-    spare: Option<Work>,
+    spare: Option<Box<Work>>,
     done: Sender<Done>,
     reports: Receiver<Done>,
     wake: Wake,
@@ -244,7 +244,7 @@ impl Store {
         }
     }
 
-    fn keep(&mut self, mut work: Work) {
+    fn keep(&mut self, mut work: Box<Work>) {
         work.writes.clear();
         work.databases.clear();
         work.missing.clear();
@@ -255,7 +255,7 @@ impl Store {
     /// The record as memory knows it, and the epoch that wrote it; `None` if only the disk knows.
     fn recall(&mut self, key: &RecordKey) -> Option<(Option<Value>, u64)> {
         if let Some(slot) = self.hot.get(key) {
-            return Some((slot.value.clone(), slot.epoch));
+            return Some((slot.value.clone(), slot.epoch()));
         }
         self.is_absent(key).then_some((None, 0))
     }
@@ -495,7 +495,7 @@ impl Store {
 }
 
 /// The end of a transaction: what it gathered, detached from the store.
-pub struct TxnEnd(Work);
+pub struct TxnEnd(Box<Work>);
 
 impl Txn<'_> {
     pub fn end(self) -> TxnEnd {

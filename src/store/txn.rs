@@ -80,13 +80,13 @@ pub(super) struct Work {
 
 pub struct Txn<'s> {
     source: Source<'s>,
-    pub(super) work: Work,
+    pub(super) work: Box<Work>,
     /// Unix time in milliseconds: one and the same throughout the transaction.
     pub now: u64,
 }
 
 impl<'s> Txn<'s> {
-    pub(super) fn live(store: &'s mut Store, work: Work, now: u64) -> Txn<'s> {
+    pub(super) fn live(store: &'s mut Store, work: Box<Work>, now: u64) -> Txn<'s> {
         Txn {
             source: Source::Live(store),
             work,
@@ -98,12 +98,12 @@ impl<'s> Txn<'s> {
     pub(super) fn over_view(view: &'s View<'s>, cursors: &'s Cursors, now: u64) -> Txn<'s> {
         Txn {
             source: Source::View(view, cursors),
-            work: Work::default(),
+            work: Box::default(),
             now,
         }
     }
 
-    pub(super) fn into_work(self) -> Work {
+    pub(super) fn into_work(self) -> Box<Work> {
         self.work
     }
 
