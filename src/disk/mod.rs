@@ -8,7 +8,11 @@ mod view;
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::ops::Deref;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, WriteBatch, WriteOptions};
 
@@ -73,25 +77,11 @@ impl fmt::Display for ReadError {
 }
 
 /// A set of records to write, all or nothing.
-#[derive(Default)]
 pub struct Batch {
     inner: WriteBatch,
 }
 
 impl Batch {
-    pub fn put(&mut self, disk: &Disk, key: &RecordKey, value: &[u8]) {
-        self.inner.put_cf(disk.cf(key.family()), key.key(), value);
-    }
-
-    pub fn delete(&mut self, disk: &Disk, key: &RecordKey) {
-        self.inner.delete_cf(disk.cf(key.family()), key.key());
-    }
-
-    /// Deletes every record of `family` with `from <= key < to`.
-    pub fn delete_range(&mut self, disk: &Disk, family: Family, from: &[u8], to: &[u8]) {
-        self.inner.delete_range_cf(disk.cf(family), from, to);
-    }
-
     pub fn len(&self) -> usize {
         self.inner.len()
     }
@@ -105,11 +95,67 @@ impl Batch {
     }
 }
 
-/// An open store.
+/// A batch in the making.
+pub struct Builder<'d> {
+    db: Guard<'d>,
+    inner: WriteBatch,
+}
+
+impl Builder<'_> {
+    pub fn put(&mut self, key: &RecordKey, value: &[u8]) {
+        self.inner.put_cf(self.db.cf(key.family()), key.key(), value);
+    }
+
+    pub fn delete(&mut self, key: &RecordKey) {
+        self.inner.delete_cf(self.db.cf(key.family()), key.key());
+    }
+
+    /// Deletes every record of `family` with `from <= key < to`.
+    pub fn delete_range(&mut self, family: Family, from: &[u8], to: &[u8]) {
+        self.inner.delete_range_cf(self.db.cf(family), from, to);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.inner.is_empty()
+    }
+
+    pub fn finish(self) -> Batch {
+        Batch { inner: self.inner }
+    }
+}
+
+/// The open database; held for one use.
+struct Guard<'d>(RwLockReadGuard<'d, Option<DB>>);
+
+impl Guard<'_> {
+    fn cf(&self, family: Family) -> &ColumnFamily {
+        // Every family is named when the store is opened, and none is dropped.
+        self.cf_handle(family.name())
+            .unwrap_or_else(|| unreachable!("family {family:?}"))
+    }
+}
+
+impl Deref for Guard<'_> {
+    type Target = DB;
+
+    fn deref(&self) -> &DB {
+        self.0
+            .as_ref()
+            .unwrap_or_else(|| unreachable!("a guard is made of an open database only"))
+    }
+}
+
+/// An open store. After a failed write it has to be [reopened](Disk::reopen) before it takes writes again; while that is
+/// under way nothing can be read either.
 pub struct Disk {
-    db: DB,
+    db: RwLock<Option<DB>>,
+    dir: PathBuf,
+    options: DiskOptions,
     cache: rocksdb::Cache,
 }
+
+/// Room beside the log that has to be there before a store that ran out of it is opened again, in bytes.
+const REOPEN_ROOM: u64 = 4 << 20;
 
 impl Disk {
     /// Opens the store in `dir`, or makes one where `dir` is empty or absent.
@@ -117,21 +163,24 @@ impl Disk {
         fs::create_dir_all(dir).map_err(|e| OpenError::Io(format!("{}: {e}", dir.display())))?;
         let fresh = !dir.join("CURRENT").exists();
         let cache = options.cache();
-        let db_options = options.database();
         if !fresh {
-            refuse_unknown_families(dir, &db_options)?;
+            refuse_unknown_families(dir, &options.database())?;
         }
-        let families = Family::ALL.map(|f| ColumnFamilyDescriptor::new(f.name(), options.family(f, &cache)));
-        let db = DB::open_cf_descriptors(&db_options, dir, families).map_err(open_error)?;
-        let disk = Disk { db, cache };
+        let db = open_db(dir, options, &cache)?;
+        let disk = Disk {
+            db: RwLock::new(Some(db)),
+            dir: dir.to_owned(),
+            options: *options,
+            cache,
+        };
         disk.check_format(fresh)?;
         Ok(disk)
     }
 
     fn check_format(&self, fresh: bool) -> Result<(), OpenError> {
+        let io = |e: ReadError| OpenError::Io(e.0);
         let key = RecordKey::format();
-        let found = self.get(&key).map_err(|e| OpenError::Io(e.0))?;
-        match found {
+        match self.get(&key).map_err(io)? {
             Some(version) if version == FORMAT_VERSION.to_be_bytes() => Ok(()),
             Some(version) => Err(OpenError::Foreign(match <[u8; 4]>::try_from(&version[..]) {
                 Ok(bytes) => format!(
@@ -140,10 +189,10 @@ impl Disk {
                 ),
                 Err(_) => "its format record is damaged".to_owned(),
             })),
-            None if fresh || self.is_empty()? => {
-                let mut batch = Batch::default();
-                batch.put(self, &key, &FORMAT_VERSION.to_be_bytes());
-                self.write(batch, Durability::Synced, Patience::Wait)
+            None if fresh || self.is_empty().map_err(io)? => {
+                let mut batch = self.batch().map_err(io)?;
+                batch.put(&key, &FORMAT_VERSION.to_be_bytes());
+                self.write(batch.finish(), Durability::Synced, Patience::Wait)
                     .map_err(|e| OpenError::Io(format!("{e:?}")))
             }
             None => Err(OpenError::Foreign("it has no format record".to_owned())),
@@ -151,48 +200,89 @@ impl Disk {
     }
 
     /// A crash between the making of the store and its first write leaves it without a format record, and empty.
-    fn is_empty(&self) -> Result<bool, OpenError> {
-        for family in Family::ALL {
-            let mut it = self.db.raw_iterator_cf(self.cf(family));
-            it.seek_to_first();
-            it.status().map_err(|e| OpenError::Io(e.to_string()))?;
-            if it.valid() {
-                return Ok(false);
+    fn is_empty(&self) -> Result<bool, ReadError> {
+        self.with_view(|view| {
+            for family in Family::ALL {
+                if view.walk(family, b"", None)?.next()?.is_some() {
+                    return Ok(false);
+                }
             }
-        }
-        Ok(true)
+            Ok(true)
+        })
     }
 
-    fn cf(&self, family: Family) -> &ColumnFamily {
-        // Every family is named when the store is opened, and none is dropped.
-        self.db
-            .cf_handle(family.name())
-            .unwrap_or_else(|| unreachable!("family {family:?}"))
+    fn guard(&self) -> Result<Guard<'_>, ReadError> {
+        let guard = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        if guard.is_none() {
+            return Err(ReadError(
+                "the store is closed after an error on its disk".to_owned(),
+            ));
+        }
+        Ok(Guard(guard))
+    }
+
+    /// Begins a batch.
+    pub fn batch(&self) -> Result<Builder<'_>, ReadError> {
+        Ok(Builder {
+            db: self.guard()?,
+            inner: WriteBatch::new(),
+        })
     }
 
     pub fn write(&self, batch: Batch, to: Durability, patience: Patience) -> Result<(), WriteError> {
+        let db = self.guard().map_err(|e| WriteError::Failed(e.0))?;
         let mut options = WriteOptions::default();
         options.set_sync(to == Durability::Synced);
         options.set_no_slowdown(patience == Patience::None);
-        self.db
-            .write_opt(batch.inner, &options)
-            .map_err(|e| match e.kind() {
-                rocksdb::ErrorKind::Incomplete => WriteError::WouldStall,
-                _ => WriteError::Failed(e.into_string()),
-            })
+        db.write_opt(batch.inner, &options).map_err(|e| match e.kind() {
+            rocksdb::ErrorKind::Incomplete => WriteError::WouldStall,
+            _ => WriteError::Failed(e.into_string()),
+        })
     }
 
     /// Brings everything written so far to stable storage.
     pub fn sync(&self) -> Result<(), WriteError> {
-        self.db
-            .flush_wal(true)
+        let db = self.guard().map_err(|e| WriteError::Failed(e.0))?;
+        db.flush_wal(true)
             .map_err(|e| WriteError::Failed(e.into_string()))
+    }
+
+    /// Closes and opens the store: after a failed write RocksDB takes no more, and its log ends in a torn record, which
+    /// opening cuts off. Does nothing while there is too little room for it. Everything that reads waits.
+    pub fn reopen(&self) -> Result<(), OpenError> {
+        self.check_room()
+            .map_err(|e| OpenError::Io(format!("no room: {e}")))?;
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        *db = None;
+        *db = Some(open_db(&self.dir, &self.options, &self.cache)?);
+        Ok(())
+    }
+
+    /// Whether what is in the log could be written out again: opening does that.
+    fn check_room(&self) -> io::Result<()> {
+        let mut needed = REOPEN_ROOM;
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            if entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "log")
+            {
+                needed += entry.metadata()?.len();
+            }
+        }
+        let probe = tempfile::tempfile_in(&self.dir)?;
+        // SAFETY: a plain system call on a descriptor that is open; the file has no name and goes with it.
+        match unsafe { libc::posix_fallocate(probe.as_raw_fd(), 0, needed as libc::off_t) } {
+            0 => Ok(()),
+            code => Err(io::Error::from_raw_os_error(code)),
+        }
     }
 
     /// One record.
     pub fn get(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
-        self.db
-            .get_cf(self.cf(key.family()), key.key())
+        let db = self.guard()?;
+        db.get_cf(db.cf(key.family()), key.key())
             .map_err(|e| ReadError(e.into_string()))
     }
 
@@ -203,9 +293,11 @@ impl Disk {
         keys: impl Iterator<Item = &'k RecordKey>,
         mut found: impl FnMut(Result<Option<&[u8]>, ReadError>),
     ) {
-        let results = self
-            .db
-            .batched_multi_get_cf(self.cf(family), keys.map(RecordKey::key), true);
+        let db = match self.guard() {
+            Ok(db) => db,
+            Err(e) => return keys.for_each(|_| found(Err(e.clone()))),
+        };
+        let results = db.batched_multi_get_cf(db.cf(family), keys.map(RecordKey::key), true);
         for result in results {
             match &result {
                 Ok(slice) => found(Ok(slice.as_deref())),
@@ -214,18 +306,19 @@ impl Disk {
         }
     }
 
-    /// The store as it is now, for reads that must agree with each other.
-    pub fn view(&self) -> View<'_> {
-        View::new(self)
+    /// Lends the store as it is now, for reads that must agree with each other.
+    pub fn with_view<T>(&self, body: impl FnOnce(&View<'_>) -> T) -> T {
+        let guard = self.guard();
+        body(&View::new(guard.as_ref()))
     }
 
     /// Writes the memtables out, so that the next start has no log to read.
     pub fn flush(&self) -> Result<(), WriteError> {
-        let families = Family::ALL.map(|f| self.cf(f));
+        let db = self.guard().map_err(|e| WriteError::Failed(e.0))?;
+        let families = Family::ALL.map(|f| db.cf(f));
         let mut options = rocksdb::FlushOptions::default();
         options.set_wait(true);
-        self.db
-            .flush_cfs_opt(&families, &options)
+        db.flush_cfs_opt(&families, &options)
             .map_err(|e| WriteError::Failed(e.into_string()))
     }
 
@@ -240,12 +333,22 @@ impl Disk {
 
     /// An integer property of RocksDB, 0 where it has none of that name.
     pub fn property(&self, family: Family, name: &str) -> u64 {
-        self.db
-            .property_int_value_cf(self.cf(family), name)
+        // Not worth a wait while the store is being opened again.
+        let Ok(guard) = self.db.try_read() else { return 0 };
+        if guard.is_none() {
+            return 0;
+        }
+        let db = Guard(guard);
+        db.property_int_value_cf(db.cf(family), name)
             .ok()
             .flatten()
             .unwrap_or(0)
     }
+}
+
+fn open_db(dir: &Path, options: &DiskOptions, cache: &rocksdb::Cache) -> Result<DB, OpenError> {
+    let families = Family::ALL.map(|f| ColumnFamilyDescriptor::new(f.name(), options.family(f, cache)));
+    DB::open_cf_descriptors(&options.database(), dir, families).map_err(open_error)
 }
 
 fn refuse_unknown_families(dir: &Path, options: &rocksdb::Options) -> Result<(), OpenError> {

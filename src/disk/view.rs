@@ -4,30 +4,41 @@
 use rocksdb::{DB, DBRawIteratorWithThreadMode, ReadOptions, Snapshot};
 
 use super::format::{Family, RecordKey};
-use super::{Disk, ReadError};
+use super::{Guard, ReadError};
 
-pub struct View<'d> {
-    disk: &'d Disk,
+pub struct View<'d>(Result<Open<'d>, ReadError>);
+
+struct Open<'d> {
+    db: &'d Guard<'d>,
     snapshot: Snapshot<'d>,
 }
 
 impl<'d> View<'d> {
-    pub(super) fn new(disk: &'d Disk) -> View<'d> {
-        View {
-            disk,
-            snapshot: disk.db.snapshot(),
-        }
+    /// A view of a store that is closed answers every read with the error.
+    pub(super) fn new(db: Result<&'d Guard<'d>, &ReadError>) -> View<'d> {
+        View(match db {
+            Ok(db) => Ok(Open {
+                db,
+                snapshot: db.snapshot(),
+            }),
+            Err(e) => Err(e.clone()),
+        })
+    }
+
+    fn open(&self) -> Result<&Open<'d>, ReadError> {
+        self.0.as_ref().map_err(ReadError::clone)
     }
 
     pub fn get(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
-        let family = self.disk.cf(key.family());
-        self.snapshot
-            .get_cf(family, key.key())
+        let Open { db, snapshot } = self.open()?;
+        snapshot
+            .get_cf(db.cf(key.family()), key.key())
             .map_err(|e| ReadError(e.into_string()))
     }
 
     /// The records of `family` with `from <= key < to` (`None`: to the end), in order.
-    pub fn walk(&self, family: Family, from: &[u8], to: Option<&[u8]>) -> Walk<'_> {
+    pub fn walk(&self, family: Family, from: &[u8], to: Option<&[u8]>) -> Result<Walk<'_>, ReadError> {
+        let Open { db, snapshot } = self.open()?;
         let mut options = ReadOptions::default();
         if let Some(to) = to {
             options.set_iterate_upper_bound(to);
@@ -35,9 +46,9 @@ impl<'d> View<'d> {
         // A walk over much data must not push what others read out of the block cache.
         options.fill_cache(false);
         options.set_auto_readahead_size(true);
-        let mut it = self.snapshot.raw_iterator_cf_opt(self.disk.cf(family), options);
+        let mut it = snapshot.raw_iterator_cf_opt(db.cf(family), options);
         it.seek(from);
-        Walk { it, started: false }
+        Ok(Walk { it, started: false })
     }
 }
 

@@ -165,6 +165,7 @@ impl Engine {
 
     /// Called each second.
     pub fn tick_second(&mut self) {
+        self.store.repair();
         if self.config.appendfsync == AppendFsync::EverySec {
             self.store.sync_soon();
             (self.wake)();

@@ -14,7 +14,7 @@ use super::hot::Hot;
 use super::threads::{Pool, Wake};
 use super::value::Value;
 use crate::disk::format::{Database, RecordKey};
-use crate::disk::{Batch, Disk, Durability, Patience, WriteError};
+use crate::disk::{Batch, Builder, Disk, Durability, Patience, WriteError};
 
 /// Up to this many records an epoch is written by the executor, if nothing is in flight: a handover to another thread
 /// costs more than the write.
@@ -78,6 +78,8 @@ pub struct Commit {
     /// Jobs the committer has not answered: while there are any, nothing is written inline.
     busy: usize,
     pub durability: Durability,
+    /// A write or a sync failed with this text; writes fail until the store was opened again.
+    pub broken: Option<String>,
     pub commits: u64,
     pub inline_commits: u64,
     pub records_written: u64,
@@ -103,6 +105,7 @@ impl Commit {
             failures: Vec::new(),
             busy: 0,
             durability,
+            broken: None,
             commits: 0,
             inline_commits: 0,
             records_written: 0,
@@ -118,24 +121,34 @@ impl Commit {
         let next = Epoch::new(self.open.number + 1);
         let mut epoch = std::mem::replace(&mut self.open, next);
         epoch.records.sort_unstable();
+        let (number, durability) = (epoch.number, self.durability);
         let inline = self.busy == 0
-            && self.durability == Durability::Written
+            && durability == Durability::Written
             && epoch.len() <= INLINE_RECORDS
             && epoch.bytes <= INLINE_BYTES;
+        let epoch = self.flight.insert(epoch);
+        // While the store is being opened again, even building a batch would wait for it.
+        if let Some(text) = &self.broken {
+            return Some(Err(text.clone()));
+        }
         if inline {
-            let batch = build(&epoch, ctx);
-            self.count(&batch);
+            let batch = match build(epoch, ctx) {
+                Ok(batch) => batch,
+                Err(text) => return Some(Err(text)),
+            };
+            let (records, bytes) = (batch.len(), batch.size());
             let result = ctx.disk.write(batch, Durability::Written, Patience::None);
             if !matches!(result, Err(WriteError::WouldStall)) {
                 self.inline_commits += 1;
-                self.flight = Some(epoch);
+                self.count(records, bytes);
                 return Some(result.map_err(describe));
             }
         }
-        let batch = build(&epoch, ctx);
-        self.count(&batch);
-        let (number, durability) = (epoch.number, self.durability);
-        self.flight = Some(epoch);
+        let batch = match build(epoch, ctx) {
+            Ok(batch) => batch,
+            Err(text) => return Some(Err(text)),
+        };
+        self.count(batch.len(), batch.size());
         self.submit(ctx, move |disk| {
             let result = disk.write(batch, durability, Patience::Wait).map_err(describe);
             Done::Committed {
@@ -144,6 +157,15 @@ impl Commit {
             }
         });
         None
+    }
+
+    /// Has the committer try to make the store writable again, if it is broken and nothing is under way.
+    pub fn repair(&mut self, ctx: &Context) {
+        if self.broken.is_some() && self.busy == 0 {
+            self.submit(ctx, |disk| {
+                Done::Repaired(disk.reopen().map_err(|e| e.to_string()))
+            });
+        }
     }
 
     /// Syncs the log on the committer.
@@ -224,40 +246,36 @@ impl Commit {
         }
     }
 
-    fn count(&mut self, batch: &Batch) {
+    fn count(&mut self, records: usize, bytes: usize) {
         self.commits += 1;
-        self.records_written += batch.len() as u64;
-        self.bytes_written += batch.size() as u64;
+        self.records_written += records as u64;
+        self.bytes_written += bytes as u64;
     }
 }
 
-fn build(epoch: &Epoch, ctx: &Context) -> Batch {
-    let mut batch = Batch::default();
+fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
+    let mut batch = ctx.disk.batch().map_err(|e| e.0)?;
     for key in &epoch.records {
         // Staged records are never evicted before their epoch is settled.
         let slot = ctx
             .hot
             .peek(key)
             .unwrap_or_else(|| unreachable!("{key:?} was evicted while staged"));
-        put_or_delete(&mut batch, ctx.disk, key, &slot.value);
+        put_or_delete(&mut batch, key, &slot.value);
     }
     for (key, value) in &epoch.blind {
-        put_or_delete(&mut batch, ctx.disk, key, value);
+        put_or_delete(&mut batch, key, value);
     }
     for &number in &epoch.databases {
-        batch.put(
-            ctx.disk,
-            &RecordKey::database(number),
-            &ctx.databases[number].encode(),
-        );
+        batch.put(&RecordKey::database(number), &ctx.databases[number].encode());
     }
-    batch
+    Ok(batch.finish())
 }
 
-fn put_or_delete(batch: &mut Batch, disk: &Disk, key: &RecordKey, value: &Option<Value>) {
+fn put_or_delete(batch: &mut Builder, key: &RecordKey, value: &Option<Value>) {
     match value {
-        Some(value) => batch.put(disk, key, value),
-        None => batch.delete(disk, key),
+        Some(value) => batch.put(key, value),
+        None => batch.delete(key),
     }
 }
 

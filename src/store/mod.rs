@@ -27,7 +27,7 @@ pub use txn::{Effects, Result, Savepoint, Stop, Txn};
 pub use value::Value;
 
 use crate::disk::format::{Database, Family, RecordKey};
-use crate::disk::{Batch, Disk, DiskOptions, Durability, OpenError, Patience, View};
+use crate::disk::{Disk, DiskOptions, Durability, OpenError, Patience, View};
 use commit::{Commit, Context};
 use cursors::Cursors;
 use expiry::Expiry;
@@ -64,6 +64,8 @@ enum Done {
     Due(expiry::Scan),
     ReclaimStep(reclaim::Step),
     Reclaimed(std::result::Result<(), String>),
+    /// The store was opened again, or could not be.
+    Repaired(std::result::Result<(), String>),
 }
 
 /// What [`Store::pump`] found: whom to wake.
@@ -363,7 +365,7 @@ impl Store {
     fn run_over_view(&self, job: impl FnOnce(&View<'_>) + Send + 'static) {
         let (disk, wake) = (self.disk.clone(), self.wake.clone());
         self.views.run(move || {
-            job(&disk.view());
+            disk.with_view(|view| job(view));
             wake();
         });
     }
@@ -383,7 +385,7 @@ impl Store {
         }
         self.fetch.dispatch(&self.disk, &self.done, &self.wake);
         self.seal(&mut news);
-        if std::mem::take(&mut self.sync_due) {
+        if std::mem::take(&mut self.sync_due) && self.commit.broken.is_none() {
             let (commit, ctx) = self.commit_parts();
             commit.sync(&ctx);
         }
@@ -431,6 +433,7 @@ impl Store {
                 self.commit.answered();
                 if let Err(text) = result {
                     eprintln!("redkeep: the log could not be synced: {text}");
+                    self.commit.broken = Some(text);
                 }
             }
             Done::Due(scan) => self.expiry.accept(scan, now),
@@ -438,6 +441,13 @@ impl Store {
             Done::Reclaimed(result) => {
                 self.commit.answered();
                 self.reclaim.written(result.is_ok());
+            }
+            Done::Repaired(result) => {
+                self.commit.answered();
+                if result.is_ok() {
+                    eprintln!("redkeep: the store takes writes again");
+                    self.commit.broken = None;
+                }
             }
         }
     }
@@ -450,7 +460,10 @@ impl Store {
                 std::mem::swap(&mut self.durable_databases, &mut self.sealed_databases);
             }
             Err(text) => {
-                eprintln!("redkeep: a write failed, its commands are answered with an error: {text}");
+                if self.commit.broken.is_none() {
+                    eprintln!("redkeep: writes fail, their commands are answered with an error: {text}");
+                    self.commit.broken = Some(text.clone());
+                }
                 for key in self.commit.failed(text) {
                     self.hot.drop_record(&key);
                 }
@@ -459,6 +472,17 @@ impl Store {
                 self.reserved_ids = 0;
             }
         }
+    }
+
+    /// Tries to make the store writable again after a failed write. Called regularly.
+    pub fn repair(&mut self) {
+        let (commit, ctx) = self.commit_parts();
+        commit.repair(&ctx);
+    }
+
+    /// The error for which writes are refused at present.
+    pub fn broken(&self) -> Option<&str> {
+        self.commit.broken.as_deref()
     }
 
     /// Has the log synced at the next pump (`appendfsync everysec`).
@@ -512,7 +536,7 @@ fn read_state(disk: &Disk, count: usize) -> std::result::Result<(Vec<Database>, 
         Some(bytes) => u64::from_be_bytes(bytes.try_into().map_err(|_| damaged(&"next-id record"))?),
     };
     let mut databases = Vec::with_capacity(count);
-    let mut batch = Batch::default();
+    let mut batch = disk.batch().map_err(|e| damaged(&e))?;
     for number in 0..count {
         let key = RecordKey::database(number);
         let database = match disk.get(&key).map_err(|e| damaged(&e))? {
@@ -523,15 +547,15 @@ fn read_state(disk: &Disk, count: usize) -> std::result::Result<(Vec<Database>, 
                     ..Database::default()
                 };
                 next_id += 1;
-                batch.put(disk, &key, &database.encode());
+                batch.put(&key, &database.encode());
                 database
             }
         };
         databases.push(database);
     }
     if !batch.is_empty() {
-        batch.put(disk, &RecordKey::next_id(), &next_id.to_be_bytes());
-        disk.write(batch, Durability::Synced, Patience::Wait)
+        batch.put(&RecordKey::next_id(), &next_id.to_be_bytes());
+        disk.write(batch.finish(), Durability::Synced, Patience::Wait)
             .map_err(|e| StartError::Open(OpenError::Io(format!("{e:?}"))))?;
     }
     Ok((databases, next_id))

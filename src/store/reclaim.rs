@@ -7,7 +7,7 @@ use super::{Done, Store};
 use crate::disk::format::{
     Family, Garbage, Header, Kind, LongString, RecordKey, namespace_prefix, prefix_end, split_ordered_id,
 };
-use crate::disk::{Batch, Disk, ReadError, View};
+use crate::disk::{Batch, Builder, Disk, ReadError, View};
 
 /// Most records that one step visits or deletes one by one.
 const RECORDS_PER_STEP: usize = 2000;
@@ -90,7 +90,7 @@ impl Store {
 }
 
 fn step(disk: &Disk, view: &View, resume: &[u8]) -> Result<Step, ReadError> {
-    let mut records = view.walk(Family::Gc, b"", None);
+    let mut records = view.walk(Family::Gc, b"", None)?;
     let Some((id, garbage)) = records.next()? else {
         return Ok(Step {
             batch: None,
@@ -103,38 +103,37 @@ fn step(disk: &Disk, view: &View, resume: &[u8]) -> Result<Step, ReadError> {
         .try_into()
         .map(u64::from_be_bytes)
         .map_err(|_| damaged("malformed gc key"))?;
-    let mut batch = Batch::default();
+    let mut batch = disk.batch()?;
     let resume = match Garbage::decode(garbage).map_err(|e| damaged(e.0))? {
         Garbage::Segments { count } => {
-            delete_segments(disk, &mut batch, id, count);
+            delete_segments(&mut batch, id, count);
             None
         }
-        Garbage::Namespace { keys } => delete_keys(disk, view, &mut batch, id, keys, resume)?,
+        Garbage::Namespace { keys } => delete_keys(view, &mut batch, id, keys, resume)?,
     };
     if resume.is_none() {
-        batch.delete(disk, &RecordKey::garbage(id));
+        batch.delete(&RecordKey::garbage(id));
     }
     Ok(Step {
-        batch: Some(batch),
+        batch: Some(batch.finish()),
         resume: resume.unwrap_or_default(),
         error: None,
     })
 }
 
-fn delete_segments(disk: &Disk, batch: &mut Batch, id: u64, count: u32) {
+fn delete_segments(batch: &mut Builder, id: u64, count: u32) {
     if u64::from(count) < RANGE_DELETE_FROM / 4 {
-        (0..count).for_each(|index| batch.delete(disk, &RecordKey::segment(id, index)));
+        (0..count).for_each(|index| batch.delete(&RecordKey::segment(id, index)));
         return;
     }
     let (from, to) = (RecordKey::segment(id, 0), RecordKey::segment(id, u32::MAX));
-    batch.delete_range(disk, Family::Segment, from.key(), to.key());
+    batch.delete_range(Family::Segment, from.key(), to.key());
 }
 
 /// Deletes some keys of a dead namespace with all they own, from `resume` on. Returns where to go on, if not at the end.
 fn delete_keys(
-    disk: &Disk,
     view: &View,
-    batch: &mut Batch,
+    batch: &mut Builder,
     namespace: u64,
     keys: u64,
     resume: &[u8],
@@ -147,7 +146,7 @@ fn delete_keys(
         &prefix
     };
     let one_by_one = keys < RANGE_DELETE_FROM;
-    let mut walk = view.walk(Family::Meta, from, end.as_deref());
+    let mut walk = view.walk(Family::Meta, from, end.as_deref())?;
     let mut visited = 0;
     while let Some((key, record)) = walk.next()? {
         // Without deletes a step is light, so it may go further.
@@ -159,17 +158,17 @@ fn delete_keys(
         let (header, body) = Header::decode(record).map_err(damaged)?;
         if header.kind == Kind::LongString {
             let long = LongString::decode(&record[body..]).map_err(damaged)?;
-            delete_segments(disk, batch, long.id, long.segments());
+            delete_segments(batch, long.id, long.segments());
         }
         if let (Some(deadline), Some((_, name))) = (header.deadline, split_ordered_id(key)) {
-            batch.delete(disk, &RecordKey::expire(deadline, namespace, name));
+            batch.delete(&RecordKey::expire(deadline, namespace, name));
         }
         if one_by_one {
-            batch.delete(disk, &RecordKey::new(Family::Meta, key));
+            batch.delete(&RecordKey::new(Family::Meta, key));
         }
     }
     if let (false, Some(end)) = (one_by_one, end) {
-        batch.delete_range(disk, Family::Meta, &prefix, &end);
+        batch.delete_range(Family::Meta, &prefix, &end);
     }
     Ok(None)
 }

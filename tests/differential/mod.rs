@@ -1,1 +1,104 @@
-//! x
+//! The differential test: seeded random commands, sent to Redkeep and to a real redis-server, get the same answers.
+//!
+//! Commands go in pipelines over a few connections that take turns, so that their order is the same on both sides.
+//! In between Redkeep's hot tier is emptied, and it is stopped, gently or by `kill -9`, and started again; then, and at
+//! the end, all that can be read is compared. A difference is shrunk to a short transcript before it is reported.
+//!
+//! `REDKEEP_DIFF_SEEDS=20 REDKEEP_DIFF_COMMANDS=50000` make it a million commands; `REDKEEP_DIFF_FIRST=7` starts with
+//! seed 7.
+
+mod bitmap;
+mod connection;
+mod expected;
+mod generate;
+mod generic;
+mod pair;
+mod shrink;
+mod string;
+
+use crate::support::server::redis_is_installed;
+use crate::support::{Kind, Rng, Server, env_number, heavy};
+use generate::{Args, Gen};
+use pair::{Pair, Stop};
+use std::time::Instant;
+
+/// One thing that happens in a run.
+#[derive(Clone)]
+pub enum Step {
+    /// A command, on one of the connections.
+    Call(usize, Args),
+    DropHot,
+    Restart(Stop),
+    /// Compares all that both hold.
+    Compare,
+}
+
+const CONNECTIONS: u64 = 3;
+const BATCH: u64 = 50;
+
+#[test]
+fn redkeep_answers_as_redis_does() {
+    if !redis_is_installed() {
+        return;
+    }
+    let _turn = heavy();
+    let first = env_number("REDKEEP_DIFF_FIRST", 1);
+    let seeds = env_number("REDKEEP_DIFF_SEEDS", 4);
+    let commands = env_number("REDKEEP_DIFF_COMMANDS", 20_000);
+    for seed in first..first + seeds {
+        let start = Instant::now();
+        let steps = plan(seed, commands as usize);
+        let mut pair = Pair::start(
+            Server::start(Kind::Redkeep, flags(seed)),
+            Server::start(Kind::Redis, &[]),
+        );
+        if let Err(difference) = pair.run(&steps) {
+            let report = shrink::report(&mut pair, &steps, &difference);
+            panic!("seed {seed}, step {}: {difference}\n\n{report}", difference.step);
+        }
+        println!(
+            "seed {seed}: {} steps, {} restarts, {:.1?}",
+            steps.len(),
+            pair.restarts(),
+            start.elapsed()
+        );
+    }
+}
+
+/// Some seeds have so little memory that hardly anything stays in it.
+fn flags(seed: u64) -> &'static [&'static str] {
+    match seed % 4 {
+        0 => &["--maxmemory", "4mb", "--appendfsync", "no"],
+        1 => &["--maxmemory", "4mb"],
+        2 => &[],
+        _ => &["--appendfsync", "always"],
+    }
+}
+
+/// Everything that a seed makes happen.
+fn plan(seed: u64, commands: usize) -> Vec<Step> {
+    let mut g = Gen::new(seed);
+    let mut course = Rng::new(seed ^ 0xC0_FFEE);
+    let mut steps = Vec::with_capacity(commands + commands / 10);
+    let mut left = commands;
+    while left > 0 {
+        let connection = course.below(CONNECTIONS) as usize;
+        for _ in 0..=course.below(BATCH) {
+            for args in g.commands() {
+                steps.push(Step::Call(connection, args));
+                left = left.saturating_sub(1);
+            }
+        }
+        if course.one_in(10) {
+            steps.push(Step::DropHot);
+        }
+        if course.one_in(100) {
+            steps.extend([
+                Step::Restart(*course.pick(&[Stop::Kill, Stop::Terminate])),
+                Step::Compare,
+            ]);
+        }
+    }
+    steps.push(Step::Compare);
+    steps
+}

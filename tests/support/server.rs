@@ -18,7 +18,7 @@ const REDIS_VARIABLE: &str = "REDKEEP_TEST_REDIS";
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 const EXIT_LIMIT: Duration = Duration::from_secs(30);
-const LOG_LINES_SHOWN: usize = 60;
+const LOG_LINES_SHOWN: usize = 40;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -97,6 +97,10 @@ impl Setup {
         self
     }
 
+    pub fn is_redis(&self) -> bool {
+        self.kind.is_redis()
+    }
+
     pub fn start(self) -> Server {
         let home = TempDir::with_prefix("redkeep-test-").expect("a temporary directory");
         let data = self.data.clone().unwrap_or_else(|| home.path().join("data"));
@@ -151,7 +155,7 @@ impl Server {
     }
 
     pub fn is_redis(&self) -> bool {
-        self.setup.kind.is_redis()
+        self.setup.is_redis()
     }
 
     pub fn client(&self) -> Client {
@@ -194,8 +198,9 @@ impl Server {
         self.wait();
     }
 
-    /// Lifts the limit of [`Setup::file_size_limit`] while the server runs.
-    pub fn lift_file_size_limit(&self) {
+    /// Lifts the limit of [`Setup::file_size_limit`], for the running server and those to come.
+    pub fn lift_file_size_limit(&mut self) {
+        self.setup.file_size_limit = None;
         let unlimited = libc::rlimit {
             rlim_cur: libc::RLIM_INFINITY,
             rlim_max: libc::RLIM_INFINITY,
@@ -286,7 +291,7 @@ impl Server {
         ]);
         arguments.extend(["--enable-debug-command".into(), "yes".into()]);
         if self.is_redis() {
-            arguments.extend(["--save", ""].map(OsString::from));
+            arguments.extend(["--save", "", "--loglevel", "warning"].map(OsString::from));
             let durable = if self.setup.kind == Kind::Redkeep {
                 "yes"
             } else {

@@ -120,6 +120,26 @@ pub fn expand_repetition(word: &[u8]) -> Result<Vec<u8>, String> {
     Ok(unit.as_bytes().repeat(count))
 }
 
+/// Whether `text` fits a pattern of `*` and `?` only.
+pub fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    // Where to go on if the part behind the last star does not fit here.
+    let (mut p, mut t, mut retry) = (0, 0, None);
+    while t < text.len() {
+        if pattern.get(p) == Some(&b'*') {
+            retry = Some((p, t + 1));
+            p += 1;
+        } else if pattern.get(p).is_some_and(|&c| c == b'?' || c == text[t]) {
+            (p, t) = (p + 1, t + 1);
+        } else if let Some((star, next)) = retry {
+            (p, t, retry) = (star + 1, next, Some((star, next + 1)));
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|&c| c == b'*')
+}
+
 #[test]
 fn what_is_quoted_splits_back() {
     let args: Vec<Vec<u8>> = vec![

@@ -7,7 +7,7 @@
 //! | `(like) "id=* name=x *"` | a line's rest that fits the pattern of `*` and `?` |
 //! | `rep(x,1000)` | the bulk string of a thousand `x` |
 
-use crate::support::text::{expand_repetition, quote};
+use crate::support::text::{expand_repetition, fits, quote};
 
 pub fn matches(expected: &[String], actual: &[String]) -> bool {
     let mut rest = actual;
@@ -42,9 +42,7 @@ fn line_matches(pattern: &str, line: &str) -> bool {
         return true;
     }
     if let Some((before, glob)) = pattern.split_once("(like) ") {
-        return line
-            .strip_prefix(before)
-            .is_some_and(|rest| fits(glob.as_bytes(), rest.as_bytes()));
+        return line.strip_prefix(before).is_some_and(|rest| fits(glob, rest));
     }
     if let Some(start) = pattern.find("rep(").filter(|_| pattern.ends_with(')')) {
         let expanded = expand_repetition(&pattern.as_bytes()[start..]).unwrap_or_default();
@@ -64,25 +62,6 @@ fn range_matches(pattern: &str, line: &str) -> Option<bool> {
     let number = line.strip_prefix(before)?.strip_suffix(after)?;
     let number: i64 = number.parse().ok()?;
     Some((low.parse().ok()?..=high.parse().ok()?).contains(&number))
-}
-
-/// Glob of `*` and `?` only.
-fn fits(pattern: &[u8], text: &[u8]) -> bool {
-    // Where to go on if the part behind the last star does not fit here.
-    let (mut p, mut t, mut retry) = (0, 0, None);
-    while t < text.len() {
-        if pattern.get(p) == Some(&b'*') {
-            retry = Some((p, t + 1));
-            p += 1;
-        } else if pattern.get(p).is_some_and(|&c| c == b'?' || c == text[t]) {
-            (p, t) = (p + 1, t + 1);
-        } else if let Some((star, next)) = retry {
-            (p, t, retry) = (star + 1, next, Some((star, next + 1)));
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|&c| c == b'*')
 }
 
 #[test]

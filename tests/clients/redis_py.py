@@ -1,0 +1,174 @@
+"""redis-py against the server on the port given: strings, bitmaps, keys, pipelines, RESP2 and RESP3, connections."""
+
+import sys
+import threading
+import time
+
+import redis
+import redis.backoff
+import redis.retry
+
+PORT = int(sys.argv[1])
+checks = 0
+
+
+def connect(**options):
+    return redis.Redis(host="127.0.0.1", port=PORT, socket_timeout=20, **options)
+
+
+def equal(actual, expected):
+    global checks
+    checks += 1
+    assert actual == expected, f"expected {expected!r}, got {actual!r}"
+
+
+def raises(kind, text, call):
+    global checks
+    checks += 1
+    try:
+        call()
+    except kind as error:
+        assert text in str(error), f"expected {text!r} in {error!r}"
+    else:
+        raise AssertionError(f"{kind.__name__} expected")
+
+
+def strings(r):
+    equal(r.set("k", "v"), True)
+    equal(r.get("k"), b"v")
+    equal(r.get("missing"), None)
+    equal(r.set("k", "w", nx=True), None)
+    equal(r.set("k", "w", xx=True, get=True), b"v")
+    equal(r.set("k", b"\x00\xff", ex=100, get=True), b"w")
+    equal(90 < r.ttl("k") <= 100, True)
+    equal(r.set("k", "x", keepttl=True), True)
+    equal(r.getex("k", persist=True), b"x")
+    equal(r.ttl("k"), -1)
+    equal(r.getdel("k"), b"x")
+    equal(r.mset({"a": 1, "b": 2, "c": "three"}), True)
+    equal(r.mget("a", "missing", "c"), [b"1", None, b"three"])
+    equal(r.msetnx({"c": 1, "d": 2}), False)
+    equal(r.incr("a"), 2)
+    equal(r.incrby("a", 40), 42)
+    equal(r.decr("a", 2), 40)
+    equal(r.incrbyfloat("f", 1.5), 1.5)
+    equal(r.append("c", "!"), 6)
+    equal(r.strlen("c"), 6)
+    equal(r.setrange("c", 0, "T"), 6)
+    equal(r.getrange("c", 0, -2), b"Three")
+    equal(r.lcs("c", "c", len=True), 6)
+    raises(redis.ResponseError, "value is not an integer", lambda: r.incr("c"))
+    large = b"x" * 3_000_000
+    equal(r.set("large", large), True)
+    equal(r.get("large") == large, True)
+
+
+def bitmaps(r):
+    equal(r.setbit("bits", 7, 1), 0)
+    equal(r.getbit("bits", 7), 1)
+    equal(r.bitcount("bits"), 1)
+    equal(r.bitpos("bits", 1), 7)
+    equal(r.bitcount("bits", 0, 7, "BIT"), 1)
+    equal(r.bitop("NOT", "flipped", "bits"), 1)
+    equal(r.get("flipped"), b"\xfe")
+    field = r.bitfield("field", default_overflow="SAT")
+    equal(field.set("u8", 0, 250).incrby("u8", 0, 100).get("u8", 0).execute(), [0, 255, 255])
+
+
+def keys(r):
+    with r.pipeline(transaction=False) as pipe:
+        for n in range(1000):
+            pipe.set(f"scan:{n}", n)
+        equal(pipe.execute(), [True] * 1000)
+    equal({*r.scan_iter("scan:*", count=50)}, {f"scan:{n}".encode() for n in range(1000)})
+    equal(len(r.keys("scan:99?")), 10)
+    equal(r.exists("scan:1", "scan:2", "missing"), 2)
+    equal(r.delete(*[f"scan:{n}" for n in range(500)]), 500)
+    equal(r.unlink("scan:500", "missing"), 1)
+    equal(r.type("scan:501"), b"string")
+    equal(r.rename("scan:501", "renamed"), True)
+    raises(redis.ResponseError, "no such key", lambda: r.rename("missing", "x"))
+    equal(r.copy("renamed", "copied", replace=True), True)
+    equal(r.expire("copied", 100, nx=True), True)
+    equal(r.expire("copied", 50, gt=True), False)
+    equal(r.pexpireat("copied", 33177117420000), True)
+    equal(r.expiretime("copied"), 33177117420)
+    equal(r.persist("copied"), True)
+    equal(r.touch("copied", "missing"), 1)
+    equal(r.object("encoding", "copied"), b"int")
+    equal(r.randomkey() is not None, True)
+    equal(r.set("short", "lived", px=30), True)
+    time.sleep(0.1)
+    equal(r.get("short"), None)
+
+
+def server(r):
+    equal(r.ping(), True)
+    equal(r.echo("hello"), b"hello")
+    equal(r.client_setname("tester"), True)
+    equal(r.client_getname() in ("tester", b"tester"), True)
+    equal(r.client_info()["name"], "tester")
+    equal(r.client_id() > 0, True)
+    equal(any(client["name"] == "tester" for client in r.client_list()), True)
+    equal("redis_version" in r.info("server"), True)
+    equal(r.info("keyspace")["db0"]["keys"], r.dbsize())
+    equal(r.config_get("appendfsync"), {"appendfsync": "everysec"})
+    equal(r.config_set("timeout", 0), True)
+    equal("get" in r.command(), True)
+    equal(r.command_count() > 50, True)
+    keys = r.command_getkeys("MSET", "a", 1, "b", 2)
+    equal(keys in (["a", "b"], [b"a", b"b"]), True)
+    equal(abs(r.time()[0] - time.time()) < 60, True)
+
+
+def databases():
+    one, two = connect(db=1), connect(db=2)
+    equal(one.set("k", "one"), True)
+    equal(two.get("k"), None)
+    equal(one.move("k", 2), True)
+    equal(two.get("k"), b"one")
+    equal(one.swapdb(1, 2), True)
+    equal(one.get("k"), b"one")
+    equal(one.flushdb(), True)
+    equal(one.dbsize(), 0)
+
+
+def password():
+    once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+    r = connect(single_connection_client=True)
+    equal(r.config_set("requirepass", "secret"), True)
+    raises(redis.AuthenticationError, "Authentication required", lambda: connect(protocol=2, retry=once).get("k"))
+    raises(redis.AuthenticationError, "invalid username-password pair", lambda: connect(password="wrong", retry=once).ping())
+    equal(connect(password="secret").ping(), True)
+    named = connect(username="default", password="secret", protocol=3, client_name="named")
+    equal(named.client_getname() in ("named", b"named"), True)
+    equal(r.config_set("requirepass", ""), True)
+
+
+def threads():
+    pool = redis.ConnectionPool(host="127.0.0.1", port=PORT, max_connections=8)
+
+    def work():
+        r = redis.Redis(connection_pool=pool)
+        for _ in range(100):
+            r.incr("shared")
+
+    workers = [threading.Thread(target=work) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    equal(connect().get("shared"), b"800")
+
+
+for protocol in (2, 3):
+    r = connect(protocol=protocol)
+    for part in (strings, bitmaps, keys, server):
+        part(r)
+    equal(r.flushall(), True)
+equal(connect(decode_responses=True).set("text", "grün"), True)
+equal(connect(decode_responses=True).get("text"), "grün")
+databases()
+password()
+threads()
+print(f"redis-py {redis.__version__}: {checks} checks")

@@ -1,0 +1,252 @@
+//! Redkeep and Redis side by side.
+
+use super::Step;
+use super::expected::agree;
+use super::generate::{Args, DATABASES, FAMILIES, args};
+use crate::support::text::command_line;
+use crate::support::{Client, Server, Value};
+use std::fmt;
+
+/// How Redkeep is stopped.
+#[derive(Clone, Copy)]
+pub enum Stop {
+    Kill,
+    Terminate,
+}
+
+/// Where the two disagreed.
+pub struct Difference {
+    /// The index of the step.
+    pub step: usize,
+    pub args: Args,
+    pub redis: String,
+    pub redkeep: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = command_line(&self.args);
+        let short: String = line.chars().take(300).collect();
+        write!(
+            f,
+            "> {short}\n  redis:   {}\n  redkeep: {}",
+            self.redis, self.redkeep
+        )
+    }
+}
+
+/// One server's connections, and what they carry across a restart.
+struct Side {
+    server: Server,
+    clients: Vec<Option<Client>>,
+    databases: Vec<Vec<u8>>,
+    protocols: Vec<Vec<u8>>,
+}
+
+const CONNECTIONS: usize = super::CONNECTIONS as usize;
+
+impl Side {
+    fn new(server: Server) -> Side {
+        let mut side = Side {
+            server,
+            clients: Vec::new(),
+            databases: Vec::new(),
+            protocols: Vec::new(),
+        };
+        side.forget_connections();
+        side
+    }
+
+    fn forget_connections(&mut self) {
+        self.clients = (0..CONNECTIONS).map(|_| None).collect();
+        self.databases = vec![b"0".to_vec(); CONNECTIONS];
+        self.protocols = vec![b"2".to_vec(); CONNECTIONS];
+    }
+
+    fn send(&mut self, connection: usize, batch: &[Args]) -> std::io::Result<Vec<Value>> {
+        if self.clients[connection].is_none() {
+            let mut client = Client::connect(self.server.address())?;
+            client.call(&[b"HELLO", &self.protocols[connection][..]])?;
+            client.call(&[b"SELECT", &self.databases[connection][..]])?;
+            self.clients[connection] = Some(client);
+        }
+        let client = self.clients[connection].as_mut().expect("just connected");
+        let replies = client.pipeline(batch)?;
+        for (args, _) in batch.iter().zip(&replies).filter(|(_, reply)| !reply.is_error()) {
+            match args[0].to_ascii_uppercase().as_slice() {
+                b"SELECT" => self.databases[connection] = args[1].clone(),
+                b"HELLO" if args.len() > 1 => self.protocols[connection] = args[1].clone(),
+                _ => {}
+            }
+        }
+        Ok(replies)
+    }
+
+    fn restart(&mut self, stop: Stop) {
+        self.clients = (0..CONNECTIONS).map(|_| None).collect();
+        match stop {
+            Stop::Terminate => self.server.terminate(),
+            Stop::Kill => self.server.kill9(),
+        }
+        self.server.start_again();
+    }
+}
+
+pub struct Pair {
+    redkeep: Side,
+    redis: Side,
+    restarts: usize,
+}
+
+impl Pair {
+    pub fn start(redkeep: Server, redis: Server) -> Pair {
+        Pair {
+            redkeep: Side::new(redkeep),
+            redis: Side::new(redis),
+            restarts: 0,
+        }
+    }
+
+    pub fn restarts(&self) -> usize {
+        self.restarts
+    }
+
+    /// Empties both; a Redkeep that does not answer is started again.
+    pub fn clear(&mut self) {
+        for side in [&mut self.redkeep, &mut self.redis] {
+            side.forget_connections();
+            let emptied = side.send(0, &[args!["FLUSHALL"]]);
+            if !emptied.is_ok_and(|replies| replies[0].is_ok()) {
+                side.restart(Stop::Kill);
+                side.send(0, &[args!["FLUSHALL"]])
+                    .expect("a server that has just started");
+            }
+        }
+    }
+
+    /// Runs until the first difference.
+    pub fn run(&mut self, steps: &[Step]) -> Result<(), Box<Difference>> {
+        let mut at = 0;
+        while at < steps.len() {
+            match &steps[at] {
+                Step::Call(connection, _) => {
+                    let batch = batch_from(&steps[at..], *connection);
+                    self.exchange(*connection, &batch, at)?;
+                    at += batch.len();
+                    continue;
+                }
+                Step::DropHot => {
+                    let mut client = self.redkeep.server.client();
+                    self.redkeep.server.drop_hot(&mut client);
+                }
+                // Redis's log leaves out a key that BITFIELD made although its operation failed.
+                Step::Restart(_) if self.redkeep.server.is_redis() => {}
+                Step::Restart(stop) => {
+                    self.redkeep.restart(*stop);
+                    self.restarts += 1;
+                }
+                Step::Compare => self.compare(at)?,
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
+    fn exchange(&mut self, connection: usize, batch: &[Args], step: usize) -> Result<(), Box<Difference>> {
+        let expected = self.redis.send(connection, batch).expect("redis-server answers");
+        let difference = |at: usize, redkeep: String| {
+            let (args, redis) = (batch[at].clone(), shown(&expected[at]));
+            Err(Box::new(Difference {
+                step: step + at,
+                args,
+                redis,
+                redkeep,
+            }))
+        };
+        let actual = match self.redkeep.send(connection, batch) {
+            Ok(replies) => replies,
+            Err(error) => {
+                let log = self.redkeep.server.log();
+                return difference(
+                    batch.len() - 1,
+                    format!("{error}, somewhere in this batch\n{log}"),
+                );
+            }
+        };
+        for (at, args) in batch.iter().enumerate() {
+            if !agree(args, &expected[at], &actual[at]) {
+                return difference(at, shown(&actual[at]));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what can be read of all databases, on connections of its own.
+    fn compare(&mut self, step: usize) -> Result<(), Box<Difference>> {
+        let mut redis = self.redis.server.client();
+        let mut redkeep = self.redkeep.server.client();
+        let mut ask = |args: &Args| {
+            let (a, b) = (redis.run(args), redkeep.run(args));
+            if agree(args, &a, &b) {
+                return Ok(a);
+            }
+            let (redis, redkeep) = (shown(&a), shown(&b));
+            Err(Box::new(Difference {
+                step,
+                args: args.clone(),
+                redis,
+                redkeep,
+            }))
+        };
+        for database in 0..DATABASES {
+            ask(&args!["SELECT", database.to_string()])?;
+            let keys = ask(&args!["KEYS", "*"])?;
+            ask(&args!["DBSIZE"])?;
+            for key in keys.items() {
+                let Value::Bulk(key) = key else {
+                    panic!("KEYS answered {key:?}")
+                };
+                let key = &key[..];
+                let kind = ask(&args!["TYPE", key])?.text().unwrap_or_default();
+                ask(&args!["PEXPIRETIME", key])?;
+                let states = FAMILIES.iter().filter_map(|family| family.state);
+                for (_, reads) in states.filter(|(name, _)| *name == kind) {
+                    for args in reads(key) {
+                        ask(&args)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What Redis answers to each call, for the report.
+    pub fn redis_replies(&mut self, steps: &[Step]) -> Vec<Option<Value>> {
+        let mut reply = |step: &Step| match step {
+            Step::Call(connection, args) => self
+                .redis
+                .send(*connection, std::slice::from_ref(args))
+                .ok()?
+                .pop(),
+            _ => None,
+        };
+        steps.iter().map(&mut reply).collect()
+    }
+}
+
+/// The calls in a row on one connection.
+fn batch_from(steps: &[Step], connection: usize) -> Vec<Args> {
+    let of_connection = |step: &Step| match step {
+        Step::Call(number, args) if *number == connection => Some(args.clone()),
+        _ => None,
+    };
+    steps.iter().map_while(of_connection).collect()
+}
+
+fn shown(value: &Value) -> String {
+    let text = format!("{value:?}");
+    match text.char_indices().nth(500) {
+        Some((at, _)) => format!("{}... ({} characters)", &text[..at], text.len()),
+        None => text,
+    }
+}
