@@ -77,7 +77,7 @@ pub fn lcs(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let matches = common
         .matches
         .iter()
-        .filter(|found| found.len() >= options.shortest_match);
+        .filter(|found| found.length() >= options.shortest_match);
     let matches = matches.map(|found| shape(*found, &options)).collect();
     Ok(Reply::Map(vec![
         (Reply::bulk("matches"), Reply::Array(matches)),
@@ -90,7 +90,7 @@ fn shape(found: Match, options: &Options) -> Reply {
         |(first, last): (usize, usize)| Reply::Array(vec![Reply::Int(first as i64), Reply::Int(last as i64)]);
     let mut parts = vec![range(found.a), range(found.b)];
     if options.match_lengths {
-        parts.push(Reply::Int(found.len() as i64));
+        parts.push(Reply::Int(found.length() as i64));
     }
     Reply::Array(parts)
 }

@@ -162,9 +162,7 @@ pub fn msetnx(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 fn check_pairs(call: &Call, command: &str) -> Result<()> {
     if call.args.len().is_multiple_of(2) {
-        return Stop::error(format!(
-            "ERR wrong number of arguments for '{command}' command"
-        ));
+        return Stop::error(format!("ERR wrong number of arguments for '{command}' command"));
     }
     Ok(())
 }

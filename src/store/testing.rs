@@ -26,7 +26,7 @@ pub struct TestStore {
 }
 
 impl TestStore {
-    pub fn new() -> TestStore {
+    pub fn open() -> TestStore {
         let dir = tempfile::tempdir().unwrap();
         let (store, woken) = open(&dir);
         TestStore {
@@ -41,10 +41,7 @@ impl TestStore {
 
     /// Runs a body as the executor does, again after each fault and over a view if it asks for one, and applies what it
     /// did. The error is the text that a client would see.
-    pub fn run<T>(
-        &mut self,
-        mut body: impl FnMut(&mut Txn) -> Result<T>,
-    ) -> std::result::Result<T, String> {
+    pub fn run<T>(&mut self, mut body: impl FnMut(&mut Txn) -> Result<T>) -> std::result::Result<T, String> {
         let mut held: Option<Ticket> = None;
         for _ in 0..MAX_RUNS {
             let mut txn = self.store.begin(self.now);

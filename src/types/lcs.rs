@@ -10,7 +10,7 @@ pub struct Match {
 }
 
 impl Match {
-    pub fn len(self) -> usize {
+    pub fn length(self) -> usize {
         self.a.1 - self.a.0 + 1
     }
 }
@@ -105,10 +105,7 @@ mod tests {
     fn the_subsequence_and_its_runs() {
         let found = common(b"ohmytext", b"mynewtext");
         assert_eq!(found.bytes, b"mytext");
-        let runs = [
-            Match { a: (4, 7), b: (5, 8) },
-            Match { a: (2, 3), b: (0, 1) },
-        ];
+        let runs = [Match { a: (4, 7), b: (5, 8) }, Match { a: (2, 3), b: (0, 1) }];
         assert_eq!(found.matches, runs);
         assert_eq!(length(b"ohmytext", b"mynewtext"), 6);
     }

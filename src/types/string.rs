@@ -85,7 +85,11 @@ fn long(entry: &Entry) -> Result<Option<LongString>> {
 /// The segments that `range` lies in, and the part of each.
 pub(super) fn pieces(range: Range<u64>) -> impl Iterator<Item = (u32, Range<usize>)> {
     let size = SEGMENT as u64;
-    let beyond = if range.is_empty() { 0 } else { range.end.div_ceil(size) };
+    let beyond = if range.is_empty() {
+        0
+    } else {
+        range.end.div_ceil(size)
+    };
     let indexes = (range.start / size) as u32..beyond as u32;
     indexes.map(move |index| {
         let base = u64::from(index) * size;
@@ -141,10 +145,7 @@ pub fn fetch<'e>(txn: &mut Txn, parts: impl Iterator<Item = (&'e Entry, Range<u6
 
 /// For commands that only read: waits until these parts of strings are in memory, or has the command run over a view
 /// if too many of their segments are not.
-pub fn fetch_to_read<'e>(
-    txn: &mut Txn,
-    parts: impl Iterator<Item = (&'e Entry, Range<u64>)>,
-) -> Result<()> {
+pub fn fetch_to_read<'e>(txn: &mut Txn, parts: impl Iterator<Item = (&'e Entry, Range<u64>)>) -> Result<()> {
     let mut cold = 0;
     for (entry, range) in parts {
         let Some(long) = long(entry)? else { continue };
