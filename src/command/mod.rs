@@ -1,5 +1,8 @@
 //! One file per family of commands: parse arguments, call a type, shape the reply.
 
+pub mod bitmap;
+mod lcs;
+mod set_options;
 pub mod string;
 
 use crate::resp::{Args, Reply};

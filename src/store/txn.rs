@@ -143,14 +143,17 @@ impl<'s> Txn<'s> {
         }
     }
 
-    /// Notes that the record will be wanted, without stopping: so that one fault fetches all of them.
-    pub fn prefetch(&mut self, key: RecordKey) {
+    /// Notes that the record will be wanted, without stopping: so that one fault fetches all of them. Says whether it has
+    /// to be fetched.
+    pub fn prefetch(&mut self, key: RecordKey) -> bool {
         if let Source::Live(store) = &self.source
             && !store.is_known(&key)
             && self.work.writes.find(&key).is_none()
         {
             self.work.missing.push(key);
+            return true;
         }
+        false
     }
 
     /// Stops with a fault if [`Txn::prefetch`] noted anything that is not in memory.

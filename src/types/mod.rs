@@ -1,4 +1,12 @@
 //! The data structures, one file each, over a transaction. They know no wire: texts of errors are here because they
 //! are part of what a structure refuses, shapes of replies are not.
 
+pub mod bitfield;
+pub mod bitmap;
+pub mod lcs;
+#[cfg(test)]
+mod model_tests;
 pub mod string;
+
+/// What a command answers where the key holds another kind of value than it works on.
+pub const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";

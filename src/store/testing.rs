@@ -1,0 +1,153 @@
+//! A store in a directory of its own, and bodies run to their end: for the tests of the layers above.
+
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Result, Stop, Store, StoreOptions, Ticket, Txn};
+use crate::disk::{Compression, DiskOptions, Durability};
+
+/// How long the store's threads may take over anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How many times a body may fault.
+const MAX_RUNS: usize = 100;
+
+pub struct TestStore {
+    pub store: Store,
+    /// Unix milliseconds, as transactions see them.
+    pub now: u64,
+    /// How many runs of bodies ended in a fault, and how many bodies went to a view.
+    pub faults: usize,
+    pub views: usize,
+    woken: Receiver<()>,
+    dir: TempDir,
+}
+
+impl TestStore {
+    pub fn open() -> TestStore {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, woken) = open(&dir);
+        TestStore {
+            store,
+            now: 1_700_000_000_000,
+            faults: 0,
+            views: 0,
+            woken,
+            dir,
+        }
+    }
+
+    /// Runs a body as the executor does, again after each fault and over a view if it asks for one, and applies what it
+    /// did. The error is the text that a client would see.
+    pub fn run<T>(&mut self, mut body: impl FnMut(&mut Txn) -> Result<T>) -> std::result::Result<T, String> {
+        let mut held: Option<Ticket> = None;
+        for _ in 0..MAX_RUNS {
+            let mut txn = self.store.begin(self.now);
+            let result = body(&mut txn);
+            let end = txn.end();
+            let over = match result {
+                Ok(value) => {
+                    self.store.apply(end);
+                    Ok(value)
+                }
+                Err(Stop::Error(text)) => {
+                    self.store.abandon(end);
+                    Err(text.into_owned())
+                }
+                Err(Stop::NeedsView) => {
+                    self.store.abandon(end);
+                    self.run_over_view(&mut body)
+                }
+                Err(Stop::Fault) => {
+                    self.faults += 1;
+                    let missing = self.store.abandon(end);
+                    assert!(!missing.is_empty(), "a fault that names no record");
+                    let ticket = self.store.request(missing);
+                    if let Some(earlier) = held.replace(ticket) {
+                        self.store.chain(earlier, ticket);
+                    }
+                    self.pump_until(|store| store.is_ready(ticket));
+                    continue;
+                }
+            };
+            if let Some(ticket) = held {
+                self.store.finish(ticket);
+            }
+            return over;
+        }
+        panic!("a body that faulted {MAX_RUNS} times");
+    }
+
+    fn run_over_view<T>(
+        &mut self,
+        body: &mut impl FnMut(&mut Txn) -> Result<T>,
+    ) -> std::result::Result<T, String> {
+        self.views += 1;
+        self.settle();
+        let (disk, cursors) = (self.store.disk.clone(), self.store.cursors.clone());
+        match body(&mut Txn::over_view(&disk.view(), &cursors, self.now)) {
+            Ok(value) => Ok(value),
+            Err(Stop::Error(text)) => Err(text.into_owned()),
+            Err(stop) => panic!("over a view: {stop:?}"),
+        }
+    }
+
+    /// Waits until everything is on disk.
+    pub fn settle(&mut self) {
+        self.pump_until(Store::is_idle);
+    }
+
+    /// Has every record read from disk again.
+    pub fn drop_hot(&mut self) {
+        self.settle();
+        self.store.drop_hot();
+    }
+
+    /// Closes the store and opens it again.
+    pub fn reopen(&mut self) {
+        self.settle();
+        self.store.close().unwrap();
+        // The directory is locked until the old store is gone, so an empty one stands in for it.
+        let spare = tempfile::tempdir().unwrap();
+        let old = std::mem::replace(&mut self.store, open(&spare).0);
+        drop(old);
+        (self.store, self.woken) = open(&self.dir);
+    }
+
+    fn pump_until(&mut self, is_done: impl Fn(&Store) -> bool) {
+        loop {
+            self.store.pump(self.now);
+            if is_done(&self.store) {
+                return;
+            }
+            self.woken
+                .recv_timeout(PATIENCE)
+                .expect("the store's threads answer");
+        }
+    }
+}
+
+fn open(dir: &TempDir) -> (Store, Receiver<()>) {
+    let options = StoreOptions {
+        disk: DiskOptions {
+            write_buffer: 4 << 20,
+            block_cache: 4 << 20,
+            background_jobs: 1,
+            compression: Compression::Lz4,
+        },
+        hot_budget: 64 << 20,
+        fetch_threads: 1,
+        databases: 2,
+        durability: Durability::Written,
+    };
+    let (wake, woken) = mpsc::channel();
+    let wake = Mutex::new(wake);
+    let wake = move || {
+        // Nobody listens any more once the test is over.
+        let _ = wake.lock().unwrap_or_else(PoisonError::into_inner).send(());
+    };
+    let store = Store::open(dir.path(), &options, Arc::new(wake)).unwrap();
+    (store, woken)
+}
