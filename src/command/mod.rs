@@ -1,5 +1,8 @@
 //! One file per family of commands: parse arguments, call a type, shape the reply.
 
+pub mod database;
+pub mod generic;
+pub mod scan;
 pub mod string;
 
 use crate::resp::{Args, Reply};
@@ -50,6 +53,7 @@ pub fn is_option(arg: &[u8], option: &str) -> bool {
 }
 
 pub const SYNTAX: &str = "ERR syntax error";
+pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 
 pub fn syntax_error<T>() -> Result<T> {
     Stop::error(SYNTAX)

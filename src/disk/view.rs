@@ -39,6 +39,20 @@ impl<'d> View<'d> {
         it.seek(from);
         Walk { it, started: false }
     }
+
+    /// The last key of `family` with `from <= key < to`.
+    pub fn last(&self, family: Family, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(from);
+        options.set_iterate_upper_bound(to);
+        options.fill_cache(false);
+        let mut it = self.snapshot.raw_iterator_cf_opt(self.disk.cf(family), options);
+        it.seek_to_last();
+        match it.key() {
+            Some(key) => Ok(Some(key.to_vec())),
+            None => it.status().map(|()| None).map_err(|e| ReadError(e.into_string())),
+        }
+    }
 }
 
 /// An ordered walk. Not a std iterator: what it yields borrows from it.
