@@ -62,6 +62,12 @@ pub struct Walk<'v> {
 }
 
 impl Walk<'_> {
+    /// Goes on from `key`, which must lie within the walk's bounds.
+    pub fn seek(&mut self, key: &[u8]) {
+        self.it.seek(key);
+        self.started = false;
+    }
+
     /// The next key and value.
     pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>, ReadError> {
         if self.started && self.it.valid() {

@@ -174,19 +174,18 @@ const COUNTED_KEYS: u64 = 1000;
 /// A branch of the tree of names with at most so many keys is not divided further.
 const LEAF: usize = 64;
 /// How often a draw may be refused before one is taken as it is.
-const DRAWS: usize = 16;
+const DRAWS: usize = 32;
 /// A draw stands for at most this many times the number of keys that are there.
-const WEIGHT_LIMIT: f64 = 2.0;
+const WEIGHT_LIMIT: f64 = 4.0;
 
 /// A random key that is not past its deadline.
 ///
 /// Every key is equally likely in a database of up to [`COUNTED_KEYS`] keys. In a larger one a draw descends the tree of
-/// names: at each fork it takes a byte between the least and the greatest that occur there, at random, and the branch
-/// that follows; among the last [`LEAF`] keys it takes one. The probability `q` of that draw is known, and the draw is
-/// kept with a probability in proportion to `1 / q`, which makes all keys equally likely, except that the weight is
-/// capped: keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below several forks much more crowded than their
-/// neighbours) come less often than others, and after [`DRAWS`] draws the last one counts as it is. So does a database
-/// in which nearly all keys are past their deadline have none, as Redis gives up too.
+/// names: at each fork it takes one of the branches, among the last [`LEAF`] keys one of the keys. The probability `q` of
+/// that draw is known, and the draw is kept with a probability in proportion to `1 / q`, which makes all keys equally
+/// likely, with two exceptions. The weight is capped, so keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below
+/// several forks much more crowded than their neighbours) come less often than others; and after [`DRAWS`] draws the
+/// last one counts as it is. So a database in which nearly all keys are past their deadline may seem to have none.
 pub fn random(txn: &mut Txn, db: usize, random: &mut Random) -> Result<Option<Vec<u8>>> {
     let (view, _) = txn.view()?;
     let database = txn.database(db)?;
@@ -234,74 +233,50 @@ fn draw(view: &View, database: Database, random: &mut Random) -> Result<Option<D
                 probability: probability / count as f64,
             }));
         };
-        let Some(fork) = Fork::below(view, first, &prefix)? else {
+        let Some(fork) = fork_below(view, first, &prefix)? else {
             return Ok(None);
         };
-        let slot = fork.least + random.below(fork.slots() as u64) as i32;
-        let Ok(byte) = u8::try_from(slot) else {
-            // The key that ends where the others fork.
+        // A name that ends where the others fork is a branch of its own.
+        let ends_here = usize::from(first.len() == fork.len());
+        let branches = branches(view, &fork)?;
+        let chosen = random.below((branches.len() + ends_here) as u64) as usize;
+        probability /= (branches.len() + ends_here) as f64;
+        let Some(&branch) = branches.get(chosen) else {
             let (key, header) = leaf.swap_remove(0);
             return Ok(Some(Draw {
                 key,
                 header,
-                probability: probability / f64::from(fork.slots()),
+                probability,
             }));
         };
-        let Some((branch, width)) = fork.branch_at(view, byte)? else {
-            return Ok(None);
-        };
-        probability *= f64::from(width) / f64::from(fork.slots());
-        prefix = fork.prefix;
+        prefix = fork;
         prefix.push(branch);
     }
 }
 
-/// Where the names that begin with a prefix first differ.
-struct Fork {
-    prefix: Vec<u8>,
-    /// The least and the greatest byte that follow; -1 is the end of a name.
-    least: i32,
-    greatest: i32,
-}
-
-impl Fork {
-    fn below(view: &View, first: &[u8], prefix: &[u8]) -> Result<Option<Fork>> {
-        let end = prefix_end(prefix).unwrap_or_default();
-        let Some(last) = view.last(Family::Meta, prefix, &end)? else {
-            return Ok(None);
-        };
+/// What all keys that begin with the prefix share. `first` is the first of them.
+fn fork_below(view: &View, first: &[u8], prefix: &[u8]) -> Result<Option<Vec<u8>>> {
+    let end = prefix_end(prefix).unwrap_or_default();
+    let last = view.last(Family::Meta, prefix, &end)?;
+    Ok(last.map(|last| {
         let shared = first.iter().zip(&last).take_while(|(a, b)| a == b).count();
-        Ok(Some(Fork {
-            prefix: first[..shared].to_vec(),
-            least: byte_at(first, shared),
-            greatest: byte_at(&last, shared),
-        }))
-    }
-
-    fn slots(&self) -> i32 {
-        self.greatest - self.least + 1
-    }
-
-    /// The first branch from `byte` on, and how many slots lead to it.
-    fn branch_at(&self, view: &View, byte: u8) -> Result<Option<(u8, i32)>> {
-        let at = self.prefix.len();
-        let from = [&self.prefix[..], &[byte]].concat();
-        let end = prefix_end(&self.prefix);
-        let branch = match view.walk(Family::Meta, &from, end.as_deref()).next()? {
-            Some((key, _)) => key[at],
-            None => return Ok(None),
-        };
-        let start = [&self.prefix[..], &[branch]].concat();
-        let before = match view.last(Family::Meta, &self.prefix, &start)? {
-            Some(key) => byte_at(&key, at),
-            None => self.least - 1,
-        };
-        Ok(Some((branch, i32::from(branch) - before)))
-    }
+        first[..shared].to_vec()
+    }))
 }
 
-fn byte_at(key: &[u8], at: usize) -> i32 {
-    key.get(at).map_or(-1, |&byte| i32::from(byte))
+/// The bytes that follow the prefix.
+fn branches(view: &View, prefix: &[u8]) -> Result<Vec<u8>> {
+    let mut branches = Vec::new();
+    let mut from = [prefix, b"\0"].concat();
+    let mut walk = view.walk(Family::Meta, &from, prefix_end(prefix).as_deref());
+    while let Some((key, _)) = walk.next()? {
+        let branch = key[prefix.len()];
+        branches.push(branch);
+        let Some(above) = branch.checked_add(1) else { break };
+        from[prefix.len()] = above;
+        walk.seek(&from);
+    }
+    Ok(branches)
 }
 
 fn first_keys(view: &View, prefix: &[u8], count: usize) -> Result<Vec<(Vec<u8>, Header)>> {
