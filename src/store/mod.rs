@@ -455,6 +455,7 @@ impl Store {
                     self.hot.drop_record(&key);
                 }
                 self.databases.clone_from(&self.durable_databases);
+                self.expiry.start_over();
                 // The reservation may be among what was lost.
                 self.reserved_ids = 0;
             }
