@@ -121,9 +121,10 @@ impl Engine {
         let News { ready, settled } = self.store.pump(now);
         for ticket in ready {
             if self.expiring == Some(ticket) {
-                self.store.finish(ticket);
                 self.expiring = None;
                 self.expire_due();
+                // Only now: what was fetched stays until it was used.
+                self.store.finish(ticket);
             } else if let Some(waker) = self.faulted.remove(&ticket) {
                 waker.wake();
             }
