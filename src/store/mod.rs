@@ -10,6 +10,8 @@ mod fetch;
 mod hot;
 pub mod keyspace;
 mod reclaim;
+#[cfg(test)]
+mod tests;
 mod threads;
 mod txn;
 mod value;
