@@ -3,6 +3,9 @@
 pub mod bitmap;
 mod lcs;
 mod set_options;
+pub mod database;
+pub mod generic;
+pub mod scan;
 pub mod string;
 
 use crate::resp::{Args, Reply};
@@ -53,6 +56,7 @@ pub fn is_option(arg: &[u8], option: &str) -> bool {
 }
 
 pub const SYNTAX: &str = "ERR syntax error";
+pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 
 pub fn syntax_error<T>() -> Result<T> {
     Stop::error(SYNTAX)

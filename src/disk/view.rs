@@ -50,6 +50,21 @@ impl<'d> View<'d> {
         it.seek(from);
         Ok(Walk { it, started: false })
     }
+
+    /// The last key of `family` with `from <= key < to`.
+    pub fn last(&self, family: Family, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let Open { db, snapshot } = self.open()?;
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(from);
+        options.set_iterate_upper_bound(to);
+        options.fill_cache(false);
+        let mut it = snapshot.raw_iterator_cf_opt(db.cf(family), options);
+        it.seek_to_last();
+        match it.key() {
+            Some(key) => Ok(Some(key.to_vec())),
+            None => it.status().map(|()| None).map_err(|e| ReadError(e.into_string())),
+        }
+    }
 }
 
 /// An ordered walk. Not a std iterator: what it yields borrows from it.
@@ -59,6 +74,12 @@ pub struct Walk<'v> {
 }
 
 impl Walk<'_> {
+    /// Goes on from `key`, which must lie within the walk's bounds.
+    pub fn seek(&mut self, key: &[u8]) {
+        self.it.seek(key);
+        self.started = false;
+    }
+
     /// The next key and value.
     pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>, ReadError> {
         if self.started && self.it.valid() {

@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use super::session::State;
 use super::table::{self, Command, Control, Run, flag};
-use super::{Engine, Session, Viewed};
+use super::{Engine, Session, ViewTicket, Viewed};
 use crate::command::{Call, Handler};
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::store::{Stop, Ticket};
@@ -228,6 +228,12 @@ impl Engine {
             Some((last, known)) if *last >= epoch && known.will_wake(waker) => {}
             _ => self.held.push((epoch, waker.clone())),
         }
+    }
+
+    /// Its result, if it is there or when it comes, is nobody's.
+    pub(super) fn forget_view(&mut self, ticket: ViewTicket) {
+        self.viewing.remove(&ticket);
+        self.viewed.remove(&ticket);
     }
 
     pub(super) fn forget_fault(&mut self, ticket: Ticket) {

@@ -126,9 +126,14 @@ impl Engine {
         let News { ready, settled } = self.store.pump(now);
         for ticket in ready {
             if self.expiring == Some(ticket) {
-                self.store.finish(ticket);
                 self.expiring = None;
-                self.expire_due();
+                match self.store.read_error(ticket) {
+                    // The next tick tries again.
+                    Some(text) => eprintln!("redkeep: reading an expired key failed: {text}"),
+                    None => self.expire_due(),
+                }
+                // Only now: what was fetched stays until it was used.
+                self.store.finish(ticket);
             } else if let Some(waker) = self.faulted.remove(&ticket) {
                 waker.wake();
             }
@@ -195,7 +200,7 @@ impl Engine {
         }
         let now = self.clock.now_ms();
         let mut missing = Vec::new();
-        for _ in 0..EXPIRED_PER_TICK {
+        for _ in 0..self.store.due().len().min(EXPIRED_PER_TICK) {
             let Some(due) = self.store.due().pop_front() else {
                 break;
             };
@@ -205,11 +210,18 @@ impl Engine {
             let mut txn = self.store.begin(now);
             let found = txn.lookup(crate::store::Key { db, name: &due.name });
             let end = txn.end();
-            if found.is_ok() {
-                self.store.apply(end);
-            } else {
-                missing.extend(self.store.abandon(end));
-                self.store.due().push_back(due);
+            match found {
+                Ok(_) => {
+                    self.store.apply(end);
+                }
+                Err(Stop::Fault) => {
+                    missing.extend(self.store.abandon(end));
+                    self.store.due().push_back(due);
+                }
+                Err(stop) => {
+                    self.store.abandon(end);
+                    eprintln!("redkeep: an expired key cannot be deleted: {stop:?}");
+                }
             }
         }
         if !missing.is_empty() {

@@ -92,8 +92,10 @@ impl Session {
     /// The connection is gone: gives back what the session holds of the engine.
     pub fn end(&mut self, engine: &mut Engine) {
         self.drop_ticket(engine);
-        if let State::Faulted(ticket) = self.state {
-            engine.forget_fault(ticket);
+        match self.state {
+            State::Faulted(ticket) => engine.forget_fault(ticket),
+            State::Viewing(ticket) => engine.forget_view(ticket),
+            State::Ready | State::AwaitingCommit(_) => {}
         }
         engine.clients.remove(self.client.id);
     }

@@ -219,6 +219,13 @@ impl Commit {
         let mut records = self.flight.take().map_or_else(Vec::new, |flight| flight.records);
         records.extend(open.records);
         self.settled = open.number;
+        if let Some(last) = self.failures.last_mut()
+            && last.to + 1 == from
+        {
+            // One trouble, not many: so that its beginning is not forgotten however long it lasts.
+            (last.to, last.text) = (open.number, text);
+            return records;
+        }
         if self.failures.len() == FAILURES_KEPT {
             self.failures.remove(0);
         }

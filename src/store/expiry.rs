@@ -58,6 +58,16 @@ impl Expiry {
         self.staged = self.staged.min(deadline);
     }
 
+    #[cfg(test)]
+    pub fn is_walking(&self) -> bool {
+        self.walking
+    }
+
+    /// Deletes were lost: entries that were walked over are still there.
+    pub fn start_over(&mut self) {
+        (self.low, self.upcoming, self.staged) = (0, 0, 0);
+    }
+
     pub fn accept(&mut self, scan: Scan, now: u64) {
         self.walking = false;
         if let Some(e) = scan.error {

@@ -12,6 +12,8 @@ pub mod keyspace;
 mod reclaim;
 #[cfg(test)]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod threads;
 mod txn;
 mod value;
@@ -470,6 +472,7 @@ impl Store {
                     self.hot.drop_record(&key);
                 }
                 self.databases.clone_from(&self.durable_databases);
+                self.expiry.start_over();
                 // The reservation may be among what was lost.
                 self.reserved_ids = 0;
             }

@@ -55,7 +55,8 @@ impl Store {
         if !wanted || reclaim.running || !self.commit.is_idle() {
             return;
         }
-        reclaim.wanted = true;
+        // What is unlinked from here on, the step may not see: it sets the mark again.
+        reclaim.wanted = false;
         reclaim.running = true;
         let (resume, done, disk) = (reclaim.resume.clone(), self.done.clone(), self.disk.clone());
         self.run_over_view(move |view| {
@@ -75,16 +76,14 @@ impl Store {
         }
         match step.batch {
             Some(batch) => {
+                self.reclaim.wanted = true;
                 self.reclaim.steps += 1;
                 self.reclaim.records += batch.len() as u64;
                 self.reclaim.next_resume = step.resume;
                 let (commit, ctx) = self.commit_parts();
                 commit.background(&ctx, batch);
             }
-            None => {
-                self.reclaim.wanted = false;
-                self.reclaim.running = false;
-            }
+            None => self.reclaim.running = false,
         }
     }
 }

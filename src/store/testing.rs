@@ -87,7 +87,7 @@ impl TestStore {
         self.views += 1;
         self.settle();
         let (disk, cursors) = (self.store.disk.clone(), self.store.cursors.clone());
-        match body(&mut Txn::over_view(&disk.view(), &cursors, self.now)) {
+        match disk.with_view(|view| body(&mut Txn::over_view(view, &cursors, self.now))) {
             Ok(value) => Ok(value),
             Err(Stop::Error(text)) => Err(text.into_owned()),
             Err(stop) => panic!("over a view: {stop:?}"),

@@ -11,8 +11,8 @@ use foldhash::fast::RandomState;
 use super::Store;
 use super::cursors::Cursors;
 use super::value::Value;
-use crate::disk::View;
 use crate::disk::format::{Database, Malformed, RecordKey};
+use crate::disk::{ReadError, View};
 
 /// Why a body did not come to its end.
 #[derive(Debug)]
@@ -36,6 +36,12 @@ impl Stop {
 impl From<Malformed> for Stop {
     fn from(malformed: Malformed) -> Stop {
         Stop::Error(format!("ERR the data directory is damaged: {malformed}").into())
+    }
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Stop {
+        Stop::Error(format!("ERR reading from disk failed: {error}").into())
     }
 }
 
@@ -126,10 +132,7 @@ impl<'s> Txn<'s> {
             return Ok(value.clone());
         }
         match &mut self.source {
-            Source::View(view, _) => match view.get(key) {
-                Ok(value) => Ok(value.map(|bytes| Value::from(&bytes[..]))),
-                Err(e) => Stop::error(format!("ERR reading from disk failed: {e}")),
-            },
+            Source::View(view, _) => Ok(view.get(key)?.map(|bytes| Value::from(&bytes[..]))),
             Source::Live(store) => match store.recall(key) {
                 Some((value, epoch)) => {
                     self.work.depends = self.work.depends.max(epoch);

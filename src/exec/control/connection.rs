@@ -10,3 +10,8 @@ pub fn ping(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
         _ => Reply::err("ERR wrong number of arguments for 'ping' command"),
     }
 }
+
+pub fn select(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    session.db = std::str::from_utf8(&args[1]).unwrap().parse().unwrap();
+    Reply::Ok
+}

@@ -1,0 +1,54 @@
+//! Commands over whole databases: each O(1), however many keys there are.
+
+use super::{Call, is_option, syntax_error};
+use crate::base::num::parse_i64;
+use crate::resp::Reply;
+use crate::store::{Result, Stop, Txn};
+use crate::types::keys;
+
+pub fn dbsize(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    Ok(Reply::Int(txn.counted_database(call.db)?.keys as i64))
+}
+
+pub fn flushdb(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    check_flush_mode(call)?;
+    txn.flush_database(call.db)?;
+    Ok(Reply::Ok)
+}
+
+pub fn flushall(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    check_flush_mode(call)?;
+    for number in 0..call.limits.databases {
+        txn.flush_database(number)?;
+    }
+    Ok(Reply::Ok)
+}
+
+/// ASYNC and SYNC are the same: space is always reclaimed in the background.
+fn check_flush_mode(call: &Call) -> Result<()> {
+    match call.args.len() {
+        1 => Ok(()),
+        2 if is_option(call.arg(1), "async") || is_option(call.arg(1), "sync") => Ok(()),
+        _ => syntax_error(),
+    }
+}
+
+pub fn swapdb(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let first = swapped_number(call.arg(1), "ERR invalid first DB index")?;
+    let second = swapped_number(call.arg(2), "ERR invalid second DB index")?;
+    let first = keys::check_database(first, call.limits.databases)?;
+    let second = keys::check_database(second, call.limits.databases)?;
+    if first != second {
+        let (a, b) = (txn.database(first)?, txn.database(second)?);
+        txn.set_database(first, b)?;
+        txn.set_database(second, a)?;
+    }
+    Ok(Reply::Ok)
+}
+
+fn swapped_number(arg: &[u8], error: &'static str) -> Result<i64> {
+    match parse_i64(arg).filter(|&number| i32::try_from(number).is_ok()) {
+        Some(number) => Ok(number),
+        None => Stop::error(error),
+    }
+}

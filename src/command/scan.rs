@@ -1,0 +1,115 @@
+//! Commands that walk over the keys of a database: all over a view, beside the executor.
+
+use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
+use crate::base::num::parse_i64;
+use crate::base::random::Random;
+use crate::resp::Reply;
+use crate::store::{Result, Stop, Txn};
+use crate::types::keys::{self, Selection};
+
+/// How many keys a call of SCAN visits unless told.
+const DEFAULT_COUNT: usize = 10;
+
+pub fn keys(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let selection = Selection {
+        pattern: Some(call.arg(1)),
+        type_name: None,
+    };
+    let step = keys::step(txn, call.db, b"", selection, usize::MAX)?;
+    Ok(names(step.names))
+}
+
+pub fn randomkey(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let name = keys::random(txn, call.db, &mut Random::new())?;
+    Ok(name.map_or(Reply::Null, Reply::bulk))
+}
+
+pub fn scan(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let Some(cursor) = parse_cursor(call.arg(1)) else {
+        return Stop::error("ERR invalid cursor");
+    };
+    let (selection, count) = parse_options(call)?;
+    let (_, cursors) = txn.view()?;
+    // A cursor that is not remembered means the beginning.
+    let from = cursors.position(cursor).unwrap_or_default();
+    let step = keys::step(txn, call.db, &from, selection, count)?;
+    let next = step.next.map_or(0, |position| cursors.remember(&position));
+    Ok(Reply::Array(vec![
+        Reply::bulk(next.to_string()),
+        names(step.names),
+    ]))
+}
+
+fn names(names: Vec<Vec<u8>>) -> Reply {
+    Reply::Array(names.into_iter().map(Reply::bulk).collect())
+}
+
+/// As C's `strtoul` reads it, but for leading white space: a sign is taken, and nothing at all is 0.
+fn parse_cursor(text: &[u8]) -> Option<u64> {
+    let (negative, digits) = match text {
+        [] => return Some(0),
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let cursor = digits.iter().try_fold(0u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })?;
+    Some(if negative { cursor.wrapping_neg() } else { cursor })
+}
+
+fn parse_options<'a>(call: &Call<'a>) -> Result<(Selection<'a>, usize)> {
+    let mut selection = Selection::default();
+    let mut count = DEFAULT_COUNT;
+    let mut at = 2;
+    while at < call.args.len() {
+        let (option, Some(value)) = (call.arg(at), call.args.get(at + 1)) else {
+            return syntax_error();
+        };
+        if is_option(option, "count") {
+            let Some(number) = parse_i64(value) else {
+                return Stop::error(NOT_AN_INTEGER);
+            };
+            match usize::try_from(number) {
+                Ok(number) if number > 0 => count = number,
+                _ => return syntax_error(),
+            }
+        } else if is_option(option, "match") {
+            selection.pattern = Some(value);
+        } else if is_option(option, "type") {
+            selection.type_name = Some(value);
+        } else {
+            return syntax_error();
+        }
+        at += 2;
+    }
+    Ok((selection, count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_cursor;
+
+    #[test]
+    fn cursors_are_read_as_strtoul_does() {
+        for (text, cursor) in [
+            ("0", Some(0)),
+            ("", Some(0)),
+            ("+7", Some(7)),
+            ("007", Some(7)),
+            ("-1", Some(u64::MAX)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            (" 1", None),
+            ("1 ", None),
+            ("1a", None),
+            ("-", None),
+        ] {
+            assert_eq!(parse_cursor(text.as_bytes()), cursor, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Keys, whatever they hold: names of types, RENAME, COPY and MOVE, conditions on deadlines, walks and random choice.
+
+use crate::base::glob;
+use crate::base::random::Random;
+use crate::disk::View;
+use crate::disk::format::{
+    Database, Family, Header, Kind, LongString, RecordKey, namespace_prefix, prefix_end, split_ordered_id,
+};
+use crate::store::{Entry, Key, Result, Stop, Txn};
+
+/// What TYPE calls the kind.
+pub fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::String | Kind::LongString => "string",
+    }
+}
+
+/// Looks the keys up together, so that all that are not in memory come with one fault.
+pub fn prefetch<'k>(txn: &mut Txn, keys: impl Iterator<Item = Key<'k>>) -> Result<()> {
+    for key in keys {
+        let record = txn.meta_key(key)?;
+        txn.prefetch(record);
+    }
+    txn.await_prefetched()
+}
+
+/// Gives `from`'s value and deadline to `to`, O(1) for values that have an id. `replaced` is what `to` held.
+pub fn relocate(txn: &mut Txn, from: Key, entry: &Entry, to: Key, replaced: Option<&Entry>) -> Result<()> {
+    txn.forget(from, entry)?;
+    txn.write(to, replaced, entry.header, &[entry.body()])
+}
+
+/// Gives `to` a value of its own, equal to `entry`, and the same deadline. `replaced` is what `to` held.
+pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> Result<()> {
+    match entry.header.kind {
+        Kind::String => txn.write(to, replaced, entry.header, &[entry.body()]),
+        Kind::LongString => {
+            let body = copy_segments(txn, LongString::decode(entry.body())?)?.encode();
+            txn.write(to, replaced, entry.header, &[&body])
+        }
+    }
+}
+
+fn copy_segments(txn: &mut Txn, long: LongString) -> Result<LongString> {
+    for index in 0..long.segments() {
+        txn.prefetch(RecordKey::segment(long.id, index));
+    }
+    txn.await_prefetched()?;
+    let copy = LongString {
+        id: txn.fresh_id(),
+        ..long
+    };
+    for index in 0..long.segments() {
+        // A segment that is not there is all zeros in the copy too.
+        if let Some(segment) = txn.get(&RecordKey::segment(long.id, index))? {
+            txn.put(RecordKey::segment(copy.id, index), segment);
+        }
+    }
+    Ok(copy)
+}
+
+/// On what EXPIRE and its like insist.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct DeadlineCondition {
+    /// That there is no deadline.
+    pub nx: bool,
+    /// That there is one.
+    pub xx: bool,
+    /// That the new one is later; none is later than any.
+    pub gt: bool,
+    /// That the new one is earlier.
+    pub lt: bool,
+}
+
+impl DeadlineCondition {
+    pub fn allows(self, current: Option<u64>, new: i64) -> bool {
+        match current {
+            None => !self.xx && !self.gt,
+            Some(current) => {
+                let (current, new) = (i128::from(current), i128::from(new));
+                !self.nx && (!self.gt || new > current) && (!self.lt || new < current)
+            }
+        }
+    }
+}
+
+/// Sets the key's deadline, in Unix milliseconds: a past one deletes the key. Whether it was done.
+pub fn expire_at(txn: &mut Txn, key: Key, deadline: i64, condition: DeadlineCondition) -> Result<bool> {
+    let Some(entry) = txn.lookup(key)? else {
+        return Ok(false);
+    };
+    if !condition.allows(entry.header.deadline, deadline) {
+        return Ok(false);
+    }
+    match u64::try_from(deadline)
+        .ok()
+        .filter(|&deadline| deadline > txn.now)
+    {
+        Some(deadline) => txn.set_deadline(key, &entry, Some(deadline))?,
+        None => txn.remove(key, &entry)?,
+    }
+    Ok(true)
+}
+
+/// Which keys a walk shows.
+#[derive(Clone, Copy, Default)]
+pub struct Selection<'a> {
+    /// A glob pattern.
+    pub pattern: Option<&'a [u8]>,
+    /// The name of a type, in any case. One that no type has selects nothing.
+    pub type_name: Option<&'a [u8]>,
+}
+
+impl Selection<'_> {
+    fn shows(&self, name: &[u8], kind: Kind) -> bool {
+        self.type_name
+            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(type_name(kind).as_bytes()))
+            // Redis lets `*` alone match the empty key too.
+            && self.pattern.is_none_or(|pattern| pattern == b"*" || glob::matches(pattern, name, false))
+    }
+}
+
+/// One step of a walk.
+pub struct Step {
+    pub names: Vec<Vec<u8>>,
+    /// Where the next step begins, if this one did not come to the end.
+    pub next: Option<Vec<u8>>,
+}
+
+/// Walks over at most `limit` keys of a database in byte order, from `from` on, and collects those selected that are
+/// not past their deadline. A key that is there from the first step of a walk to its last is shown once, as positions
+/// are names. Only keys that begin as the pattern does are visited.
+pub fn step(txn: &mut Txn, db: usize, from: &[u8], selection: Selection, limit: usize) -> Result<Step> {
+    let (view, _) = txn.view()?;
+    let prefix = namespace_prefix(txn.database(db)?.namespace);
+    let (literal, whole) = selection
+        .pattern
+        .map_or_else(Default::default, glob::literal_prefix);
+    let first = [&prefix, from.max(&literal)].concat();
+    let end = if whole && selection.pattern.is_some() {
+        Some([&prefix, &literal[..], b"\0"].concat())
+    } else {
+        prefix_end(&[&prefix[..], &literal].concat())
+    };
+    let mut names = Vec::new();
+    if end.as_ref().is_some_and(|end| *end <= first) {
+        return Ok(Step { names, next: None });
+    }
+    let mut walk = view.walk(Family::Meta, &first, end.as_deref())?;
+    let mut visited = 0;
+    while let Some((key, record)) = walk.next()? {
+        let name = &key[prefix.len()..];
+        if visited == limit {
+            return Ok(Step {
+                names,
+                next: Some(name.to_vec()),
+            });
+        }
+        visited += 1;
+        let (header, _) = Header::decode(record)?;
+        if is_alive(header, txn.now) && selection.shows(name, header.kind) {
+            names.push(name.to_vec());
+        }
+    }
+    Ok(Step { names, next: None })
+}
+
+fn is_alive(header: Header, now: u64) -> bool {
+    header.deadline.is_none_or(|deadline| deadline > now)
+}
+
+/// Up to this many keys a random one is chosen among all of them.
+const COUNTED_KEYS: u64 = 1000;
+/// A branch of the tree of names with at most so many keys is not divided further.
+const LEAF: usize = 64;
+/// How often a draw may be refused before one is taken as it is.
+const DRAWS: usize = 32;
+/// A draw stands for at most this many times the number of keys that are there.
+const WEIGHT_LIMIT: f64 = 4.0;
+
+/// A random key that is not past its deadline.
+///
+/// Every key is equally likely in a database of up to [`COUNTED_KEYS`] keys. In a larger one a draw descends the tree of
+/// names: at each fork it takes one of the branches, among the last [`LEAF`] keys one of the keys. The probability `q` of
+/// that draw is known, and the draw is kept with a probability in proportion to `1 / q`, which makes all keys equally
+/// likely, with two exceptions. The weight is capped, so keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below
+/// several forks much more crowded than their neighbours) come less often than others; and after [`DRAWS`] draws the
+/// last one counts as it is. So a database in which nearly all keys are past their deadline may seem to have none.
+pub fn random(txn: &mut Txn, db: usize, random: &mut Random) -> Result<Option<Vec<u8>>> {
+    let (view, _) = txn.view()?;
+    let database = txn.database(db)?;
+    if database.keys <= COUNTED_KEYS {
+        let mut names = step(txn, db, b"", Selection::default(), usize::MAX)?.names;
+        return Ok((!names.is_empty()).then(|| names.swap_remove(random.below(names.len() as u64) as usize)));
+    }
+    let mut found = None;
+    for _ in 0..DRAWS {
+        let Some(draw) = draw(view, database, random)? else {
+            continue;
+        };
+        if !is_alive(draw.header, txn.now) {
+            continue;
+        }
+        let kept = random.chance(1.0 / (draw.probability * database.keys as f64 * WEIGHT_LIMIT));
+        found = split_ordered_id(&draw.key).map(|(_, name)| name.to_vec());
+        if kept {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+struct Draw {
+    key: Vec<u8>,
+    header: Header,
+    probability: f64,
+}
+
+fn draw(view: &View, database: Database, random: &mut Random) -> Result<Option<Draw>> {
+    let mut prefix = namespace_prefix(database.namespace);
+    let mut probability = 1.0;
+    loop {
+        let mut leaf = first_keys(view, &prefix, LEAF + 1)?;
+        let (Some((first, _)), true) = (leaf.first(), leaf.len() > LEAF) else {
+            if leaf.is_empty() {
+                return Ok(None);
+            }
+            let count = leaf.len();
+            let (key, header) = leaf.swap_remove(random.below(count as u64) as usize);
+            return Ok(Some(Draw {
+                key,
+                header,
+                probability: probability / count as f64,
+            }));
+        };
+        let Some(fork) = fork_below(view, first, &prefix)? else {
+            return Ok(None);
+        };
+        // A name that ends where the others fork is a branch of its own.
+        let ends_here = usize::from(first.len() == fork.len());
+        let branches = branches(view, &fork)?;
+        let chosen = random.below((branches.len() + ends_here) as u64) as usize;
+        probability /= (branches.len() + ends_here) as f64;
+        let Some(&branch) = branches.get(chosen) else {
+            let (key, header) = leaf.swap_remove(0);
+            return Ok(Some(Draw {
+                key,
+                header,
+                probability,
+            }));
+        };
+        prefix = fork;
+        prefix.push(branch);
+    }
+}
+
+/// What all keys that begin with the prefix share. `first` is the first of them.
+fn fork_below(view: &View, first: &[u8], prefix: &[u8]) -> Result<Option<Vec<u8>>> {
+    let end = prefix_end(prefix).unwrap_or_default();
+    let last = view.last(Family::Meta, prefix, &end)?;
+    Ok(last.map(|last| {
+        let shared = first.iter().zip(&last).take_while(|(a, b)| a == b).count();
+        first[..shared].to_vec()
+    }))
+}
+
+/// The bytes that follow the prefix.
+fn branches(view: &View, prefix: &[u8]) -> Result<Vec<u8>> {
+    let mut branches = Vec::new();
+    let mut from = [prefix, b"\0"].concat();
+    let mut walk = view.walk(Family::Meta, &from, prefix_end(prefix).as_deref())?;
+    while let Some((key, _)) = walk.next()? {
+        let branch = key[prefix.len()];
+        branches.push(branch);
+        let Some(above) = branch.checked_add(1) else { break };
+        from[prefix.len()] = above;
+        walk.seek(&from);
+    }
+    Ok(branches)
+}
+
+fn first_keys(view: &View, prefix: &[u8], count: usize) -> Result<Vec<(Vec<u8>, Header)>> {
+    let end = prefix_end(prefix);
+    let mut walk = view.walk(Family::Meta, prefix, end.as_deref())?;
+    let mut keys = Vec::with_capacity(count);
+    while keys.len() < count
+        && let Some((key, record)) = walk.next()?
+    {
+        keys.push((key.to_vec(), Header::decode(record)?.0));
+    }
+    Ok(keys)
+}
+
+/// A number of a database, as MOVE and COPY take it.
+pub fn check_database(number: i64, databases: usize) -> Result<usize> {
+    usize::try_from(number)
+        .ok()
+        .filter(|&number| number < databases)
+        .map_or_else(|| Stop::error("ERR DB index is out of range"), Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_compare_with_no_deadline_as_redis_does() {
+        let none = DeadlineCondition::default();
+        let (nx, xx) = (
+            DeadlineCondition { nx: true, ..none },
+            DeadlineCondition { xx: true, ..none },
+        );
+        let (gt, lt) = (
+            DeadlineCondition { gt: true, ..none },
+            DeadlineCondition { lt: true, ..none },
+        );
+        for (condition, unset, earlier, same, later) in [
+            (none, true, true, true, true),
+            (nx, true, false, false, false),
+            (xx, false, true, true, true),
+            (gt, false, false, false, true),
+            (lt, true, true, false, false),
+        ] {
+            assert_eq!(condition.allows(None, 10), unset, "{condition:?}");
+            let found = [9, 10, 11].map(|new| condition.allows(Some(10), new));
+            assert_eq!(found, [earlier, same, later], "{condition:?}");
+        }
+        assert!(lt.allows(Some(0), i64::MIN) && !gt.allows(Some(0), i64::MIN));
+    }
+}
