@@ -5,4 +5,5 @@ pub mod crc;
 pub mod extfloat;
 pub mod glob;
 pub mod num;
+pub mod process;
 pub mod size;

@@ -1,5 +1,7 @@
 //! One file per family of commands: parse arguments, call a type, shape the reply.
 
+pub mod debug;
+pub mod memory;
 pub mod string;
 
 use crate::resp::{Args, Reply};

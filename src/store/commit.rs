@@ -32,6 +32,8 @@ pub struct Epoch {
     pub bytes: usize,
     /// Numbers of the databases whose record changed.
     pub databases: Vec<usize>,
+    /// It has to be on stable storage, whatever the durability, even if it is empty.
+    pub sync: bool,
     /// The earliest deadline staged in it.
     pub earliest_deadline: u64,
 }
@@ -44,12 +46,13 @@ impl Epoch {
             blind: HashMap::default(),
             bytes: 0,
             databases: Vec::new(),
+            sync: false,
             earliest_deadline: u64::MAX,
         }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.blind.is_empty() && self.databases.is_empty()
+        self.records.is_empty() && self.blind.is_empty() && self.databases.is_empty() && !self.sync
     }
 
     fn len(&self) -> usize {
@@ -120,6 +123,7 @@ impl Commit {
         epoch.records.sort_unstable();
         let inline = self.busy == 0
             && self.durability == Durability::Written
+            && !epoch.sync
             && epoch.len() <= INLINE_RECORDS
             && epoch.bytes <= INLINE_BYTES;
         if inline {
@@ -134,10 +138,20 @@ impl Commit {
         }
         let batch = build(&epoch, ctx);
         self.count(&batch);
-        let (number, durability) = (epoch.number, self.durability);
+        let number = epoch.number;
+        let durability = if epoch.sync {
+            Durability::Synced
+        } else {
+            self.durability
+        };
         self.flight = Some(epoch);
         self.submit(ctx, move |disk| {
-            let result = disk.write(batch, durability, Patience::Wait).map_err(describe);
+            let written = if batch.is_empty() {
+                disk.sync()
+            } else {
+                disk.write(batch, durability, Patience::Wait)
+            };
+            let result = written.map_err(describe);
             Done::Committed {
                 epoch: number,
                 result,
@@ -222,6 +236,12 @@ impl Commit {
             epoch.records.clear();
             self.open.records = epoch.records;
         }
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_counters(&mut self) {
+        (self.commits, self.inline_commits) = (0, 0);
+        (self.records_written, self.bytes_written) = (0, 0);
     }
 
     fn count(&mut self, batch: &Batch) {

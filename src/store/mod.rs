@@ -7,6 +7,7 @@ mod commit;
 pub mod cursors;
 mod expiry;
 mod fetch;
+mod figures;
 mod hot;
 pub mod keyspace;
 mod reclaim;
@@ -21,6 +22,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 pub use commit::Failure;
 pub use fetch::Ticket;
+pub use figures::Figures;
 pub use keyspace::{Entry, Key};
 pub use threads::Wake;
 pub use txn::{Effects, Result, Savepoint, Stop, Txn};
@@ -99,6 +101,8 @@ pub struct Store {
     wake: Wake,
     sync_due: bool,
     pub totals: Effects,
+    /// Keys changed since the start.
+    changed: u64,
 }
 
 #[derive(Debug)]
@@ -148,6 +152,7 @@ impl Store {
             wake,
             sync_due: false,
             totals: Effects::default(),
+            changed: 0,
             disk,
         })
     }
@@ -192,9 +197,13 @@ impl Store {
 
     fn stage(&mut self, work: &mut Work) {
         let epoch = self.commit.open.number;
+        let mut keys = 0;
         for (key, value) in work.writes.log.drain(..) {
+            keys += u64::from(key.family() == Family::Meta);
             self.stage_record(key, value, epoch);
         }
+        // Parts of a key's value, or a whole database, count as one.
+        self.changed += keys.max(1);
         for (number, database) in work.databases.drain(..) {
             self.databases[number] = database;
             self.databases_epoch = epoch;
@@ -459,6 +468,12 @@ impl Store {
                 self.reserved_ids = 0;
             }
         }
+    }
+
+    /// Has everything up to now synced, whatever the durability. Returns the epoch that is settled when it is.
+    pub fn sync_all(&mut self) -> u64 {
+        self.commit.open.sync = true;
+        self.commit.open.number
     }
 
     /// Has the log synced at the next pump (`appendfsync everysec`).
