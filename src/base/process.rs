@@ -70,10 +70,7 @@ fn cpu_times(path: &str) -> CpuTimes {
 fn parse_cpu_times(stat: &str) -> Option<CpuTimes> {
     // The second field is the program's name in parentheses, which may hold anything.
     let (_, fields) = stat.rsplit_once(") ")?;
-    let mut ticks = fields
-        .split(' ')
-        .skip(11)
-        .map(|field| field.parse::<f64>().ok());
+    let mut ticks = fields.split(' ').skip(11).map(|field| field.parse::<f64>().ok());
     let mut next = || Some(ticks.next()?? / TICKS_PER_SECOND);
     Some(CpuTimes {
         user: next()?,
@@ -89,7 +86,12 @@ pub fn system() -> String {
         let text = fs::read_to_string(format!("/proc/sys/kernel/{name}"));
         text.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
     };
-    format!("{} {} {}", kernel("ostype"), kernel("osrelease"), std::env::consts::ARCH)
+    format!(
+        "{} {} {}",
+        kernel("ostype"),
+        kernel("osrelease"),
+        std::env::consts::ARCH
+    )
 }
 
 #[cfg(test)]

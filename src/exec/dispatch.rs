@@ -58,7 +58,11 @@ impl Session {
             _ => first,
         };
         let row = found.command;
-        let sub = if found.number == first.number { "" } else { row.name };
+        let sub = if found.number == first.number {
+            ""
+        } else {
+            row.name
+        };
         self.note_command(engine, first.command, sub);
         if let Some(error) = self.objection(engine, first.command, sub, row, args) {
             return self.refuse_command(engine, Some(found), error);

@@ -107,7 +107,11 @@ fn shortened(arg: &[u8]) -> Vec<u8> {
         return arg.to_vec();
     }
     let rest = arg.len() - MAX_ARGUMENT;
-    [&arg[..MAX_ARGUMENT], format!("... ({rest} more bytes)").as_bytes()].concat()
+    [
+        &arg[..MAX_ARGUMENT],
+        format!("... ({rest} more bytes)").as_bytes(),
+    ]
+    .concat()
 }
 
 /// Whether argument `i` is a password, or goes with one.
@@ -154,6 +158,9 @@ mod tests {
         assert_eq!(shown(&many).len(), MAX_ARGUMENTS);
         assert_eq!(shown(&many)[31], "... (9 more arguments)");
         let long = "a".repeat(129);
-        assert_eq!(shown(&["SET", "k", &long])[2], format!("{}... (1 more bytes)", "a".repeat(128)));
+        assert_eq!(
+            shown(&["SET", "k", &long])[2],
+            format!("{}... (1 more bytes)", "a".repeat(128))
+        );
     }
 }

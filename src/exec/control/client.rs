@@ -198,7 +198,10 @@ enum Kind {
 fn kind(name: &[u8]) -> Result<Kind, Reply> {
     if is_word(name, "normal") {
         Ok(Kind::Normal)
-    } else if ["master", "replica", "slave", "pubsub"].iter().any(|known| is_word(name, known)) {
+    } else if ["master", "replica", "slave", "pubsub"]
+        .iter()
+        .any(|known| is_word(name, known))
+    {
         Ok(Kind::Other)
     } else {
         Err(Reply::err(format!("ERR Unknown client type '{}'", shown(name))))
@@ -336,7 +339,9 @@ impl<'a> Victims<'a> {
         !self.nobody
             && self.id.is_none_or(|id| client.id == id)
             && self.address.is_none_or(|a| client.address.as_bytes() == a)
-            && self.local_address.is_none_or(|a| client.local_address.as_bytes() == a)
+            && self
+                .local_address
+                .is_none_or(|a| client.local_address.as_bytes() == a)
             && self.age.is_none_or(|least| age >= least)
             && !(self.skip_me && client.id == me.id)
     }

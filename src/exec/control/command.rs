@@ -130,11 +130,19 @@ fn key_spec(spec: &KeySpec) -> Reply {
     let (find, find_spec) = match spec.find {
         Find::Range { last, step, limit } => (
             "range",
-            map([("lastkey", int(last)), ("keystep", int(step)), ("limit", int(limit))]),
+            map([
+                ("lastkey", int(last)),
+                ("keystep", int(step)),
+                ("limit", int(limit)),
+            ]),
         ),
         Find::KeyNumber { number, first, step } => (
             "keynum",
-            map([("keynumidx", int(number)), ("firstkey", int(first)), ("keystep", int(step))]),
+            map([
+                ("keynumidx", int(number)),
+                ("firstkey", int(first)),
+                ("keystep", int(step)),
+            ]),
         ),
     };
     let flags = names(spec.access, &access::NAMES).map(Reply::simple).collect();
@@ -143,8 +151,14 @@ fn key_spec(spec: &KeySpec) -> Reply {
         fields.push((Reply::bulk("notes"), Reply::bulk(spec.notes)));
     }
     fields.push((Reply::bulk("flags"), Reply::Set(flags)));
-    for (name, kind, spec) in [("begin_search", begin, begin_spec), ("find_keys", find, find_spec)] {
-        fields.push((Reply::bulk(name), map([("type", Reply::bulk(kind)), ("spec", spec)])));
+    for (name, kind, spec) in [
+        ("begin_search", begin, begin_spec),
+        ("find_keys", find, find_spec),
+    ] {
+        fields.push((
+            Reply::bulk(name),
+            map([("type", Reply::bulk(kind)), ("spec", spec)]),
+        ));
     }
     Reply::Map(fields)
 }

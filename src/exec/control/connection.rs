@@ -120,9 +120,7 @@ impl<'a> Hello<'a> {
                 }
                 _ => {
                     let option = shown(option);
-                    return Err(Reply::err(format!(
-                        "ERR Syntax error in HELLO option '{option}'"
-                    )));
+                    return Err(Reply::err(format!("ERR Syntax error in HELLO option '{option}'")));
                 }
             }
         }

@@ -115,7 +115,11 @@ pub fn protocol(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
         b"null" => Reply::Null,
         b"array" => Reply::Array(numbers().collect()),
         b"set" => Reply::Set(numbers().collect()),
-        b"map" => Reply::Map(numbers().map(|n| (n.clone(), Reply::Bool(n == Reply::Int(1)))).collect()),
+        b"map" => Reply::Map(
+            numbers()
+                .map(|n| (n.clone(), Reply::Bool(n == Reply::Int(1))))
+                .collect(),
+        ),
         b"attrib" => {
             let popularity = Reply::Array(vec![Reply::bulk("key:123"), Reply::Int(90)]);
             let attributes = vec![(Reply::bulk("key-popularity"), popularity)];

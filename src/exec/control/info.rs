@@ -170,7 +170,10 @@ fn clients(source: &Source, page: &mut Page) {
         "client_recent_max_output_buffer",
         largest(|c| c.output_bytes.get()).unwrap_or(0),
     );
-    page.constant(&["blocked_clients", "tracking_clients", "clients_in_timeout_table"], 0);
+    page.constant(
+        &["blocked_clients", "tracking_clients", "clients_in_timeout_table"],
+        0,
+    );
 }
 
 fn memory(source: &Source, page: &mut Page) {
@@ -191,7 +194,11 @@ fn memory(source: &Source, page: &mut Page) {
     page.field("allocator_active", memory.active);
     page.field("allocator_resident", memory.resident);
     page.bytes("total_system_memory", crate::exec::physical_memory().unwrap_or(0));
-    let scripts = ["used_memory_lua", "number_of_cached_scripts", "number_of_functions"];
+    let scripts = [
+        "used_memory_lua",
+        "number_of_cached_scripts",
+        "number_of_functions",
+    ];
     page.constant(&scripts, 0);
     page.bytes("maxmemory", config.maxmemory);
     page.field("maxmemory_policy", config.maxmemory_policy);
@@ -206,11 +213,21 @@ fn memory(source: &Source, page: &mut Page) {
     }
     let fragmentation = ratio(memory.rss, memory.allocated);
     page.field("mem_fragmentation_ratio", format_args!("{fragmentation:.2}"));
-    page.field("mem_fragmentation_bytes", difference(memory.rss, memory.allocated));
+    page.field(
+        "mem_fragmentation_bytes",
+        difference(memory.rss, memory.allocated),
+    );
     page.field("mem_clients_normal", source.engine.clients.buffered_bytes());
-    page.constant(&["mem_clients_slaves", "mem_replication_backlog", "mem_aof_buffer"], 0);
+    page.constant(
+        &["mem_clients_slaves", "mem_replication_backlog", "mem_aof_buffer"],
+        0,
+    );
     page.field("mem_allocator", process::allocator());
-    let idle = ["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"];
+    let idle = [
+        "active_defrag_running",
+        "lazyfree_pending_objects",
+        "lazyfreed_objects",
+    ];
     page.constant(&idle, 0);
 }
 
@@ -242,13 +259,26 @@ fn stats(source: &Source, page: &mut Page) {
     page.field("instantaneous_ops_per_sec", rates.commands as u64);
     page.field("total_net_input_bytes", stats.bytes_in);
     page.field("total_net_output_bytes", stats.bytes_out);
-    page.field("instantaneous_input_kbps", format_args!("{:.2}", rates.bytes_in / 1024.0));
-    page.field("instantaneous_output_kbps", format_args!("{:.2}", rates.bytes_out / 1024.0));
+    page.field(
+        "instantaneous_input_kbps",
+        format_args!("{:.2}", rates.bytes_in / 1024.0),
+    );
+    page.field(
+        "instantaneous_output_kbps",
+        format_args!("{:.2}", rates.bytes_out / 1024.0),
+    );
     page.field("rejected_connections", stats.rejected_connections);
     page.constant(&["sync_full", "sync_partial_ok", "sync_partial_err"], 0);
     page.field("expired_keys", figures.expired);
     page.field("expired_stale_perc", "0.00");
-    page.constant(&["expired_time_cap_reached_count", "evicted_keys", "evicted_clients"], 0);
+    page.constant(
+        &[
+            "expired_time_cap_reached_count",
+            "evicted_keys",
+            "evicted_clients",
+        ],
+        0,
+    );
     page.field("keyspace_hits", figures.hits);
     page.field("keyspace_misses", figures.misses);
     page.constant(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"], 0);

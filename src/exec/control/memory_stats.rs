@@ -43,9 +43,15 @@ pub fn stats(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
         ("allocator.allocated", int(memory.allocated)),
         ("allocator.active", int(memory.active)),
         ("allocator.resident", int(memory.resident)),
-        ("allocator-fragmentation.ratio", ratio(memory.active, memory.allocated)),
+        (
+            "allocator-fragmentation.ratio",
+            ratio(memory.active, memory.allocated),
+        ),
         ("fragmentation", ratio(memory.rss, memory.allocated)),
-        ("fragmentation.bytes", int(memory.rss.saturating_sub(memory.allocated))),
+        (
+            "fragmentation.bytes",
+            int(memory.rss.saturating_sub(memory.allocated)),
+        ),
     ];
     let fields = fields.into_iter();
     Reply::Map(fields.map(|(name, value)| (Reply::bulk(name), value)).collect())

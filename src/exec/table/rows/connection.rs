@@ -150,6 +150,7 @@ const CLIENT: &[Command] = &[
         ),
     row("setname", 3, client::setname)
         .flags(NOSCRIPT | LOADING | STALE)
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs("2.6.9", "Set the current connection name", "O(1)"),
     row("unblock", -3, client::unblock)
         .flags(ADMIN | NOSCRIPT | LOADING | STALE)

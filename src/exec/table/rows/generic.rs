@@ -111,7 +111,11 @@ pub const ROWS: &[Command] = &[
         .history(&[("2.8.0", "Added the -2 reply.")]),
     row("randomkey", 1, scan::randomkey)
         .flags(READONLY)
-        .tips(&["request_policy:all_shards", "nondeterministic_output"])
+        .tips(&[
+            "request_policy:all_shards",
+            "response_policy:special",
+            "nondeterministic_output",
+        ])
         .docs("1.0.0", "Return a random key from the keyspace", "O(1)"),
     row("rename", 3, generic::rename)
         .flags(WRITE)
@@ -131,7 +135,11 @@ pub const ROWS: &[Command] = &[
         )]),
     row("scan", -2, scan::scan)
         .flags(READONLY)
-        .tips(&["nondeterministic_output", "request_policy:special"])
+        .tips(&[
+            "nondeterministic_output",
+            "request_policy:special",
+            "response_policy:special",
+        ])
         .docs(
             "2.8.0",
             "Incrementally iterate the keys space",
@@ -170,6 +178,16 @@ pub const ROWS: &[Command] = &[
             "O(1) for each key removed regardless of its size. Then the command does O(N) work in a \
                 different thread in order to reclaim memory, where N is the number of \
                 allocations the deleted objects where composed of.",
+        ),
+    Command::data("wait", 3, generic::wait)
+        .flags(BLOCKING)
+        .acl(acl::CONNECTION)
+        .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+        .docs(
+            "3.0.0",
+            "Wait for the synchronous replication of all the write commands sent in the context of \
+                the current connection",
+            "O(1)",
         ),
 ];
 

@@ -107,7 +107,7 @@ const COMMAND: &[Command] = &[
             "Get array of specific Redis command documentation",
             "O(N) where N is the number of commands to look up",
         ),
-    Command::control("getkeys", -4, command::getkeys)
+    Command::control("getkeys", -3, command::getkeys)
         .flags(LOADING | STALE)
         .acl(acl::CONNECTION)
         .docs(
@@ -115,7 +115,7 @@ const COMMAND: &[Command] = &[
             "Extract keys given a full Redis command",
             "O(N) where N is the number of arguments to the command",
         ),
-    Command::control("getkeysandflags", -4, command::getkeysandflags)
+    Command::control("getkeysandflags", -3, command::getkeysandflags)
         .flags(LOADING | STALE)
         .acl(acl::CONNECTION)
         .docs(
@@ -176,9 +176,11 @@ const CONFIG: &[Command] = &[
         ),
     Command::control("resetstat", 2, config::resetstat)
         .flags(ADMIN | NOSCRIPT | LOADING | STALE)
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs("2.0.0", "Reset the stats returned by INFO", "O(1)"),
     Command::control("rewrite", 2, config::rewrite)
         .flags(ADMIN | NOSCRIPT | LOADING | STALE)
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs(
             "2.8.0",
             "Rewrite the configuration file with the in memory configuration",

@@ -116,7 +116,6 @@ pub const ROWS: &[Command] = &[
     row("msetnx", -3, string::msetnx)
         .flags(WRITE | DENYOOM)
         .keys(&[range(1, -1, 2, OW | INSERT)])
-        .tips(&["request_policy:multi_shard", "response_policy:agg_min"])
         .docs(
             "1.0.1",
             "Set multiple keys to multiple values, only if none of the keys exist",
