@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 pub struct Clock {
     now_ms: u64,
+    lap: Instant,
     /// When the server was started.
     pub started: Instant,
 }
@@ -11,9 +12,11 @@ pub struct Clock {
 impl Clock {
     #[allow(clippy::new_without_default)]
     pub fn new() -> Clock {
+        let now = Instant::now();
         Clock {
             now_ms: unix_ms(),
-            started: Instant::now(),
+            lap: now,
+            started: now,
         }
     }
 
@@ -21,6 +24,19 @@ impl Clock {
     pub fn refresh(&mut self) -> u64 {
         self.now_ms = unix_ms();
         self.now_ms
+    }
+
+    /// Begins to measure what runs now.
+    pub fn start_lap(&mut self) {
+        self.lap = Instant::now();
+    }
+
+    /// Nanoseconds since the last lap ended.
+    pub fn end_lap(&mut self) -> u64 {
+        let now = Instant::now();
+        let lap = now.duration_since(self.lap).as_nanos() as u64;
+        self.lap = now;
+        lap
     }
 
     /// The time last read, in Unix milliseconds.

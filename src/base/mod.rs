@@ -6,4 +6,5 @@ pub mod extfloat;
 pub mod glob;
 pub mod num;
 pub mod random;
+pub mod process;
 pub mod size;

@@ -6,6 +6,8 @@ mod set_options;
 pub mod database;
 pub mod generic;
 pub mod scan;
+pub mod debug;
+pub mod memory;
 pub mod string;
 
 use crate::resp::{Args, Reply};

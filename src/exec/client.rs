@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -43,6 +44,12 @@ impl Client {
         if !slot.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *slot = Some(waker.clone());
         }
+    }
+
+    /// Whether the client is on this machine.
+    pub fn is_local(&self) -> bool {
+        let ip = self.address.parse().map(|address: SocketAddr| address.ip());
+        self.is_unix || ip.is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
 
     /// Ends the connection, once it has been given the reply it is writing.
@@ -108,6 +115,12 @@ impl Clients {
 
     pub fn iter(&self) -> impl Iterator<Item = &Rc<Client>> {
         self.by_id.values()
+    }
+
+    /// Bytes in the buffers of all connections.
+    pub fn buffered_bytes(&self) -> usize {
+        let bytes = |client: &Rc<Client>| client.input_bytes.get() + client.output_bytes.get();
+        self.iter().map(bytes).sum()
     }
 
     pub fn len(&self) -> usize {

@@ -3,7 +3,7 @@
 use std::task::Waker;
 
 use super::session::State;
-use super::table::{self, Command, Control, Run, flag};
+use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session, ViewTicket, Viewed};
 use crate::command::{Call, Handler};
 use crate::resp::{Args, OwnedArgs, Reply};
@@ -45,29 +45,79 @@ impl Session {
     /// Runs one request. False: it has to wait, and runs again when the waker was called.
     pub(super) fn run_request(&mut self, engine: &mut Engine, args: Args, now: u64, waker: &Waker) -> bool {
         let Some(name) = args.get(0) else { return true };
-        let Some((_, command)) = table::find(name) else {
-            return self.refuse_command(engine, &unknown_command(args));
+        let Some(first) = table::find(name) else {
+            return self.refuse_command(engine, None, unknown_command(args));
         };
-        let (row, sub) = match command.run {
-            Run::Container(subcommands) if args.len() > 1 => match table::find_sub(subcommands, &args[1]) {
-                Some(sub) => (sub, sub.name),
-                None => return self.refuse_command(engine, &unknown_subcommand(command, &args[1])),
+        let found = match first.command.run {
+            Run::Container(..) if args.len() > 1 => match first.sub(&args[1]) {
+                Some(sub) => sub,
+                None => {
+                    return self.refuse_command(engine, None, unknown_subcommand(first.command, &args[1]));
+                }
             },
-            _ => (command, ""),
+            _ => first,
         };
+        let row = found.command;
+        let sub = if found.number == first.number {
+            ""
+        } else {
+            row.name
+        };
+        self.note_command(engine, first.command, sub);
+        if let Some(error) = self.objection(engine, first.command, sub, row, args) {
+            return self.refuse_command(engine, Some(found), error);
+        }
+        let outcome = match row.run {
+            Run::Data(handler) => self.run_data(engine, row, handler, args, now, waker),
+            Run::Settled(_) if !self.all_committed(engine, waker) => Outcome::Waits,
+            Run::Control(control) | Run::Settled(control) | Run::Container(_, Some(control)) => {
+                self.run_control(engine, control, args)
+            }
+            Run::Container(_, None) => {
+                return self.refuse_command(engine, Some(found), wrong_arity(first.command, sub));
+            }
+        };
+        self.account(engine, found, args, outcome)
+    }
+
+    /// Why a request must not run, if so.
+    fn objection(
+        &self,
+        engine: &Engine,
+        command: &Command,
+        sub: &str,
+        row: &Command,
+        args: Args,
+    ) -> Option<Reply> {
         if !row.accepts(args.len()) {
-            return self.refuse_command(engine, &wrong_arity(command, sub));
+            return Some(wrong_arity(command, sub));
+        }
+        let protected = row.has(flag::PROTECTED);
+        if protected && !engine.config.enable_debug_command.allows(self.client.is_local()) {
+            return Some(Reply::err(DEBUG_NOT_ALLOWED));
         }
         if !self.authenticated && !row.has(flag::NO_AUTH) {
-            return self.refuse_command(engine, &Reply::err("NOAUTH Authentication required."));
+            return Some(Reply::err("NOAUTH Authentication required."));
         }
-        engine.stats.commands += 1;
-        self.note_command(engine, command, sub);
-        match row.run {
-            Run::Data(handler) => self.run_data(engine, row, handler, args, now, waker),
-            Run::Control(control) => self.run_control(engine, control, args),
-            Run::Container(_) => self.refuse_command(engine, &wrong_arity(command, sub)),
+        None
+    }
+
+    /// Counts a request once it is through, with the time of all its runs.
+    fn account(&mut self, engine: &mut Engine, found: Found, args: Args, outcome: Outcome) -> bool {
+        let lap = self.spent + engine.clock.end_lap();
+        if let Outcome::Waits = outcome {
+            self.spent = lap;
+            return false;
         }
+        self.spent = 0;
+        engine
+            .stats
+            .ran(found.number, lap, matches!(outcome, Outcome::Failed));
+        let now = engine.clock.now_ms();
+        engine
+            .slowlog
+            .note(&engine.config, &self.client, found.command, args, lap, now);
+        true
     }
 
     fn run_data(
@@ -78,7 +128,7 @@ impl Session {
         args: Args,
         now: u64,
         waker: &Waker,
-    ) -> bool {
+    ) -> Outcome {
         match self.state {
             State::AwaitingCommit(_) => return self.start_view(engine, handler, args, now, waker),
             State::Viewing(ticket) => {
@@ -116,7 +166,7 @@ impl Session {
                     return self.start_view(engine, handler, args, now, waker);
                 }
                 engine.wake_when_settled(epoch, waker);
-                false
+                Outcome::Waits
             }
             Err(stop @ Stop::Error(_)) => {
                 // What it deleted because it was expired is not undone by the error, but need not be kept either: the
@@ -127,19 +177,17 @@ impl Session {
         }
     }
 
-    fn answer(&mut self, engine: &mut Engine, result: Result<Reply, Stop>, epoch: u64) -> bool {
+    fn answer(&mut self, engine: &mut Engine, result: Result<Reply, Stop>, epoch: u64) -> Outcome {
         self.drop_ticket(engine);
-        match result {
-            Ok(reply) => self.reply(engine, &reply, epoch),
-            Err(Stop::Error(text)) => {
-                engine.stats.errors += 1;
-                self.reply(engine, &Reply::Error(text), epoch);
-            }
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(Stop::Error(text)) => Reply::Error(text),
             Err(Stop::Fault | Stop::NeedsView) => {
                 unreachable!("a body over a view neither faults nor asks for one")
             }
-        }
-        true
+        };
+        self.reply(engine, &reply, epoch);
+        outcome(engine, &reply)
     }
 
     /// Sets the request aside until its records are in memory: those it missed, and those of all its keys.
@@ -150,7 +198,7 @@ impl Session {
         args: Args,
         mut missing: Vec<crate::disk::format::RecordKey>,
         waker: &Waker,
-    ) -> bool {
+    ) -> Outcome {
         engine.stats.faults += 1;
         if let Some(text) = self.ticket.and_then(|ticket| engine.store.read_error(ticket)) {
             return self.answer(
@@ -172,7 +220,7 @@ impl Session {
         }
         self.state = State::Faulted(ticket);
         engine.faulted.insert(ticket, waker.clone());
-        false
+        Outcome::Waits
     }
 
     fn start_view(
@@ -182,7 +230,7 @@ impl Session {
         args: Args,
         now: u64,
         waker: &Waker,
-    ) -> bool {
+    ) -> Outcome {
         let ticket = engine.next_view;
         engine.next_view += 1;
         engine.stats.views += 1;
@@ -202,22 +250,58 @@ impl Session {
         });
         self.state = State::Viewing(ticket);
         engine.viewing.insert(ticket, waker.clone());
-        false
+        Outcome::Waits
     }
 
-    fn run_control(&mut self, engine: &mut Engine, control: Control, args: Args) -> bool {
+    fn run_control(&mut self, engine: &mut Engine, control: Control, args: Args) -> Outcome {
         let reply = control(engine, self, args);
-        if matches!(reply, Reply::Error(_)) {
-            engine.stats.errors += 1;
-        }
-        self.reply(engine, &reply, 0);
-        true
+        let epoch = std::mem::take(&mut self.reply_epoch);
+        self.reply(engine, &reply, epoch);
+        outcome(engine, &reply)
     }
 
-    fn refuse_command(&mut self, engine: &mut Engine, error: &Reply) -> bool {
-        engine.stats.errors += 1;
-        self.reply(engine, error, 0);
+    /// Whether everything before this request is committed; if not, the request waits for it.
+    fn all_committed(&mut self, engine: &mut Engine, waker: &Waker) -> bool {
+        if let State::AwaitingCommit(_) = self.state {
+            self.state = State::Ready;
+            return true;
+        }
+        let epoch = engine.store.frontier();
+        let committed = epoch <= engine.store.settled();
+        if !committed {
+            self.state = State::AwaitingCommit(epoch);
+            engine.wake_when_settled(epoch, waker);
+        }
+        committed
+    }
+
+    fn refuse_command(&mut self, engine: &mut Engine, row: Option<Found>, error: Reply) -> bool {
+        if let Some(row) = row {
+            engine.stats.rejected(row.number);
+        }
+        engine.clock.end_lap();
+        self.reply(engine, &error, 0);
+        outcome(engine, &error);
         true
+    }
+}
+
+/// What running a request came to.
+enum Outcome {
+    /// It runs again.
+    Waits,
+    Answered,
+    Failed,
+}
+
+/// The outcome that a reply tells, counted if it is an error.
+fn outcome(engine: &mut Engine, reply: &Reply) -> Outcome {
+    match reply {
+        Reply::Error(text) => {
+            engine.stats.error(text);
+            Outcome::Failed
+        }
+        _ => Outcome::Answered,
     }
 }
 
@@ -241,6 +325,10 @@ impl Engine {
         self.store.finish(ticket);
     }
 }
+
+const DEBUG_NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \
+    you can run it from a local connection, otherwise you need to set this option in the configuration file, and then \
+    restart the server.";
 
 /// Redis shows this much of the arguments of an unknown command.
 const SHOWN_ARGUMENTS: usize = 128;

@@ -19,9 +19,10 @@ impl Session {
                 break;
             };
             let args = decoder.args(&input[at..]);
-            let Some((_, command)) = args.get(0).and_then(table::find) else {
+            let Some(found) = args.get(0).and_then(table::find) else {
                 break;
             };
+            let command = found.command;
             // From here on the database, or who may read, could be another.
             let Run::Data(_) = command.run else { break };
             if command.accepts(args.len())

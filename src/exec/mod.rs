@@ -11,6 +11,8 @@ mod lookahead;
 mod memory;
 pub mod outbox;
 pub mod session;
+mod slowlog;
+mod stats;
 pub mod table;
 
 use std::collections::HashMap;
@@ -20,6 +22,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
+use crate::base::process;
 use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
@@ -27,8 +30,10 @@ use crate::resp::Reply;
 use crate::store::{News, Stop, Store, Ticket};
 
 pub use client::{Client, Clients};
-pub use memory::MemoryPlan;
+pub use memory::{MemoryPlan, physical_memory};
 pub use session::{Advance, Session, Status};
+pub use slowlog::SlowLog;
+pub use stats::Stats;
 
 /// Names a command that runs over a view.
 pub type ViewTicket = u64;
@@ -46,6 +51,9 @@ pub struct Engine {
     pub clients: Clients,
     pub clock: Clock,
     pub stats: Stats,
+    pub slowlog: SlowLog,
+    pub identity: control::Identity,
+    pub saves: control::Saves,
     pub(crate) limits: CallLimits,
     /// Who waits for records, for an epoch, for a view.
     faulted: HashMap<Ticket, Waker>,
@@ -65,19 +73,6 @@ pub struct Engine {
     pub shutdown_waker: Option<Waker>,
 }
 
-/// Counters since start or `CONFIG RESETSTAT`.
-#[derive(Default)]
-pub struct Stats {
-    pub commands: u64,
-    pub connections: u64,
-    pub rejected_connections: u64,
-    pub faults: u64,
-    pub views: u64,
-    pub bytes_in: u64,
-    pub bytes_out: u64,
-    pub errors: u64,
-}
-
 /// Keys that one tick of active expiry deletes at most.
 const EXPIRED_PER_TICK: usize = 1000;
 
@@ -85,6 +80,7 @@ impl Engine {
     /// `wake` asks for [`Engine::pump`] to be called once what runs now is done.
     pub fn new(store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
         let (views_done, views) = mpsc::channel();
+        let clock = Clock::new();
         Engine {
             limits: CallLimits {
                 max_string: config.proto_max_bulk_len,
@@ -93,8 +89,11 @@ impl Engine {
             store,
             config,
             clients: Clients::default(),
-            clock: Clock::new(),
+            saves: control::Saves::new(clock.now_ms()),
+            clock,
             stats: Stats::default(),
+            slowlog: SlowLog::default(),
+            identity: control::Identity::new(),
             faulted: HashMap::new(),
             held: Vec::new(),
             viewing: HashMap::new(),
@@ -160,6 +159,7 @@ impl Engine {
     /// Regular work: called `hz` times a second.
     pub fn tick(&mut self) {
         let now = self.clock.refresh();
+        self.stats.sample(now);
         if self.active_expire {
             self.store.look_for_due(now);
             self.expire_due();
@@ -175,6 +175,7 @@ impl Engine {
             self.store.sync_soon();
             (self.wake)();
         }
+        self.stats.note_memory(process::memory().allocated);
         self.apply_memory_budget();
         self.end_idle_clients();
     }

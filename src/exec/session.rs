@@ -45,6 +45,10 @@ pub struct Session {
     pub(super) decoder: Decoder,
     /// The ticket whose pins the running request holds.
     pub(super) ticket: Option<Ticket>,
+    /// The epoch that the reply of a control command waits for.
+    pub(super) reply_epoch: u64,
+    /// Nanoseconds that earlier runs of the running request took.
+    pub(super) spent: u64,
 }
 
 /// What [`Session::advance`] needs next.
@@ -86,6 +90,8 @@ impl Session {
             state: State::Ready,
             decoder: Decoder::new(),
             ticket: None,
+            reply_epoch: 0,
+            spent: 0,
         }
     }
 
@@ -125,6 +131,8 @@ impl Session {
         if input.is_empty() && !self.closing {
             return Status::NeedsInput(1);
         }
+        self.client.input_bytes.set(input.len());
+        engine.clock.start_lap();
         let now = engine.clock.refresh();
         let limits = self.limits(engine);
         for _ in 0..REQUESTS_PER_TURN {

@@ -60,7 +60,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn read(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<io::Result<bool>> {
         self.input.reserve(missing.max(READ_CHUNK));
         let n = std::task::ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
-        self.engine.borrow_mut().stats.bytes_in += n as u64;
+        let stats = &mut self.engine.borrow_mut().stats;
+        stats.reads += 1;
+        stats.bytes_in += n as u64;
         Poll::Ready(Ok(n > 0))
     }
 

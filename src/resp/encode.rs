@@ -55,23 +55,36 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
         Reply::Null | Reply::NullArray | Reply::Nothing if resp3 => out.extend_from_slice(b"_\r\n"),
         Reply::Null | Reply::Nothing => out.extend_from_slice(b"$-1\r\n"),
         Reply::NullArray => out.extend_from_slice(b"*-1\r\n"),
-        Reply::Array(_) | Reply::Map(_) | Reply::Set(_) | Reply::Push(_) if depth == MAX_DEPTH => {
+        Reply::Array(_) | Reply::Map(_) | Reply::Set(_) | Reply::Push(_) | Reply::Attribute(..)
+            if depth == MAX_DEPTH =>
+        {
             out.extend_from_slice(b"-ERR reply is nested too deeply\r\n");
         }
         Reply::Array(items) => elements(b'*', items, protocol, depth, out),
         Reply::Set(items) => elements(if resp3 { b'~' } else { b'*' }, items, protocol, depth, out),
         Reply::Push(items) => elements(if resp3 { b'>' } else { b'*' }, items, protocol, depth, out),
-        Reply::Map(pairs) => {
+        Reply::Map(entries) => {
             if resp3 {
-                header(b'%', pairs.len(), out);
+                header(b'%', entries.len(), out);
             } else {
-                header(b'*', 2 * pairs.len(), out);
+                header(b'*', 2 * entries.len(), out);
             }
-            for (key, value) in pairs {
-                element(key, protocol, depth + 1, out);
-                element(value, protocol, depth + 1, out);
-            }
+            pairs(entries, protocol, depth, out);
         }
+        Reply::Attribute(attributes, reply) => {
+            if resp3 {
+                header(b'|', attributes.len(), out);
+                pairs(attributes, protocol, depth, out);
+            }
+            element(reply, protocol, depth + 1, out);
+        }
+    }
+}
+
+fn pairs(pairs: &[(Reply, Reply)], protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
+    for (key, value) in pairs {
+        element(key, protocol, depth + 1, out);
+        element(value, protocol, depth + 1, out);
     }
 }
 

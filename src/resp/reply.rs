@@ -33,6 +33,8 @@ pub enum Reply {
     Set(Vec<Reply>),
     /// RESP2: an array.
     Push(Vec<Reply>),
+    /// RESP3: attributes in front of a reply. RESP2: the reply alone.
+    Attribute(Vec<(Reply, Reply)>, Box<Reply>),
     /// No bytes at all.
     Nothing,
 }

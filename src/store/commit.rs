@@ -32,6 +32,8 @@ pub struct Epoch {
     pub bytes: usize,
     /// Numbers of the databases whose record changed.
     pub databases: Vec<usize>,
+    /// It has to be on stable storage, whatever the durability, even if it is empty.
+    pub sync: bool,
     /// The earliest deadline staged in it.
     pub earliest_deadline: u64,
 }
@@ -44,12 +46,13 @@ impl Epoch {
             blind: HashMap::default(),
             bytes: 0,
             databases: Vec::new(),
+            sync: false,
             earliest_deadline: u64::MAX,
         }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.blind.is_empty() && self.databases.is_empty()
+        self.records.is_empty() && self.blind.is_empty() && self.databases.is_empty() && !self.sync
     }
 
     fn len(&self) -> usize {
@@ -124,39 +127,50 @@ impl Commit {
         let (number, durability) = (epoch.number, self.durability);
         let inline = self.busy == 0
             && durability == Durability::Written
+            && !epoch.sync
             && epoch.len() <= INLINE_RECORDS
             && epoch.bytes <= INLINE_BYTES;
-        let epoch = self.flight.insert(epoch);
-        // While the store is being opened again, even building a batch would wait for it.
-        if let Some(text) = &self.broken {
-            return Some(Err(text.clone()));
-        }
-        if inline {
-            let batch = match build(epoch, ctx) {
-                Ok(batch) => batch,
-                Err(text) => return Some(Err(text)),
-            };
-            let (records, bytes) = (batch.len(), batch.size());
-            let result = ctx.disk.write(batch, Durability::Written, Patience::None);
-            if !matches!(result, Err(WriteError::WouldStall)) {
-                self.inline_commits += 1;
-                self.count(records, bytes);
-                return Some(result.map_err(describe));
-            }
-        }
-        let batch = match build(epoch, ctx) {
+        let durability = if epoch.sync { Durability::Synced } else { durability };
+        let batch = self.build(&epoch, ctx);
+        self.flight = Some(epoch);
+        let mut batch = match batch {
             Ok(batch) => batch,
             Err(text) => return Some(Err(text)),
         };
-        self.count(batch.len(), batch.size());
-        self.submit(ctx, move |disk| {
-            let result = disk.write(batch, durability, Patience::Wait).map_err(describe);
-            Done::Committed {
-                epoch: number,
-                result,
+        self.commits += 1;
+        self.records_written += batch.len() as u64;
+        self.bytes_written += batch.size() as u64;
+        if inline {
+            let result = ctx.disk.write(batch, Durability::Written, Patience::None);
+            if !matches!(result, Err(WriteError::WouldStall)) {
+                self.inline_commits += 1;
+                return Some(result.map_err(describe));
             }
+            // The batch went with the attempt; nothing has changed since it was built.
+            batch = match self.flight.as_ref().map(|epoch| self.build(epoch, ctx)) {
+                Some(Ok(batch)) => batch,
+                Some(Err(text)) => return Some(Err(text)),
+                None => return None,
+            };
+        }
+        self.submit(ctx, move |disk| {
+            let written = if batch.is_empty() {
+                disk.sync()
+            } else {
+                disk.write(batch, durability, Patience::Wait)
+            };
+            let result = written.map_err(describe);
+            Done::Committed { epoch: number, result }
         });
         None
+    }
+
+    fn build(&self, epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
+        // While the store is being opened again, even building a batch would wait for it.
+        match &self.broken {
+            Some(text) => Err(text.clone()),
+            None => build(epoch, ctx),
+        }
     }
 
     /// Has the committer try to make the store writable again, if it is broken and nothing is under way.
@@ -253,10 +267,10 @@ impl Commit {
         }
     }
 
-    fn count(&mut self, records: usize, bytes: usize) {
-        self.commits += 1;
-        self.records_written += records as u64;
-        self.bytes_written += bytes as u64;
+    /// CONFIG RESETSTAT.
+    pub fn reset_counters(&mut self) {
+        (self.commits, self.inline_commits) = (0, 0);
+        (self.records_written, self.bytes_written) = (0, 0);
     }
 }
 

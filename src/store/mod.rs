@@ -7,6 +7,7 @@ mod commit;
 pub mod cursors;
 mod expiry;
 mod fetch;
+mod figures;
 mod hot;
 pub mod keyspace;
 mod reclaim;
@@ -25,6 +26,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 pub use commit::Failure;
 pub use fetch::Ticket;
+pub use figures::Figures;
 pub use keyspace::{Entry, Key};
 pub use threads::Wake;
 pub use txn::{Effects, Result, Savepoint, Stop, Txn};
@@ -105,6 +107,8 @@ pub struct Store {
     wake: Wake,
     sync_due: bool,
     pub totals: Effects,
+    /// Keys changed since the start.
+    changed: u64,
 }
 
 #[derive(Debug)]
@@ -154,6 +158,7 @@ impl Store {
             wake,
             sync_due: false,
             totals: Effects::default(),
+            changed: 0,
             disk,
         })
     }
@@ -198,9 +203,13 @@ impl Store {
 
     fn stage(&mut self, work: &mut Work) {
         let epoch = self.commit.open.number;
+        let mut keys = 0;
         for (key, value) in work.writes.log.drain(..) {
+            keys += u64::from(key.family() == Family::Meta);
             self.stage_record(key, value, epoch);
         }
+        // Parts of a key's value, or a whole database, count as one.
+        self.changed += keys.max(1);
         for (number, database) in work.databases.drain(..) {
             self.databases[number] = database;
             self.databases_epoch = epoch;
@@ -488,6 +497,12 @@ impl Store {
     /// The error for which writes are refused at present.
     pub fn broken(&self) -> Option<&str> {
         self.commit.broken.as_deref()
+    }
+
+    /// Has everything up to now synced, whatever the durability. Returns the epoch that is settled when it is.
+    pub fn sync_all(&mut self) -> u64 {
+        self.commit.open.sync = true;
+        self.commit.open.number
     }
 
     /// Has the log synced at the next pump (`appendfsync everysec`).

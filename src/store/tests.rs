@@ -220,6 +220,12 @@ impl Driver {
         self.store
             .decide(Err("no space".to_owned()), &mut News::default());
     }
+
+    /// Has the store opened again after [`Driver::fail`].
+    fn repair(&mut self) {
+        self.store.repair();
+        self.pump_until(|store| store.broken().is_none());
+    }
 }
 
 fn key(name: &str) -> Key<'_> {
@@ -454,6 +460,10 @@ fn a_failed_commit_takes_back_all_that_was_staged() {
     assert_eq!(driver.get("b"), Some(long(3)));
     assert_eq!((driver.get("new"), driver.get("after")), (None, None));
     driver.check();
+    let refused = driver.set("new", b"1", None);
+    driver.settle();
+    assert!(driver.store.failure(refused).is_some());
+    driver.repair();
     // Writes go on, with ids that are on disk as taken.
     let epoch = driver.set("new", &long(7), None);
     driver.settle();
@@ -476,6 +486,7 @@ fn failures_in_a_row_are_all_remembered() {
         driver.fail();
     }
     assert!(driver.store.failure(first).is_some());
+    driver.repair();
     driver.set("a", b"1", None);
     driver.settle();
     assert!(driver.store.failure(driver.store.settled()).is_none());
@@ -522,6 +533,7 @@ fn deadlines_outlive_a_crash_and_a_failed_delete() {
     driver.store.due().clear();
     assert_eq!(driver.get("a"), None);
     driver.fail();
+    driver.repair();
     assert_eq!(driver.counts(), (1, 1));
     driver.expire();
     assert_eq!(driver.counts(), (0, 0));

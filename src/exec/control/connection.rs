@@ -1,7 +1,18 @@
-//! PING and its like.
+//! PING and its like; who a connection is, what protocol it speaks, and which database it uses.
 
+use super::{NOT_AN_INTEGER, REDIS_VERSION, SYNTAX, is_word, shown};
+use crate::base::num::parse_i64;
+use crate::exec::session::ReplyMode;
 use crate::exec::{Engine, Session};
-use crate::resp::{Args, Reply};
+use crate::resp::{Args, Protocol, Reply};
+
+const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+const NO_PASSWORD_SET: &str = "ERR AUTH <password> called without any password configured for the default user. Are \
+    you sure your configuration is correct?";
+const HELLO_NEEDS_AUTH: &str = "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
+    HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
+    version at the same time";
+const DEFAULT_USER: &[u8] = b"default";
 
 pub fn ping(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match args.len() {
@@ -11,7 +22,182 @@ pub fn ping(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     }
 }
 
-pub fn select(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
-    session.db = std::str::from_utf8(&args[1]).unwrap().parse().unwrap();
+pub fn echo(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    Reply::bulk(args[1].to_vec())
+}
+
+pub fn quit(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
+    session.closing = true;
     Reply::Ok
+}
+
+pub fn select(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    let Some(number) = parse_i64(&args[1]).filter(|n| i32::try_from(*n).is_ok()) else {
+        return Reply::err(NOT_AN_INTEGER);
+    };
+    match usize::try_from(number) {
+        Ok(db) if db < engine.limits.databases => {
+            session.select(db);
+            Reply::Ok
+        }
+        _ => Reply::err("ERR DB index is out of range"),
+    }
+}
+
+/// Brings the connection back to what a new one is, except for its id.
+pub fn reset(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
+    session.select(0);
+    session.speak(Protocol::Resp2);
+    session.reply_mode = ReplyMode::On;
+    session.authenticated = engine.config.requirepass.is_empty();
+    let client = &session.client;
+    client.name.borrow_mut().clear();
+    client.no_evict.set(false);
+    client.no_touch.set(false);
+    Reply::simple("RESET")
+}
+
+pub fn auth(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    let (user, password) = match args.len() {
+        2 if engine.config.requirepass.is_empty() => return Reply::err(NO_PASSWORD_SET),
+        2 => (DEFAULT_USER, &args[1]),
+        3 => (&args[1], &args[2]),
+        _ => return Reply::err(SYNTAX),
+    };
+    if !is_user(engine, user, password) {
+        return Reply::err(WRONG_PASSWORD);
+    }
+    session.authenticated = true;
+    Reply::Ok
+}
+
+/// There is one user. Without a password of its own, it may give any.
+fn is_user(engine: &Engine, user: &[u8], password: &[u8]) -> bool {
+    let required = engine.config.requirepass.as_slice();
+    user == DEFAULT_USER && (required.is_empty() || same_bytes(required, password))
+}
+
+/// Compares in a time that does not tell where the difference is.
+fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    let differing = a.iter().zip(b).fold(0, |differing, (a, b)| differing | (a ^ b));
+    a.len() == b.len() && differing == 0
+}
+
+/// What HELLO asks for.
+#[derive(Default)]
+struct Hello<'a> {
+    protocol: Option<Protocol>,
+    credentials: Option<(&'a [u8], &'a [u8])>,
+    name: Option<&'a [u8]>,
+}
+
+impl<'a> Hello<'a> {
+    fn parse(args: Args<'a>) -> Result<Hello<'a>, Reply> {
+        let mut hello = Hello::default();
+        if let Some(version) = args.get(1) {
+            hello.protocol = Some(match parse_i64(version) {
+                Some(2) => Protocol::Resp2,
+                Some(3) => Protocol::Resp3,
+                Some(_) => return Err(Reply::err("NOPROTO unsupported protocol version")),
+                None => {
+                    return Err(Reply::err(
+                        "ERR Protocol version is not an integer or out of range",
+                    ));
+                }
+            });
+        }
+        let mut at = 2;
+        while let Some(option) = args.get(at) {
+            match (args.get(at + 1), args.get(at + 2)) {
+                (Some(user), Some(password)) if is_word(option, "auth") => {
+                    hello.credentials = Some((user, password));
+                    at += 3;
+                }
+                (Some(name), _) if is_word(option, "setname") => {
+                    check_name(name)?;
+                    hello.name = Some(name);
+                    at += 2;
+                }
+                _ => {
+                    let option = shown(option);
+                    return Err(Reply::err(format!("ERR Syntax error in HELLO option '{option}'")));
+                }
+            }
+        }
+        Ok(hello)
+    }
+}
+
+pub fn hello(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    let hello = match Hello::parse(args) {
+        Ok(hello) => hello,
+        Err(error) => return error,
+    };
+    if let Some((user, password)) = hello.credentials {
+        if !is_user(engine, user, password) {
+            return Reply::err(WRONG_PASSWORD);
+        }
+        session.authenticated = true;
+    }
+    if !session.authenticated {
+        return Reply::err(HELLO_NEEDS_AUTH);
+    }
+    if let Some(name) = hello.name {
+        *session.client.name.borrow_mut() = name.to_vec();
+    }
+    if let Some(protocol) = hello.protocol {
+        session.speak(protocol);
+    }
+    greeting(session)
+}
+
+fn greeting(session: &Session) -> Reply {
+    let version = match session.protocol {
+        Protocol::Resp2 => 2,
+        Protocol::Resp3 => 3,
+    };
+    let id = i64::try_from(session.client.id).unwrap_or(i64::MAX);
+    let fields = [
+        // Clients decide by this name what they may use.
+        ("server", Reply::bulk("redis")),
+        ("version", Reply::bulk(REDIS_VERSION)),
+        ("proto", Reply::Int(version)),
+        ("id", Reply::Int(id)),
+        ("mode", Reply::bulk("standalone")),
+        ("role", Reply::bulk("master")),
+        ("modules", Reply::Array(Vec::new())),
+    ];
+    Reply::Map(
+        fields
+            .into_iter()
+            .map(|(name, value)| (Reply::bulk(name), value))
+            .collect(),
+    )
+}
+
+/// A name has to fit between two spaces of a CLIENT LIST line.
+pub fn check_name(name: &[u8]) -> Result<(), Reply> {
+    if is_printable(name) {
+        Ok(())
+    } else {
+        Err(Reply::err(
+            "ERR Client names cannot contain spaces, newlines or special characters.",
+        ))
+    }
+}
+
+pub fn is_printable(name: &[u8]) -> bool {
+    name.iter().all(u8::is_ascii_graphic)
+}
+
+impl Session {
+    fn select(&mut self, db: usize) {
+        self.db = db;
+        self.client.db.set(db);
+    }
+
+    fn speak(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        self.client.protocol.set(protocol);
+    }
 }

@@ -1,10 +1,98 @@
 //! Commands about the connection and the server.
 
+pub mod client;
+pub mod command;
+pub mod config;
 pub mod connection;
+pub mod debug;
+pub mod function;
+pub mod info;
+pub mod memory_stats;
+pub mod persistence;
+pub mod server;
+pub mod slowlog;
+
+use std::hash::{BuildHasher, RandomState};
+
+use crate::resp::Reply;
+
+/// The Redis whose commands and semantics these are, for clients that ask.
+pub const REDIS_VERSION: &str = "7.2.6";
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
+pub const SYNTAX: &str = "ERR syntax error";
 
 /// How the server was asked to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Shutdown {
     /// Wait for what is staged to be on disk.
     pub save: bool,
+}
+
+/// Names of this run of the server.
+pub struct Identity {
+    pub run_id: String,
+    pub replication_id: String,
+}
+
+impl Identity {
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Identity {
+        Identity {
+            run_id: random_id(),
+            replication_id: random_id(),
+        }
+    }
+}
+
+/// 40 random hexadecimal digits.
+pub fn random_id() -> String {
+    // The standard hasher's keys come from the system's random numbers.
+    let random = RandomState::new();
+    let mut id: String = (0..3).map(|n| format!("{:016x}", random.hash_one(n))).collect();
+    id.truncate(40);
+    id
+}
+
+/// When SAVE and its like were last asked for.
+pub struct Saves {
+    /// Unix time in seconds.
+    pub at: u64,
+    /// How many keys had been changed by then.
+    pub changed: u64,
+    pub count: u64,
+}
+
+impl Saves {
+    pub fn new(now_ms: u64) -> Saves {
+        Saves {
+            at: now_ms / 1000,
+            changed: 0,
+            count: 0,
+        }
+    }
+}
+
+/// What HELP replies: how to call the command, and the lines about its subcommands.
+fn help(command: &str, lines: &[&'static str]) -> Reply {
+    let head = format!("{command} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    let tail = ["HELP", "    Prints this help."];
+    let lines = lines.iter().chain(&tail).map(|line| Reply::simple(*line));
+    Reply::Array(std::iter::once(Reply::simple(head)).chain(lines).collect())
+}
+
+/// Text for people: RESP3 says so.
+fn text(text: String) -> Reply {
+    Reply::Verbatim(*b"txt", text.into())
+}
+
+/// An argument as an error message shows it.
+fn shown(arg: &[u8]) -> String {
+    const SHOWN: usize = 128;
+    String::from_utf8_lossy(&arg[..arg.len().min(SHOWN)]).into_owned()
+}
+
+fn is_word(arg: &[u8], word: &str) -> bool {
+    arg.eq_ignore_ascii_case(word.as_bytes())
 }

@@ -1,0 +1,114 @@
+//! What the operating system and the allocator say about this process. Where they say nothing, 0.
+
+use std::fs;
+
+use tikv_jemalloc_ctl::{epoch, stats, version};
+
+/// Bytes.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Memory {
+    /// Asked for by the program.
+    pub allocated: u64,
+    /// In pages that hold something.
+    pub active: u64,
+    /// Held by the allocator.
+    pub resident: u64,
+    /// Of the process, in RAM.
+    pub rss: u64,
+}
+
+const PAGE: u64 = 4096;
+
+pub fn memory() -> Memory {
+    // The allocator's figures are as of its last epoch; one that fails to begin leaves them a little old.
+    let _ = epoch::advance();
+    let bytes = |read: Result<usize, tikv_jemalloc_ctl::Error>| read.unwrap_or(0) as u64;
+    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split(' ').nth(1).and_then(|field| field.parse().ok());
+    Memory {
+        allocated: bytes(stats::allocated::read()),
+        active: bytes(stats::active::read()),
+        resident: bytes(stats::resident::read()),
+        rss: pages.unwrap_or(0) * PAGE,
+    }
+}
+
+/// "jemalloc-5.3.0".
+pub fn allocator() -> String {
+    let full = version::read().unwrap_or("unknown");
+    let number = full.split('-').next().unwrap_or(full);
+    format!("jemalloc-{number}")
+}
+
+/// Seconds of processor time.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct CpuTimes {
+    pub user: f64,
+    pub system: f64,
+    pub children_user: f64,
+    pub children_system: f64,
+}
+
+/// Linux counts in these ticks, whatever the kernel's own frequency.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Of the whole process.
+pub fn process_cpu() -> CpuTimes {
+    cpu_times("/proc/self/stat")
+}
+
+/// Of the calling thread.
+pub fn thread_cpu() -> CpuTimes {
+    cpu_times("/proc/thread-self/stat")
+}
+
+fn cpu_times(path: &str) -> CpuTimes {
+    let stat = fs::read_to_string(path).unwrap_or_default();
+    parse_cpu_times(&stat).unwrap_or_default()
+}
+
+fn parse_cpu_times(stat: &str) -> Option<CpuTimes> {
+    // The second field is the program's name in parentheses, which may hold anything.
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut ticks = fields.split(' ').skip(11).map(|field| field.parse::<f64>().ok());
+    let mut next = || Some(ticks.next()?? / TICKS_PER_SECOND);
+    Some(CpuTimes {
+        user: next()?,
+        system: next()?,
+        children_user: next()?,
+        children_system: next()?,
+    })
+}
+
+/// "Linux 6.1.0 x86_64".
+pub fn system() -> String {
+    let kernel = |name| {
+        let text = fs::read_to_string(format!("/proc/sys/kernel/{name}"));
+        text.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+    };
+    format!(
+        "{} {} {}",
+        kernel("ostype"),
+        kernel("osrelease"),
+        std::env::consts::ARCH
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_found_behind_any_name() {
+        let stat = "17 (a ) b) S 1 2 3 4 5 6 7 8 9 10 250 50 100 0 20 0";
+        let times = parse_cpu_times(stat).unwrap();
+        assert_eq!((times.user, times.system), (2.5, 0.5));
+        assert_eq!((times.children_user, times.children_system), (1.0, 0.0));
+    }
+
+    #[test]
+    fn this_process_has_memory() {
+        assert!(memory().rss > 0);
+        assert!(allocator().starts_with("jemalloc-"));
+    }
+}

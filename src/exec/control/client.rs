@@ -1,0 +1,376 @@
+//! CLIENT: the connections, and what each says of itself.
+
+use std::fmt::Write;
+use std::rc::Rc;
+
+use super::connection::{check_name, is_printable};
+use super::{NOT_AN_INTEGER, SYNTAX, help as help_lines, is_word, shown, text};
+use crate::base::num::parse_i64;
+use crate::exec::session::ReplyMode;
+use crate::exec::{Client, Engine, Session};
+use crate::resp::{Args, Protocol, Reply};
+
+const HELP: &[&str] = &[
+    "GETREDIR",
+    "    Return the client ID we are redirecting to when tracking is enabled.",
+    "GETNAME",
+    "    Return the name of the current connection.",
+    "ID",
+    "    Return the ID of the current connection.",
+    "INFO",
+    "    Return information about the current client connection.",
+    "KILL <ip:port>",
+    "    Kill connection made from <ip:port>.",
+    "KILL <option> <value> [<option> <value> [...]]",
+    "    Kill connections. Options are:",
+    "    * ADDR (<ip:port>|<unixsocket>:0)",
+    "      Kill connections made from the specified address",
+    "    * LADDR (<ip:port>|<unixsocket>:0)",
+    "      Kill connections made to specified local address",
+    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    "      Kill connections by type.",
+    "    * USER <username>",
+    "      Kill connections authenticated by <username>.",
+    "    * SKIPME (YES|NO)",
+    "      Skip killing current connection (default: yes).",
+    "    * ID <client-id>",
+    "      Kill connections by client id.",
+    "    * MAXAGE <maxage>",
+    "      Kill connections older than the specified age.",
+    "LIST [options ...]",
+    "    Return information about client connections. Options:",
+    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    "      Return clients of specified type.",
+    "    * ID <client-id> [<client-id> [...]]",
+    "      Return clients of specified ids.",
+    "REPLY (ON|OFF|SKIP)",
+    "    Control the replies sent to the current connection.",
+    "SETNAME <name>",
+    "    Assign the name <name> to the current connection.",
+    "SETINFO <option> <value>",
+    "    Set client meta attr. Options are:",
+    "    * LIB-NAME: the client lib name.",
+    "    * LIB-VER: the client lib version.",
+    "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+    "    Unblock the specified blocked client.",
+    "NO-EVICT (ON|OFF)",
+    "    Protect current client connection from eviction.",
+    "NO-TOUCH (ON|OFF)",
+    "    Will not touch LRU/LFU stats when this mode is on.",
+];
+
+pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    help_lines("CLIENT", HELP)
+}
+
+pub fn id(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
+    Reply::Int(i64::try_from(session.client.id).unwrap_or(i64::MAX))
+}
+
+pub fn getname(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
+    let name = session.client.name.borrow();
+    if name.is_empty() {
+        Reply::Null
+    } else {
+        Reply::bulk(name.clone())
+    }
+}
+
+pub fn setname(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    if let Err(error) = check_name(&args[2]) {
+        return error;
+    }
+    *session.client.name.borrow_mut() = args[2].to_vec();
+    Reply::Ok
+}
+
+pub fn setinfo(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    let (option, value) = (&args[2], &args[3]);
+    let (attribute, name) = if is_word(option, "lib-name") {
+        (&session.client.library, "lib-name")
+    } else if is_word(option, "lib-ver") {
+        (&session.client.library_version, "lib-ver")
+    } else {
+        return Reply::err(format!("ERR Unrecognized option '{}'", shown(option)));
+    };
+    if !is_printable(value) {
+        return Reply::err(format!(
+            "ERR {name} cannot contain spaces, newlines or special characters."
+        ));
+    }
+    *attribute.borrow_mut() = value.to_vec();
+    Reply::Ok
+}
+
+/// Client-side caching is not there, so nothing is redirected.
+pub fn getredir(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    Reply::Int(-1)
+}
+
+pub fn no_evict(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    switch(&session.client.no_evict, &args[2])
+}
+
+pub fn no_touch(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    switch(&session.client.no_touch, &args[2])
+}
+
+fn switch(flag: &std::cell::Cell<bool>, arg: &[u8]) -> Reply {
+    if is_word(arg, "on") {
+        flag.set(true);
+    } else if is_word(arg, "off") {
+        flag.set(false);
+    } else {
+        return Reply::err(SYNTAX);
+    }
+    Reply::Ok
+}
+
+pub fn reply(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    let mode = &args[2];
+    if is_word(mode, "on") {
+        session.reply_mode = ReplyMode::On;
+        return Reply::Ok;
+    }
+    if is_word(mode, "off") {
+        session.reply_mode = ReplyMode::Off;
+    } else if !is_word(mode, "skip") {
+        return Reply::err(SYNTAX);
+    } else if session.reply_mode != ReplyMode::Off {
+        session.reply_mode = ReplyMode::SkipNext;
+    }
+    Reply::Nothing
+}
+
+/// No command blocks, so there is never a client to unblock.
+pub fn unblock(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    match args.get(3) {
+        Some(_) if args.len() > 4 => return Reply::err(SYNTAX),
+        Some(reason) if !is_word(reason, "timeout") && !is_word(reason, "error") => {
+            return Reply::err("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+        }
+        _ => {}
+    }
+    match parse_i64(&args[2]) {
+        Some(_) => Reply::Int(0),
+        None => Reply::err(NOT_AN_INTEGER),
+    }
+}
+
+pub fn info(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
+    let mut line = String::new();
+    describe(&session.client, engine.clock.now_ms(), &mut line);
+    text(line)
+}
+
+pub fn list(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    let now = engine.clock.now_ms();
+    let mut lines = String::new();
+    match args.get(2) {
+        None => engine.clients.iter().for_each(|c| describe(c, now, &mut lines)),
+        Some(option) if is_word(option, "type") && args.len() == 4 => match kind(&args[3]) {
+            Ok(Kind::Normal) => engine.clients.iter().for_each(|c| describe(c, now, &mut lines)),
+            Ok(Kind::Other) => {}
+            Err(error) => return error,
+        },
+        Some(option) if is_word(option, "id") && args.len() > 3 => {
+            for id in args.iter().skip(3) {
+                let Some(id) = parse_i64(id) else {
+                    return Reply::err("ERR Invalid client ID");
+                };
+                let id = u64::try_from(id).unwrap_or(0);
+                if let Some(client) = engine.clients.get(id) {
+                    describe(client, now, &mut lines);
+                }
+            }
+        }
+        Some(_) => return Reply::err(SYNTAX),
+    }
+    text(lines)
+}
+
+enum Kind {
+    Normal,
+    /// There are no replicas, masters or subscribers among the connections.
+    Other,
+}
+
+fn kind(name: &[u8]) -> Result<Kind, Reply> {
+    if is_word(name, "normal") {
+        Ok(Kind::Normal)
+    } else if ["master", "replica", "slave", "pubsub"]
+        .iter()
+        .any(|known| is_word(name, known))
+    {
+        Ok(Kind::Other)
+    } else {
+        Err(Reply::err(format!("ERR Unknown client type '{}'", shown(name))))
+    }
+}
+
+/// Bytes that a connection takes beside its buffers.
+const CONNECTION_SIZE: usize = 1024;
+
+/// Adds the client's line.
+fn describe(client: &Client, now: u64, out: &mut String) {
+    let seconds_since = |ms: u64| now.saturating_sub(ms) / 1000;
+    let (input, output) = (client.input_bytes.get(), client.output_bytes.get());
+    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut field = |name: &str, value: &dyn std::fmt::Display| {
+        let space = if name == "id" { "" } else { " " };
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{space}{name}={value}");
+    };
+    field("id", &client.id);
+    field("addr", &client.address);
+    field("laddr", &client.local_address);
+    field("fd", &-1);
+    field("name", &lossy(&client.name.borrow()));
+    field("age", &seconds_since(client.created_ms));
+    field("idle", &seconds_since(client.active_ms.get()));
+    field("flags", &flags(client));
+    field("db", &client.db.get());
+    for (name, none) in [("sub", 0), ("psub", 0), ("ssub", 0), ("multi", -1)] {
+        field(name, &none);
+    }
+    field("qbuf", &input);
+    for name in ["qbuf-free", "argv-mem", "multi-mem", "rbs", "rbp", "obl", "oll"] {
+        field(name, &0);
+    }
+    field("omem", &output);
+    field("tot-mem", &(CONNECTION_SIZE + input + output));
+    field("events", &if output > 0 { "rw" } else { "r" });
+    field("cmd", &command(client));
+    field("user", &client.user.borrow());
+    field("redir", &-1);
+    field(
+        "resp",
+        &match client.protocol.get() {
+            Protocol::Resp2 => 2,
+            Protocol::Resp3 => 3,
+        },
+    );
+    field("lib-name", &lossy(&client.library.borrow()));
+    field("lib-ver", &lossy(&client.library_version.borrow()));
+    out.push('\n');
+}
+
+fn flags(client: &Client) -> String {
+    let flags = [
+        (client.is_unix, 'U'),
+        (client.no_evict.get(), 'e'),
+        (client.no_touch.get(), 'T'),
+    ];
+    let set: String = flags
+        .into_iter()
+        .filter(|(is_set, _)| *is_set)
+        .map(|(_, letter)| letter)
+        .collect();
+    if set.is_empty() { "N".to_owned() } else { set }
+}
+
+fn command(client: &Client) -> String {
+    match client.subcommand.get() {
+        "" => client.command.get().to_owned(),
+        sub => format!("{}|{sub}", client.command.get()),
+    }
+}
+
+/// Whom CLIENT KILL means. What is not given fits everybody.
+struct Victims<'a> {
+    id: Option<u64>,
+    address: Option<&'a [u8]>,
+    local_address: Option<&'a [u8]>,
+    /// Of a type that no connection has.
+    nobody: bool,
+    /// In seconds, at least.
+    age: Option<u64>,
+    skip_me: bool,
+}
+
+impl<'a> Victims<'a> {
+    fn parse(args: Args<'a>) -> Result<Victims<'a>, Reply> {
+        let mut victims = Victims {
+            id: None,
+            address: None,
+            local_address: None,
+            nobody: false,
+            age: None,
+            skip_me: true,
+        };
+        if args.len() == 3 {
+            victims.address = args.get(2);
+            victims.skip_me = false;
+            return Ok(victims);
+        }
+        for at in (2..args.len()).step_by(2) {
+            match (args.get(at), args.get(at + 1)) {
+                (Some(option), Some(value)) => victims.add(option, value)?,
+                _ => return Err(Reply::err(SYNTAX)),
+            }
+        }
+        Ok(victims)
+    }
+
+    fn add(&mut self, option: &[u8], value: &'a [u8]) -> Result<(), Reply> {
+        let positive = |what: &str| {
+            let number = parse_i64(value).and_then(|n| u64::try_from(n).ok());
+            number
+                .filter(|n| *n > 0)
+                .ok_or_else(|| Reply::err(format!("ERR {what} should be greater than 0")))
+        };
+        match option.to_ascii_lowercase().as_slice() {
+            b"id" => self.id = Some(positive("client-id")?),
+            b"maxage" => self.age = Some(positive("maxage")?),
+            b"type" => self.nobody |= matches!(kind(value)?, Kind::Other),
+            b"addr" => self.address = Some(value),
+            b"laddr" => self.local_address = Some(value),
+            b"user" if value == b"default" => {}
+            b"user" => return Err(Reply::err(format!("ERR No such user '{}'", shown(value)))),
+            b"skipme" if is_word(value, "yes") => self.skip_me = true,
+            b"skipme" if is_word(value, "no") => self.skip_me = false,
+            _ => return Err(Reply::err(SYNTAX)),
+        }
+        Ok(())
+    }
+
+    fn include(&self, client: &Client, me: &Client, now: u64) -> bool {
+        let age = now.saturating_sub(client.created_ms) / 1000;
+        !self.nobody
+            && self.id.is_none_or(|id| client.id == id)
+            && self.address.is_none_or(|a| client.address.as_bytes() == a)
+            && self
+                .local_address
+                .is_none_or(|a| client.local_address.as_bytes() == a)
+            && self.age.is_none_or(|least| age >= least)
+            && !(self.skip_me && client.id == me.id)
+    }
+}
+
+pub fn kill(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    let victims = match Victims::parse(args) {
+        Ok(victims) => victims,
+        Err(error) => return error,
+    };
+    let now = engine.clock.now_ms();
+    let killed: Vec<Rc<Client>> = engine
+        .clients
+        .iter()
+        .filter(|client| victims.include(client, &session.client, now))
+        .cloned()
+        .collect();
+    for client in &killed {
+        if client.id == session.client.id {
+            // It is still to get the reply.
+            session.closing = true;
+        } else {
+            client.kill();
+            engine.clients.remove(client.id);
+        }
+    }
+    match (args.len(), killed.len()) {
+        (3, 0) => Reply::err("ERR No such client"),
+        (3, _) => Reply::Ok,
+        (_, count) => Reply::Int(count as i64),
+    }
+}

@@ -1,0 +1,294 @@
+//! COMMAND: the table of commands, told to clients.
+
+use super::{SYNTAX, help as help_lines, is_word};
+use crate::base::glob;
+use crate::exec::table::{self, Begin, Command, Find, Found, KeySpec, access, acl, flag, names};
+use crate::exec::{Engine, Session};
+use crate::resp::{Args, Reply};
+
+const HELP: &[&str] = &[
+    "(no subcommand)",
+    "    Return details about all Redis commands.",
+    "COUNT",
+    "    Return the total number of commands in this Redis server.",
+    "LIST",
+    "    Return a list of all commands in this Redis server.",
+    "INFO [<command-name> ...]",
+    "    Return details about multiple Redis commands.",
+    "    If no command names are given, documentation details for all",
+    "    commands are returned.",
+    "DOCS [<command-name> ...]",
+    "    Return documentation details about multiple Redis commands.",
+    "    If no command names are given, documentation details for all",
+    "    commands are returned.",
+    "GETKEYS <full-command>",
+    "    Return the keys from a full Redis command.",
+    "GETKEYSANDFLAGS <full-command>",
+    "    Return the keys and the access flags from a full Redis command.",
+];
+
+pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    help_lines("COMMAND", HELP)
+}
+
+pub fn count(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    Reply::Int(table::COMMANDS.len() as i64)
+}
+
+/// COMMAND alone.
+pub fn all(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    Reply::Array(table::all().map(|found| info_of(found.command, "")).collect())
+}
+
+pub fn info(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    if args.len() == 2 {
+        return all(engine, session, args);
+    }
+    let one = |name| Named::find(name).map_or(Reply::NullArray, |named| info_of(named.row, named.container));
+    Reply::Array(args.skip(2).iter().map(one).collect())
+}
+
+pub fn docs(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    if args.len() == 2 {
+        return Reply::Map(table::all().map(|found| docs_of(found.command, None)).collect());
+    }
+    let named = args.skip(2).iter().filter_map(Named::find);
+    Reply::Map(named.map(|named| docs_of(named.row, named.of)).collect())
+}
+
+/// A command by its full name, "config|get".
+struct Named {
+    row: &'static Command,
+    /// The name of its container, if it is a subcommand, and the container itself.
+    container: &'static str,
+    of: Option<&'static Command>,
+}
+
+impl Named {
+    fn find(name: &[u8]) -> Option<Named> {
+        let mut words = name.splitn(2, |byte| *byte == b'|');
+        let first = table::find(words.next()?)?;
+        match words.next() {
+            None => Some(Named {
+                row: first.command,
+                container: "",
+                of: None,
+            }),
+            Some(sub) => Some(Named {
+                row: first.sub(sub)?.command,
+                container: first.command.name,
+                of: Some(first.command),
+            }),
+        }
+    }
+}
+
+fn full_name(container: &str, row: &Command) -> String {
+    match container {
+        "" => row.name.to_owned(),
+        container => format!("{container}|{}", row.name),
+    }
+}
+
+fn info_of(row: &'static Command, container: &'static str) -> Reply {
+    let statuses = |set, of: &'static [&'static str]| names(set, of).map(Reply::simple).collect();
+    let categories = names(row.categories(), &acl::NAMES);
+    let (first, last, step) = row.legacy_range();
+    let subcommands = row.subcommands();
+    Reply::Array(vec![
+        Reply::bulk(full_name(container, row)),
+        Reply::Int(i64::from(row.arity)),
+        Reply::Set(statuses(row.flags, &flag::NAMES)),
+        Reply::Int(i64::from(first)),
+        Reply::Int(i64::from(last)),
+        Reply::Int(i64::from(step)),
+        Reply::Set(categories.map(|name| Reply::simple(format!("@{name}"))).collect()),
+        Reply::Set(row.tips.iter().map(|tip| Reply::bulk(*tip)).collect()),
+        Reply::Set(row.keys.iter().map(key_spec).collect()),
+        if subcommands.is_empty() {
+            Reply::Set(Vec::new())
+        } else {
+            Reply::Array(subcommands.iter().map(|sub| info_of(sub, row.name)).collect())
+        },
+    ])
+}
+
+fn map<const N: usize>(fields: [(&'static str, Reply); N]) -> Reply {
+    let fields = fields.into_iter();
+    Reply::Map(fields.map(|(name, value)| (Reply::bulk(name), value)).collect())
+}
+
+fn key_spec(spec: &KeySpec) -> Reply {
+    let int = |n: i32| Reply::Int(i64::from(n));
+    let (begin, begin_spec) = match spec.begin {
+        Begin::Index(index) => ("index", map([("index", int(index))])),
+        Begin::Keyword { word, from } => (
+            "keyword",
+            map([("keyword", Reply::bulk(word)), ("startfrom", int(from))]),
+        ),
+    };
+    let (find, find_spec) = match spec.find {
+        Find::Range { last, step, limit } => (
+            "range",
+            map([
+                ("lastkey", int(last)),
+                ("keystep", int(step)),
+                ("limit", int(limit)),
+            ]),
+        ),
+        Find::KeyNumber { number, first, step } => (
+            "keynum",
+            map([
+                ("keynumidx", int(number)),
+                ("firstkey", int(first)),
+                ("keystep", int(step)),
+            ]),
+        ),
+    };
+    let flags = names(spec.access, &access::NAMES).map(Reply::simple).collect();
+    let mut fields = Vec::with_capacity(4);
+    if !spec.notes.is_empty() {
+        fields.push((Reply::bulk("notes"), Reply::bulk(spec.notes)));
+    }
+    fields.push((Reply::bulk("flags"), Reply::Set(flags)));
+    for (name, kind, spec) in [
+        ("begin_search", begin, begin_spec),
+        ("find_keys", find, find_spec),
+    ] {
+        fields.push((
+            Reply::bulk(name),
+            map([("type", Reply::bulk(kind)), ("spec", spec)]),
+        ));
+    }
+    Reply::Map(fields)
+}
+
+fn docs_of(row: &'static Command, container: Option<&'static Command>) -> (Reply, Reply) {
+    let docs = &row.docs;
+    let group = container.unwrap_or(row).docs.group;
+    let mut fields = vec![
+        ("summary", Reply::bulk(docs.summary)),
+        ("since", Reply::bulk(docs.since)),
+        ("group", Reply::bulk(group)),
+    ];
+    if !docs.complexity.is_empty() {
+        fields.push(("complexity", Reply::bulk(docs.complexity)));
+    }
+    if let Some((since, instead)) = docs.deprecated {
+        fields.push(("doc_flags", Reply::Set(vec![Reply::simple("deprecated")])));
+        fields.push(("deprecated_since", Reply::bulk(since)));
+        fields.push(("replaced_by", Reply::bulk(instead)));
+    }
+    if !docs.history.is_empty() {
+        let change = |(version, what): &(&'static str, &'static str)| {
+            Reply::Array(vec![Reply::bulk(*version), Reply::bulk(*what)])
+        };
+        fields.push(("history", Reply::Set(docs.history.iter().map(change).collect())));
+    }
+    let subcommands = row.subcommands();
+    if !subcommands.is_empty() {
+        let subcommands = subcommands.iter().map(|sub| docs_of(sub, Some(row)));
+        fields.push(("subcommands", Reply::Map(subcommands.collect())));
+    }
+    let fields = fields.into_iter().map(|(name, value)| (Reply::bulk(name), value));
+    let name = full_name(container.map_or("", |container| container.name), row);
+    (Reply::bulk(name), Reply::Map(fields.collect()))
+}
+
+/// Which commands COMMAND LIST lists.
+enum Filter<'a> {
+    /// There are no modules, so none has a command.
+    Module,
+    Category(Option<u32>),
+    Pattern(&'a [u8]),
+}
+
+impl<'a> Filter<'a> {
+    fn parse(kind: &[u8], value: &'a [u8]) -> Option<Filter<'a>> {
+        if is_word(kind, "module") {
+            Some(Filter::Module)
+        } else if is_word(kind, "aclcat") {
+            let bit = acl::NAMES.iter().position(|name| is_word(value, name));
+            Some(Filter::Category(bit.map(|bit| 1 << bit)))
+        } else if is_word(kind, "pattern") {
+            Some(Filter::Pattern(value))
+        } else {
+            None
+        }
+    }
+
+    fn admits(&self, name: &str, row: &Command) -> bool {
+        match self {
+            Filter::Module => false,
+            Filter::Category(bit) => bit.is_some_and(|bit| row.categories() & bit != 0),
+            Filter::Pattern(pattern) => glob::matches(pattern, name.as_bytes(), true),
+        }
+    }
+}
+
+pub fn list(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    let filter = match (args.get(2), args.get(3), args.get(4)) {
+        (None, ..) => None,
+        (Some(option), Some(kind), Some(value)) if is_word(option, "filterby") && args.len() == 5 => {
+            match Filter::parse(kind, value) {
+                Some(filter) => Some(filter),
+                None => return Reply::err(SYNTAX),
+            }
+        }
+        _ => return Reply::err(SYNTAX),
+    };
+    let mut listed = Vec::new();
+    for Found { command, .. } in table::all() {
+        let Some(filter) = &filter else {
+            listed.push(Reply::bulk(command.name));
+            continue;
+        };
+        // Only a filtered list has subcommands, as in Redis.
+        let subcommands = command.subcommands().iter().map(|sub| (command.name, sub));
+        for (container, row) in std::iter::once(("", command)).chain(subcommands) {
+            let name = full_name(container, row);
+            if filter.admits(&name, row) {
+                listed.push(Reply::bulk(name));
+            }
+        }
+    }
+    Reply::Set(listed)
+}
+
+pub fn getkeys(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    let key = |(at, _)| Reply::bulk(args.skip(2)[at].to_vec());
+    match key_uses(args.skip(2)) {
+        Ok(uses) => Reply::Array(uses.into_iter().map(key).collect()),
+        Err(error) => Reply::err(error),
+    }
+}
+
+pub fn getkeysandflags(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    let key_and_flags = |(at, set): (usize, u32)| {
+        let flags = names(set, &access::NAMES).map(Reply::simple).collect();
+        Reply::Array(vec![Reply::bulk(args.skip(2)[at].to_vec()), Reply::Set(flags)])
+    };
+    match key_uses(args.skip(2)) {
+        Ok(uses) => Reply::Array(uses.into_iter().map(key_and_flags).collect()),
+        Err(error) => Reply::err(error),
+    }
+}
+
+fn key_uses(request: Args) -> Result<Vec<(usize, u32)>, &'static str> {
+    const INVALID: &str = "ERR Invalid command specified";
+    let first = request.get(0).and_then(table::find).ok_or(INVALID)?;
+    let sub = request.get(1).and_then(|name| first.sub(name));
+    let row = match first.command.subcommands() {
+        [] => first.command,
+        _ => sub.ok_or(INVALID)?.command,
+    };
+    if row.keys.is_empty() {
+        return Err("ERR The command has no key arguments");
+    }
+    if !row.accepts(request.len()) {
+        return Err("ERR Invalid number of arguments specified for command");
+    }
+    row.key_uses(request)
+        .filter(|uses| !uses.is_empty())
+        .ok_or("ERR Invalid arguments specified for command")
+}

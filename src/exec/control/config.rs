@@ -1,0 +1,72 @@
+//! CONFIG: the options while the server runs.
+
+use super::help as help_lines;
+use crate::exec::{Engine, Session, durability};
+use crate::resp::{Args, Reply};
+
+const HELP: &[&str] = &[
+    "GET <pattern>",
+    "    Return parameters matching the glob-like <pattern> and their values.",
+    "SET <directive> <value>",
+    "    Set the configuration <directive> to <value>.",
+    "RESETSTAT",
+    "    Reset statistics reported by the INFO command.",
+    "REWRITE",
+    "    Rewrite the configuration file.",
+];
+
+pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    help_lines("CONFIG", HELP)
+}
+
+pub fn get(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    let patterns: Vec<&[u8]> = args.skip(2).iter().collect();
+    let options = engine.config.get(&patterns).into_iter();
+    Reply::Map(
+        options
+            .map(|(name, value)| (Reply::bulk(name), Reply::bulk(value)))
+            .collect(),
+    )
+}
+
+pub fn set(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    if !args.len().is_multiple_of(2) {
+        return Reply::err("ERR wrong number of arguments for 'config|set' command");
+    }
+    let words: Vec<&[u8]> = args.skip(2).iter().collect();
+    let (pairs, _) = words.as_chunks::<2>();
+    let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
+    match engine.config.set_many(&pairs, session.client.is_local()) {
+        Ok(changed) => {
+            for option in changed {
+                put_into_effect(engine, option);
+            }
+            Reply::Ok
+        }
+        Err(error) => Reply::err(format!("ERR {error}")),
+    }
+}
+
+/// Applies what an option's new value changes elsewhere. Options that are read where they are used need nothing here.
+fn put_into_effect(engine: &mut Engine, option: &str) {
+    match option {
+        "appendfsync" => engine.store.set_durability(durability(engine.config.appendfsync)),
+        "maxmemory" => engine.apply_memory_budget(),
+        "proto-max-bulk-len" => engine.limits.max_string = engine.config.proto_max_bulk_len,
+        "slowlog-max-len" => engine.slowlog.trim(&engine.config),
+        _ => {}
+    }
+}
+
+pub fn resetstat(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    engine.stats = Default::default();
+    engine.store.reset_totals();
+    Reply::Ok
+}
+
+pub fn rewrite(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    match engine.config.rewrite() {
+        Ok(()) => Reply::Ok,
+        Err(error) => Reply::err(format!("ERR {error}")),
+    }
+}

@@ -1,0 +1,139 @@
+//! DEBUG: helpers for tests. `enable-debug-command` says who may use them.
+
+use std::thread;
+use std::time::Duration;
+
+use super::{NOT_AN_INTEGER, help as help_lines, random_id};
+use crate::base::glob;
+use crate::base::num::{parse_f64, parse_i64};
+use crate::exec::{Engine, Session};
+use crate::resp::{Args, Reply};
+
+const HELP: &[&str] = &[
+    "CHANGE-REPL-ID",
+    "    Change the replication IDs of the instance.",
+    "DROP-HOT",
+    "    Evict everything that is on disk from memory: each next read is a fault.",
+    "ERROR <string>",
+    "    Return a Redis protocol error with <string> as message.",
+    "LOADAOF",
+    "    As RELOAD.",
+    "LOG <message>",
+    "    Write <message> to the server log.",
+    "OBJECT <key>",
+    "    Show low level info about `key` and associated value.",
+    "PROTOCOL <type>",
+    "    Reply with a test value of the specified type. <type> can be: string,",
+    "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
+    "    true, false.",
+    "QUICKLIST-PACKED-THRESHOLD <size>",
+    "    Accepted and ignored: there are no quicklists.",
+    "RELOAD [option ...]",
+    "    Wait until everything is committed, and forget what memory holds of it.",
+    "SET-ACTIVE-EXPIRE <0|1>",
+    "    Setting it to 0 disables expiring keys in background when they are not",
+    "    accessed. Setting it to 1 reenables back the default.",
+    "SLEEP <seconds>",
+    "    Stop the server for <seconds>. Decimals allowed.",
+    "STRINGMATCH-LEN <pattern> <string>",
+    "    Whether the glob-like <pattern> matches <string>.",
+];
+
+const WRONG_TYPE_NAME: &str = "ERR Wrong protocol type name. Please use one of the following: \
+    string|integer|double|null|array|set|map|attrib|push|verbatim|true|false";
+
+/// A longer sleep is a mistake.
+const MAX_SLEEP: f64 = 3600.0;
+
+pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    help_lines("DEBUG", HELP)
+}
+
+/// Stops the executor itself: that is what this is for.
+pub fn sleep(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    // As atof in Redis: what is no number is 0.
+    let seconds = parse_f64(&args[2]).unwrap_or(0.0).clamp(0.0, MAX_SLEEP);
+    thread::sleep(Duration::from_secs_f64(seconds));
+    Reply::Ok
+}
+
+pub fn set_active_expire(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    match parse_i64(&args[2]) {
+        Some(switch) => {
+            engine.active_expire = switch != 0;
+            Reply::Ok
+        }
+        None => Reply::err(NOT_AN_INTEGER),
+    }
+}
+
+pub fn drop_hot(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    engine.store.drop_hot();
+    Reply::Ok
+}
+
+/// What a reload means where the disk is the truth: everything is read from there again.
+pub fn reload(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    engine.store.drop_hot();
+    Reply::Ok
+}
+
+pub fn change_repl_id(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    engine.identity.replication_id = random_id();
+    Reply::Ok
+}
+
+pub fn error(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    Reply::err(String::from_utf8_lossy(&args[2]).into_owned())
+}
+
+pub fn log(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    eprintln!("redkeep: DEBUG LOG: {}", String::from_utf8_lossy(&args[2]));
+    Reply::Ok
+}
+
+pub fn jmap(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    Reply::err("ERR JMAP is not available: this is no Java virtual machine")
+}
+
+/// There are no quicklists.
+pub fn quicklist_packed_threshold(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    Reply::Ok
+}
+
+pub fn stringmatch_len(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    Reply::Int(i64::from(glob::matches(&args[2], &args[3], false)))
+}
+
+/// One reply of each type, for the tests of clients.
+pub fn protocol(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    let numbers = || (0..3).map(Reply::Int);
+    match args[2].to_ascii_lowercase().as_slice() {
+        b"string" => Reply::bulk("Hello World"),
+        b"integer" => Reply::Int(12345),
+        b"double" => Reply::Double(3.141),
+        b"null" => Reply::Null,
+        b"array" => Reply::Array(numbers().collect()),
+        b"set" => Reply::Set(numbers().collect()),
+        b"map" => Reply::Map(
+            numbers()
+                .map(|n| (n.clone(), Reply::Bool(n == Reply::Int(1))))
+                .collect(),
+        ),
+        b"attrib" => {
+            let popularity = Reply::Array(vec![Reply::bulk("key:123"), Reply::Int(90)]);
+            let attributes = vec![(Reply::bulk("key-popularity"), popularity)];
+            let reply = Reply::bulk("Some real reply following the attribute");
+            Reply::Attribute(attributes, Box::new(reply))
+        }
+        b"push" => {
+            let message = [Reply::bulk("server-cpu-usage"), Reply::Int(42)];
+            Reply::Push(message.into())
+        }
+        b"verbatim" => Reply::Verbatim(*b"txt", "This is a verbatim\nstring".into()),
+        b"true" => Reply::Bool(true),
+        b"false" => Reply::Bool(false),
+        b"bignum" => Reply::BigNumber("1234567999999999999999999999999999999".to_owned()),
+        _ => Reply::err(WRONG_TYPE_NAME),
+    }
+}

@@ -1,0 +1,50 @@
+//! FUNCTION, as far as it goes without any function.
+
+use super::{help as help_lines, is_word, shown};
+use crate::exec::{Engine, Session};
+use crate::resp::{Args, Reply};
+
+const HELP: &[&str] = &[
+    "LIST [LIBRARYNAME PATTERN] [WITHCODE]",
+    "    Return general information on all the libraries.",
+    "STATS",
+    "    Return information about the current function running.",
+    "FLUSH [ASYNC|SYNC]",
+    "    Delete all the libraries.",
+];
+
+pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    help_lines("FUNCTION", HELP)
+}
+
+pub fn flush(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    match (args.get(2), args.len()) {
+        (None, _) => Reply::Ok,
+        (Some(mode), 3) if is_word(mode, "async") || is_word(mode, "sync") => Reply::Ok,
+        _ => Reply::err("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"),
+    }
+}
+
+pub fn list(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    let mut at = 2;
+    while let Some(option) = args.get(at) {
+        if is_word(option, "withcode") {
+            at += 1;
+        } else if is_word(option, "libraryname") {
+            if args.get(at + 1).is_none() {
+                return Reply::err("ERR library name argument was not given");
+            }
+            at += 2;
+        } else {
+            return Reply::err(format!("ERR Unknown argument {}", shown(option)));
+        }
+    }
+    Reply::Array(Vec::new())
+}
+
+pub fn stats(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    Reply::Map(vec![
+        (Reply::bulk("running_script"), Reply::Null),
+        (Reply::bulk("engines"), Reply::Map(Vec::new())),
+    ])
+}

@@ -1,0 +1,66 @@
+//! SAVE and its like. Everything that was acknowledged is on disk already, so these only say so, or sync the log.
+
+use super::{SYNTAX, Shutdown, is_word};
+use crate::exec::{Engine, Session};
+use crate::resp::{Args, Reply};
+
+/// Replies when everything before it is on stable storage, whatever `appendfsync` says.
+pub fn save(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
+    session.reply_epoch = begin_save(engine);
+    Reply::Ok
+}
+
+pub fn bgsave(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    match (args.get(1), args.len()) {
+        (None, _) => {}
+        (Some(option), 2) if is_word(option, "schedule") => {}
+        _ => return Reply::err(SYNTAX),
+    }
+    begin_save(engine);
+    Reply::simple("Background saving started")
+}
+
+/// There is no append-only file to rewrite: the store compacts itself.
+pub fn bgrewriteaof(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    Reply::simple("Background append only file rewriting started")
+}
+
+pub fn lastsave(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    Reply::Int(i64::try_from(engine.saves.at).unwrap_or(i64::MAX))
+}
+
+/// Returns the epoch that is settled when the log is synced.
+fn begin_save(engine: &mut Engine) -> u64 {
+    engine.saves.at = engine.clock.now_ms() / 1000;
+    engine.saves.changed = engine.store.changed();
+    engine.saves.count += 1;
+    engine.store.sync_all()
+}
+
+/// NOW and FORCE are about replicas and about failing snapshots: there are neither. What is acknowledged is kept with
+/// NOSAVE as well.
+pub fn shutdown(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    let (mut save, mut nosave, mut abort) = (false, false, false);
+    for option in args.skip(1).iter() {
+        match option.to_ascii_lowercase().as_slice() {
+            b"save" => save = true,
+            b"nosave" => nosave = true,
+            b"abort" => abort = true,
+            b"now" | b"force" => {}
+            _ => return Reply::err(SYNTAX),
+        }
+    }
+    if (abort && args.len() > 2) || (save && nosave) {
+        return Reply::err(SYNTAX);
+    }
+    if abort {
+        // Asking to end and ending are one step here.
+        return Reply::err("ERR No shutdown in progress.");
+    }
+    engine.shutdown = Some(Shutdown { save: !nosave });
+    if let Some(waker) = engine.shutdown_waker.take() {
+        waker.wake();
+    }
+    session.closing = true;
+    Reply::Nothing
+}

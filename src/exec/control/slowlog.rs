@@ -1,0 +1,62 @@
+//! SLOWLOG: the requests that took long.
+
+use super::{NOT_AN_INTEGER, help as help_lines};
+use crate::base::num::parse_i64;
+use crate::exec::slowlog::Entry;
+use crate::exec::{Engine, Session};
+use crate::resp::{Args, Reply};
+
+const HELP: &[&str] = &[
+    "GET [<count>]",
+    "    Return top <count> entries from the slowlog (default: 10, -1 mean all).",
+    "    Entries are made of:",
+    "    id, timestamp, time in microseconds, arguments array, client IP and port,",
+    "    client name",
+    "LEN",
+    "    Return the length of the slowlog.",
+    "RESET",
+    "    Reset the slowlog.",
+];
+
+const DEFAULT_COUNT: usize = 10;
+
+pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    help_lines("SLOWLOG", HELP)
+}
+
+pub fn get(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    let count = match args.get(2) {
+        None => DEFAULT_COUNT,
+        Some(_) if args.len() > 3 => {
+            return Reply::err("ERR wrong number of arguments for 'slowlog|get' command");
+        }
+        Some(count) => match parse_i64(count) {
+            Some(-1) => usize::MAX,
+            Some(count @ 0..) => usize::try_from(count).unwrap_or(usize::MAX),
+            Some(_) => return Reply::err("ERR count should be greater than or equal to -1"),
+            None => return Reply::err(NOT_AN_INTEGER),
+        },
+    };
+    Reply::Array(engine.slowlog.entries().take(count).map(shown).collect())
+}
+
+fn shown(entry: &Entry) -> Reply {
+    let int = |number: u64| Reply::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    Reply::Array(vec![
+        int(entry.id),
+        int(entry.time),
+        int(entry.microseconds),
+        Reply::Array(entry.args.iter().map(|arg| Reply::bulk(arg.clone())).collect()),
+        Reply::bulk(entry.address.clone()),
+        Reply::bulk(entry.client_name.clone()),
+    ])
+}
+
+pub fn len(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    Reply::Int(engine.slowlog.len() as i64)
+}
+
+pub fn reset(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    engine.slowlog.clear();
+    Reply::Ok
+}

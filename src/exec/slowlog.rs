@@ -1,0 +1,166 @@
+//! The slow log: the last requests that kept the executor for long, newest first.
+
+use std::collections::VecDeque;
+
+use super::Client;
+use super::table::{Command, flag};
+use crate::base::num::parse_i64;
+use crate::config::Config;
+use crate::resp::Args;
+
+/// Arguments that an entry keeps, and bytes of each.
+const MAX_ARGUMENTS: usize = 32;
+const MAX_ARGUMENT: usize = 128;
+
+const REDACTED: &[u8] = b"(redacted)";
+
+pub struct Entry {
+    pub id: u64,
+    /// Unix time in seconds.
+    pub time: u64,
+    pub microseconds: u64,
+    pub args: Vec<Vec<u8>>,
+    pub address: String,
+    pub client_name: Vec<u8>,
+}
+
+#[derive(Default)]
+pub struct SlowLog {
+    entries: VecDeque<Entry>,
+    next_id: u64,
+}
+
+impl SlowLog {
+    /// Logs a request if it was slow, as the configuration says.
+    pub fn note(
+        &mut self,
+        config: &Config,
+        client: &Client,
+        command: &Command,
+        args: Args,
+        nanoseconds: u64,
+        now_ms: u64,
+    ) {
+        let microseconds = nanoseconds / 1000;
+        let Ok(threshold) = u64::try_from(config.slowlog_log_slower_than) else {
+            return;
+        };
+        if microseconds < threshold || command.has(flag::SKIP_SLOWLOG) {
+            return;
+        }
+        self.entries.push_front(Entry {
+            id: self.next_id,
+            time: now_ms / 1000,
+            microseconds,
+            args: shown_arguments(args),
+            address: client.address.clone(),
+            client_name: client.name.borrow().clone(),
+        });
+        self.next_id += 1;
+        self.trim(config);
+    }
+
+    /// Keeps as many entries as the configuration says.
+    pub fn trim(&mut self, config: &Config) {
+        let kept = usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX);
+        self.entries.truncate(kept);
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+}
+
+/// The arguments without what is too many, too long or secret.
+fn shown_arguments(args: Args) -> Vec<Vec<u8>> {
+    let kept = if args.len() > MAX_ARGUMENTS {
+        MAX_ARGUMENTS - 1
+    } else {
+        args.len()
+    };
+    let mut shown: Vec<Vec<u8>> = (0..kept)
+        .map(|i| {
+            if is_secret(args, i) {
+                REDACTED.to_vec()
+            } else {
+                shortened(&args[i])
+            }
+        })
+        .collect();
+    if kept < args.len() {
+        shown.push(format!("... ({} more arguments)", args.len() - kept).into_bytes());
+    }
+    shown
+}
+
+fn shortened(arg: &[u8]) -> Vec<u8> {
+    // Integers are shown whole, as Redis does: they are short.
+    if arg.len() <= MAX_ARGUMENT || parse_i64(arg).is_some() {
+        return arg.to_vec();
+    }
+    let rest = arg.len() - MAX_ARGUMENT;
+    [
+        &arg[..MAX_ARGUMENT],
+        format!("... ({rest} more bytes)").as_bytes(),
+    ]
+    .concat()
+}
+
+/// Whether argument `i` is a password, or goes with one.
+fn is_secret(args: Args, i: usize) -> bool {
+    let is = |at: usize, word: &str| {
+        args.get(at)
+            .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    if is(0, "auth") {
+        return i > 0;
+    }
+    if is(0, "hello") {
+        return i > 2 && (is(i - 1, "auth") || is(i - 2, "auth"));
+    }
+    is(0, "config") && is(1, "set") && i > 2 && i % 2 == 1 && Config::is_sensitive(&args[i - 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::OwnedArgs;
+
+    fn shown(words: &[&str]) -> Vec<String> {
+        let args = OwnedArgs::new(words).unwrap();
+        shown_arguments(args.as_args())
+            .into_iter()
+            .map(|arg| String::from_utf8(arg).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn passwords_are_not_logged() {
+        assert_eq!(shown(&["AUTH", "u", "p"]), ["AUTH", "(redacted)", "(redacted)"]);
+        let hello = ["HELLO", "3", "AUTH", "u", "p", "SETNAME", "n"];
+        let logged = ["HELLO", "3", "AUTH", "(redacted)", "(redacted)", "SETNAME", "n"];
+        assert_eq!(shown(&hello), logged);
+        let config = ["CONFIG", "SET", "hz", "10", "requirepass", "p"];
+        assert_eq!(shown(&config)[3..], ["10", "requirepass", "(redacted)"]);
+    }
+
+    #[test]
+    fn long_requests_are_cut() {
+        let many = vec!["x"; 40];
+        assert_eq!(shown(&many).len(), MAX_ARGUMENTS);
+        assert_eq!(shown(&many)[31], "... (9 more arguments)");
+        let long = "a".repeat(129);
+        assert_eq!(
+            shown(&["SET", "k", &long])[2],
+            format!("{}... (1 more bytes)", "a".repeat(128))
+        );
+    }
+}

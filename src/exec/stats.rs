@@ -1,0 +1,180 @@
+//! What the executor counts, since the start or since CONFIG RESETSTAT.
+
+use std::collections::BTreeMap;
+
+use super::table;
+
+/// Counters of one row of the command table.
+#[derive(Clone, Copy, Default)]
+pub struct RowStats {
+    pub calls: u64,
+    pub nanoseconds: u64,
+    /// Refused before they ran: wrong number of arguments, not authenticated.
+    pub rejected: u64,
+    /// Ran, and answered with an error.
+    pub failed: u64,
+}
+
+/// Different error codes that are counted one by one: more than the code base has, so a bound only.
+const MAX_ERROR_CODES: usize = 128;
+
+pub struct Stats {
+    /// Requests that ran. One that was stopped by a fault and ran again counts once.
+    pub commands: u64,
+    pub connections: u64,
+    pub rejected_connections: u64,
+    pub faults: u64,
+    pub views: u64,
+    pub reads: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub errors: u64,
+    pub peak_memory: u64,
+    rows: Vec<RowStats>,
+    /// By the first word of the error: "ERR", "WRONGTYPE".
+    error_codes: BTreeMap<String, u64>,
+    commands_rate: Rate,
+    in_rate: Rate,
+    out_rate: Rate,
+}
+
+impl Default for Stats {
+    fn default() -> Stats {
+        Stats {
+            commands: 0,
+            connections: 0,
+            rejected_connections: 0,
+            faults: 0,
+            views: 0,
+            reads: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            errors: 0,
+            peak_memory: 0,
+            rows: vec![RowStats::default(); table::count_rows()],
+            error_codes: BTreeMap::new(),
+            commands_rate: Rate::default(),
+            in_rate: Rate::default(),
+            out_rate: Rate::default(),
+        }
+    }
+}
+
+/// What went on in the last moments, a second each.
+pub struct Rates {
+    pub commands: f64,
+    pub bytes_in: f64,
+    pub bytes_out: f64,
+}
+
+impl Stats {
+    /// A request of this row is through, after so many nanoseconds of the executor's time.
+    pub fn ran(&mut self, row: usize, nanoseconds: u64, failed: bool) {
+        self.commands += 1;
+        let row = &mut self.rows[row];
+        row.calls += 1;
+        row.nanoseconds += nanoseconds;
+        row.failed += u64::from(failed);
+    }
+
+    pub fn rejected(&mut self, row: usize) {
+        self.rows[row].rejected += 1;
+    }
+
+    /// An error is about to be sent.
+    pub fn error(&mut self, text: &str) {
+        self.errors += 1;
+        let code = text.split(' ').next().unwrap_or_default();
+        if let Some(count) = self.error_codes.get_mut(code) {
+            *count += 1;
+        } else if self.error_codes.len() < MAX_ERROR_CODES {
+            self.error_codes.insert(code.to_owned(), 1);
+        }
+    }
+
+    pub fn row(&self, number: usize) -> RowStats {
+        self.rows[number]
+    }
+
+    pub fn error_codes(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.error_codes
+            .iter()
+            .map(|(code, count)| (code.as_str(), *count))
+    }
+
+    pub fn note_memory(&mut self, allocated: u64) {
+        self.peak_memory = self.peak_memory.max(allocated);
+    }
+
+    /// Takes samples for [`Stats::rates`]; called several times a second.
+    pub fn sample(&mut self, now_ms: u64) {
+        self.commands_rate.sample(now_ms, self.commands);
+        self.in_rate.sample(now_ms, self.bytes_in);
+        self.out_rate.sample(now_ms, self.bytes_out);
+    }
+
+    pub fn rates(&self) -> Rates {
+        Rates {
+            commands: self.commands_rate.per_second(),
+            bytes_in: self.in_rate.per_second(),
+            bytes_out: self.out_rate.per_second(),
+        }
+    }
+}
+
+const SAMPLES: usize = 16;
+/// Between two samples, as in Redis.
+const SAMPLE_MS: u64 = 100;
+
+/// How fast a counter grows: the mean of the last samples.
+#[derive(Default)]
+struct Rate {
+    last_ms: u64,
+    last_count: u64,
+    samples: [f64; SAMPLES],
+    next: usize,
+}
+
+impl Rate {
+    fn sample(&mut self, now_ms: u64, count: u64) {
+        let elapsed = now_ms.saturating_sub(self.last_ms);
+        if elapsed < SAMPLE_MS {
+            return;
+        }
+        if self.last_ms != 0 {
+            let grown = count.saturating_sub(self.last_count);
+            self.samples[self.next] = grown as f64 * 1000.0 / elapsed as f64;
+            self.next = (self.next + 1) % SAMPLES;
+        }
+        (self.last_ms, self.last_count) = (now_ms, count);
+    }
+
+    fn per_second(&self) -> f64 {
+        self.samples.iter().sum::<f64>() / SAMPLES as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_counted_by_their_code() {
+        let mut stats = Stats::default();
+        stats.error("ERR one");
+        stats.error("ERR two");
+        stats.error("WRONGTYPE three");
+        let codes: Vec<_> = stats.error_codes().collect();
+        assert_eq!(codes, [("ERR", 2), ("WRONGTYPE", 1)]);
+        assert_eq!(stats.errors, 3);
+    }
+
+    #[test]
+    fn a_steady_rate_is_found() {
+        let mut rate = Rate::default();
+        for tick in 1..=40 {
+            rate.sample(1000 + 100 * tick, 7 * tick);
+        }
+        assert!((rate.per_second() - 70.0).abs() < 1e-9);
+    }
+}

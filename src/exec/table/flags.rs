@@ -1,0 +1,145 @@
+//! The sets of bits in a row, and how COMMAND INFO spells them.
+
+/// The names of the bits in `set`, in the order of the bits.
+pub fn names(set: u32, names: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
+    let is_set = move |(bit, _): &(usize, &&str)| set >> bit & 1 == 1;
+    names.iter().enumerate().filter(is_set).map(|(_, name)| *name)
+}
+
+/// Flags of a command, with Redis's meanings; their order is that of [`flag::NAMES`].
+pub mod flag {
+    pub const WRITE: u32 = 1;
+    pub const READONLY: u32 = 1 << 1;
+    pub const DENYOOM: u32 = 1 << 2;
+    pub const ADMIN: u32 = 1 << 3;
+    pub const PUBSUB: u32 = 1 << 4;
+    pub const NOSCRIPT: u32 = 1 << 5;
+    pub const BLOCKING: u32 = 1 << 6;
+    pub const LOADING: u32 = 1 << 7;
+    pub const STALE: u32 = 1 << 8;
+    pub const SKIP_MONITOR: u32 = 1 << 9;
+    pub const SKIP_SLOWLOG: u32 = 1 << 10;
+    pub const ASKING: u32 = 1 << 11;
+    pub const FAST: u32 = 1 << 12;
+    pub const NO_AUTH: u32 = 1 << 13;
+    pub const MAY_REPLICATE: u32 = 1 << 14;
+    pub const NO_ASYNC_LOADING: u32 = 1 << 15;
+    pub const NO_MULTI: u32 = 1 << 16;
+    pub const MOVABLEKEYS: u32 = 1 << 17;
+    pub const ALLOW_BUSY: u32 = 1 << 18;
+    pub const NO_MANDATORY_KEYS: u32 = 1 << 19;
+    /// Refused unless the configuration allows it. Has no name: COMMAND INFO does not show it.
+    pub const PROTECTED: u32 = 1 << 20;
+
+    /// The name of bit `i`, as COMMAND INFO spells it.
+    pub const NAMES: [&str; 20] = [
+        "write",
+        "readonly",
+        "denyoom",
+        "admin",
+        "pubsub",
+        "noscript",
+        "blocking",
+        "loading",
+        "stale",
+        "skip_monitor",
+        "skip_slowlog",
+        "asking",
+        "fast",
+        "no_auth",
+        "may_replicate",
+        "no_async_loading",
+        "no_multi",
+        "movablekeys",
+        "allow_busy",
+        "no_mandatory_keys",
+    ];
+}
+
+/// ACL categories; their order is that of [`acl::NAMES`].
+pub mod acl {
+    pub const KEYSPACE: u32 = 1;
+    pub const READ: u32 = 1 << 1;
+    pub const WRITE: u32 = 1 << 2;
+    pub const SET: u32 = 1 << 3;
+    pub const SORTEDSET: u32 = 1 << 4;
+    pub const LIST: u32 = 1 << 5;
+    pub const HASH: u32 = 1 << 6;
+    pub const STRING: u32 = 1 << 7;
+    pub const BITMAP: u32 = 1 << 8;
+    pub const HYPERLOGLOG: u32 = 1 << 9;
+    pub const GEO: u32 = 1 << 10;
+    pub const STREAM: u32 = 1 << 11;
+    pub const PUBSUB: u32 = 1 << 12;
+    pub const ADMIN: u32 = 1 << 13;
+    pub const FAST: u32 = 1 << 14;
+    pub const SLOW: u32 = 1 << 15;
+    pub const BLOCKING: u32 = 1 << 16;
+    pub const DANGEROUS: u32 = 1 << 17;
+    pub const CONNECTION: u32 = 1 << 18;
+    pub const TRANSACTION: u32 = 1 << 19;
+    pub const SCRIPTING: u32 = 1 << 20;
+
+    pub const NAMES: [&str; 21] = [
+        "keyspace",
+        "read",
+        "write",
+        "set",
+        "sortedset",
+        "list",
+        "hash",
+        "string",
+        "bitmap",
+        "hyperloglog",
+        "geo",
+        "stream",
+        "pubsub",
+        "admin",
+        "fast",
+        "slow",
+        "blocking",
+        "dangerous",
+        "connection",
+        "transaction",
+        "scripting",
+    ];
+}
+
+/// What a command does to keys; their order is that of [`access::NAMES`].
+pub mod access {
+    /// Reads the value, or what is about it.
+    pub const RO: u32 = 1;
+    /// Changes the value.
+    pub const RW: u32 = 1 << 1;
+    /// Overwrites the value, whatever it was.
+    pub const OW: u32 = 1 << 2;
+    /// Removes the key.
+    pub const RM: u32 = 1 << 3;
+    /// Returns, copies or goes by the data in the value.
+    pub const ACCESS: u32 = 1 << 4;
+    /// Changes data in the value, without deleting any.
+    pub const UPDATE: u32 = 1 << 5;
+    /// Adds data to the value, without changing any.
+    pub const INSERT: u32 = 1 << 6;
+    /// Deletes data from the value.
+    pub const DELETE: u32 = 1 << 7;
+    pub const NOT_KEY: u32 = 1 << 8;
+    /// The search may not find all keys.
+    pub const INCOMPLETE: u32 = 1 << 9;
+    /// Which of the others hold depends on the arguments.
+    pub const VARIABLE_FLAGS: u32 = 1 << 10;
+
+    pub const NAMES: [&str; 11] = [
+        "RO",
+        "RW",
+        "OW",
+        "RM",
+        "access",
+        "update",
+        "insert",
+        "delete",
+        "not_key",
+        "incomplete",
+        "variable_flags",
+    ];
+}

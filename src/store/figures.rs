@@ -1,0 +1,93 @@
+//! What the store counts, for INFO.
+
+use super::Store;
+use crate::disk::format::Family;
+
+/// The state of the store in numbers, at one moment. Those of RocksDB are sums over the families.
+#[derive(Clone, Copy, Debug)]
+pub struct Figures {
+    pub hits: u64,
+    pub misses: u64,
+    pub expired: u64,
+    /// Keys changed.
+    pub changed: u64,
+    pub hot_records: usize,
+    pub hot_bytes: usize,
+    pub hot_budget: usize,
+    pub hot_evicted: u64,
+    pub fetched: u64,
+    pub fetching: usize,
+    pub commits: u64,
+    pub inline_commits: u64,
+    pub records_written: u64,
+    pub bytes_written: u64,
+    /// Bytes staged and not yet handed to a commit.
+    pub staged_bytes: usize,
+    pub failed_commits: usize,
+    /// Whether the last commit that was decided failed.
+    pub last_commit_failed: bool,
+    pub reclaim_steps: u64,
+    pub reclaimed_records: u64,
+    pub memtable_bytes: u64,
+    pub block_cache_bytes: u64,
+    pub table_bytes: u64,
+    pub pending_compaction_bytes: u64,
+    pub running_flushes: u64,
+    pub running_compactions: u64,
+    pub writes_stopped: bool,
+}
+
+impl Store {
+    pub fn figures(&self) -> Figures {
+        let (memtable_bytes, block_cache_bytes) = self.disk.memory();
+        let sum = |name: &str| {
+            Family::ALL
+                .into_iter()
+                .map(|family| self.disk.property(family, name))
+                .sum()
+        };
+        // These two are about the whole database, whichever family is asked.
+        let whole = |name: &str| self.disk.property(Family::Meta, name);
+        Figures {
+            hits: self.totals.hits,
+            misses: self.totals.misses,
+            expired: self.totals.expired,
+            changed: self.changed,
+            hot_records: self.hot.len(),
+            hot_bytes: self.hot.bytes(),
+            hot_budget: self.hot.budget(),
+            hot_evicted: self.hot.evicted,
+            fetched: self.fetch.fetched,
+            fetching: self.fetch.in_flight(),
+            commits: self.commit.commits,
+            inline_commits: self.commit.inline_commits,
+            records_written: self.commit.records_written,
+            bytes_written: self.commit.bytes_written,
+            staged_bytes: self.commit.open.bytes,
+            failed_commits: self.commit.failures.len(),
+            last_commit_failed: self.commit.failure(self.commit.settled).is_some(),
+            reclaim_steps: self.reclaim.steps,
+            reclaimed_records: self.reclaim.records,
+            memtable_bytes,
+            block_cache_bytes,
+            table_bytes: sum("rocksdb.total-sst-files-size"),
+            pending_compaction_bytes: sum("rocksdb.estimate-pending-compaction-bytes"),
+            running_flushes: whole("rocksdb.num-running-flushes"),
+            running_compactions: whole("rocksdb.num-running-compactions"),
+            writes_stopped: whole("rocksdb.is-write-stopped") != 0,
+        }
+    }
+
+    /// Keys changed so far.
+    pub fn changed(&self) -> u64 {
+        self.changed
+    }
+
+    /// Forgets the counters that CONFIG RESETSTAT clears.
+    pub fn reset_totals(&mut self) {
+        self.totals = Default::default();
+        self.hot.evicted = 0;
+        self.fetch.fetched = 0;
+        self.commit.reset_counters();
+    }
+}
