@@ -135,6 +135,8 @@ impl Driver {
 
     /// One round of active expiry, as the executor does it.
     fn expire(&mut self) {
+        // What is not on disk is not found before the next look.
+        self.settle();
         self.store.look_for_due(self.now);
         self.pump_until(|store| !store.expiry.is_walking());
         while let Some(due) = self.store.due().pop_front() {

