@@ -21,6 +21,12 @@ use tokio::{task, time};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// jemalloc's options. The hot tier is read at random: with huge pages a lookup misses the TLB far less, which is a
+/// quarter of the CPU time of a GET over a million keys. (They are no trouble without fork.)
+#[allow(non_upper_case_globals)]
+#[unsafe(export_name = "malloc_conf")]
+pub static malloc_conf: &[u8] = b"thp:always,metadata_thp:always\0";
+
 /// How many tasks run before the runtime asks for new events: enough for a whole tick of many connections.
 const EVENT_INTERVAL: u32 = 256;
 /// Above so many cores, sockets get threads of their own (`io-threads 0`).

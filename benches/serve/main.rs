@@ -9,15 +9,18 @@
 //! - Latency is from the first byte of a batch to its last reply. redis-benchmark stops its clock at the first bytes of
 //!   the reply to a batch, so with a pipeline its percentiles are lower; `--cross-check` shows its throughput.
 //! - CPU is user and system time of the server process, not of the children that rewrite redis-server's AOF.
+//! - `others` is what other processes (a rewriting child among them) took of the machine: above a few tenths of a core,
+//!   on a small machine, the ratios are noise. The CPU ratio suffers least.
 //! - An MSET of 10 keys is one operation.
 
 mod load;
 mod report;
 mod server;
 
+use std::error::Error;
 use std::fmt::Display;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::{self, Command, ExitCode};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,9 +44,9 @@ usage: cargo bench --bench serve -- [options]      (a LIST is separated by comma
   --cold-memory SIZE   Redkeep's maxmemory when cold                    [64mb]
   --hot-memory SIZE    Redkeep's maxmemory when hot                     [4gb]
   --value-size BYTES   bytes a value                                    [100; --big: 1000]
-  --seconds S          length of a measurement                          [2]
+  --seconds S          length of a measurement                          [1]
   --requests N         operations of a measurement, instead of seconds
-  --rounds N           measurements of each server for a case           [3]
+  --rounds N           measurements of each server for a case           [5]
   --quick              get,set,incr,mset; 50 clients; everysec; hot; 100000 keys; one short round
   --cross-check        also run redis-benchmark's GET and SET against redis-server, as a check of the load generator
   --mixed              p99 of hot GETs: alone, beside cold GETs, beside SETs with appendfsync always
@@ -142,8 +145,8 @@ fn default_options() -> Options {
         cold_memory: "64mb".to_owned(),
         big_memory: "256mb".to_owned(),
         value_size: None,
-        until: Until::Elapsed(Duration::from_secs(2)),
-        rounds: 3,
+        until: Until::Elapsed(Duration::from_secs(1)),
+        rounds: 5,
         cross_check: false,
     }
 }
@@ -384,13 +387,20 @@ fn measure(options: &Options, subject: &Subject, load: &Load, seed: u64, side: &
     load.seed = seed;
     load.run(server.address, &Until::Elapsed(WARM_UP))?;
     load.seed = !seed;
-    let before = server.cpu_time()?;
+    let clocks = || Ok::<_, Box<dyn Error>>((server.cpu_time()?, server::process_cpu_time(process::id())?));
+    let (cpu_before, own_before) = clocks()?;
+    let machine_before = server::machine_cpu_time()?;
     let outcome = load.run(server.address, &options.until)?;
-    let cpu = server.cpu_time()? - before;
+    let (cpu_after, own_after) = clocks()?;
+    let machine = server::machine_cpu_time()?.saturating_sub(machine_before);
+    let cpu = cpu_after - cpu_before;
+    let others = machine.saturating_sub(cpu + (own_after - own_before));
     require_success(server.kind, &load, &outcome)?;
     side.rates
         .push(outcome.operations as f64 / outcome.elapsed.as_secs_f64());
     side.cpu.push(cpu.as_secs_f64() * 1e6 / outcome.operations as f64);
+    side.others
+        .push(others.as_secs_f64() / outcome.elapsed.as_secs_f64());
     side.latency.merge(&outcome.latency);
     side.resident = server.memory("VmRSS")?;
     Ok(())

@@ -78,6 +78,8 @@ pub struct Side {
     pub rates: Vec<f64>,
     /// Microseconds of the server's CPU per operation, a round each.
     pub cpu: Vec<f64>,
+    /// Cores that other processes kept busy meanwhile, a round each.
+    pub others: Vec<f64>,
     pub latency: Histogram,
     /// Resident bytes after the last round.
     pub resident: u64,
@@ -95,7 +97,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 const ABSENT: &str = "-";
 
 /// Width of each column, its heading and its second heading line.
-const COLUMNS: [(usize, &str, &str); 12] = [
+const COLUMNS: [(usize, &str, &str); 13] = [
     (20, "", ""),
     (9, "redkeep", "ops/s"),
     (9, "redis", "ops/s"),
@@ -108,6 +110,7 @@ const COLUMNS: [(usize, &str, &str); 12] = [
     (6, "CPU", "ratio"),
     (8, "redkeep", "RSS MB"),
     (8, "redis", "RSS MB"),
+    (6, "others", "cores"),
 ];
 
 pub fn print_heading(title: &str) {
@@ -126,6 +129,8 @@ pub fn print_row(row: &Row) {
     let resident = |side: &Side| format!("{:.0}", side.resident as f64 / MIB);
     let latency = |side: &Side| percentiles(&side.latency);
     let (ratio, range, cpu_ratio) = ratios(row);
+    let sides = [&row.redkeep, &row.redis].into_iter().flatten();
+    let others = sides.map(|side| median(&side.others)).fold(0.0, f64::max);
     print_cells(&[
         row.label.clone(),
         figure(&row.redkeep, rate),
@@ -139,6 +144,7 @@ pub fn print_row(row: &Row) {
         cpu_ratio,
         figure(&row.redkeep, resident),
         figure(&row.redis, resident),
+        format!("{others:.1}"),
     ]);
 }
 

@@ -130,20 +130,8 @@ impl Server {
         }
     }
 
-    /// User and system time of all threads since the start.
     pub fn cpu_time(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The second field is the program's name, which may hold spaces: count from its closing parenthesis.
-        let (_, fields) = stat.rsplit_once(')').ok_or("/proc/PID/stat has no name")?;
-        let ticks: u64 = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(str::parse::<u64>)
-            .sum::<std::result::Result<u64, _>>()?;
-        // SAFETY: takes no pointer.
-        let a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-        Ok(Duration::from_secs_f64(ticks as f64 / a_second as f64))
+        process_cpu_time(self.child.id())
     }
 
     /// Resident bytes now (`VmRSS`) or at their highest (`VmHWM`).
@@ -192,6 +180,32 @@ impl Drop for Server {
         let _ = fs::remove_dir_all(&self.dir);
         let _ = self.dir.parent().map(fs::remove_dir); // fails while the other server's directory is in it
     }
+}
+
+/// User and system time of all threads of a process since it started.
+pub fn process_cpu_time(id: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // The second field is the program's name, which may hold spaces: count from its closing parenthesis.
+    let (_, fields) = stat.rsplit_once(')').ok_or("/proc/PID/stat has no name")?;
+    sum_of_ticks(fields.split_whitespace().skip(11).take(2))
+}
+
+/// What all processes together have used since the machine started, and what its host took from it.
+pub fn machine_cpu_time() -> Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let fields = stat.lines().next().ok_or("/proc/stat is empty")?;
+    // cpu user nice system idle iowait irq softirq steal
+    let fields = fields.split_whitespace().enumerate();
+    sum_of_ticks(fields.filter_map(|(at, field)| matches!(at, 1..=3 | 6..=8).then_some(field)))
+}
+
+fn sum_of_ticks<'a>(fields: impl Iterator<Item = &'a str>) -> Result<Duration> {
+    let ticks = fields
+        .map(str::parse::<u64>)
+        .sum::<std::result::Result<u64, _>>()?;
+    // SAFETY: takes no pointer.
+    let a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    Ok(Duration::from_secs_f64(ticks as f64 / a_second as f64))
 }
 
 /// Asks the kernel to kill this process when its parent dies, also when it is paused.
