@@ -1,4 +1,89 @@
-//! Redkeep.
+//! # Redkeep: the architecture
+//!
+//! A durable database that speaks Redis's protocol. RocksDB column families hold every data structure; an LRU **hot tier**
+//! in memory serves reads; every write is in RocksDB's log before its reply leaves. The store *is* the data: there is no
+//! dump to load at a start, and a dataset may be many times larger than memory.
+//!
+//! ## Layers
+//!
+//! Imports run one way, from left to right; skipping is allowed, going back is not, and a test (`tests/tidy.rs`) says so.
+//!
+//! ```text
+//! net -> exec -> command -> types -> store -> disk -> base          resp, config: leaves (config uses base)
+//! ```
+//!
+//! | layer | what it does | what it never does |
+//! |---|---|---|
+//! | [`net`] | sockets, I/O threads; moves bytes into and out of sessions | know a command |
+//! | [`exec`] | sessions, dispatch, the command table, held replies; `exec/control`: commands about connections and the server | read a record |
+//! | [`command`] | one file a family: parse arguments, call a type, shape the reply | change anything outside its transaction |
+//! | [`types`] | one file a data structure, over [`store::Txn`] | know the wire |
+//! | [`store`] | transactions, hot tier, faults, commits, expiry, reclaim | block |
+//! | [`disk`] | the only user of RocksDB; `disk/format.rs` is every byte on disk, as a grammar | know what a record means |
+//! | [`base`] | clock, globs, number formats, checksums | know anything else |
+//! | [`resp`] | RESP2 and RESP3: bytes in, requests out; replies in, bytes out | see a socket |
+//! | [`config`] | one table of options: file, flags, CONFIG, the reference in the README | apply an option |
+//!
+//! ## The life of a command
+//!
+//! ```text
+//! bytes -> resp::Decoder -> Session::advance -> table row: arity, auth
+//!       -> handler(&mut Txn, &Call) --hit--> Store::apply: records staged in the hot tier, reply held in the Outbox
+//!               |                            end of tick (Engine::pump): one batch, one log write -> replies leave
+//!               +-- Stop::Fault     -> the connection waits; the fetch pool reads; the handler runs again
+//!               +-- Stop::NeedsView -> once all before it is committed, the handler runs on the view pool, over a snapshot
+//! ```
+//!
+//! One thread, the **executor**, runs all commands, one at a time, and owns [`exec::Engine`]. With `io-threads 1` the
+//! sockets live there too, as tasks of one current-thread runtime; with more, I/O threads pump bytes between sockets and
+//! in-memory pipes, and everything else is the same. A **tick** is one turn of the runtime over all connections that have
+//! something to say; the pump is a task woken by the first write of the tick, so it runs after them.
+//!
+//! ## Invariants
+//!
+//! 1. **No reply reveals what could still be lost.** Every staged record carries the *epoch* that wrote it. A reply depends
+//!    on the latest epoch that it saw or wrote, and waits in the [`exec::outbox::Outbox`] until that is settled.
+//! 2. **A transaction is atomic on disk**: an epoch holds whole transactions, and is one RocksDB batch.
+//! 3. **The executor never waits for the disk.** Small epochs are written inline with `no_slowdown`, when nothing is in
+//!    flight and no fsync is under way; all else goes through the committer, the fetch pool or the view pool. No lock that
+//!    these hold is taken by the executor.
+//! 4. **A handler may run any number of times.** Reads come from memory or stop it; writes, ids, statistics stay in the
+//!    [`store::Txn`] until [`store::Store::apply`].
+//! 5. **The hot tier is always right.** What is staged is never evicted; what was read from disk never overwrites what was
+//!    written since. When all keys of a namespace are in memory, a key that is not there does not exist (no disk read).
+//! 6. **Failed writes are reported.** If an epoch is lost, so is the open one built on it: their records leave the hot tier,
+//!    the counts return to what is on disk, and every reply that depends on them becomes an error. The store is opened again
+//!    when there is room, and takes writes.
+//! 7. **Every length and count from outside is bounded** before memory is taken for it.
+//!
+//! ## What is O(1), and how
+//!
+//! A large value's records are named by an id, as is a database (its *namespace*). So DEL, RENAME, MOVE, FLUSHDB and SWAPDB
+//! move or drop an id; what is dropped goes to the `gc` family in the same batch, and `store/reclaim.rs` deletes it in
+//! bounded steps. DBSIZE is a count in the database's own record, written in the batch that changes it.
+//!
+//! ## Where to add things
+//!
+//! - **A command**: one row in its group's file in `exec/table/rows/`, one function in its family's file in `command/`
+//!   (over data) or `exec/control/` (about the server). The table drives dispatch, COMMAND and key extraction; its audit
+//!   tests say what a row lacks.
+//! - **A type**: `types/x.rs`, `command/x.rs`, a [`disk::format::Kind`]; exhaustive matches point to the rest (what the
+//!   type owns on disk: `store/keyspace.rs`; its grammar: `disk/format.rs`).
+//! - **An option**: one row in `config/table.rs`; if it is live, one arm where CONFIG SET applies changes.
+//! - **A transcript**: a file in `tests/commands/`; it runs against Redkeep in several modes and against redis-server.
+//!
+//! ## How what is to come fits the transaction
+//!
+//! - **Further types**: more families and record keys. Small collections are one `meta` record; large ones own an id.
+//! - **MULTI/EXEC**: one [`store::Txn`] over all queued commands, with a [`store::Savepoint`] before each: a command that
+//!   fails is rolled back alone. A fault in the middle abandons the whole transaction and runs it again when the records are
+//!   in memory, pinned. Commands that need a view cannot be in one; their live forms fault what they need instead.
+//! - **Lua**: the same, the script being the body; it must be deterministic given its reads, so time and randomness come
+//!   from the transaction.
+//! - **WATCH, blocking commands, keyspace events**: values among [`store::Effects`], released when the epoch is settled; a
+//!   blocked command is a parked request like one that faulted, woken by a key instead of a ticket.
+//! - **RDB in and out**: reading writes transactions; writing walks a view.
+//! - **Replication**: an epoch is the unit: its batch, in order, from RocksDB's log or as it is committed.
 
 pub mod base;
 pub mod command;

@@ -1,0 +1,175 @@
+//! `redkeep-tool check`: reads every record and holds the families against each other.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::path::Path;
+
+use redkeep::disk::format::{
+    Database, Family, Header, Kind, LongString, RecordKey, split_expire_key, split_ordered_id,
+};
+use redkeep::disk::{Compression, Disk, DiskOptions, View};
+
+/// Most faults that are told one by one.
+const FAULTS_TOLD: usize = 100;
+
+#[derive(Default)]
+pub struct Report {
+    databases: Vec<(usize, Database)>,
+    keys: BTreeMap<u64, u64>,
+    deadlines: BTreeMap<u64, u64>,
+    long_strings: u64,
+    segments: u64,
+    unreclaimed: u64,
+    pub faults: Vec<String>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, database) in self.databases.iter().filter(|(_, database)| database.keys > 0) {
+            writeln!(f, "db{number}: {} keys, {} with a deadline", database.keys, database.expires)?;
+        }
+        writeln!(f, "long strings: {}, in {} segments", self.long_strings, self.segments)?;
+        writeln!(f, "to be reclaimed: {}", self.unreclaimed)?;
+        for fault in self.faults.iter().take(FAULTS_TOLD) {
+            writeln!(f, "fault: {fault}")?;
+        }
+        writeln!(f, "{} faults", self.faults.len())
+    }
+}
+
+pub fn run(dir: &Path) -> Result<Report, String> {
+    if !dir.join("CURRENT").exists() {
+        return Err(format!("{} is not a data directory", dir.display()));
+    }
+    let options = DiskOptions {
+        write_buffer: 32 << 20,
+        block_cache: 64 << 20,
+        background_jobs: 2,
+        compression: Compression::Lz4,
+    };
+    let disk = Disk::open(dir, &options).map_err(|e| e.to_string())?;
+    disk.with_view(|view| {
+        let mut report = Report::default();
+        read_databases(view, &mut report)?;
+        let mut ids = HashSet::new();
+        read_keys(view, &mut report, &mut ids)?;
+        read_deadlines(view, &mut report)?;
+        let dead = read_garbage(view, &mut report)?;
+        read_segments(view, &mut report, &ids, &dead)?;
+        compare_counts(&mut report, &dead);
+        Ok(report)
+    })
+}
+
+fn read_databases(view: &View, report: &mut Report) -> Result<(), String> {
+    let mut walk = view.walk(Family::System, b"db", Some(b"dc")).map_err(|e| e.0)?;
+    while let Some((key, value)) = walk.next().map_err(|e| e.0)? {
+        let number = key[2..].try_into().map_or(0, u32::from_be_bytes) as usize;
+        match Database::decode(value) {
+            Ok(database) => report.databases.push((number, database)),
+            Err(e) => report.faults.push(format!("db{number}: {e}")),
+        }
+    }
+    Ok(())
+}
+
+fn read_keys(view: &View, report: &mut Report, ids: &mut HashSet<u64>) -> Result<(), String> {
+    let mut walk = view.walk(Family::Meta, b"", None).map_err(|e| e.0)?;
+    while let Some((key, record)) = walk.next().map_err(|e| e.0)? {
+        let Some((namespace, name)) = split_ordered_id(key) else {
+            report.faults.push(format!("meta record without a namespace: {}", key.escape_ascii()));
+            continue;
+        };
+        *report.keys.entry(namespace).or_default() += 1;
+        let told = name.escape_ascii();
+        let (header, body) = match Header::decode(record) {
+            Ok(decoded) => decoded,
+            Err(e) => {
+                report.faults.push(format!("key {told}: {e}"));
+                continue;
+            }
+        };
+        if let Some(deadline) = header.deadline {
+            *report.deadlines.entry(namespace).or_default() += 1;
+            if view.get(&RecordKey::expire(deadline, namespace, name)).map_err(|e| e.0)?.is_none() {
+                report.faults.push(format!("key {told} has a deadline that is not indexed"));
+            }
+        }
+        if header.kind == Kind::LongString {
+            report.long_strings += 1;
+            match LongString::decode(&record[body..]) {
+                Ok(long) if ids.insert(long.id) => {}
+                Ok(long) => report.faults.push(format!("key {told} shares id {} with another", long.id)),
+                Err(e) => report.faults.push(format!("key {told}: {e}")),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_deadlines(view: &View, report: &mut Report) -> Result<(), String> {
+    let mut walk = view.walk(Family::Expire, b"", None).map_err(|e| e.0)?;
+    while let Some((key, _)) = walk.next().map_err(|e| e.0)? {
+        let (deadline, namespace, name) = match split_expire_key(key) {
+            Ok(parts) => parts,
+            Err(e) => {
+                report.faults.push(e.to_string());
+                continue;
+            }
+        };
+        let record = view.get(&RecordKey::meta(namespace, name)).map_err(|e| e.0)?;
+        let holds = record.is_some_and(|record| {
+            Header::decode(&record).is_ok_and(|(header, _)| header.deadline == Some(deadline))
+        });
+        if !holds {
+            report.faults.push(format!("deadline {deadline} of key {} is out of date", name.escape_ascii()));
+        }
+    }
+    Ok(())
+}
+
+fn read_garbage(view: &View, report: &mut Report) -> Result<HashSet<u64>, String> {
+    let mut dead = HashSet::new();
+    let mut walk = view.walk(Family::Gc, b"", None).map_err(|e| e.0)?;
+    while let Some((key, _)) = walk.next().map_err(|e| e.0)? {
+        report.unreclaimed += 1;
+        match key.try_into() {
+            Ok(id) => drop(dead.insert(u64::from_be_bytes(id))),
+            Err(_) => report.faults.push("malformed gc key".to_owned()),
+        }
+    }
+    Ok(dead)
+}
+
+fn read_segments(
+    view: &View,
+    report: &mut Report,
+    owned: &HashSet<u64>,
+    dead: &HashSet<u64>,
+) -> Result<(), String> {
+    let mut walk = view.walk(Family::Segment, b"", None).map_err(|e| e.0)?;
+    while let Some((key, _)) = walk.next().map_err(|e| e.0)? {
+        report.segments += 1;
+        let id = key.first_chunk().copied().map(u64::from_be_bytes);
+        if !id.is_some_and(|id| owned.contains(&id) || dead.contains(&id)) {
+            report.faults.push(format!("segment {} belongs to no key", key.escape_ascii()));
+        }
+    }
+    Ok(())
+}
+
+fn compare_counts(report: &mut Report, dead: &HashSet<u64>) {
+    for (number, database) in &report.databases {
+        let keys = report.keys.remove(&database.namespace).unwrap_or(0);
+        let deadlines = report.deadlines.remove(&database.namespace).unwrap_or(0);
+        if (keys, deadlines) != (database.keys, database.expires) {
+            report.faults.push(format!(
+                "db{number} counts {} keys, {} with a deadline; there are {keys}, {deadlines}",
+                database.keys, database.expires
+            ));
+        }
+    }
+    for namespace in report.keys.keys().filter(|namespace| !dead.contains(namespace)) {
+        report.faults.push(format!("keys of namespace {namespace} belong to no database"));
+    }
+}
