@@ -49,7 +49,7 @@ impl Session {
             return self.refuse_command(engine, None, unknown_command(args));
         };
         let found = match first.command.run {
-            Run::Container(..) if args.len() > 1 => match first.sub(&args[1]) {
+            Run::Container(..) if args.len() > 1 => match first.subcommand(&args[1]) {
                 Some(sub) => sub,
                 None => {
                     return self.refuse_command(engine, None, unknown_subcommand(first.command, &args[1]));

@@ -70,7 +70,7 @@ impl SlowLog {
         self.entries.iter()
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.entries.len()
     }
 

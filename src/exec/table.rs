@@ -202,7 +202,7 @@ pub struct Found {
 
 impl Found {
     /// A subcommand, by its name in any case.
-    pub fn sub(self, name: &[u8]) -> Option<Found> {
+    pub fn subcommand(self, name: &[u8]) -> Option<Found> {
         let is_named = |sub: &Command| sub.name.as_bytes().eq_ignore_ascii_case(name);
         let subcommands = self.command.subcommands();
         let at = subcommands.iter().position(is_named)?;

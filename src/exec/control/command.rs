@@ -44,7 +44,7 @@ pub fn info(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     if args.len() == 2 {
         return all(engine, session, args);
     }
-    let one = |name| Named::find(name).map_or(Reply::NullArray, |named| info_of(named.row, named.container));
+    let one = |name| Named::find(name).map_or(Reply::Null, |named| info_of(named.row, named.container));
     Reply::Array(args.skip(2).iter().map(one).collect())
 }
 
@@ -75,7 +75,7 @@ impl Named {
                 of: None,
             }),
             Some(sub) => Some(Named {
-                row: first.sub(sub)?.command,
+                row: first.subcommand(sub)?.command,
                 container: first.command.name,
                 of: Some(first.command),
             }),
@@ -252,7 +252,10 @@ pub fn list(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
             }
         }
     }
-    Reply::Set(listed)
+    match filter {
+        None => Reply::Set(listed),
+        Some(_) => Reply::Array(listed),
+    }
 }
 
 pub fn getkeys(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
@@ -277,7 +280,7 @@ pub fn getkeysandflags(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
 fn key_uses(request: Args) -> Result<Vec<(usize, u32)>, &'static str> {
     const INVALID: &str = "ERR Invalid command specified";
     let first = request.get(0).and_then(table::find).ok_or(INVALID)?;
-    let sub = request.get(1).and_then(|name| first.sub(name));
+    let sub = request.get(1).and_then(|name| first.subcommand(name));
     let row = match first.command.subcommands() {
         [] => first.command,
         _ => sub.ok_or(INVALID)?.command,

@@ -32,9 +32,15 @@ pub fn quit(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
 }
 
 pub fn select(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
-    let Some(number) = parse_i64(&args[1]).filter(|n| i32::try_from(*n).is_ok()) else {
+    let Some(number) = parse_i64(&args[1]) else {
         return Reply::err(NOT_AN_INTEGER);
     };
+    if i32::try_from(number).is_err() {
+        let (least, most) = (i32::MIN, i32::MAX);
+        return Reply::err(format!(
+            "ERR value is out of range, value must between {least} and {most}"
+        ));
+    }
     match usize::try_from(number) {
         Ok(db) if db < engine.limits.databases => {
             session.select(db);

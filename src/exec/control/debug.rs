@@ -40,7 +40,11 @@ const HELP: &[&str] = &[
 ];
 
 const WRONG_TYPE_NAME: &str = "ERR Wrong protocol type name. Please use one of the following: \
-    string|integer|double|null|array|set|map|attrib|push|verbatim|true|false";
+    string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
+
+/// Redis's, so not all of pi.
+#[allow(clippy::approx_constant)]
+const SOME_DOUBLE: f64 = 3.141;
 
 /// A longer sleep is a mistake.
 const MAX_SLEEP: f64 = 3600.0;
@@ -92,10 +96,6 @@ pub fn log(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     Reply::Ok
 }
 
-pub fn jmap(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
-    Reply::err("ERR JMAP is not available: this is no Java virtual machine")
-}
-
 /// There are no quicklists.
 pub fn quicklist_packed_threshold(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     Reply::Ok
@@ -111,7 +111,7 @@ pub fn protocol(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match args[2].to_ascii_lowercase().as_slice() {
         b"string" => Reply::bulk("Hello World"),
         b"integer" => Reply::Int(12345),
-        b"double" => Reply::Double(3.141),
+        b"double" => Reply::Double(SOME_DOUBLE),
         b"null" => Reply::Null,
         b"array" => Reply::Array(numbers().collect()),
         b"set" => Reply::Set(numbers().collect()),

@@ -320,7 +320,7 @@ fn command_stats(source: &Source, page: &mut Page) {
     for found in table::all() {
         row_stats(source, page, found, "");
         for sub in found.command.subcommands() {
-            if let Some(sub) = found.sub(sub.name.as_bytes()) {
+            if let Some(sub) = found.subcommand(sub.name.as_bytes()) {
                 row_stats(source, page, sub, found.command.name);
             }
         }

@@ -1,6 +1,6 @@
 //! SLOWLOG: the requests that took long.
 
-use super::{NOT_AN_INTEGER, help as help_lines};
+use super::{help as help_lines, shown};
 use crate::base::num::parse_i64;
 use crate::exec::slowlog::Entry;
 use crate::exec::{Engine, Session};
@@ -28,19 +28,19 @@ pub fn get(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let count = match args.get(2) {
         None => DEFAULT_COUNT,
         Some(_) if args.len() > 3 => {
-            return Reply::err("ERR wrong number of arguments for 'slowlog|get' command");
+            let text = "unknown subcommand or wrong number of arguments for";
+            return Reply::err(format!("ERR {text} '{}'. Try SLOWLOG HELP.", shown(&args[1])));
         }
         Some(count) => match parse_i64(count) {
             Some(-1) => usize::MAX,
             Some(count @ 0..) => usize::try_from(count).unwrap_or(usize::MAX),
-            Some(_) => return Reply::err("ERR count should be greater than or equal to -1"),
-            None => return Reply::err(NOT_AN_INTEGER),
+            _ => return Reply::err("ERR count should be greater than or equal to -1"),
         },
     };
-    Reply::Array(engine.slowlog.entries().take(count).map(shown).collect())
+    Reply::Array(engine.slowlog.entries().take(count).map(describe).collect())
 }
 
-fn shown(entry: &Entry) -> Reply {
+fn describe(entry: &Entry) -> Reply {
     let int = |number: u64| Reply::Int(i64::try_from(number).unwrap_or(i64::MAX));
     Reply::Array(vec![
         int(entry.id),
@@ -53,7 +53,7 @@ fn shown(entry: &Entry) -> Reply {
 }
 
 pub fn len(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
-    Reply::Int(engine.slowlog.len() as i64)
+    Reply::Int(engine.slowlog.count() as i64)
 }
 
 pub fn reset(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {

@@ -95,7 +95,10 @@ fn names_are_unique_and_can_be_found() {
         let again = find(upper.as_bytes()).unwrap();
         assert_eq!(again.number, found.number);
         for sub in found.command.subcommands() {
-            assert_eq!(found.sub(sub.name.as_bytes()).unwrap().command.name, sub.name);
+            assert_eq!(
+                found.subcommand(sub.name.as_bytes()).unwrap().command.name,
+                sub.name
+            );
         }
     }
     assert_eq!(count_rows(), seen.len());
