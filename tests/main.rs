@@ -7,12 +7,14 @@
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`clients`] | the clients people use work unmodified |
+//! | [`readme`] | the reference in the README is current |
 //! | [`tidy`] | the source keeps the rules of the house |
 
 mod clients;
 mod crash;
 mod differential;
 mod disk_full;
+mod readme;
 mod support;
 mod tidy;
 mod transcripts;

@@ -203,7 +203,7 @@ impl Disk {
     fn is_empty(&self) -> Result<bool, ReadError> {
         self.with_view(|view| {
             for family in Family::ALL {
-                if view.walk(family, b"", None)?.next()?.is_some() {
+                if view.walk(family, b"", None)?.next_record()?.is_some() {
                     return Ok(false);
                 }
             }

@@ -67,6 +67,9 @@ impl<'d> View<'d> {
     }
 }
 
+/// A record's key in its family, and its value.
+pub type Record<'w> = (&'w [u8], &'w [u8]);
+
 /// An ordered walk. Not a std iterator: what it yields borrows from it.
 pub struct Walk<'v> {
     it: DBRawIteratorWithThreadMode<'v, DB>,
@@ -81,7 +84,7 @@ impl Walk<'_> {
     }
 
     /// The next key and value.
-    pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>, ReadError> {
+    pub fn next_record(&mut self) -> Result<Option<Record<'_>>, ReadError> {
         if self.started && self.it.valid() {
             self.it.next();
         }

@@ -131,7 +131,7 @@ impl Store {
 fn walk(view: &View, low: u64, now: u64) -> Result<(Vec<Due>, Option<u64>), ReadError> {
     let mut walk = view.walk(Family::Expire, &low.to_be_bytes(), None)?;
     let mut due = Vec::new();
-    while let Some((key, _)) = walk.next()? {
+    while let Some((key, _)) = walk.next_record()? {
         let (deadline, namespace, name) = split_expire_key(key).map_err(|e| ReadError(e.to_string()))?;
         if deadline > now || due.len() == DUE_PER_SCAN {
             return Ok((due, Some(deadline)));

@@ -36,7 +36,7 @@ impl Slot {
         let pins = u64::from(pins).min(MAX_PINS);
         Slot {
             value,
-            state: epoch << EPOCH_SHIFT | pins * PIN,
+            state: (epoch << EPOCH_SHIFT) | (pins * PIN),
         }
     }
 
@@ -45,11 +45,12 @@ impl Slot {
     }
 
     fn set_epoch(&mut self, epoch: u64) {
-        self.state = epoch << EPOCH_SHIFT | self.state & ((1 << EPOCH_SHIFT) - 1);
+        let rest = self.state & ((1 << EPOCH_SHIFT) - 1);
+        self.state = (epoch << EPOCH_SHIFT) | rest;
     }
 
     fn pins(&self) -> u64 {
-        self.state / PIN & MAX_PINS
+        (self.state / PIN) & MAX_PINS
     }
 
     /// A count that reaches its limit sticks there: the record stays for good, which is safe.

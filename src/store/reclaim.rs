@@ -90,7 +90,7 @@ impl Store {
 
 fn step(disk: &Disk, view: &View, resume: &[u8]) -> Result<Step, ReadError> {
     let mut records = view.walk(Family::Gc, b"", None)?;
-    let Some((id, garbage)) = records.next()? else {
+    let Some((id, garbage)) = records.next_record()? else {
         return Ok(Step {
             batch: None,
             resume: Vec::new(),
@@ -147,7 +147,7 @@ fn delete_keys(
     let one_by_one = keys < RANGE_DELETE_FROM;
     let mut walk = view.walk(Family::Meta, from, end.as_deref())?;
     let mut visited = 0;
-    while let Some((key, record)) = walk.next()? {
+    while let Some((key, record)) = walk.next_record()? {
         // Without deletes a step is light, so it may go further.
         if visited == RECORDS_PER_STEP * if one_by_one { 1 } else { 16 } {
             return Ok(Some(key.to_vec()));

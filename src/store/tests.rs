@@ -189,7 +189,7 @@ impl Driver {
         self.store.disk.with_view(|view| {
             let mut walk = view.walk(family, b"", None).unwrap();
             let mut keys = Vec::new();
-            while let Some((key, _)) = walk.next().unwrap() {
+            while let Some((key, _)) = walk.next_record().unwrap() {
                 keys.push(key.to_vec());
             }
             keys

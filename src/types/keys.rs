@@ -148,7 +148,7 @@ pub fn step(txn: &mut Txn, db: usize, from: &[u8], selection: Selection, limit: 
     }
     let mut walk = view.walk(Family::Meta, &first, end.as_deref())?;
     let mut visited = 0;
-    while let Some((key, record)) = walk.next()? {
+    while let Some((key, record)) = walk.next_record()? {
         let name = &key[prefix.len()..];
         if visited == limit {
             return Ok(Step {
@@ -269,7 +269,7 @@ fn branches(view: &View, prefix: &[u8]) -> Result<Vec<u8>> {
     let mut branches = Vec::new();
     let mut from = [prefix, b"\0"].concat();
     let mut walk = view.walk(Family::Meta, &from, prefix_end(prefix).as_deref())?;
-    while let Some((key, _)) = walk.next()? {
+    while let Some((key, _)) = walk.next_record()? {
         let branch = key[prefix.len()];
         branches.push(branch);
         let Some(above) = branch.checked_add(1) else { break };
@@ -284,7 +284,7 @@ fn first_keys(view: &View, prefix: &[u8], count: usize) -> Result<Vec<(Vec<u8>, 
     let mut walk = view.walk(Family::Meta, prefix, end.as_deref())?;
     let mut keys = Vec::with_capacity(count);
     while keys.len() < count
-        && let Some((key, record)) = walk.next()?
+        && let Some((key, record)) = walk.next_record()?
     {
         keys.push((key.to_vec(), Header::decode(record)?.0));
     }

@@ -26,9 +26,17 @@ pub struct Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, database) in self.databases.iter().filter(|(_, database)| database.keys > 0) {
-            writeln!(f, "db{number}: {} keys, {} with a deadline", database.keys, database.expires)?;
+            writeln!(
+                f,
+                "db{number}: {} keys, {} with a deadline",
+                database.keys, database.expires
+            )?;
         }
-        writeln!(f, "long strings: {}, in {} segments", self.long_strings, self.segments)?;
+        writeln!(
+            f,
+            "long strings: {}, in {} segments",
+            self.long_strings, self.segments
+        )?;
         writeln!(f, "to be reclaimed: {}", self.unreclaimed)?;
         for fault in self.faults.iter().take(FAULTS_TOLD) {
             writeln!(f, "fault: {fault}")?;
@@ -63,7 +71,7 @@ pub fn run(dir: &Path) -> Result<Report, String> {
 
 fn read_databases(view: &View, report: &mut Report) -> Result<(), String> {
     let mut walk = view.walk(Family::System, b"db", Some(b"dc")).map_err(|e| e.0)?;
-    while let Some((key, value)) = walk.next().map_err(|e| e.0)? {
+    while let Some((key, value)) = walk.next_record().map_err(|e| e.0)? {
         let number = key[2..].try_into().map_or(0, u32::from_be_bytes) as usize;
         match Database::decode(value) {
             Ok(database) => report.databases.push((number, database)),
@@ -75,9 +83,11 @@ fn read_databases(view: &View, report: &mut Report) -> Result<(), String> {
 
 fn read_keys(view: &View, report: &mut Report, ids: &mut HashSet<u64>) -> Result<(), String> {
     let mut walk = view.walk(Family::Meta, b"", None).map_err(|e| e.0)?;
-    while let Some((key, record)) = walk.next().map_err(|e| e.0)? {
+    while let Some((key, record)) = walk.next_record().map_err(|e| e.0)? {
         let Some((namespace, name)) = split_ordered_id(key) else {
-            report.faults.push(format!("meta record without a namespace: {}", key.escape_ascii()));
+            report
+                .faults
+                .push(format!("meta record without a namespace: {}", key.escape_ascii()));
             continue;
         };
         *report.keys.entry(namespace).or_default() += 1;
@@ -91,15 +101,23 @@ fn read_keys(view: &View, report: &mut Report, ids: &mut HashSet<u64>) -> Result
         };
         if let Some(deadline) = header.deadline {
             *report.deadlines.entry(namespace).or_default() += 1;
-            if view.get(&RecordKey::expire(deadline, namespace, name)).map_err(|e| e.0)?.is_none() {
-                report.faults.push(format!("key {told} has a deadline that is not indexed"));
+            if view
+                .get(&RecordKey::expire(deadline, namespace, name))
+                .map_err(|e| e.0)?
+                .is_none()
+            {
+                report
+                    .faults
+                    .push(format!("key {told} has a deadline that is not indexed"));
             }
         }
         if header.kind == Kind::LongString {
             report.long_strings += 1;
             match LongString::decode(&record[body..]) {
                 Ok(long) if ids.insert(long.id) => {}
-                Ok(long) => report.faults.push(format!("key {told} shares id {} with another", long.id)),
+                Ok(long) => report
+                    .faults
+                    .push(format!("key {told} shares id {} with another", long.id)),
                 Err(e) => report.faults.push(format!("key {told}: {e}")),
             }
         }
@@ -109,7 +127,7 @@ fn read_keys(view: &View, report: &mut Report, ids: &mut HashSet<u64>) -> Result
 
 fn read_deadlines(view: &View, report: &mut Report) -> Result<(), String> {
     let mut walk = view.walk(Family::Expire, b"", None).map_err(|e| e.0)?;
-    while let Some((key, _)) = walk.next().map_err(|e| e.0)? {
+    while let Some((key, _)) = walk.next_record().map_err(|e| e.0)? {
         let (deadline, namespace, name) = match split_expire_key(key) {
             Ok(parts) => parts,
             Err(e) => {
@@ -122,7 +140,10 @@ fn read_deadlines(view: &View, report: &mut Report) -> Result<(), String> {
             Header::decode(&record).is_ok_and(|(header, _)| header.deadline == Some(deadline))
         });
         if !holds {
-            report.faults.push(format!("deadline {deadline} of key {} is out of date", name.escape_ascii()));
+            report.faults.push(format!(
+                "deadline {deadline} of key {} is out of date",
+                name.escape_ascii()
+            ));
         }
     }
     Ok(())
@@ -131,7 +152,7 @@ fn read_deadlines(view: &View, report: &mut Report) -> Result<(), String> {
 fn read_garbage(view: &View, report: &mut Report) -> Result<HashSet<u64>, String> {
     let mut dead = HashSet::new();
     let mut walk = view.walk(Family::Gc, b"", None).map_err(|e| e.0)?;
-    while let Some((key, _)) = walk.next().map_err(|e| e.0)? {
+    while let Some((key, _)) = walk.next_record().map_err(|e| e.0)? {
         report.unreclaimed += 1;
         match key.try_into() {
             Ok(id) => drop(dead.insert(u64::from_be_bytes(id))),
@@ -148,11 +169,13 @@ fn read_segments(
     dead: &HashSet<u64>,
 ) -> Result<(), String> {
     let mut walk = view.walk(Family::Segment, b"", None).map_err(|e| e.0)?;
-    while let Some((key, _)) = walk.next().map_err(|e| e.0)? {
+    while let Some((key, _)) = walk.next_record().map_err(|e| e.0)? {
         report.segments += 1;
         let id = key.first_chunk().copied().map(u64::from_be_bytes);
         if !id.is_some_and(|id| owned.contains(&id) || dead.contains(&id)) {
-            report.faults.push(format!("segment {} belongs to no key", key.escape_ascii()));
+            report
+                .faults
+                .push(format!("segment {} belongs to no key", key.escape_ascii()));
         }
     }
     Ok(())
@@ -170,6 +193,8 @@ fn compare_counts(report: &mut Report, dead: &HashSet<u64>) {
         }
     }
     for namespace in report.keys.keys().filter(|namespace| !dead.contains(namespace)) {
-        report.faults.push(format!("keys of namespace {namespace} belong to no database"));
+        report
+            .faults
+            .push(format!("keys of namespace {namespace} belong to no database"));
     }
 }

@@ -35,7 +35,11 @@ fn main() -> ExitCode {
         Action::Check { dir } => match check::run(&dir) {
             Ok(report) => {
                 print!("{report}");
-                if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+                if report.faults.is_empty() {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                }
             }
             Err(text) => {
                 eprintln!("redkeep-tool: {text}");
