@@ -1,7 +1,8 @@
 //! The clients people use, unmodified: redis-cli, redis-benchmark, redis-py and ioredis.
 //!
-//! `REDKEEP_CLIENTS_DIR` names a folder where redis-py (`venv/`) and ioredis (`node_modules/`) are installed; without it
-//! they are looked for where Python and Node look by themselves. What is not installed is skipped, but not in CI.
+//! `REDKEEP_CLIENTS_DIR` names a folder where redis-py (`venv/`) and ioredis (`node_modules/`) are installed;
+//! without it they are looked for where Python and Node look by themselves. What is not installed is skipped,
+//! but not in CI.
 
 use crate::support::server::skip;
 use crate::support::{Kind, Server, heavy};

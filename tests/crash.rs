@@ -1,8 +1,9 @@
-//! The crash test: writers with pipelines, `kill -9` at a random moment, and everything that was acknowledged is there.
+//! The crash test: writers with pipelines, `kill -9` at a random moment, and everything that was acknowledged
+//! is there.
 //!
-//! Each writer owns its keys and one connection, so the store must hold what its commands give up to some point: not
-//! before the last one that was acknowledged, not behind the last one that was sent. That one check covers values,
-//! counters, deletes, and that an MSET is there as a whole or not at all.
+//! Each writer owns its keys and one connection, so the store must hold what its commands give up to some
+//! point: not before the last one that was acknowledged, not behind the last one that was sent. That one
+//! check covers values, counters, deletes, and that an MSET is there as a whole or not at all.
 //!
 //! `REDKEEP_CRASH_ROUNDS=50` runs more rounds than the three that try each `appendfsync` once.
 

@@ -1,7 +1,8 @@
-//! A full disk: writes fail with an error, reads go on, nothing that was acknowledged is lost, and writes work again
-//! once there is room, without a restart.
+//! A full disk: writes fail with an error, reads go on, nothing that was acknowledged is lost, and writes
+//! work again once there is room, without a restart.
 //!
-//! Shown twice: on a small tmpfs, where mounting is allowed, and under a limit of the size of files, everywhere.
+//! Shown twice: on a small tmpfs, where mounting is allowed, and under a limit of the size of files,
+//! everywhere.
 
 use crate::support::server::Setup;
 use crate::support::{Client, Kind, Rng, Server, Value, heavy, wait_for};
@@ -30,7 +31,8 @@ const WRITES_AGAIN_WITHIN: Duration = Duration::from_secs(30);
 fn a_full_disk() {
     let _turn = heavy();
     let home = TempDir::with_prefix("redkeep-full-").expect("a temporary directory");
-    // The thread has a view of the file system of its own, so the mount is gone when it ends, however it ends.
+    // The thread has a view of the file system of its own, so the mount is gone when it ends, however it
+    // ends.
     let result = std::thread::scope(|scope| scope.spawn(|| on_a_small_tmpfs(home.path())).join());
     if let Err(panic) = result {
         std::panic::resume_unwind(panic);
@@ -100,6 +102,8 @@ struct Store {
     client: Client,
     acknowledged: Vec<u64>,
     refused: Vec<u64>,
+    /// What the last refused write was answered.
+    refusal: String,
     deleted: Vec<u64>,
     next: u64,
 }
@@ -112,6 +116,7 @@ impl Store {
             client,
             acknowledged: vec![],
             refused: vec![],
+            refusal: String::new(),
             deleted: vec![],
             next: 0,
         }
@@ -132,7 +137,10 @@ impl Store {
         let before = self.refused.len();
         for (number, reply) in numbers.into_iter().zip(replies) {
             match reply {
-                Value::Error(_) => self.refused.push(number),
+                Value::Error(text) => {
+                    self.refused.push(number);
+                    self.refusal = text;
+                }
                 reply => {
                     assert!(reply.is_ok(), "SET answered {reply:?}");
                     self.acknowledged.push(number);
@@ -158,10 +166,10 @@ impl Store {
         for _ in 0..WRITES_WHILE_FULL {
             self.write(1);
         }
+        let (acknowledged, refused) = (self.acknowledged.len(), self.refused.len());
         println!(
-            "full: {} acknowledged, {} refused",
-            self.acknowledged.len(),
-            self.refused.len()
+            "full: {acknowledged} acknowledged, {refused} refused, the last with {:?}",
+            self.refusal
         );
         assert_eq!(self.client.run(&["ECHO", "alive"]), Value::bulk("alive"));
         self.check_all("while full");

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A layer may import those to its right, and itself; those between two commas at one arrow not each other.
+/// A layer may import itself and those behind it, not those in front of it or beside it.
 const LAYERS: [&[&str]; 8] = [
     &["net", "repl"],
     &["exec"],

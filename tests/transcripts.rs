@@ -1,12 +1,14 @@
 //! Transcripts: commands and the replies they get, in `tests/commands/*.txt`, run in every mode.
 //!
 //! - **tcp**: a Redkeep as it comes;
-//! - **cold**: one with a tiny budget whose hot tier is emptied before every command, so that every read is a fault;
+//! - **cold**: one with a tiny budget whose hot tier is emptied before every command, so that every read is a
+//!   fault;
 //! - **restart**: one that is stopped, gently and by `kill -9` in turn, every few commands;
 //! - **redis**: a real redis-server, which keeps the expectations honest.
 //!
-//! To write a transcript, write its commands and run the `redis` mode with `REDKEEP_TRANSCRIPTS_RECORD=1`: the replies
-//! are filled in where none are written; then read them. `REDKEEP_TRANSCRIPTS=NAME` runs only files whose name has NAME.
+//! To write a transcript, write its commands and run the `redis` mode with `REDKEEP_TRANSCRIPTS_RECORD=1`:
+//! the replies are filled in where none are written; then read them. `REDKEEP_TRANSCRIPTS=NAME` runs only
+//! files whose name has NAME.
 
 mod matching;
 mod runner;
@@ -110,8 +112,9 @@ fn with_replies(text: &str, outcome: &Outcome) -> String {
 /// So many commands lie between two restarts.
 const RESTART_EVERY: usize = 20;
 
-/// Commands that leave something on a connection or in the server which a restart loses, and which is not restored
-/// here as the database and the protocol are: after one of them the server is not restarted in this section.
+/// Commands that leave something on a connection or in the server which a restart loses, and which is not
+/// restored here as the database and the protocol are: after one of them the server is not restarted in this
+/// section.
 const NOT_RESTORED: [&str; 9] = [
     "AUTH",
     "CLIENT",
@@ -279,7 +282,8 @@ impl Target for TcpTarget {
     }
 }
 
-/// Whether this is a SCAN, HSCAN, ... that goes on from a cursor: cursors mean nothing to another run of the server.
+/// Whether this is a SCAN, HSCAN, ... that goes on from a cursor: cursors mean nothing to another run of the
+/// server.
 fn is_within_scan(args: &[Vec<u8>]) -> bool {
     args[0].to_ascii_uppercase().ends_with(b"SCAN") && !args.contains(&b"0".to_vec())
 }

@@ -49,6 +49,8 @@ usage: cargo bench --bench serve -- [options]      (a LIST is separated by comma
   --rounds N           measurements of each server for a case           [5]
   --quick              get,set,incr,mset; 50 clients; everysec; hot; 100000 keys; one short round
   --cross-check        also run redis-benchmark's GET and SET against redis-server, as a check of the load generator
+  --pin                this load generator on the last core, each server on the others: steadier for one client, but
+                       on few cores the server's background threads get less than they would
   --mixed              p99 of hot GETs: alone, beside cold GETs, beside SETs with appendfsync always
   --big[=SIZE]         load SIZE (4gb) of values under --big-memory (256mb), check them all, RSS peak, and --mixed
   --big-memory SIZE    Redkeep's maxmemory for --big
@@ -127,6 +129,7 @@ fn default_options() -> Options {
         kind,
         path: PathBuf::from(path),
         extra_args: Vec::new(),
+        cores: 0..0,
     };
     Options {
         mode: Mode::Matrix,
@@ -181,6 +184,7 @@ fn parse(arguments: &[String]) -> Result<Options> {
         };
         match name {
             "--quick" | "--bench" => continue, // cargo itself passes --bench
+            "--pin" => pin(&mut options)?,
             "--cross-check" => options.cross_check = true,
             "--mixed" => options.mode = Mode::Mixed,
             "--big" => options.mode = Mode::Big(bytes(attached.as_deref().unwrap_or("4gb"))?),
@@ -192,6 +196,17 @@ fn parse(arguments: &[String]) -> Result<Options> {
         }
     }
     Ok(options)
+}
+
+fn pin(options: &mut Options) -> Result<()> {
+    let last = thread::available_parallelism()?.get() - 1;
+    if last == 0 {
+        return Err("--pin needs two cores".into());
+    }
+    for program in &mut options.programs {
+        program.cores = 0..last;
+    }
+    Ok(server::pin(&(last..last + 1))?)
 }
 
 fn parse_value(options: &mut Options, name: &str, value: String) -> Result<()> {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
@@ -47,6 +48,8 @@ pub struct Program {
     pub kind: Kind,
     pub path: PathBuf,
     pub extra_args: Vec<String>,
+    /// The cores that it may run on; all when empty.
+    pub cores: Range<usize>,
 }
 
 /// A running server in a directory of its own; dropping it kills the process and removes the directory.
@@ -74,8 +77,9 @@ impl Server {
         };
         command.args(&program.extra_args);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        // SAFETY: between fork and exec only this one system call is made; it allocates nothing and takes no lock.
-        unsafe { command.pre_exec(die_with_parent) };
+        let cores = program.cores.clone();
+        // SAFETY: between fork and exec only two system calls are made; nothing is allocated, no lock is taken.
+        unsafe { command.pre_exec(move || die_with_parent().and_then(|()| pin(&cores))) };
         let child = command
             .spawn()
             .map_err(|e| format!("{}: {e}", program.path.display()))?;
@@ -212,6 +216,25 @@ fn sum_of_ticks<'a>(fields: impl Iterator<Item = &'a str>) -> Result<Duration> {
 fn die_with_parent() -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes a number and no pointer.
     match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Keeps this thread, and those it starts, on some cores; no cores stand for all.
+pub fn pin(cores: &Range<usize>) -> io::Result<()> {
+    if cores.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: a set of cores is plain bits, all zero is the empty set, CPU_SET checks its index, and the kernel only reads.
+    let result = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        for core in cores.clone() {
+            libc::CPU_SET(core, &mut set);
+        }
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
+    };
+    match result {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

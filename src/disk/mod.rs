@@ -115,6 +115,10 @@ impl Builder<'_> {
         self.inner.delete_range_cf(self.db.cf(family), from, to);
     }
 
+    pub fn len(&self) -> usize {
+        self.inner.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.inner.is_empty()
     }

@@ -36,6 +36,8 @@ pub struct Epoch {
     pub sync: bool,
     /// The earliest deadline staged in it.
     pub earliest_deadline: u64,
+    /// The lowest id put to reclaim in it.
+    pub lowest_garbage: u64,
 }
 
 impl Epoch {
@@ -48,6 +50,7 @@ impl Epoch {
             databases: Vec::new(),
             sync: false,
             earliest_deadline: u64::MAX,
+            lowest_garbage: u64::MAX,
         }
     }
 

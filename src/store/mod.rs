@@ -33,7 +33,7 @@ pub use txn::{Effects, Result, Savepoint, Stop, Txn};
 pub use value::Value;
 
 use crate::disk::format::{Database, Family, RecordKey};
-use crate::disk::{Disk, DiskOptions, Durability, OpenError, Patience, View};
+use crate::disk::{Disk, DiskOptions, Durability, OpenError, Patience, ReadError, View};
 use commit::{Commit, Context};
 use cursors::Cursors;
 use expiry::Expiry;
@@ -68,7 +68,7 @@ enum Done {
     },
     Synced(std::result::Result<(), String>),
     Due(expiry::Scan),
-    ReclaimStep(reclaim::Step),
+    ReclaimStep(std::result::Result<reclaim::Step, ReadError>),
     Reclaimed(std::result::Result<(), String>),
     /// The store was opened again, or could not be.
     Repaired(std::result::Result<(), String>),
@@ -244,7 +244,13 @@ impl Store {
                     self.expiry.staged(deadline);
                 }
             }
-            Family::Gc if value.is_some() => self.reclaim.staged(),
+            Family::Gc if value.is_some() => {
+                if let Some(bytes) = key.key().first_chunk() {
+                    let id = u64::from_be_bytes(*bytes);
+                    open.lowest_garbage = open.lowest_garbage.min(id);
+                    self.reclaim.staged(id);
+                }
+            }
             _ => {}
         }
         open.blind.insert(key, value);
@@ -453,7 +459,7 @@ impl Store {
             Done::ReclaimStep(step) => self.accept_reclaim(step),
             Done::Reclaimed(result) => {
                 self.commit.answered();
-                self.reclaim.written(result.is_ok());
+                self.reclaim_written(result.is_ok());
             }
             Done::Repaired(result) => {
                 self.commit.answered();

@@ -16,108 +16,115 @@ const RANGE_DELETE_FROM: u64 = 4 * RECORDS_PER_STEP as u64;
 
 #[derive(Default)]
 pub struct Reclaim {
-    /// `gc` records may exist.
-    wanted: bool,
+    /// `gc` records may exist: nothing says otherwise at the start, when only the disk knows.
+    done: bool,
     running: bool,
-    /// Set once the store was asked at start, when only the disk knows what is left.
-    asked: bool,
+    /// No `gc` record with a lower id is left: the next step does not walk over those deleted before.
+    low: u64,
+    /// The lowest id staged that the running step cannot see.
+    staged: u64,
     /// Where in the namespace under way the next step goes on.
     resume: Vec<u8>,
-    next_resume: Vec<u8>,
+    /// `low` and `resume` once the running step's batch is written.
+    next: (u64, Vec<u8>),
     pub steps: u64,
     pub records: u64,
 }
 
+/// What one step came to: the deletes, and where the next one begins.
 pub struct Step {
-    batch: Option<Batch>,
+    batch: Batch,
+    low: u64,
     resume: Vec<u8>,
-    error: Option<ReadError>,
 }
 
 impl Reclaim {
-    pub fn staged(&mut self) {
-        self.wanted = true;
+    pub fn staged(&mut self, id: u64) {
+        self.done = false;
+        self.low = self.low.min(id);
+        self.staged = self.staged.min(id);
     }
 
-    pub fn written(&mut self, ok: bool) {
+    /// The running step's batch was written, or lost.
+    fn written(&mut self, ok: bool) {
         self.running = false;
         if ok {
-            self.resume = std::mem::take(&mut self.next_resume);
+            let (low, resume) = std::mem::take(&mut self.next);
+            self.low = low.min(self.staged);
+            self.resume = resume;
         }
     }
 }
 
 impl Store {
-    /// Starts the next step, if there may be something to reclaim and nothing is under way.
+    /// Starts the next step, if there may be something to reclaim and none is under way.
     pub fn reclaim_some(&mut self) {
-        let reclaim = &mut self.reclaim;
-        let wanted = reclaim.wanted || !std::mem::replace(&mut reclaim.asked, true);
-        if !wanted || reclaim.running || !self.commit.is_idle() {
+        if self.reclaim.done || self.reclaim.running {
             return;
         }
-        // What is unlinked from here on, the step may not see: it sets the mark again.
-        reclaim.wanted = false;
-        reclaim.running = true;
-        let (resume, done, disk) = (reclaim.resume.clone(), self.done.clone(), self.disk.clone());
+        let flight = self.commit.flight.as_ref().map_or(u64::MAX, |flight| flight.lowest_garbage);
+        self.reclaim.staged = flight.min(self.commit.open.lowest_garbage);
+        self.reclaim.running = true;
+        let (low, resume) = (self.reclaim.low, self.reclaim.resume.clone());
+        let (done, disk) = (self.done.clone(), self.disk.clone());
         self.run_over_view(move |view| {
-            let step = step(&disk, view, &resume).unwrap_or_else(|error| Step {
-                batch: None,
-                resume,
-                error: Some(error),
-            });
             // A closed channel means that the store is being dropped.
-            let _ = done.send(Done::ReclaimStep(step));
+            let _ = done.send(Done::ReclaimStep(step(&disk, view, low, &resume)));
         });
     }
 
-    pub(super) fn accept_reclaim(&mut self, step: Step) {
-        if let Some(error) = step.error {
-            eprintln!("redkeep: reclaiming space failed: {error}");
-        }
-        match step.batch {
-            Some(batch) => {
-                self.reclaim.wanted = true;
-                self.reclaim.steps += 1;
-                self.reclaim.records += batch.len() as u64;
-                self.reclaim.next_resume = step.resume;
-                let (commit, ctx) = self.commit_parts();
-                commit.background(&ctx, batch);
+    pub(super) fn accept_reclaim(&mut self, step: std::result::Result<Step, ReadError>) {
+        match step {
+            Ok(step) if step.batch.is_empty() => {
+                self.reclaim.running = false;
+                // Unless something was staged that the step could not see.
+                self.reclaim.done = self.reclaim.staged == u64::MAX;
             }
-            None => self.reclaim.running = false,
+            Ok(step) => {
+                self.reclaim.steps += 1;
+                self.reclaim.records += step.batch.len() as u64;
+                self.reclaim.next = (step.low, step.resume);
+                let (commit, ctx) = self.commit_parts();
+                commit.background(&ctx, step.batch);
+            }
+            Err(error) => {
+                eprintln!("redkeep: reclaiming space failed: {error}");
+                self.reclaim.running = false;
+            }
+        }
+    }
+
+    /// A step's batch was written, or lost. The next step follows at once; after a loss, at the next tick.
+    pub(super) fn reclaim_written(&mut self, ok: bool) {
+        self.reclaim.written(ok);
+        if ok {
+            self.reclaim_some();
         }
     }
 }
 
-fn step(disk: &Disk, view: &View, resume: &[u8]) -> Result<Step, ReadError> {
-    let mut records = view.walk(Family::Gc, b"", None)?;
-    let Some((id, garbage)) = records.next_record()? else {
-        return Ok(Step {
-            batch: None,
-            resume: Vec::new(),
-            error: None,
-        });
-    };
+/// Deletes what the first `gc` records name, up to about [`RECORDS_PER_STEP`] records.
+fn step(disk: &Disk, view: &View, mut low: u64, resume: &[u8]) -> Result<Step, ReadError> {
     let damaged = |text: &str| ReadError(text.to_owned());
-    let id = id
-        .try_into()
-        .map(u64::from_be_bytes)
-        .map_err(|_| damaged("malformed gc key"))?;
     let mut batch = disk.batch()?;
-    let resume = match Garbage::decode(garbage).map_err(|e| damaged(e.0))? {
-        Garbage::Segments { count } => {
-            delete_segments(&mut batch, id, count);
-            None
+    let mut records = view.walk(Family::Gc, &low.to_be_bytes(), None)?;
+    let mut resume = resume;
+    while batch.len() < RECORDS_PER_STEP
+        && let Some((id, garbage)) = records.next_record()?
+    {
+        let id = id.try_into().map(u64::from_be_bytes).map_err(|_| damaged("malformed gc key"))?;
+        match Garbage::decode(garbage).map_err(|e| damaged(e.0))? {
+            Garbage::Segments { count } => delete_segments(&mut batch, id, count),
+            Garbage::Namespace { keys } => {
+                if let Some(resume) = delete_keys(view, &mut batch, id, keys, resume)? {
+                    return Ok(Step { batch: batch.finish(), low: id, resume });
+                }
+            }
         }
-        Garbage::Namespace { keys } => delete_keys(view, &mut batch, id, keys, resume)?,
-    };
-    if resume.is_none() {
         batch.delete(&RecordKey::garbage(id));
+        (low, resume) = (id + 1, b"");
     }
-    Ok(Step {
-        batch: Some(batch.finish()),
-        resume: resume.unwrap_or_default(),
-        error: None,
-    })
+    Ok(Step { batch: batch.finish(), low, resume: Vec::new() })
 }
 
 fn delete_segments(batch: &mut Builder, id: u64, count: u32) {

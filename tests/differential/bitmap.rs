@@ -83,7 +83,7 @@ fn bitfield(g: &mut Gen, name: &str) -> Args {
         };
         match operation {
             1 => {
-                args.extend([g.cased("SET"), field(g), position(g, &key), g.number()]);
+                args.extend([g.cased("SET"), field(g), position(g, &key), field_value(g)]);
             }
             2 => {
                 args.extend([g.cased("INCRBY"), field(g), position(g, &key), g.number()]);
@@ -108,6 +108,23 @@ fn field(g: &mut Gen) -> Vec<u8> {
         _ => 1 + g.rng.below(most),
     };
     format!("{sign}{bits}").into()
+}
+
+/// Not so far below zero that Redis's own check of the range overflows, which it does not define.
+fn field_value(g: &mut Gen) -> Vec<u8> {
+    loop {
+        let value = g.number();
+        if defined_in_a_field(&value) {
+            return value;
+        }
+    }
+}
+
+pub fn defined_in_a_field(value: &[u8]) -> bool {
+    let number = std::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.parse::<i64>().ok());
+    number.is_none_or(|n| n >= i64::MIN / 2)
 }
 
 fn position(g: &mut Gen, key: &[u8]) -> Vec<u8> {

@@ -5,13 +5,17 @@
 use crate::support::Rng;
 
 pub type Args = Vec<Vec<u8>>;
+/// Makes a command.
+pub type Make = fn(&mut Gen) -> Args;
+/// The commands that read all of a key.
+pub type Reads = fn(&[u8]) -> Vec<Args>;
 
 /// The commands of one group.
 pub struct Family {
     /// How often each is drawn, and what makes one.
-    pub commands: &'static [(u64, fn(&mut Gen) -> Args)],
-    /// A type of key that this family brings, and the commands that read all of it.
-    pub state: Option<(&'static str, fn(&[u8]) -> Vec<Args>)>,
+    pub commands: &'static [(u64, Make)],
+    /// A type of key that this family brings, and what reads it.
+    pub state: Option<(&'static str, Reads)>,
 }
 
 pub const FAMILIES: [&Family; 4] = [
@@ -26,15 +30,14 @@ pub const DATABASES: u64 = 3;
 
 /// `args!["SET", g.key(), value]`: a command from anything that becomes bytes.
 macro_rules! args {
-    ($($arg:expr),+ $(,)?) => {{
-        let mut args: $crate::differential::generate::Args = Vec::new();
-        $(args.push(Vec::from($arg));)+
-        args
-    }};
+    ($($arg:expr),+ $(,)?) => {
+        vec![$(Vec::<u8>::from($arg)),+]
+    };
 }
 pub(super) use args;
 
-/// Arguments as tests of Redis like them: few keys, so that commands meet; few numbers, so that limits are hit.
+/// Arguments as tests of Redis like them: few keys, so that commands meet; few numbers, so that limits are
+/// hit.
 pub struct Gen {
     pub rng: Rng,
     total_weight: u64,
@@ -236,8 +239,8 @@ impl Gen {
         }
     }
 
-    /// So far in the future that no run sees its end, and never the same twice: GT and LT compare what two servers
-    /// have computed at slightly different times.
+    /// So far in the future that no run sees its end, and never the same twice: GT and LT compare what two
+    /// servers have computed at slightly different times.
     pub fn seconds_ahead(&mut self) -> u64 {
         100_000 + self.rng.below(100_000_000)
     }
@@ -322,7 +325,7 @@ fn touch_of_expired(args: &[Vec<u8>]) -> Option<Args> {
         .then(|| vec![b"EXISTS".to_vec(), args.get(1).cloned().unwrap_or_default()])
 }
 
-/// Whether no offset makes the server allocate more than a few megabytes.
+/// Whether no offset makes the server allocate more than a few megabytes, and Redis defines the outcome.
 fn is_affordable(args: &[Vec<u8>]) -> bool {
     const BITS: i64 = 1 << 23;
     let at_most = |at, limit| number_at(args, at).is_none_or(|n| n <= limit || n > u32::MAX as i64);
@@ -330,7 +333,10 @@ fn is_affordable(args: &[Vec<u8>]) -> bool {
         "SETBIT" => at_most(2, BITS),
         "SETRANGE" => at_most(2, BITS / 8),
         // An operation's offset may be anywhere, with # in front or without.
-        "BITFIELD" => (2..args.len()).all(|at| !args[at].starts_with(b"#") && at_most(at, BITS)),
+        "BITFIELD" => (2..args.len()).all(|at| {
+            let small = !args[at].starts_with(b"#") && at_most(at, BITS);
+            small && super::bitmap::defined_in_a_field(&args[at])
+        }),
         _ => true,
     }
 }

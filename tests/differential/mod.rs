@@ -1,11 +1,13 @@
-//! The differential test: seeded random commands, sent to Redkeep and to a real redis-server, get the same answers.
+//! The differential test: seeded random commands, sent to Redkeep and to a real redis-server, get the same
+//! answers.
 //!
-//! Commands go in pipelines over a few connections that take turns, so that their order is the same on both sides.
-//! In between Redkeep's hot tier is emptied, and it is stopped, gently or by `kill -9`, and started again; then, and at
-//! the end, all that can be read is compared. A difference is shrunk to a short transcript before it is reported.
+//! Commands go in pipelines over a few connections that take turns, so that their order is the same on both
+//! sides. In between Redkeep's hot tier is emptied, and it is stopped, gently or by `kill -9`, and started
+//! again; then, and at the end, all that can be read is compared. A difference is shrunk to a short
+//! transcript before it is reported.
 //!
-//! `REDKEEP_DIFF_SEEDS=20 REDKEEP_DIFF_COMMANDS=50000` make it a million commands; `REDKEEP_DIFF_FIRST=7` starts with
-//! seed 7.
+//! `REDKEEP_DIFF_SEEDS=20 REDKEEP_DIFF_COMMANDS=50000` make it a million commands; `REDKEEP_DIFF_FIRST=7`
+//! starts with seed 7.
 
 mod bitmap;
 mod connection;

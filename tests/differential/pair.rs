@@ -154,8 +154,8 @@ impl Pair {
 
     fn exchange(&mut self, connection: usize, batch: &[Args], step: usize) -> Result<(), Box<Difference>> {
         let expected = self.redis.send(connection, batch).expect("redis-server answers");
-        let difference = |at: usize, redkeep: String| {
-            let (args, redis) = (batch[at].clone(), shown(&expected[at]));
+        let difference = |at: usize, (redis, redkeep): (String, String)| {
+            let args = batch[at].clone();
             Err(Box::new(Difference {
                 step: step + at,
                 args,
@@ -167,15 +167,13 @@ impl Pair {
             Ok(replies) => replies,
             Err(error) => {
                 let log = self.redkeep.server.log();
-                return difference(
-                    batch.len() - 1,
-                    format!("{error}, somewhere in this batch\n{log}"),
-                );
+                let lost = format!("{error}, somewhere in this batch\n{log}");
+                return difference(batch.len() - 1, ("answers".into(), lost));
             }
         };
         for (at, args) in batch.iter().enumerate() {
             if !agree(args, &expected[at], &actual[at]) {
-                return difference(at, shown(&actual[at]));
+                return difference(at, shown(&expected[at], &actual[at]));
             }
         }
         Ok(())
@@ -190,7 +188,7 @@ impl Pair {
             if agree(args, &a, &b) {
                 return Ok(a);
             }
-            let (redis, redkeep) = (shown(&a), shown(&b));
+            let (redis, redkeep) = shown(&a, &b);
             Err(Box::new(Difference {
                 step,
                 args: args.clone(),
@@ -243,10 +241,28 @@ fn batch_from(steps: &[Step], connection: usize) -> Vec<Args> {
     steps.iter().map_while(of_connection).collect()
 }
 
-fn shown(value: &Value) -> String {
-    let text = format!("{value:?}");
-    match text.char_indices().nth(500) {
-        Some((at, _)) => format!("{}... ({} characters)", &text[..at], text.len()),
-        None => text,
-    }
+/// Both replies as text; of long ones the part around the first place where they differ.
+fn shown(redis: &Value, redkeep: &Value) -> (String, String) {
+    const BEFORE: usize = 40;
+    const SHOWN: usize = 400;
+    let texts = [format!("{redis:?}"), format!("{redkeep:?}")];
+    let common = texts[0]
+        .bytes()
+        .zip(texts[1].bytes())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let [redis, redkeep] = texts.map(|text| {
+        if text.len() <= SHOWN {
+            return text;
+        }
+        // The texts of replies are all ASCII but for what errors and simple strings quote.
+        let from = text.floor_char_boundary(common.saturating_sub(BEFORE));
+        let to = text.floor_char_boundary(from + SHOWN);
+        format!(
+            "({} characters, from {from}:) ...{}...",
+            text.len(),
+            &text[from..to]
+        )
+    });
+    (redis, redkeep)
 }

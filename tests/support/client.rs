@@ -8,7 +8,8 @@ use std::time::Duration;
 /// No reply of a healthy server takes this long, even on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a pipeline may hold before its replies are read: below the socket buffers' sizes, so neither side blocks.
+/// What a pipeline may hold before its replies are read: below the socket buffers' sizes, so neither side
+/// blocks.
 const PIPELINE_BYTES: usize = 32 * 1024;
 
 pub struct Client {
@@ -36,11 +37,6 @@ impl Client {
 
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.reader.get_ref().peer_addr()
-    }
-
-    /// A second handle on the socket, to write while another thread reads.
-    pub fn writer(&self) -> io::Result<TcpStream> {
-        self.reader.get_ref().try_clone()
     }
 
     /// Sends one command and reads its reply.

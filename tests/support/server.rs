@@ -1,4 +1,5 @@
-//! A server process of a test's own: started on a free loopback port, ready when it answers PING, gone when dropped.
+//! A server process of a test's own: started on a free loopback port, ready when it answers PING, gone when
+//! dropped.
 
 use super::{Client, Value, wait_for};
 use std::ffi::OsString;
@@ -11,14 +12,15 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Names another binary to test; a path that ends in `redis-server` shows that the tests themselves are right.
+/// Names another binary to test; a path that ends in `redis-server` shows that the tests themselves are
+/// right.
 const SERVER_VARIABLE: &str = "REDKEEP_TEST_SERVER";
 /// Names another reference than the `redis-server` of the path.
 const REDIS_VARIABLE: &str = "REDKEEP_TEST_REDIS";
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 const EXIT_LIMIT: Duration = Duration::from_secs(30);
-const LOG_LINES_SHOWN: usize = 40;
+const LOG_LINES_SHOWN: usize = 30;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -141,10 +143,6 @@ impl Server {
         self.port
     }
 
-    pub fn data(&self) -> &Path {
-        &self.data
-    }
-
     pub fn pid(&self) -> i32 {
         self.child.as_ref().expect("a running server").id() as i32
     }
@@ -205,7 +203,8 @@ impl Server {
             rlim_cur: libc::RLIM_INFINITY,
             rlim_max: libc::RLIM_INFINITY,
         };
-        // SAFETY: the new limit is a valid rlimit, the old one is not asked for, and the process is our child.
+        // SAFETY: the new limit is a valid rlimit, the old one is not asked for, and the process is our
+        // child.
         let result =
             unsafe { libc::prlimit(self.pid(), libc::RLIMIT_FSIZE, &unlimited, std::ptr::null_mut()) };
         assert_eq!(result, 0, "prlimit: {}", io::Error::last_os_error());
@@ -312,7 +311,8 @@ impl Server {
     }
 
     fn signal(&self, signal: i32) {
-        // SAFETY: kill takes no memory; the process is our child and not yet waited for, so the id is still its own.
+        // SAFETY: kill takes no memory; the process is our child and not yet waited for, so the id is still
+        // its own.
         let result = unsafe { libc::kill(self.pid(), signal) };
         assert_eq!(result, 0, "kill: {}", io::Error::last_os_error());
     }

@@ -33,7 +33,8 @@ impl Source {
         }
     }
 
-    /// The crate's own top-level modules that are named, through `crate::` or enough `super::`, with their lines.
+    /// The crate's own top-level modules that are named, through `crate::` or enough `super::`, with their
+    /// lines.
     pub fn imports_of_the_root(&self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         let depth = self.modules().len();

@@ -19,8 +19,8 @@ pub fn matches(expected: &[String], actual: &[String]) -> bool {
             if !line.starts_with(before.trim_end()) {
                 return false;
             }
-            // What is in the place of (any) goes on in the lines that are indented at least as far; behind the key of
-            // a map it starts on a line of its own, below the key.
+            // What is in the place of (any) goes on in the lines that are indented at least as far; behind
+            // the key of a map it starts on a line of its own, below the key.
             let width = if before.ends_with("=> ") {
                 before.rfind("# ").map_or(0, |at| at + 2)
             } else {

@@ -25,7 +25,8 @@
 //! | `@skip TAG reason` | the next step is not for targets with this tag; `@only TAG reason`: only for those |
 //! | `@skip-section`, `@only-section`, `@skip-file`, `@only-file` | the same for more |
 //!
-//! Commands and replies may name `{now}`, `{nowms}` (with `+5` or `-5`), `{addr}` (this connection's own address),
+//! Commands and replies may name `{now}`, `{nowms}` (with `+5` or `-5`), `{addr}` (this connection's own
+//! address),
 //! `{addr2}` (connection 2's), `{port}` (the server's).
 
 /// One file.
