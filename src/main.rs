@@ -22,13 +22,16 @@ use tokio::{task, time};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// jemalloc's options. The hot tier is read at random: with huge pages a lookup misses the TLB far less, which is a
-/// quarter of the CPU time of a GET over a million keys. (They are no trouble without fork.)
+/// quarter of the CPU time of a GET over a million keys. (They are no trouble without fork.) One thread makes and drops
+/// nearly everything, so two arenas are plenty, and what is free goes back soon: the memory budget is meant.
 #[allow(non_upper_case_globals)]
 #[unsafe(export_name = "malloc_conf")]
-pub static malloc_conf: &[u8] = b"thp:always,metadata_thp:always\0";
+pub static malloc_conf: &[u8] = b"thp:always,metadata_thp:auto,narenas:2,dirty_decay_ms:2000,muzzy_decay_ms:0\0";
 
 /// How many tasks run before the runtime asks for new events: enough for a whole tick of many connections.
 const EVENT_INTERVAL: u32 = 256;
+/// Below this memory budget the heap does without huge pages.
+const LEAST_FOR_HUGE_PAGES: u64 = 1 << 30;
 /// Above so many cores, sockets get threads of their own (`io-threads 0`).
 const CORES_FOR_ONE_THREAD: usize = 4;
 /// How long the end waits for what is staged to be on disk.
@@ -39,6 +42,9 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => error.exit(),
     };
+    if MemoryPlan::of(&config).total < LEAST_FOR_HUGE_PAGES {
+        forgo_huge_pages();
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .event_interval(EVENT_INTERVAL)
@@ -54,6 +60,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Huge pages that are half empty would be a large part of a small budget.
+fn forgo_huge_pages() {
+    // SAFETY: a plain system call that changes how this process's memory is mapped from now on. Refused, it costs memory.
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
 }
 
 /// Starts everything, and returns when the server was asked to end.
