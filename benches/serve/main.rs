@@ -11,13 +11,14 @@
 //! - CPU is user and system time of the server process, not of the children that rewrite redis-server's AOF.
 //! - `others` is what other processes (a rewriting child among them) took of the machine: above a few tenths of a core,
 //!   on a small machine, the ratios are noise. The CPU ratio suffers least.
+//! - With one client both sides sleep between requests, and how long waking up takes depends on which core the kernel
+//!   woke them on: `--pin` makes that the same for both servers.
 //! - An MSET of 10 keys is one operation.
 
 mod load;
 mod report;
 mod server;
 
-use std::error::Error;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::{self, Command, ExitCode};
@@ -63,7 +64,7 @@ usage: cargo bench --bench serve -- [options]      (a LIST is separated by comma
 const DATA: &str = "key:";
 const COUNTERS: &str = "ctr:";
 const HOT: &str = "hot:";
-const HOT_KEYS: u64 = 10_000;
+const HOT_KEYS: u64 = 1_000;
 const WARM_UP: Duration = Duration::from_millis(200);
 /// The mixed mode's paced load: slow enough that an idle server is never late.
 const PACED_CLIENTS: usize = 10;
@@ -402,23 +403,45 @@ fn measure(options: &Options, subject: &Subject, load: &Load, seed: u64, side: &
     load.seed = seed;
     load.run(server.address, &Until::Elapsed(WARM_UP))?;
     load.seed = !seed;
-    let clocks = || Ok::<_, Box<dyn Error>>((server.cpu_time()?, server::process_cpu_time(process::id())?));
-    let (cpu_before, own_before) = clocks()?;
-    let machine_before = server::machine_cpu_time()?;
+    let meter = Meter::start(server)?;
     let outcome = load.run(server.address, &options.until)?;
-    let (cpu_after, own_after) = clocks()?;
-    let machine = server::machine_cpu_time()?.saturating_sub(machine_before);
-    let cpu = cpu_after - cpu_before;
-    let others = machine.saturating_sub(cpu + (own_after - own_before));
+    let (cpu, others) = meter.read(server)?;
     require_success(server.kind, &load, &outcome)?;
     side.rates
         .push(outcome.operations as f64 / outcome.elapsed.as_secs_f64());
     side.cpu.push(cpu.as_secs_f64() * 1e6 / outcome.operations as f64);
-    side.others
-        .push(others.as_secs_f64() / outcome.elapsed.as_secs_f64());
+    side.others.push(others);
     side.latency.merge(&outcome.latency);
     side.resident = server.memory("VmRSS")?;
     Ok(())
+}
+
+/// Who used how much CPU since it was started.
+struct Meter {
+    begun: Instant,
+    server: Duration,
+    own: Duration,
+    machine: Duration,
+}
+
+impl Meter {
+    fn start(server: &Server) -> Result<Meter> {
+        Ok(Meter {
+            begun: Instant::now(),
+            server: server.cpu_time()?,
+            own: server::process_cpu_time(process::id())?,
+            machine: server::machine_cpu_time()?,
+        })
+    }
+
+    /// The server's CPU time, and how many cores all but the server and this process kept busy.
+    fn read(&self, server: &Server) -> Result<(Duration, f64)> {
+        let now = Meter::start(server)?;
+        let used = now.server - self.server;
+        let own = now.own - self.own;
+        let others = (now.machine - self.machine).saturating_sub(used + own);
+        Ok((used, others.as_secs_f64() / self.begun.elapsed().as_secs_f64()))
+    }
 }
 
 /// A figure for errors, or for keys that are not there, would be a figure for something else.
@@ -548,8 +571,14 @@ fn mixed_table(options: &Options, server: &Server, cold_keys: u64, value_size: u
         "appendfsync always; {HOT_KEYS} hot keys; beside: {BACKGROUND_CLIENTS} connections, P{BACKGROUND_PIPELINE}"
     );
     println!(
-        "{:<32}  {:>9}  {:>21}  {:>12}  {:>13}  {:>13}",
-        "hot GETs", "ops/s", "us p50/p99/p99.9", "p99 to alone", "round min-max", "beside, ops/s"
+        "{:<32}  {:>9}  {:>21}  {:>12}  {:>13}  {:>13}  {:>13}",
+        "hot GETs",
+        "ops/s",
+        "us p50/p99/p99.9",
+        "p99 to alone",
+        "round min-max",
+        "beside, ops/s",
+        "others, cores"
     );
     for (pace, clients) in [(Some(PACED_RATE), PACED_CLIENTS), (None, FLAT_OUT_CLIENTS)] {
         let load = Load {
@@ -573,11 +602,15 @@ fn mixed_rows(options: &Options, server: &Server, load: &Load, cold_keys: u64) -
     let mut rates = Beside::ALL.map(|_| Vec::new());
     let mut background = Beside::ALL.map(|_| Vec::new());
     let mut ratios = Beside::ALL.map(|_| Vec::new());
+    let mut others = Beside::ALL.map(|_| Vec::new());
     for round in 0..options.rounds {
         let mut alone = 0.0;
         for (index, beside) in Beside::ALL.into_iter().enumerate() {
             let seed = (round * Beside::ALL.len() + index) as u64;
+            let meter = Meter::start(server)?;
             let (hot, other) = run_beside(options, server, load, beside, cold_keys, seed)?;
+            others[index].push(meter.read(server)?.1);
+            server.settle()?;
             let p99 = hot.latency.percentile(0.99);
             if index == 0 {
                 alone = p99;
@@ -596,13 +629,14 @@ fn mixed_rows(options: &Options, server: &Server, load: &Load, cold_keys: u64) -
         let lowest = ratios[index].iter().copied().fold(f64::INFINITY, f64::min);
         let highest = ratios[index].iter().copied().fold(0.0, f64::max);
         println!(
-            "{:<32}  {:>9.0}  {:>21}  {:>12.2}  {:>13}  {:>13.0}",
+            "{:<32}  {:>9.0}  {:>21}  {:>12.2}  {:>13}  {:>13.0}  {:>13.1}",
             format!("{shape}, {}", beside.label()),
             median(&rates[index]),
             percentiles(&latency[index]),
             median(&ratios[index]),
             format!("{lowest:.2}-{highest:.2}"),
             median(&background[index]),
+            median(&others[index]),
         );
     }
     Ok(())
@@ -653,7 +687,6 @@ fn run_beside(
     };
     let outcome = measured?;
     require_success(server.kind, &hot, &outcome)?;
-    server.settle()?;
     Ok((outcome, rate))
 }
 
