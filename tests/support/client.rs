@@ -38,11 +38,6 @@ impl Client {
         self.reader.get_ref().peer_addr()
     }
 
-    /// A second handle on the socket, to write while another thread reads.
-    pub fn writer(&self) -> io::Result<TcpStream> {
-        self.reader.get_ref().try_clone()
-    }
-
     /// Sends one command and reads its reply.
     pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> io::Result<Value> {
         self.send(&encode(args))?;

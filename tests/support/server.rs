@@ -141,10 +141,6 @@ impl Server {
         self.port
     }
 
-    pub fn data(&self) -> &Path {
-        &self.data
-    }
-
     pub fn pid(&self) -> i32 {
         self.child.as_ref().expect("a running server").id() as i32
     }

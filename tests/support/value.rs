@@ -33,10 +33,6 @@ impl Value {
         Value::Bulk(bytes.into())
     }
 
-    pub fn ok() -> Value {
-        Value::Simple("OK".into())
-    }
-
     pub fn is_ok(&self) -> bool {
         matches!(self, Value::Simple(text) if text == "OK")
     }

@@ -44,7 +44,7 @@ pub fn info(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     if args.len() == 2 {
         return all(engine, session, args);
     }
-    let one = |name| Named::find(name).map_or(Reply::NullArray, |named| info_of(named.row, named.container));
+    let one = |name| Named::find(name).map_or(Reply::Null, |named| info_of(named.row, named.container));
     Reply::Array(args.skip(2).iter().map(one).collect())
 }
 

@@ -1,6 +1,6 @@
 //! CONFIG: the options while the server runs.
 
-use super::help as help_lines;
+use super::{SYNTAX, help as help_lines};
 use crate::exec::{Engine, Session, durability};
 use crate::resp::{Args, Reply};
 
@@ -31,7 +31,7 @@ pub fn get(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
 
 pub fn set(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     if !args.len().is_multiple_of(2) {
-        return Reply::err("ERR wrong number of arguments for 'config|set' command");
+        return Reply::err(SYNTAX);
     }
     let words: Vec<&[u8]> = args.skip(2).iter().collect();
     let (pairs, _) = words.as_chunks::<2>();

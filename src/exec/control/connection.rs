@@ -1,6 +1,6 @@
 //! PING and its like; who a connection is, what protocol it speaks, and which database it uses.
 
-use super::{NOT_AN_INTEGER, REDIS_VERSION, SYNTAX, is_word, shown};
+use super::{NOT_A_C_INT, NOT_AN_INTEGER, REDIS_VERSION, SYNTAX, is_word, shown};
 use crate::base::num::parse_i64;
 use crate::exec::session::ReplyMode;
 use crate::exec::{Engine, Session};
@@ -32,9 +32,12 @@ pub fn quit(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
 }
 
 pub fn select(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
-    let Some(number) = parse_i64(&args[1]).filter(|n| i32::try_from(*n).is_ok()) else {
+    let Some(number) = parse_i64(&args[1]) else {
         return Reply::err(NOT_AN_INTEGER);
     };
+    if i32::try_from(number).is_err() {
+        return Reply::err(NOT_A_C_INT);
+    }
     match usize::try_from(number) {
         Ok(db) if db < engine.limits.databases => {
             session.select(db);

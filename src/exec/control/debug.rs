@@ -92,10 +92,6 @@ pub fn log(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     Reply::Ok
 }
 
-pub fn jmap(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
-    Reply::err("ERR JMAP is not available: this is no Java virtual machine")
-}
-
 /// There are no quicklists.
 pub fn quicklist_packed_threshold(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     Reply::Ok

@@ -280,10 +280,6 @@ const DEBUG: &[Command] = &[
         Command::control("help", 2, debug::help),
         "Show helpful text about the different subcommands",
     ),
-    helper(
-        Command::control("jmap", -2, debug::jmap),
-        "Say that there is no heap dump",
-    ),
     helper(Command::settled("loadaof", 2, debug::reload), "As RELOAD"),
     helper(Command::control("log", 3, debug::log), "Write to the log"),
     helper(
