@@ -3,6 +3,7 @@
 use std::task::Waker;
 
 use super::session::State;
+use super::control::{SHOWN, c_text, shown};
 use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session, ViewTicket, Viewed};
 use crate::command::{Call, Handler};
@@ -46,13 +47,19 @@ impl Session {
     pub(super) fn run_request(&mut self, engine: &mut Engine, args: Args, now: u64, waker: &Waker) -> bool {
         let Some(name) = args.get(0) else { return true };
         let Some(first) = table::find(name) else {
+            if is_another_protocol(name) {
+                engine.tell_of_another_protocol(&self.client.address);
+                self.closing = true;
+                return true;
+            }
             return self.refuse_command(engine, None, unknown_command(args));
         };
         let found = match first.command.run {
             Run::Container(..) if args.len() > 1 => match first.subcommand(&args[1]) {
                 Some(sub) => sub,
                 None => {
-                    return self.refuse_command(engine, None, unknown_subcommand(first.command, &args[1]));
+                    let error = self.no_subcommand(engine, first.command, args);
+                    return self.refuse_command(engine, None, error);
                 }
             },
             _ => first,
@@ -74,10 +81,19 @@ impl Session {
                 self.run_control(engine, control, args)
             }
             Run::Container(_, None) => {
-                return self.refuse_command(engine, Some(found), wrong_arity(first.command, sub));
+                return self.refuse_command(engine, Some(found), wrong_arity(first.command, sub, args));
             }
         };
         self.account(engine, found, args, outcome)
+    }
+
+    /// What a container answers to a name that none of its subcommands has.
+    fn no_subcommand(&self, engine: &Engine, command: &Command, args: Args) -> Reply {
+        if !reads_its_own_subcommands(command) {
+            return unknown_subcommand(command, &args[1]);
+        }
+        self.objection(engine, command, "", command, args)
+            .unwrap_or_else(|| unknown_subcommand_or_arity(command, &args[1]))
     }
 
     /// Why a request must not run, if so.
@@ -90,7 +106,7 @@ impl Session {
         args: Args,
     ) -> Option<Reply> {
         if !row.accepts(args.len()) {
-            return Some(wrong_arity(command, sub));
+            return Some(wrong_arity(command, sub, args));
         }
         let protected = row.has(flag::PROTECTED);
         if protected && !engine.config.enable_debug_command.allows(self.client.is_local()) {
@@ -169,9 +185,7 @@ impl Session {
                 Outcome::Waits
             }
             Err(stop @ Stop::Error(_)) => {
-                // What it deleted because it was expired is not undone by the error, but need not be kept either: the
-                // next to look finds it expired again.
-                let epoch = engine.store.abandon_seen(end);
+                let epoch = engine.store.apply_expired(end);
                 self.answer(engine, Err(stop), epoch)
             }
         }
@@ -314,6 +328,19 @@ impl Engine {
         }
     }
 
+    /// Once in a while: who sends such requests may send many.
+    fn tell_of_another_protocol(&mut self, address: &str) {
+        const QUIET_MS: u64 = 60_000;
+        let now = self.clock.now_ms();
+        if self.told_of_another_protocol_ms.is_none_or(|told| now.saturating_sub(told) > QUIET_MS) {
+            self.told_of_another_protocol_ms = Some(now);
+            eprintln!(
+                "redkeep: {address} speaks HTTP: this may be an attack through somebody's browser (cross protocol \
+                 scripting). The connection is closed"
+            );
+        }
+    }
+
     /// Its result, if it is there or when it comes, is nobody's.
     pub(super) fn forget_view(&mut self, ticket: ViewTicket) {
         self.viewing.remove(&ticket);
@@ -330,33 +357,50 @@ const DEBUG_NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-de
     you can run it from a local connection, otherwise you need to set this option in the configuration file, and then \
     restart the server.";
 
-/// Redis shows this much of the arguments of an unknown command.
-const SHOWN_ARGUMENTS: usize = 128;
-
 fn unknown_command(args: Args) -> Reply {
-    let mut shown = String::new();
+    let mut beginning = Vec::new();
     for arg in args.iter().skip(1) {
-        if shown.len() >= SHOWN_ARGUMENTS {
+        if beginning.len() >= SHOWN {
             break;
         }
-        let room = SHOWN_ARGUMENTS - shown.len();
-        let arg = String::from_utf8_lossy(&arg[..arg.len().min(room)]);
-        shown.push_str(&format!("'{arg}' "));
+        let arg = c_text(arg, SHOWN - beginning.len());
+        beginning.extend_from_slice(&[b"'", arg, b"' "].concat());
     }
-    let name = &args[0][..args[0].len().min(SHOWN_ARGUMENTS)];
-    let name = String::from_utf8_lossy(name);
+    let beginning = String::from_utf8_lossy(&beginning);
+    let name = shown(&args[0]);
     Reply::err(format!(
-        "ERR unknown command '{name}', with args beginning with: {shown}"
+        "ERR unknown command '{name}', with args beginning with: {beginning}"
     ))
 }
 
+/// HTTP's, where a web page makes a browser send requests here: nothing else of such a connection may be run.
+fn is_another_protocol(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
 fn unknown_subcommand(command: &Command, name: &[u8]) -> Reply {
-    let name = String::from_utf8_lossy(&name[..name.len().min(SHOWN_ARGUMENTS)]).into_owned();
+    let name = shown(name);
     let container = command.name.to_ascii_uppercase();
     Reply::err(format!("ERR unknown subcommand '{name}'. Try {container} HELP."))
 }
 
-fn wrong_arity(command: &Command, sub: &str) -> Reply {
+/// Whether the command is no container in Redis, but one that looks at its first argument itself.
+fn reads_its_own_subcommands(command: &Command) -> bool {
+    command.name == "debug"
+}
+
+fn unknown_subcommand_or_arity(command: &Command, name: &[u8]) -> Reply {
+    let name = shown(name);
+    let container = command.name.to_ascii_uppercase();
+    Reply::err(format!(
+        "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
+    ))
+}
+
+fn wrong_arity(command: &Command, sub: &str, args: Args) -> Reply {
+    if !sub.is_empty() && reads_its_own_subcommands(command) {
+        return unknown_subcommand_or_arity(command, &args[1]);
+    }
     let bar = if sub.is_empty() { "" } else { "|" };
     Reply::err(format!(
         "ERR wrong number of arguments for '{}{bar}{sub}' command",

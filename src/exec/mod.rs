@@ -67,6 +67,8 @@ pub struct Engine {
     wake: Rc<dyn Fn()>,
     pump_asked: bool,
     expiring: Option<Ticket>,
+    /// When the log was last told that a connection spoke another protocol.
+    told_of_another_protocol_ms: Option<u64>,
     pub active_expire: bool,
     pub shutdown: Option<control::Shutdown>,
     /// Wakes the task that waits for `shutdown`.
@@ -104,6 +106,7 @@ impl Engine {
             wake,
             pump_asked: false,
             expiring: None,
+            told_of_another_protocol_ms: None,
             active_expire: true,
             shutdown: None,
             shutdown_waker: None,

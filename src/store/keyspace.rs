@@ -64,8 +64,12 @@ impl Txn<'_> {
             return Ok(Some(entry));
         }
         if self.can_write() {
+            let only_expired = self.only_expired();
             self.remove(key, &entry)?;
             self.effects().expired += 1;
+            if only_expired {
+                self.mark_expired();
+            }
         }
         Ok(None)
     }

@@ -177,12 +177,12 @@ impl Store {
         missing
     }
 
-    /// As [`Store::abandon`], for a body that failed after it saw what it judged by. Returns the epoch that must be settled
-    /// before the error may leave.
-    pub fn abandon_seen(&mut self, work: TxnEnd) -> u64 {
-        let depends = work.0.depends.max(self.namespaces_epoch);
-        self.abandon(work);
-        depends
+    /// Ends the transaction of a body that failed: of its writes only the deletes of expired keys stay, those that came
+    /// before all others. Returns the epoch that must be settled before the error may leave.
+    pub fn apply_expired(&mut self, work: TxnEnd) -> u64 {
+        let mut work = work.0;
+        work.keep_expired();
+        self.apply(TxnEnd(work))
     }
 
     /// Takes what a transaction did, whole. Returns the epoch that must be settled before its reply may leave.
@@ -269,6 +269,7 @@ impl Store {
         work.writes.clear();
         work.databases.clear();
         work.missing.clear();
+        work.expired = Savepoint::default();
         (work.effects, work.ids, work.depends, work.renamed_spaces) = (Effects::default(), 0, 0, false);
         self.spare = Some(work);
     }

@@ -96,7 +96,7 @@ impl Driver {
                     break Ok((result.recv_timeout(PATIENCE).unwrap().unwrap(), 0));
                 }
                 Err(Stop::Error(text)) => {
-                    self.store.abandon_seen(end);
+                    self.store.apply_expired(end);
                     break Err(text.into_owned());
                 }
             }

@@ -61,7 +61,7 @@ enum Source<'s> {
 }
 
 /// A point to which [`Txn::rollback`] returns.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Savepoint {
     writes: usize,
     databases: Vec<(usize, Database)>,
@@ -76,12 +76,37 @@ pub(super) struct Work {
     pub databases: Vec<(usize, Database)>,
     pub effects: Effects,
     pub missing: Vec<RecordKey>,
+    /// All writes up to here delete keys that were found expired.
+    pub expired: Savepoint,
     /// Ids taken so far.
     pub ids: u64,
     /// The latest epoch that wrote anything this transaction has seen.
     pub depends: u64,
     /// Whether a database got another namespace (FLUSHDB, SWAPDB).
     pub renamed_spaces: bool,
+}
+
+impl Work {
+    fn savepoint(&self) -> Savepoint {
+        Savepoint {
+            writes: self.writes.log.len(),
+            databases: self.databases.clone(),
+            effects: self.effects,
+        }
+    }
+
+    fn rollback(&mut self, to: Savepoint) {
+        self.writes.truncate(to.writes);
+        self.databases = to.databases;
+        self.effects = to.effects;
+    }
+
+    /// Takes back all but the deletes of expired keys that began the transaction.
+    pub fn keep_expired(&mut self) {
+        let expired = std::mem::take(&mut self.expired);
+        self.rollback(expired);
+        (self.ids, self.renamed_spaces) = (0, false);
+    }
 }
 
 pub struct Txn<'s> {
@@ -228,17 +253,22 @@ impl<'s> Txn<'s> {
     /// Marks where [`Txn::rollback`] can return to: one command's failure inside a larger transaction undoes that
     /// command only.
     pub fn savepoint(&self) -> Savepoint {
-        Savepoint {
-            writes: self.work.writes.log.len(),
-            databases: self.work.databases.clone(),
-            effects: self.work.effects,
-        }
+        self.work.savepoint()
     }
 
     pub fn rollback(&mut self, to: Savepoint) {
-        self.work.writes.truncate(to.writes);
-        self.work.databases = to.databases;
-        self.work.effects = to.effects;
+        self.work.rollback(to);
+    }
+
+    /// Whether nothing was written but deletes of expired keys.
+    pub(super) fn only_expired(&self) -> bool {
+        self.work.writes.log.len() == self.work.expired.writes
+            && self.work.databases == self.work.expired.databases
+    }
+
+    /// Marks all writes so far as deletes of expired keys.
+    pub(super) fn mark_expired(&mut self) {
+        self.work.expired = self.work.savepoint();
     }
 }
 

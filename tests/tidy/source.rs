@@ -33,8 +33,23 @@ impl Source {
         }
     }
 
-    /// The crate's own top-level modules that are named, through `crate::` or enough `super::`, with their
-    /// lines.
+    /// The modules in files of their own that are compiled for tests only, declared in this file.
+    pub fn test_modules(&self) -> Vec<Vec<String>> {
+        let declared = self.code.split(TEST_ONLY).skip(1).filter_map(|behind| {
+            let end = behind.find([';', '{'])?;
+            let words: Vec<&str> = behind[..end].split_whitespace().collect();
+            match words[..] {
+                [.., "mod", name] if behind[end..].starts_with(';') => {
+                    Some([self.modules(), vec![name.to_owned()]].concat())
+                }
+                _ => None,
+            }
+        });
+        declared.collect()
+    }
+
+    /// The crate's own top-level modules that are named, through `crate::` or enough `super::`, with their lines; not
+    /// those that only tests name.
     pub fn imports_of_the_root(&self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         let depth = self.modules().len();
@@ -42,6 +57,10 @@ impl Source {
         let mut at = 0;
         while at < self.code.len() {
             let rest = &self.code[at..];
+            if let Some(length) = test_module(rest) {
+                at += length;
+                continue;
+            }
             inline.see(&self.code, at);
             let starts_word = !self.code[..at].ends_with(is_word);
             let supers = count_supers(rest);
@@ -82,6 +101,16 @@ impl Source {
         }
         found
     }
+}
+
+const TEST_ONLY: &str = "#[cfg(test)]";
+
+/// The length of a module for tests that is written out here, if one starts here.
+fn test_module(code: &str) -> Option<usize> {
+    let item = code.strip_prefix(TEST_ONLY)?;
+    let is_module = item.split_whitespace().take_while(|word| *word != "{").any(|word| word == "mod");
+    let length = if is_module { length_with_body(item)? } else { return None };
+    Some(TEST_ONLY.len() + length)
 }
 
 /// The blocks around a place, and which of them are `mod name { ... }`.
@@ -286,6 +315,18 @@ fn imports_are_found() {
     };
     assert_eq!(found("src/net/conn.rs"), "1a 1b 1e 3h 6k 8l");
     assert_eq!(found("src/net/mod.rs"), "1a 1b 1e 2g 3h 6k 8l");
+}
+
+#[test]
+fn what_only_tests_see_is_told_apart() {
+    let text = "use crate::a;\n#[cfg(test)]\npub mod b;\n#[cfg(test)]\nfn c() { crate::d() }\n\
+                #[cfg(test)]\nmod e {\n    use crate::f;\n}\nmod g;\nuse crate::h;\n";
+    let source = Source::new("src/net/mod.rs".into(), text.into());
+    assert_eq!(source.test_modules(), [["net", "b"]]);
+    assert_eq!(
+        source.imports_of_the_root().into_iter().map(|(_, name)| name).collect::<Vec<_>>(),
+        ["a", "d", "h"]
+    );
 }
 
 #[test]

@@ -86,16 +86,17 @@ pub fn setname(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
 
 pub fn setinfo(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let (option, value) = (&args[2], &args[3]);
-    let (attribute, name) = if is_word(option, "lib-name") {
-        (&session.client.library, "lib-name")
+    let attribute = if is_word(option, "lib-name") {
+        &session.client.library
     } else if is_word(option, "lib-ver") {
-        (&session.client.library_version, "lib-ver")
+        &session.client.library_version
     } else {
         return Reply::err(format!("ERR Unrecognized option '{}'", shown(option)));
     };
     if !is_printable(value) {
         return Reply::err(format!(
-            "ERR {name} cannot contain spaces, newlines or special characters."
+            "ERR {} cannot contain spaces, newlines or special characters.",
+            shown(option)
         ));
     }
     *attribute.borrow_mut() = value.to_vec();

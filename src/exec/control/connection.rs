@@ -1,6 +1,6 @@
 //! PING and its like; who a connection is, what protocol it speaks, and which database it uses.
 
-use super::{NOT_AN_INTEGER, REDIS_VERSION, SYNTAX, is_word, shown};
+use super::{NOT_A_C_INT, NOT_AN_INTEGER, REDIS_VERSION, SYNTAX, is_word, shown};
 use crate::base::num::parse_i64;
 use crate::exec::session::ReplyMode;
 use crate::exec::{Engine, Session};
@@ -36,10 +36,7 @@ pub fn select(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
         return Reply::err(NOT_AN_INTEGER);
     };
     if i32::try_from(number).is_err() {
-        let (least, most) = (i32::MIN, i32::MAX);
-        return Reply::err(format!(
-            "ERR value is out of range, value must between {least} and {most}"
-        ));
+        return Reply::err(NOT_A_C_INT);
     }
     match usize::try_from(number) {
         Ok(db) if db < engine.limits.databases => {

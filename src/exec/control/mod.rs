@@ -22,6 +22,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 pub const SYNTAX: &str = "ERR syntax error";
+pub const NOT_A_C_INT: &str = "ERR value is out of range, value must between -2147483648 and 2147483647";
 
 /// How the server was asked to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,10 +88,18 @@ fn text(text: String) -> Reply {
     Reply::Verbatim(*b"txt", text.into())
 }
 
+/// Redis shows this much of an argument in an error message.
+pub(super) const SHOWN: usize = 128;
+
 /// An argument as an error message shows it.
-fn shown(arg: &[u8]) -> String {
-    const SHOWN: usize = 128;
-    String::from_utf8_lossy(&arg[..arg.len().min(SHOWN)]).into_owned()
+pub(super) fn shown(arg: &[u8]) -> String {
+    String::from_utf8_lossy(c_text(arg, SHOWN)).into_owned()
+}
+
+/// What C prints of an argument with a limit of so many bytes: it ends at a NUL.
+pub(super) fn c_text(arg: &[u8], limit: usize) -> &[u8] {
+    let arg = &arg[..arg.len().min(limit)];
+    arg.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 fn is_word(arg: &[u8], word: &str) -> bool {
