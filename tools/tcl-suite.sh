@@ -19,7 +19,7 @@ usage: tools/tcl-suite.sh [options] [unit...]
   --port N         the server's port; the harness takes some of the 200 ports above it (default 22100)
   --out DIR        where logs and summary.tsv go (default: in the cache)
   --unit-timeout S give up on a unit after this many seconds (default 400)
-  --all            run the tests of tcl-suite-exclusions.txt as well
+  --all            run the units and tests of tcl-suite-exclusions.txt as well
   --list           print the default units and stop
   --fetch          download the suite and stop
 USAGE
@@ -83,8 +83,18 @@ parse_arguments() {
     fi
     out=$(realpath -m "${out:-$CACHE/runs/redkeep}")
     if [ ${#units[@]} -eq 0 ]; then
-        units=("${DEFAULT_UNITS[@]}")
+        choose_default_units
     fi
+}
+
+# The default units without those that the exclusions leave out whole.
+choose_default_units() {
+    local unit
+    for unit in "${DEFAULT_UNITS[@]}"; do
+        if [ "$all" = yes ] || ! grep -qxF "$unit" "$EXCLUSIONS"; then
+            units+=("$unit")
+        fi
+    done
 }
 
 # Sources for apt that are the machine's own Debian mirrors, turned into deb-src; the machine's lists stay as they are.
@@ -232,7 +242,7 @@ main() {
     if [ "$all" = yes ]; then
         : >"$out/skipped-tests"
     else
-        grep -vE '^(#|$)' "$EXCLUSIONS" >"$out/skipped-tests" || true
+        grep -vE '^(#|unit/|$)' "$EXCLUSIONS" >"$out/skipped-tests" || true
     fi
     printf 'unit\tok\terr\tignored\tskipped\texception\tmissing\texit\tseconds\n' |
         tee "$out/summary.tsv" | print_row

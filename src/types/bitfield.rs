@@ -214,8 +214,11 @@ pub fn run(
     let mut answers = Vec::with_capacity(operations.len());
     for operation in operations {
         let field = operation.field;
-        let (bits, answer) = operation.act(field.value_of(draft.get(field)));
-        if let Some(bits) = bits {
+        let before = draft.get(field);
+        let (bits, answer) = operation.act(field.value_of(before));
+        // As Redis counts changes: a SET to what is there is none, an INCRBY always is one.
+        let is_idle = bits == Some(before) && matches!(operation.action, Action::Set(_));
+        if let Some(bits) = bits.filter(|_| !is_idle) {
             draft.set(field, bits);
         }
         answers.push(answer);

@@ -288,3 +288,32 @@ fn a_partial_write_keeps_the_deadline_and_the_id() {
     assert_eq!(first, second);
     assert_eq!(first.0, deadline);
 }
+
+#[test]
+fn what_changes_nothing_is_not_written() {
+    let mut test = TestStore::open();
+    let field = Field {
+        signed: true,
+        width: 5,
+        offset: 0,
+    };
+    let mut writes = |action| {
+        let operation = Operation {
+            field,
+            action,
+            overflow: Overflow::Wrap,
+        };
+        test.run(|txn| {
+            let old = entry(txn)?;
+            bitfield::run(txn, KEY, old.as_ref(), &[operation])?;
+            Ok(txn.has_writes())
+        })
+    };
+    // The first makes the key.
+    assert_eq!(writes(Action::Set(0)), Ok(true));
+    assert_eq!(writes(Action::Set(0)), Ok(false));
+    assert_eq!(writes(Action::Set(1)), Ok(true));
+    assert_eq!(writes(Action::Set(1)), Ok(false));
+    // Redis counts an INCRBY as a change, whatever it comes to.
+    assert_eq!(writes(Action::IncrBy(0)), Ok(true));
+}
