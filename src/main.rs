@@ -26,7 +26,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// nearly everything, so two arenas are plenty, and what is free goes back soon: the memory budget is meant.
 #[allow(non_upper_case_globals)]
 #[unsafe(export_name = "malloc_conf")]
-pub static malloc_conf: &[u8] = b"thp:always,metadata_thp:auto,narenas:2,dirty_decay_ms:2000,muzzy_decay_ms:0\0";
+pub static malloc_conf: &[u8] =
+    b"thp:always,metadata_thp:auto,narenas:2,dirty_decay_ms:2000,muzzy_decay_ms:0\0";
 
 /// How many tasks run before the runtime asks for new events: enough for a whole tick of many connections.
 const EVENT_INTERVAL: u32 = 256;

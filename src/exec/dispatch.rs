@@ -2,8 +2,8 @@
 
 use std::task::Waker;
 
-use super::session::State;
 use super::control::{SHOWN, c_text, shown};
+use super::session::State;
 use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session, ViewTicket, Viewed};
 use crate::command::{Call, Handler};
@@ -332,7 +332,10 @@ impl Engine {
     fn tell_of_another_protocol(&mut self, address: &str) {
         const QUIET_MS: u64 = 60_000;
         let now = self.clock.now_ms();
-        if self.told_of_another_protocol_ms.is_none_or(|told| now.saturating_sub(told) > QUIET_MS) {
+        if self
+            .told_of_another_protocol_ms
+            .is_none_or(|told| now.saturating_sub(told) > QUIET_MS)
+        {
             self.told_of_another_protocol_ms = Some(now);
             eprintln!(
                 "redkeep: {address} speaks HTTP: this may be an attack through somebody's browser (cross protocol \

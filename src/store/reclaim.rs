@@ -62,7 +62,11 @@ impl Store {
         if self.reclaim.done || self.reclaim.running {
             return;
         }
-        let flight = self.commit.flight.as_ref().map_or(u64::MAX, |flight| flight.lowest_garbage);
+        let flight = self
+            .commit
+            .flight
+            .as_ref()
+            .map_or(u64::MAX, |flight| flight.lowest_garbage);
         self.reclaim.staged = flight.min(self.commit.open.lowest_garbage);
         self.reclaim.running = true;
         let (low, resume) = (self.reclaim.low, self.reclaim.resume.clone());
@@ -112,19 +116,30 @@ fn step(disk: &Disk, view: &View, mut low: u64, resume: &[u8]) -> Result<Step, R
     while batch.len() < RECORDS_PER_STEP
         && let Some((id, garbage)) = records.next_record()?
     {
-        let id = id.try_into().map(u64::from_be_bytes).map_err(|_| damaged("malformed gc key"))?;
+        let id = id
+            .try_into()
+            .map(u64::from_be_bytes)
+            .map_err(|_| damaged("malformed gc key"))?;
         match Garbage::decode(garbage).map_err(|e| damaged(e.0))? {
             Garbage::Segments { count } => delete_segments(&mut batch, id, count),
             Garbage::Namespace { keys } => {
                 if let Some(resume) = delete_keys(view, &mut batch, id, keys, resume)? {
-                    return Ok(Step { batch: batch.finish(), low: id, resume });
+                    return Ok(Step {
+                        batch: batch.finish(),
+                        low: id,
+                        resume,
+                    });
                 }
             }
         }
         batch.delete(&RecordKey::garbage(id));
         (low, resume) = (id + 1, b"");
     }
-    Ok(Step { batch: batch.finish(), low, resume: Vec::new() })
+    Ok(Step {
+        batch: batch.finish(),
+        low,
+        resume: Vec::new(),
+    })
 }
 
 fn delete_segments(batch: &mut Builder, id: u64, count: u32) {

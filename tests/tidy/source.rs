@@ -108,8 +108,15 @@ const TEST_ONLY: &str = "#[cfg(test)]";
 /// The length of a module for tests that is written out here, if one starts here.
 fn test_module(code: &str) -> Option<usize> {
     let item = code.strip_prefix(TEST_ONLY)?;
-    let is_module = item.split_whitespace().take_while(|word| *word != "{").any(|word| word == "mod");
-    let length = if is_module { length_with_body(item)? } else { return None };
+    let is_module = item
+        .split_whitespace()
+        .take_while(|word| *word != "{")
+        .any(|word| word == "mod");
+    let length = if is_module {
+        length_with_body(item)?
+    } else {
+        return None;
+    };
     Some(TEST_ONLY.len() + length)
 }
 
@@ -324,7 +331,11 @@ fn what_only_tests_see_is_told_apart() {
     let source = Source::new("src/net/mod.rs".into(), text.into());
     assert_eq!(source.test_modules(), [["net", "b"]]);
     assert_eq!(
-        source.imports_of_the_root().into_iter().map(|(_, name)| name).collect::<Vec<_>>(),
+        source
+            .imports_of_the_root()
+            .into_iter()
+            .map(|(_, name)| name)
+            .collect::<Vec<_>>(),
         ["a", "d", "h"]
     );
 }
