@@ -8,8 +8,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A layer may import those to its right, and itself; those between two commas at one arrow not each other.
-const LAYERS: [&[&str]; 8] =
-    [&["net", "repl"], &["exec"], &["command"], &["rdb"], &["types"], &["store"], &["disk"], &["base"]];
+const LAYERS: [&[&str]; 8] = [
+    &["net", "repl"],
+    &["exec"],
+    &["command"],
+    &["rdb"],
+    &["types"],
+    &["store"],
+    &["disk"],
+    &["base"],
+];
 /// Anybody may import it, it imports nobody.
 const LEAF: &str = "resp";
 /// The options: who may import them, and what they may import.
@@ -77,7 +85,11 @@ fn files_are_short_and_say_what_they_are() {
             faults.push(format!("{}: has {lines} lines", source.path));
         }
     }
-    faults.extend(excepted.iter().map(|path| format!("{path}: is excepted from the limit, but not above it")));
+    faults.extend(
+        excepted
+            .iter()
+            .map(|path| format!("{path}: is excepted from the limit, but not above it")),
+    );
     report(faults);
 }
 
@@ -127,11 +139,20 @@ fn may_import(from: &str, to: &str) -> bool {
 /// The layer of a file under `src`; the files at the root, `lib.rs` and `main.rs`, belong to none.
 fn layer_of(source: &Source) -> Option<String> {
     let mut modules = source.modules();
-    if modules.is_empty() { None } else { Some(modules.remove(0)) }
+    if modules.is_empty() {
+        None
+    } else {
+        Some(modules.remove(0))
+    }
 }
 
 fn report(faults: Vec<String>) {
-    assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} faults\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
 }
 
 fn everything() -> Vec<Source> {
@@ -145,8 +166,16 @@ fn sources(folders: &[&str]) -> Vec<Source> {
         collect(&root.join(folder), &mut paths);
     }
     paths.sort();
-    let relative = |path: &PathBuf| path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
-    paths.iter().map(|path| Source::new(relative(path), fs::read_to_string(path).expect("a source file"))).collect()
+    let relative = |path: &PathBuf| {
+        path.strip_prefix(root)
+            .unwrap_or(path)
+            .to_string_lossy()
+            .into_owned()
+    };
+    paths
+        .iter()
+        .map(|path| Source::new(relative(path), fs::read_to_string(path).expect("a source file")))
+        .collect()
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
@@ -163,7 +192,13 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 
 #[test]
 fn the_rule_of_imports() {
-    for (from, to) in [("net", "exec"), ("net", "base"), ("exec", "store"), ("disk", "base"), ("store", "resp")] {
+    for (from, to) in [
+        ("net", "exec"),
+        ("net", "base"),
+        ("exec", "store"),
+        ("disk", "base"),
+        ("store", "resp"),
+    ] {
         assert!(may_import(from, to), "{from} -> {to}");
         assert!(!may_import(to, from), "{to} -> {from}");
     }

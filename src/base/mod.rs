@@ -5,6 +5,6 @@ pub mod crc;
 pub mod extfloat;
 pub mod glob;
 pub mod num;
-pub mod random;
 pub mod process;
+pub mod random;
 pub mod size;

@@ -1,13 +1,13 @@
 //! One file per family of commands: parse arguments, call a type, shape the reply.
 
 pub mod bitmap;
-mod lcs;
-mod set_options;
 pub mod database;
-pub mod generic;
-pub mod scan;
 pub mod debug;
+pub mod generic;
+mod lcs;
 pub mod memory;
+pub mod scan;
+mod set_options;
 pub mod string;
 
 use crate::resp::{Args, Reply};

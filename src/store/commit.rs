@@ -130,7 +130,11 @@ impl Commit {
             && !epoch.sync
             && epoch.len() <= INLINE_RECORDS
             && epoch.bytes <= INLINE_BYTES;
-        let durability = if epoch.sync { Durability::Synced } else { durability };
+        let durability = if epoch.sync {
+            Durability::Synced
+        } else {
+            durability
+        };
         let batch = self.build(&epoch, ctx);
         self.flight = Some(epoch);
         let mut batch = match batch {
@@ -160,7 +164,10 @@ impl Commit {
                 disk.write(batch, durability, Patience::Wait)
             };
             let result = written.map_err(describe);
-            Done::Committed { epoch: number, result }
+            Done::Committed {
+                epoch: number,
+                result,
+            }
         });
         None
     }

@@ -3,10 +3,10 @@
 
 pub mod bitfield;
 pub mod bitmap;
+pub mod keys;
 pub mod lcs;
 #[cfg(test)]
 mod model_tests;
-pub mod keys;
 pub mod string;
 
 /// What a command answers where the key holds another kind of value than it works on.

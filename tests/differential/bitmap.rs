@@ -83,7 +83,12 @@ fn bitfield(g: &mut Gen, name: &str) -> Args {
         };
         match operation {
             1 => {
-                args.extend([g.cased("SET"), field(g), position(g, &key), g.number()]);
+                args.extend([
+                    g.cased("SET"),
+                    field(g),
+                    position(g, &key),
+                    not_far_below(g.number()),
+                ]);
             }
             2 => {
                 args.extend([g.cased("INCRBY"), field(g), position(g, &key), g.number()]);
@@ -108,6 +113,18 @@ fn field(g: &mut Gen) -> Vec<u8> {
         _ => 1 + g.rng.below(most),
     };
     format!("{sign}{bits}").into()
+}
+
+/// Saturation takes a value that is far too low for a signed field for one that is too high in Redis, whose difference
+/// of the two wraps around: so there is none here.
+fn not_far_below(number: Vec<u8>) -> Vec<u8> {
+    let parsed = std::str::from_utf8(&number)
+        .ok()
+        .and_then(|text| text.parse::<i64>().ok());
+    match parsed {
+        Some(parsed) if parsed < -(1 << 62) => b"-4611686018427387904".to_vec(),
+        _ => number,
+    }
 }
 
 fn position(g: &mut Gen, key: &[u8]) -> Vec<u8> {

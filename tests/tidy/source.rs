@@ -13,7 +13,12 @@ pub struct Source {
 impl Source {
     pub fn new(path: String, text: String) -> Source {
         let (code, code_and_comments) = (blank(&text, false), blank(&text, true));
-        Source { path, text, code, code_and_comments }
+        Source {
+            path,
+            text,
+            code,
+            code_and_comments,
+        }
     }
 
     /// Where the file's module is in the crate: `src/store/hot.rs` is `store`, `hot`.
@@ -21,7 +26,11 @@ impl Source {
         let path = self.path.strip_prefix("src/").unwrap_or(&self.path);
         let path = path.strip_suffix(".rs").unwrap_or(path);
         let path = path.strip_suffix("/mod").unwrap_or(path);
-        if matches!(path, "lib" | "main") { vec![] } else { path.split('/').map(String::from).collect() }
+        if matches!(path, "lib" | "main") {
+            vec![]
+        } else {
+            path.split('/').map(String::from).collect()
+        }
     }
 
     /// The modules in files of their own that are compiled for tests only, declared in this file.
@@ -68,7 +77,11 @@ impl Source {
                 let line = self.code[..at].matches('\n').count() + 1;
                 found.extend(first_names(behind).into_iter().map(|name| (line, name)));
             }
-            at += if starts_word && supers > 0 { supers * "super::".len() } else { width(rest) };
+            at += if starts_word && supers > 0 {
+                supers * "super::".len()
+            } else {
+                width(rest)
+            };
         }
         found
     }
@@ -95,8 +108,15 @@ const TEST_ONLY: &str = "#[cfg(test)]";
 /// The length of a module for tests that is written out here, if one starts here.
 fn test_module(code: &str) -> Option<usize> {
     let item = code.strip_prefix(TEST_ONLY)?;
-    let is_module = item.split_whitespace().take_while(|word| *word != "{").any(|word| word == "mod");
-    let length = if is_module { length_with_body(item)? } else { return None };
+    let is_module = item
+        .split_whitespace()
+        .take_while(|word| *word != "{")
+        .any(|word| word == "mod");
+    let length = if is_module {
+        length_with_body(item)?
+    } else {
+        return None;
+    };
     Some(TEST_ONLY.len() + length)
 }
 
@@ -131,8 +151,15 @@ fn count_supers(text: &str) -> usize {
 
 /// `a` of `a::b`; `a` and `c` of `{a::b, c}`.
 fn first_names(text: &str) -> Vec<String> {
-    let name = |text: &str| text.trim_start().chars().take_while(|c| is_word(*c)).collect::<String>();
-    let Some(group) = text.strip_prefix('{') else { return vec![name(text)] };
+    let name = |text: &str| {
+        text.trim_start()
+            .chars()
+            .take_while(|c| is_word(*c))
+            .collect::<String>()
+    };
+    let Some(group) = text.strip_prefix('{') else {
+        return vec![name(text)];
+    };
     let mut names = Vec::new();
     let (mut depth, mut start) = (0, 0);
     for (at, c) in group.char_indices() {
@@ -225,12 +252,18 @@ fn block_comment(text: &str) -> usize {
 
 /// The length of a `r"..."` or `br#"..."#`, if one starts here.
 fn raw_string(text: &str) -> Option<usize> {
-    let prefix = text.find('r').filter(|at| *at <= 1 && matches!(&text[..*at], "" | "b" | "c"))?;
+    let prefix = text
+        .find('r')
+        .filter(|at| *at <= 1 && matches!(&text[..*at], "" | "b" | "c"))?;
     let hashes = text[prefix + 1..].chars().take_while(|c| *c == '#').count();
     let start = prefix + 1 + hashes;
     text[start..].strip_prefix('"')?;
     let end = format!("\"{}", "#".repeat(hashes));
-    Some(text[start + 1..].find(&end).map_or(text.len(), |at| start + 1 + at + end.len()))
+    Some(
+        text[start + 1..]
+            .find(&end)
+            .map_or(text.len(), |at| start + 1 + at + end.len()),
+    )
 }
 
 /// The length up to the closing quote.
@@ -279,8 +312,13 @@ fn imports_are_found() {
     let text = "use crate::{a, b::{c, d}, e as f};\nuse super::g;\nuse super::super::h::i;\n\
                 mod tests {\n    use super::j;\n    use super::super::super::k;\n}\nfn x() { super::super::l::m() }\n";
     let found = |path: &str| {
-        let names = Source::new(path.into(), text.into()).imports_of_the_root().into_iter();
-        names.map(|(line, name)| format!("{line}{name}")).collect::<Vec<_>>().join(" ")
+        let names = Source::new(path.into(), text.into())
+            .imports_of_the_root()
+            .into_iter();
+        names
+            .map(|(line, name)| format!("{line}{name}"))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     assert_eq!(found("src/net/conn.rs"), "1a 1b 1e 3h 6k 8l");
     assert_eq!(found("src/net/mod.rs"), "1a 1b 1e 2g 3h 6k 8l");
@@ -293,7 +331,11 @@ fn what_only_tests_see_is_told_apart() {
     let source = Source::new("src/net/mod.rs".into(), text.into());
     assert_eq!(source.test_modules(), [["net", "b"]]);
     assert_eq!(
-        source.imports_of_the_root().into_iter().map(|(_, name)| name).collect::<Vec<_>>(),
+        source
+            .imports_of_the_root()
+            .into_iter()
+            .map(|(_, name)| name)
+            .collect::<Vec<_>>(),
         ["a", "d", "h"]
     );
 }
@@ -302,5 +344,8 @@ fn what_only_tests_see_is_told_apart() {
 fn functions_are_measured() {
     let text = "trait T {\n    fn a(x: [u8; 4]);\n}\nfn b(f: fn(u8) -> u8) -> [u8; 2] {\n    {\n    }\n}\nfn c() {}\n";
     let source = Source::new("src/x.rs".into(), text.into());
-    assert_eq!(source.functions(), [(4, "b".to_string(), 4), (8, "c".to_string(), 1)]);
+    assert_eq!(
+        source.functions(),
+        [(4, "b".to_string(), 4), (8, "c".to_string(), 1)]
+    );
 }

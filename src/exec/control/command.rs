@@ -239,20 +239,15 @@ pub fn list(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     };
     let mut listed = Vec::new();
     for Found { command, .. } in table::all() {
-        let Some(filter) = &filter else {
-            listed.push(Reply::bulk(command.name));
-            continue;
-        };
-        // Only a filtered list has subcommands, as in Redis.
         let subcommands = command.subcommands().iter().map(|sub| (command.name, sub));
         for (container, row) in std::iter::once(("", command)).chain(subcommands) {
             let name = full_name(container, row);
-            if filter.admits(&name, row) {
+            if filter.as_ref().is_none_or(|filter| filter.admits(&name, row)) {
                 listed.push(Reply::bulk(name));
             }
         }
     }
-    Reply::Set(listed)
+    Reply::Array(listed)
 }
 
 pub fn getkeys(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
