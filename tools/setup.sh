@@ -40,7 +40,7 @@ has_ensurepip() {
 }
 
 has_redis_py() {
-    local modules=("$CLIENTS"/python/lib/python3*/site-packages/redis)
+    local modules=("$CLIENTS"/venv/lib/python3*/site-packages/redis)
     [ -d "${modules[0]}" ]
 }
 
@@ -110,8 +110,8 @@ disable_redis_service() {
 install_clients() {
     mkdir -p "$CLIENTS"
     if ! has_redis_py; then
-        python3 -m venv --clear "$CLIENTS/python" || die "could not make a Python environment in $CLIENTS/python"
-        "$CLIENTS/python/bin/python" -m pip install --quiet "$REDIS_PY" >&2 || die "pip could not install $REDIS_PY"
+        python3 -m venv --clear "$CLIENTS/venv" || die "could not make a Python environment in $CLIENTS/venv"
+        "$CLIENTS/venv/bin/python" -m pip install --quiet "$REDIS_PY" >&2 || die "pip could not install $REDIS_PY"
     fi
     if ! has_ioredis; then
         npm install --silent --no-audit --no-fund --prefix "$CLIENTS" "$IOREDIS" >&2 ||

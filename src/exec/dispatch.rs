@@ -81,7 +81,7 @@ impl Session {
                 self.run_control(engine, control, args)
             }
             Run::Container(_, None) => {
-                return self.refuse_command(engine, Some(found), wrong_arity(first.command, sub, args));
+                return self.refuse_command(engine, Some(found), wrong_arity(first.command, sub));
             }
         };
         self.account(engine, found, args, outcome)
@@ -105,8 +105,10 @@ impl Session {
         row: &Command,
         args: Args,
     ) -> Option<Reply> {
-        if !row.accepts(args.len()) {
-            return Some(wrong_arity(command, sub, args));
+        let fits = row.accepts(args.len());
+        let in_command = !sub.is_empty() && reads_its_own_subcommands(command);
+        if !fits && !in_command {
+            return Some(wrong_arity(command, sub));
         }
         let protected = row.has(flag::PROTECTED);
         if protected && !engine.config.enable_debug_command.allows(self.client.is_local()) {
@@ -115,7 +117,7 @@ impl Session {
         if !self.authenticated && !row.has(flag::NO_AUTH) {
             return Some(Reply::err("NOAUTH Authentication required."));
         }
-        None
+        (!fits).then(|| unknown_subcommand_or_arity(command, &args[1]))
     }
 
     /// Counts a request once it is through, with the time of all its runs.
@@ -400,10 +402,7 @@ fn unknown_subcommand_or_arity(command: &Command, name: &[u8]) -> Reply {
     ))
 }
 
-fn wrong_arity(command: &Command, sub: &str, args: Args) -> Reply {
-    if !sub.is_empty() && reads_its_own_subcommands(command) {
-        return unknown_subcommand_or_arity(command, &args[1]);
-    }
+fn wrong_arity(command: &Command, sub: &str) -> Reply {
     let bar = if sub.is_empty() { "" } else { "|" };
     Reply::err(format!(
         "ERR wrong number of arguments for '{}{bar}{sub}' command",

@@ -247,10 +247,7 @@ pub fn list(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
             }
         }
     }
-    match filter {
-        None => Reply::Set(listed),
-        Some(_) => Reply::Array(listed),
-    }
+    Reply::Array(listed)
 }
 
 pub fn getkeys(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
