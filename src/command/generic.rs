@@ -3,7 +3,7 @@
 use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::disk::format::Kind;
-use crate::resp::Reply;
+use crate::resp::{Reply, shown};
 use crate::store::{Entry, Key, Result, Stop, Txn};
 use crate::types::keys::{self, DeadlineCondition};
 
@@ -120,8 +120,7 @@ fn parse_condition(call: &Call) -> Result<DeadlineCondition> {
         .into_iter()
         .find(|(name, _)| is_option(option, name));
         let Some((_, flag)) = flag else {
-            let shown = String::from_utf8_lossy(&option[..option.len().min(128)]);
-            return Stop::error(format!("ERR Unsupported option {shown}"));
+            return Stop::error(format!("ERR Unsupported option {}", shown(option)));
         };
         *flag = true;
     }

@@ -36,6 +36,7 @@ use self::{
     table::{Flags, ROWS, Row},
 };
 use crate::base::glob;
+use crate::resp::shown;
 
 const IMMUTABLE: &str = "can't set immutable config";
 
@@ -154,7 +155,7 @@ impl Config {
         for (written, _) in pairs {
             let written = String::from_utf8_lossy(written.as_ref());
             let Some((row, name)) = lookup(written.as_bytes()) else {
-                return Err(SetError::UnknownOption(written.into_owned()));
+                return Err(SetError::UnknownOption(shown(written.as_bytes()).into_owned()));
             };
             let protected =
                 row.flags.has(Flags::PROTECTED) && !self.enable_protected_configs.allows(client_is_local);

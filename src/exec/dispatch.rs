@@ -2,12 +2,11 @@
 
 use std::task::Waker;
 
-use super::control::{SHOWN, c_text, shown};
 use super::session::State;
 use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session, ViewTicket, Viewed};
 use crate::command::{Call, Handler};
-use crate::resp::{Args, OwnedArgs, Reply};
+use crate::resp::{Args, OwnedArgs, Reply, SHOWN, c_text, shown};
 use crate::store::{Stop, Ticket};
 
 impl Session {

@@ -1,7 +1,7 @@
 //! The arguments of a request: [`Args`], a view into the buffer it was read from, and [`OwnedArgs`], a copy
 //! that outlives the buffer (a parked request, a MULTI queue, another thread).
 
-use std::{fmt, ops::Index, slice};
+use std::{borrow::Cow, fmt, ops::Index, slice};
 
 /// Where an argument lies in its base buffer. 32 bits each, because a request is kept below 4 GiB.
 #[derive(Clone, Copy, Debug)]
@@ -171,6 +171,20 @@ impl fmt::Debug for OwnedArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_args().fmt(f)
     }
+}
+
+/// An error message shows this much of an argument, as in Redis.
+pub const SHOWN: usize = 128;
+
+/// An argument as an error message shows it.
+pub fn shown(arg: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(c_text(arg, SHOWN))
+}
+
+/// What C prints of an argument where so many bytes are allowed: it ends at a NUL.
+pub fn c_text(arg: &[u8], limit: usize) -> &[u8] {
+    let arg = &arg[..arg.len().min(limit)];
+    arg.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 #[cfg(test)]

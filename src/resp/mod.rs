@@ -21,7 +21,7 @@ pub mod encode;
 mod inline;
 pub mod reply;
 
-pub use args::{Args, ArgsIter, OwnedArgs};
+pub use args::{Args, ArgsIter, OwnedArgs, SHOWN, c_text, shown};
 pub use decode::{Decoder, Limits, ProtocolError};
 pub use double::{DoubleText, format_double};
 pub use encode::{Protocol, encode};

@@ -4,11 +4,11 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use super::connection::{check_name, is_printable};
-use super::{NOT_AN_INTEGER, SYNTAX, help as help_lines, is_word, shown, text};
+use super::{NOT_AN_INTEGER, SYNTAX, help as help_lines, is_word, text};
 use crate::base::num::parse_i64;
 use crate::exec::session::ReplyMode;
 use crate::exec::{Client, Engine, Session};
-use crate::resp::{Args, Protocol, Reply};
+use crate::resp::{Args, Protocol, Reply, shown};
 
 const HELP: &[&str] = &[
     "GETREDIR",

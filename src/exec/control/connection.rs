@@ -1,10 +1,10 @@
 //! PING and its like; who a connection is, what protocol it speaks, and which database it uses.
 
-use super::{NOT_A_C_INT, NOT_AN_INTEGER, REDIS_VERSION, SYNTAX, is_word, shown};
+use super::{NOT_A_C_INT, NOT_AN_INTEGER, REDIS_VERSION, SYNTAX, is_word};
 use crate::base::num::parse_i64;
 use crate::exec::session::ReplyMode;
 use crate::exec::{Engine, Session};
-use crate::resp::{Args, Protocol, Reply};
+use crate::resp::{Args, Protocol, Reply, shown};
 
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 const NO_PASSWORD_SET: &str = "ERR AUTH <password> called without any password configured for the default user. Are \

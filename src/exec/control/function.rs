@@ -1,8 +1,8 @@
 //! FUNCTION, as far as it goes without any function.
 
-use super::{help as help_lines, is_word, shown};
+use super::{help as help_lines, is_word};
 use crate::exec::{Engine, Session};
-use crate::resp::{Args, Reply};
+use crate::resp::{Args, Reply, shown};
 
 const HELP: &[&str] = &[
     "LIST [LIBRARYNAME PATTERN] [WITHCODE]",

@@ -88,20 +88,6 @@ fn text(text: String) -> Reply {
     Reply::Verbatim(*b"txt", text.into())
 }
 
-/// Redis shows this much of an argument in an error message.
-pub(super) const SHOWN: usize = 128;
-
-/// An argument as an error message shows it.
-pub(super) fn shown(arg: &[u8]) -> String {
-    String::from_utf8_lossy(c_text(arg, SHOWN)).into_owned()
-}
-
-/// What C prints of an argument with a limit of so many bytes: it ends at a NUL.
-pub(super) fn c_text(arg: &[u8], limit: usize) -> &[u8] {
-    let arg = &arg[..arg.len().min(limit)];
-    arg.split(|byte| *byte == 0).next().unwrap_or_default()
-}
-
 fn is_word(arg: &[u8], word: &str) -> bool {
     arg.eq_ignore_ascii_case(word.as_bytes())
 }
