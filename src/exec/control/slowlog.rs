@@ -1,10 +1,10 @@
 //! SLOWLOG: the requests that took long.
 
-use super::{help as help_lines, shown};
+use super::help as help_lines;
 use crate::base::num::parse_i64;
 use crate::exec::slowlog::Entry;
 use crate::exec::{Engine, Session};
-use crate::resp::{Args, Reply};
+use crate::resp::{Args, Reply, shown};
 
 const HELP: &[&str] = &[
     "GET [<count>]",
