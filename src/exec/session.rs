@@ -43,6 +43,8 @@ pub struct Session {
     pub closing: bool,
     pub(super) state: State,
     pub(super) decoder: Decoder,
+    /// Reads ahead of `decoder`, for [`Session::warm_up`].
+    pub(super) scout: Decoder,
     /// The ticket whose pins the running request holds.
     pub(super) ticket: Option<Ticket>,
     /// The epoch that the reply of a control command waits for.
@@ -89,6 +91,7 @@ impl Session {
             closing: false,
             state: State::Ready,
             decoder: Decoder::new(),
+            scout: Decoder::new(),
             ticket: None,
             reply_epoch: 0,
             spent: 0,
@@ -135,6 +138,8 @@ impl Session {
         engine.clock.start_lap();
         let now = engine.clock.refresh();
         let limits = self.limits(engine);
+        // How many of the requests to come are warmed up.
+        let mut warm = 0;
         for _ in 0..REQUESTS_PER_TURN {
             if self.closing || self.client.killed.get() {
                 return Status::Closing;
@@ -155,6 +160,11 @@ impl Session {
                 Ok(None) => return Status::NeedsInput(self.decoder.missing()),
                 Err(error) => return self.refuse(error),
             };
+            if warm == 0 {
+                warm = self.warm_up(engine, &request[len..], &limits);
+            } else {
+                warm -= 1;
+            }
             // The arguments borrow from the decoder, and running a request takes the session: so it leaves for a while.
             let decoder = std::mem::take(&mut self.decoder);
             let done = self.run_request(engine, decoder.args(request), now, waker);

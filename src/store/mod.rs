@@ -102,6 +102,8 @@ pub struct Store {
     next_id: u64,
     reserved_ids: u64,
     spare: Option<Box<Work>>,
+    /// Scratch of [`Store::warm_up`].
+    warm: Vec<RecordKey>,
     done: Sender<Done>,
     reports: Receiver<Done>,
     wake: Wake,
@@ -153,6 +155,7 @@ impl Store {
             // Not yet on disk: the first id that is taken writes the reservation.
             reserved_ids: 0,
             spare: None,
+            warm: Vec::new(),
             done,
             reports,
             wake,
@@ -355,6 +358,20 @@ impl Store {
             .map(|name| RecordKey::meta(namespace, name))
             .filter(|key| !self.is_known(key))
             .collect()
+    }
+
+    /// Brings what memory knows of keys into the processor's cache. Nothing but lookups is in the loop over them, so that
+    /// several wait for memory at once.
+    pub fn warm_up(&mut self, db: usize, names: &[&[u8]]) {
+        let namespace = self.databases[db].namespace;
+        self.warm.clear();
+        self.warm
+            .extend(names.iter().map(|name| RecordKey::meta(namespace, name)));
+        for key in &self.warm {
+            if let Some(value) = self.hot.peek(key).and_then(|slot| slot.value.as_ref()) {
+                value.warm_up();
+            }
+        }
     }
 
     /// Asks for records that are likely to be wanted soon.

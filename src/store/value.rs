@@ -22,6 +22,20 @@ impl Value {
         Value(unsafe { bytes.assume_init() })
     }
 
+    /// Asks the processor to load the counts and the first bytes.
+    #[inline]
+    pub fn warm_up(&self) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a prefetch reads nothing; any address will do.
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(self.0.as_ptr().wrapping_sub(16).cast());
+                _mm_prefetch::<_MM_HINT_T0>(self.0.as_ptr().wrapping_add(48).cast());
+            }
+        }
+    }
+
     pub fn share(&self) -> Arc<[u8]> {
         self.0.clone()
     }
