@@ -18,7 +18,7 @@ pub struct Pool {
 }
 
 /// How much lower than the executor's the priority of pool threads is: a flood of cold reads must not slow hot ones.
-const NICENESS: libc::c_int = 5;
+const NICENESS: libc::c_int = 19;
 
 impl Pool {
     pub fn start(name: &str, threads: usize, lower_priority: bool) -> io::Result<Pool> {
