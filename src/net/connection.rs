@@ -24,9 +24,9 @@ pub struct Connection<S> {
     engine: SharedEngine,
     session: Session,
     input: BytesMut,
-    /// The session waits: nothing is run or read until its waker was called.
+    /// What the session's last turn needs next.
     status: Status,
-    /// How much the input has to be before it is worth running.
+    /// The peer sends no more.
     end_of_input: bool,
 }
 

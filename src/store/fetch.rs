@@ -197,8 +197,7 @@ impl Fetch {
 }
 
 /// Reads sorted keys, a family at a time.
-fn read(disk: &Disk, mut keys: Vec<RecordKey>) -> Vec<Fetched> {
-    keys.sort_unstable();
+fn read(disk: &Disk, keys: Vec<RecordKey>) -> Vec<Fetched> {
     let mut results = Vec::with_capacity(keys.len());
     for chunk in keys.chunk_by(|a, b| a.family() == b.family()) {
         let mut next = chunk.iter();

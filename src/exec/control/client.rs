@@ -1,10 +1,11 @@
 //! CLIENT: the connections, and what each says of itself.
 
+use crate::command::is_option;
 use std::fmt::Write;
 use std::rc::Rc;
 
 use super::connection::{check_name, is_printable};
-use super::{NOT_AN_INTEGER, SYNTAX, help as help_lines, is_word, text};
+use super::{NOT_AN_INTEGER, SYNTAX, help as help_lines, text};
 use crate::base::num::parse_i64;
 use crate::exec::session::ReplyMode;
 use crate::exec::{Client, Engine, Session};
@@ -86,9 +87,9 @@ pub fn setname(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
 
 pub fn setinfo(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let (option, value) = (&args[2], &args[3]);
-    let attribute = if is_word(option, "lib-name") {
+    let attribute = if is_option(option, "lib-name") {
         &session.client.library
-    } else if is_word(option, "lib-ver") {
+    } else if is_option(option, "lib-ver") {
         &session.client.library_version
     } else {
         return Reply::err(format!("ERR Unrecognized option '{}'", shown(option)));
@@ -117,9 +118,9 @@ pub fn no_touch(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
 }
 
 fn switch(flag: &std::cell::Cell<bool>, arg: &[u8]) -> Reply {
-    if is_word(arg, "on") {
+    if is_option(arg, "on") {
         flag.set(true);
-    } else if is_word(arg, "off") {
+    } else if is_option(arg, "off") {
         flag.set(false);
     } else {
         return Reply::err(SYNTAX);
@@ -129,13 +130,13 @@ fn switch(flag: &std::cell::Cell<bool>, arg: &[u8]) -> Reply {
 
 pub fn reply(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let mode = &args[2];
-    if is_word(mode, "on") {
+    if is_option(mode, "on") {
         session.reply_mode = ReplyMode::On;
         return Reply::Ok;
     }
-    if is_word(mode, "off") {
+    if is_option(mode, "off") {
         session.reply_mode = ReplyMode::Off;
-    } else if !is_word(mode, "skip") {
+    } else if !is_option(mode, "skip") {
         return Reply::err(SYNTAX);
     } else if session.reply_mode != ReplyMode::Off {
         session.reply_mode = ReplyMode::SkipNext;
@@ -147,7 +148,7 @@ pub fn reply(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
 pub fn unblock(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match args.get(3) {
         Some(_) if args.len() > 4 => return Reply::err(SYNTAX),
-        Some(reason) if !is_word(reason, "timeout") && !is_word(reason, "error") => {
+        Some(reason) if !is_option(reason, "timeout") && !is_option(reason, "error") => {
             return Reply::err("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
         }
         _ => {}
@@ -169,12 +170,12 @@ pub fn list(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let mut lines = String::new();
     match args.get(2) {
         None => engine.clients.iter().for_each(|c| describe(c, now, &mut lines)),
-        Some(option) if is_word(option, "type") && args.len() == 4 => match kind(&args[3]) {
+        Some(option) if is_option(option, "type") && args.len() == 4 => match kind(&args[3]) {
             Ok(Kind::Normal) => engine.clients.iter().for_each(|c| describe(c, now, &mut lines)),
             Ok(Kind::Other) => {}
             Err(error) => return error,
         },
-        Some(option) if is_word(option, "id") && args.len() > 3 => {
+        Some(option) if is_option(option, "id") && args.len() > 3 => {
             for id in args.iter().skip(3) {
                 let Some(id) = parse_i64(id) else {
                     return Reply::err("ERR Invalid client ID");
@@ -197,11 +198,11 @@ enum Kind {
 }
 
 fn kind(name: &[u8]) -> Result<Kind, Reply> {
-    if is_word(name, "normal") {
+    if is_option(name, "normal") {
         Ok(Kind::Normal)
     } else if ["master", "replica", "slave", "pubsub"]
         .iter()
-        .any(|known| is_word(name, known))
+        .any(|known| is_option(name, known))
     {
         Ok(Kind::Other)
     } else {
@@ -328,8 +329,8 @@ impl<'a> Victims<'a> {
             b"laddr" => self.local_address = Some(value),
             b"user" if value == b"default" => {}
             b"user" => return Err(Reply::err(format!("ERR No such user '{}'", shown(value)))),
-            b"skipme" if is_word(value, "yes") => self.skip_me = true,
-            b"skipme" if is_word(value, "no") => self.skip_me = false,
+            b"skipme" if is_option(value, "yes") => self.skip_me = true,
+            b"skipme" if is_option(value, "no") => self.skip_me = false,
             _ => return Err(Reply::err(SYNTAX)),
         }
         Ok(())

@@ -1,7 +1,8 @@
 //! COMMAND: the table of commands, told to clients.
 
-use super::{SYNTAX, help as help_lines, is_word};
+use super::{SYNTAX, help as help_lines};
 use crate::base::glob;
+use crate::command::is_option;
 use crate::exec::table::{self, Begin, Command, Find, Found, KeySpec, access, acl, flag, names};
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
@@ -205,12 +206,12 @@ enum Filter<'a> {
 
 impl<'a> Filter<'a> {
     fn parse(kind: &[u8], value: &'a [u8]) -> Option<Filter<'a>> {
-        if is_word(kind, "module") {
+        if is_option(kind, "module") {
             Some(Filter::Module)
-        } else if is_word(kind, "aclcat") {
-            let bit = acl::NAMES.iter().position(|name| is_word(value, name));
+        } else if is_option(kind, "aclcat") {
+            let bit = acl::NAMES.iter().position(|name| is_option(value, name));
             Some(Filter::Category(bit.map(|bit| 1 << bit)))
-        } else if is_word(kind, "pattern") {
+        } else if is_option(kind, "pattern") {
             Some(Filter::Pattern(value))
         } else {
             None
@@ -229,7 +230,7 @@ impl<'a> Filter<'a> {
 pub fn list(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let filter = match (args.get(2), args.get(3), args.get(4)) {
         (None, ..) => None,
-        (Some(option), Some(kind), Some(value)) if is_word(option, "filterby") && args.len() == 5 => {
+        (Some(option), Some(kind), Some(value)) if is_option(option, "filterby") && args.len() == 5 => {
             match Filter::parse(kind, value) {
                 Some(filter) => Some(filter),
                 None => return Reply::err(SYNTAX),

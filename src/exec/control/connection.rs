@@ -1,7 +1,8 @@
 //! PING and its like; who a connection is, what protocol it speaks, and which database it uses.
 
-use super::{NOT_A_C_INT, NOT_AN_INTEGER, REDIS_VERSION, SYNTAX, is_word};
+use super::{NOT_A_C_INT, NOT_AN_INTEGER, REDIS_VERSION, SYNTAX};
 use crate::base::num::parse_i64;
+use crate::command::is_option;
 use crate::exec::session::ReplyMode;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Protocol, Reply, shown};
@@ -112,11 +113,11 @@ impl<'a> Hello<'a> {
         let mut at = 2;
         while let Some(option) = args.get(at) {
             match (args.get(at + 1), args.get(at + 2)) {
-                (Some(user), Some(password)) if is_word(option, "auth") => {
+                (Some(user), Some(password)) if is_option(option, "auth") => {
                     hello.credentials = Some((user, password));
                     at += 3;
                 }
-                (Some(name), _) if is_word(option, "setname") => {
+                (Some(name), _) if is_option(option, "setname") => {
                     check_name(name)?;
                     hello.name = Some(name);
                     at += 2;

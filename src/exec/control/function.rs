@@ -1,6 +1,7 @@
 //! FUNCTION, as far as it goes without any function.
 
-use super::{help as help_lines, is_word};
+use super::help as help_lines;
+use crate::command::is_option;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply, shown};
 
@@ -20,7 +21,7 @@ pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
 pub fn flush(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match (args.get(2), args.len()) {
         (None, _) => Reply::Ok,
-        (Some(mode), 3) if is_word(mode, "async") || is_word(mode, "sync") => Reply::Ok,
+        (Some(mode), 3) if is_option(mode, "async") || is_option(mode, "sync") => Reply::Ok,
         _ => Reply::err("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"),
     }
 }
@@ -28,9 +29,9 @@ pub fn flush(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
 pub fn list(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let mut at = 2;
     while let Some(option) = args.get(at) {
-        if is_word(option, "withcode") {
+        if is_option(option, "withcode") {
             at += 1;
-        } else if is_word(option, "libraryname") {
+        } else if is_option(option, "libraryname") {
             if args.get(at + 1).is_none() {
                 return Reply::err("ERR library name argument was not given");
             }

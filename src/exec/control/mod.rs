@@ -87,7 +87,3 @@ fn help(command: &str, lines: &[&'static str]) -> Reply {
 fn text(text: String) -> Reply {
     Reply::Verbatim(*b"txt", text.into())
 }
-
-fn is_word(arg: &[u8], word: &str) -> bool {
-    arg.eq_ignore_ascii_case(word.as_bytes())
-}

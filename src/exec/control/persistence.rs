@@ -1,6 +1,7 @@
 //! SAVE and its like. Everything that was acknowledged is on disk already, so these only say so, or sync the log.
 
-use super::{SYNTAX, Shutdown, is_word};
+use super::{SYNTAX, Shutdown};
+use crate::command::is_option;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
 
@@ -13,7 +14,7 @@ pub fn save(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
 pub fn bgsave(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match (args.get(1), args.len()) {
         (None, _) => {}
-        (Some(option), 2) if is_word(option, "schedule") => {}
+        (Some(option), 2) if is_option(option, "schedule") => {}
         _ => return Reply::err(SYNTAX),
     }
     begin_save(engine);
