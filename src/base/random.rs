@@ -1,8 +1,9 @@
-//! Random numbers for RANDOMKEY and its like: fast, evenly spread, not for secrets.
+//! Random numbers for RANDOMKEY, SPOP and their like: fast, evenly spread, not for secrets.
 
 use std::hash::{BuildHasher, RandomState};
 
 /// SplitMix64.
+#[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {

@@ -282,6 +282,11 @@ fn encoding(entry: &Entry) -> &'static str {
         Kind::String if parse_i64(entry.body()).is_some() => "int",
         Kind::String if entry.body().len() <= EMBEDDED => "embstr",
         Kind::String | Kind::LongString => "raw",
+        Kind::Hash | Kind::List | Kind::Set | Kind::SortedSet => "listpack",
+        Kind::LargeHash | Kind::LargeSet => "hashtable",
+        Kind::LargeList => "quicklist",
+        Kind::LargeSortedSet => "skiplist",
+        Kind::Stream => "stream",
     }
 }
 

@@ -12,6 +12,7 @@ pub mod string;
 
 use crate::resp::{Args, Reply};
 use crate::store::{Key, Result, Stop, Txn};
+use crate::types::thresholds::Thresholds;
 
 /// One call of a command over data: its arguments and what of its surroundings it may see.
 #[derive(Clone, Copy)]
@@ -30,6 +31,7 @@ pub struct CallLimits {
     pub max_string: u64,
     /// How many databases there are.
     pub databases: usize,
+    pub thresholds: Thresholds,
 }
 
 /// A command over data. It may be run any number of times before its transaction is applied.

@@ -2,7 +2,6 @@
 
 use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::num::parse_i64;
-use crate::base::random::Random;
 use crate::resp::Reply;
 use crate::store::{Result, Stop, Txn};
 use crate::types::keys::{self, Selection};
@@ -20,7 +19,7 @@ pub fn keys(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn randomkey(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let name = keys::random(txn, call.db, &mut Random::new())?;
+    let name = keys::random(txn, call.db)?;
     Ok(name.map_or(Reply::Null, Reply::bulk))
 }
 

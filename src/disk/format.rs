@@ -15,9 +15,23 @@
 //! family "meta": one record a key
 //!   namespace key           -> header body
 //!   header                  := head:u8 [deadline]              deadline present iff head & 0x80
-//!   head                    := kind in the low 7 bits: 1 = string, 2 = long string
+//!   head                    := kind in the low 7 bits: 1 = string, 2 = long string, 3 = hash, 4 = large hash,
+//!                              5 = list, 6 = large list, 7 = set, 8 = large set, 9 = sorted set,
+//!                              10 = large sorted set, 11 = stream
 //!   body of a string        := byte*                           the value whole, at most SEGMENT bytes
 //!   body of a long string   := id:u64 be length:u64 be         its bytes are in family "segment"
+//!
+//!   body of a small collection := cell*                        the collection whole; cells as `disk/cells.rs` has them
+//!   body of a large one     := id:u64 be byte*                 its records are under its id in the three families below
+//!
+//! family "bucket": pages of members by hash                    see `types/buckets.rs`
+//!   id:u64 be page:u32 be   -> byte*
+//!
+//! family "tree": nodes of counted trees                        see `types/tree.rs`
+//!   id:u64 be node:u64 be   -> byte*
+//!
+//! family "blob": elements too long for a page or a node
+//!   id:u64 be index:u64 be  -> byte*
 //!
 //! family "segment": the bytes of long strings
 //!   id:u64 be index:u32 be  -> byte*                           bytes index*SEGMENT.. of the value, at most SEGMENT of
@@ -30,6 +44,7 @@
 //! family "gc": what was unlinked and is to be reclaimed
 //!   id:u64 be               -> 1 segments:u32 be               a long string's records
 //!                            | 2 keys:u64 be                   a namespace and all that its keys own
+//!                            | 3                               a large collection's records
 //! ```
 
 use std::fmt;
@@ -49,16 +64,25 @@ pub enum Family {
     Segment = 2,
     Expire = 3,
     Gc = 4,
+    Bucket = 5,
+    Tree = 6,
+    Blob = 7,
 }
 
 impl Family {
-    pub const ALL: [Family; 5] = [
+    pub const ALL: [Family; 8] = [
         Family::System,
         Family::Meta,
         Family::Segment,
         Family::Expire,
         Family::Gc,
+        Family::Bucket,
+        Family::Tree,
+        Family::Blob,
     ];
+
+    /// Where a large collection's records are, under its id.
+    pub const OF_COLLECTIONS: [Family; 3] = [Family::Bucket, Family::Tree, Family::Blob];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -67,6 +91,9 @@ impl Family {
             Family::Segment => "segment",
             Family::Expire => "expire",
             Family::Gc => "gc",
+            Family::Bucket => "bucket",
+            Family::Tree => "tree",
+            Family::Blob => "blob",
         }
     }
 
@@ -81,6 +108,35 @@ impl Family {
 pub enum Kind {
     String = 1,
     LongString = 2,
+    Hash = 3,
+    LargeHash = 4,
+    List = 5,
+    LargeList = 6,
+    Set = 7,
+    LargeSet = 8,
+    SortedSet = 9,
+    LargeSortedSet = 10,
+    Stream = 11,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 11] = [
+        Kind::String,
+        Kind::LongString,
+        Kind::Hash,
+        Kind::LargeHash,
+        Kind::List,
+        Kind::LargeList,
+        Kind::Set,
+        Kind::LargeSet,
+        Kind::SortedSet,
+        Kind::LargeSortedSet,
+        Kind::Stream,
+    ];
+
+    fn from_byte(byte: u8) -> Option<Kind> {
+        Kind::ALL.get(usize::from(byte).wrapping_sub(1)).copied()
+    }
 }
 
 const DEADLINE_FLAG: u8 = 0x80;
@@ -97,11 +153,8 @@ impl Header {
     /// The header and the length of its encoding.
     pub fn decode(record: &[u8]) -> Result<(Header, usize), Malformed> {
         let (&head, rest) = record.split_first().ok_or(Malformed("empty meta record"))?;
-        let kind = match head & !DEADLINE_FLAG {
-            1 => Kind::String,
-            2 => Kind::LongString,
-            _ => return Err(Malformed("unknown kind in a meta record")),
-        };
+        let kind =
+            Kind::from_byte(head & !DEADLINE_FLAG).ok_or(Malformed("unknown kind in a meta record"))?;
         if head & DEADLINE_FLAG == 0 {
             return Ok((Header { kind, deadline: None }, 1));
         }
@@ -152,11 +205,35 @@ impl LongString {
     }
 }
 
+/// The id at the head of a large collection's body.
+pub fn collection_id(body: &[u8]) -> Result<u64, Malformed> {
+    let id = body
+        .first_chunk()
+        .ok_or(Malformed("body of a large collection"))?;
+    Ok(u64::from_be_bytes(*id))
+}
+
 /// What a `gc` record says is to be reclaimed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Garbage {
     Segments { count: u32 },
     Namespace { keys: u64 },
+    Collection,
+}
+
+/// What is to be reclaimed with a key whose `meta` record says so: the id, and what is under it.
+pub fn owned(header: Header, body: &[u8]) -> Result<Option<(u64, Garbage)>, Malformed> {
+    match header.kind {
+        Kind::String | Kind::Hash | Kind::List | Kind::Set | Kind::SortedSet => Ok(None),
+        Kind::LongString => {
+            let long = LongString::decode(body)?;
+            let count = long.segments();
+            Ok(Some((long.id, Garbage::Segments { count })))
+        }
+        Kind::LargeHash | Kind::LargeList | Kind::LargeSet | Kind::LargeSortedSet | Kind::Stream => {
+            Ok(Some((collection_id(body)?, Garbage::Collection)))
+        }
+    }
 }
 
 impl Garbage {
@@ -164,6 +241,7 @@ impl Garbage {
         match self {
             Garbage::Segments { count } => [&[1][..], &count.to_be_bytes()].concat(),
             Garbage::Namespace { keys } => [&[2][..], &keys.to_be_bytes()].concat(),
+            Garbage::Collection => vec![3],
         }
     }
 
@@ -175,6 +253,7 @@ impl Garbage {
             [2, rest @ ..] if rest.len() == 8 => Ok(Garbage::Namespace {
                 keys: u64::from_be_bytes(rest.try_into().unwrap_or_default()),
             }),
+            [3] => Ok(Garbage::Collection),
             _ => Err(Malformed("gc record")),
         }
     }
@@ -318,6 +397,18 @@ impl RecordKey {
         RecordKey::from_parts(Family::Segment, [&id.to_be_bytes(), &index.to_be_bytes(), b""])
     }
 
+    pub fn bucket(id: u64, page: u32) -> RecordKey {
+        RecordKey::from_parts(Family::Bucket, [&id.to_be_bytes(), &page.to_be_bytes(), b""])
+    }
+
+    pub fn tree(id: u64, node: u64) -> RecordKey {
+        RecordKey::from_parts(Family::Tree, [&id.to_be_bytes(), &node.to_be_bytes(), b""])
+    }
+
+    pub fn blob(id: u64, index: u64) -> RecordKey {
+        RecordKey::from_parts(Family::Blob, [&id.to_be_bytes(), &index.to_be_bytes(), b""])
+    }
+
     pub fn expire(deadline: u64, namespace: u64, key: &[u8]) -> RecordKey {
         let (id, n) = ordered_id(namespace);
         RecordKey::from_parts(Family::Expire, [&deadline.to_be_bytes(), &id[..n], key])
@@ -422,7 +513,7 @@ mod tests {
     #[test]
     fn headers_come_back_and_damage_is_named() {
         for deadline in [None, Some(0), Some(u64::MAX)] {
-            for kind in [Kind::String, Kind::LongString] {
+            for kind in Kind::ALL {
                 let header = Header { kind, deadline };
                 let mut out = [0; 9];
                 let n = header.encode(&mut out);
@@ -451,6 +542,7 @@ mod tests {
         for garbage in [
             Garbage::Segments { count: 9 },
             Garbage::Namespace { keys: 1 << 40 },
+            Garbage::Collection,
         ] {
             assert_eq!(Garbage::decode(&garbage.encode()), Ok(garbage));
         }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what a record means; `format` knows how each is spelled.
 
+pub mod cells;
 pub mod format;
 mod options;
 mod view;

@@ -64,7 +64,7 @@ impl DiskOptions {
         table.set_cache_index_and_filter_blocks(true);
         table.set_pin_l0_filter_and_index_blocks_in_cache(true);
         table.set_format_version(6);
-        if matches!(family, Family::Meta | Family::Segment) {
+        if !matches!(family, Family::System | Family::Expire | Family::Gc) {
             table.set_bloom_filter(BLOOM_BITS, false);
         }
         o.set_block_based_table_factory(&table);

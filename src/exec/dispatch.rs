@@ -5,6 +5,7 @@ use std::task::Waker;
 use super::session::State;
 use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session, ViewTicket, Viewed};
+use crate::base::random::Random;
 use crate::command::{Call, Handler};
 use crate::resp::{Args, OwnedArgs, Reply, SHOWN, c_text, shown};
 use crate::store::{Stop, Ticket};
@@ -164,6 +165,7 @@ impl Session {
             limits: &engine.limits,
         };
         let mut txn = engine.store.begin(now);
+        txn.random = Random::from_seed(self.seed);
         let result = handler(&mut txn, &call);
         let end = txn.end();
         match result {
@@ -194,6 +196,7 @@ impl Session {
 
     fn answer(&mut self, engine: &mut Engine, result: Result<Reply, Stop>, epoch: u64) -> Outcome {
         self.drop_ticket(engine);
+        self.seed = Random::from_seed(self.seed).next_u64();
         let reply = match result {
             Ok(reply) => reply,
             Err(Stop::Error(text)) => Reply::Error(text),
@@ -250,8 +253,9 @@ impl Session {
         engine.next_view += 1;
         engine.stats.views += 1;
         let (args, db, limits) = (OwnedArgs::from(args), self.db, engine.limits.clone());
-        let done = engine.views_done.clone();
+        let (done, seed) = (engine.views_done.clone(), self.seed);
         engine.store.run_over_committed(now, move |txn| {
+            txn.random = Random::from_seed(seed);
             let result = handler(
                 txn,
                 &Call {

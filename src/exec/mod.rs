@@ -23,11 +23,13 @@ use std::time::Duration;
 
 use crate::base::clock::Clock;
 use crate::base::process;
+use crate::base::random::Random;
 use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
 use crate::resp::Reply;
 use crate::store::{News, Stop, Store, Ticket};
+use crate::types::thresholds::Thresholds;
 
 pub use client::{Client, Clients};
 pub use memory::{MemoryPlan, physical_memory};
@@ -55,6 +57,8 @@ pub struct Engine {
     pub identity: control::Identity,
     pub saves: control::Saves,
     pub(crate) limits: CallLimits,
+    /// Seeds what each session's requests choose at random.
+    random: Random,
     /// Who waits for records, for an epoch, for a view.
     faulted: HashMap<Ticket, Waker>,
     held: Vec<(u64, Waker)>,
@@ -84,10 +88,8 @@ impl Engine {
         let (views_done, views) = mpsc::channel();
         let clock = Clock::new();
         Engine {
-            limits: CallLimits {
-                max_string: config.proto_max_bulk_len,
-                databases: store.databases().len(),
-            },
+            limits: call_limits(&config),
+            random: Random::new(),
             store,
             config,
             clients: Clients::default(),
@@ -237,6 +239,26 @@ impl Engine {
     /// How long the executor may sleep between two ticks.
     pub fn tick_interval(&self) -> Duration {
         Duration::from_secs(1) / self.config.hz.max(1)
+    }
+}
+
+/// What commands over data go by.
+fn call_limits(config: &Config) -> CallLimits {
+    CallLimits {
+        max_string: config.proto_max_bulk_len,
+        databases: config.databases as usize,
+        thresholds: Thresholds {
+            hash_entries: config.hash_max_listpack_entries,
+            hash_value: config.hash_max_listpack_value,
+            list_size: config.list_max_listpack_size,
+            set_intset: config.set_max_intset_entries,
+            set_entries: config.set_max_listpack_entries,
+            set_value: config.set_max_listpack_value,
+            sorted_set_entries: config.zset_max_listpack_entries,
+            sorted_set_value: config.zset_max_listpack_value,
+            stream_bytes: config.stream_node_max_bytes,
+            stream_entries: config.stream_node_max_entries,
+        },
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Session {
     pub(super) ticket: Option<Ticket>,
     /// The epoch that the reply of a control command waits for.
     pub(super) reply_epoch: u64,
+    /// Of the running request's random choices: the same in each of its runs.
+    pub(super) seed: u64,
     /// Nanoseconds that earlier runs of the running request took.
     pub(super) spent: u64,
 }
@@ -94,6 +96,7 @@ impl Session {
             scout: Decoder::new(),
             ticket: None,
             reply_epoch: 0,
+            seed: engine.random.next_u64(),
             spent: 0,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::txn::{Result, Txn};
 use super::value::Value;
-use crate::disk::format::{Database, Garbage, Header, Kind, LongString, RecordKey};
+use crate::disk::format::{self, Database, Garbage, Header, RecordKey};
 
 /// A key in a numbered database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,18 +32,7 @@ impl Entry {
 
     /// What has to be reclaimed when this entry is dropped.
     fn owned(&self) -> Result<Option<(u64, Garbage)>> {
-        match self.header.kind {
-            Kind::String => Ok(None),
-            Kind::LongString => {
-                let long = LongString::decode(self.body())?;
-                Ok(Some((
-                    long.id,
-                    Garbage::Segments {
-                        count: long.segments(),
-                    },
-                )))
-            }
-        }
+        Ok(format::owned(self.header, self.body())?)
     }
 }
 

@@ -233,7 +233,7 @@ impl Store {
         let open = &mut self.commit.open;
         open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
         match key.family() {
-            Family::Meta | Family::Segment => {
+            Family::Meta | Family::Segment | Family::Bucket | Family::Tree | Family::Blob => {
                 self.fetch.invalidate(&key);
                 if self.hot.stage(&key, value, epoch) != epoch {
                     open.records.push(key);

@@ -5,7 +5,7 @@
 
 use super::{Done, Store};
 use crate::disk::format::{
-    Family, Garbage, Header, Kind, LongString, RecordKey, namespace_prefix, prefix_end, split_ordered_id,
+    Family, Garbage, Header, RecordKey, namespace_prefix, owned, prefix_end, split_ordered_id,
 };
 use crate::disk::{Batch, Builder, Disk, ReadError, View};
 
@@ -121,7 +121,9 @@ fn step(disk: &Disk, view: &View, mut low: u64, resume: &[u8]) -> Result<Step, R
             .map(u64::from_be_bytes)
             .map_err(|_| damaged("malformed gc key"))?;
         match Garbage::decode(garbage).map_err(|e| damaged(e.0))? {
-            Garbage::Segments { count } => delete_segments(&mut batch, id, count),
+            garbage @ (Garbage::Segments { .. } | Garbage::Collection) => {
+                delete_value(view, &mut batch, id, garbage)?;
+            }
             Garbage::Namespace { keys } => {
                 if let Some(resume) = delete_keys(view, &mut batch, id, keys, resume)? {
                     return Ok(Step {
@@ -140,6 +142,36 @@ fn step(disk: &Disk, view: &View, mut low: u64, resume: &[u8]) -> Result<Step, R
         low,
         resume: Vec::new(),
     })
+}
+
+/// Deletes what one key owned. A namespace is no key's.
+fn delete_value(view: &View, batch: &mut Builder, id: u64, garbage: Garbage) -> Result<(), ReadError> {
+    match garbage {
+        Garbage::Segments { count } => delete_segments(batch, id, count),
+        Garbage::Collection => {
+            for family in Family::OF_COLLECTIONS {
+                delete_collection(view, batch, family, id)?;
+            }
+        }
+        Garbage::Namespace { .. } => {}
+    }
+    Ok(())
+}
+
+/// Deletes one family's records of a collection: one by one if they are few.
+fn delete_collection(view: &View, batch: &mut Builder, family: Family, id: u64) -> Result<(), ReadError> {
+    let (from, to) = (id.to_be_bytes(), (id + 1).to_be_bytes());
+    let mut few = Vec::new();
+    let mut records = view.walk(family, &from, Some(&to))?;
+    while let Some((key, _)) = records.next_record()? {
+        if few.len() == RECORDS_PER_STEP {
+            batch.delete_range(family, &from, &to);
+            return Ok(());
+        }
+        few.push(RecordKey::new(family, key));
+    }
+    few.iter().for_each(|key| batch.delete(key));
+    Ok(())
 }
 
 fn delete_segments(batch: &mut Builder, id: u64, count: u32) {
@@ -177,9 +209,8 @@ fn delete_keys(
         visited += 1;
         let damaged = |e: crate::disk::format::Malformed| ReadError(e.to_string());
         let (header, body) = Header::decode(record).map_err(damaged)?;
-        if header.kind == Kind::LongString {
-            let long = LongString::decode(&record[body..]).map_err(damaged)?;
-            delete_segments(batch, long.id, long.segments());
+        if let Some((id, garbage)) = owned(header, &record[body..]).map_err(damaged)? {
+            delete_value(view, batch, id, garbage)?;
         }
         if let (Some(deadline), Some((_, name))) = (header.deadline, split_ordered_id(key)) {
             batch.delete(&RecordKey::expire(deadline, namespace, name));

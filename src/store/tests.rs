@@ -680,6 +680,6 @@ fn a_view_sees_all_that_was_written_before_it() {
     assert_eq!(driver.run(all), 200);
     driver.now = NOW + 1;
     assert_eq!(driver.run(all), 100);
-    let found = driver.run(|txn| keys::random(txn, 0, &mut Default::default()));
+    let found = driver.run(|txn| keys::random(txn, 0));
     assert!(found.is_some());
 }

@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use super::Store;
 use super::cursors::Cursors;
 use super::value::Value;
+use crate::base::random::Random;
 use crate::disk::format::{Database, Malformed, RecordKey};
 use crate::disk::{ReadError, View};
 
@@ -114,6 +115,9 @@ pub struct Txn<'s> {
     pub(super) work: Box<Work>,
     /// Unix time in milliseconds: one and the same throughout the transaction.
     pub now: u64,
+    /// For random choices. Every run of a body has to make the same ones, or a body that chose what is not in memory
+    /// would choose something else each time it runs: so whoever runs it again gives it the same seed again.
+    pub random: Random,
 }
 
 impl<'s> Txn<'s> {
@@ -122,6 +126,7 @@ impl<'s> Txn<'s> {
             source: Source::Live(store),
             work,
             now,
+            random: Random::from_seed(now),
         }
     }
 
@@ -131,6 +136,7 @@ impl<'s> Txn<'s> {
             source: Source::View(view, cursors),
             work: Box::default(),
             now,
+            random: Random::from_seed(now),
         }
     }
 

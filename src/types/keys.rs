@@ -12,6 +12,11 @@ use crate::store::{Entry, Key, Result, Stop, Txn};
 pub fn type_name(kind: Kind) -> &'static str {
     match kind {
         Kind::String | Kind::LongString => "string",
+        Kind::Hash | Kind::LargeHash => "hash",
+        Kind::List | Kind::LargeList => "list",
+        Kind::Set | Kind::LargeSet => "set",
+        Kind::SortedSet | Kind::LargeSortedSet => "zset",
+        Kind::Stream => "stream",
     }
 }
 
@@ -33,7 +38,14 @@ pub fn relocate(txn: &mut Txn, from: Key, entry: &Entry, to: Key, replaced: Opti
 /// Gives `to` a value of its own, equal to `entry`, and the same deadline. `replaced` is what `to` held.
 pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> Result<()> {
     match entry.header.kind {
-        Kind::String => txn.write(to, replaced, entry.header, &[entry.body()]),
+        Kind::String | Kind::Hash | Kind::List | Kind::Set | Kind::SortedSet => {
+            txn.write(to, replaced, entry.header, &[entry.body()])
+        }
+        Kind::LargeHash => todo!("hash::copy"),
+        Kind::LargeList => todo!("list::copy"),
+        Kind::LargeSet => todo!("set::copy"),
+        Kind::LargeSortedSet => todo!("sorted_set::copy"),
+        Kind::Stream => todo!("stream::copy"),
         Kind::LongString => {
             let body = copy_segments(txn, LongString::decode(entry.body())?)?.encode();
             txn.write(to, replaced, entry.header, &[&body])
@@ -186,22 +198,25 @@ const WEIGHT_LIMIT: f64 = 4.0;
 /// likely, with two exceptions. The weight is capped, so keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below
 /// several forks much more crowded than their neighbours) come less often than others; and after [`DRAWS`] draws the
 /// last one counts as it is. So a database in which nearly all keys are past their deadline may seem to have none.
-pub fn random(txn: &mut Txn, db: usize, random: &mut Random) -> Result<Option<Vec<u8>>> {
+pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
     let (view, _) = txn.view()?;
     let database = txn.database(db)?;
     if database.keys <= COUNTED_KEYS {
         let mut names = step(txn, db, b"", Selection::default(), usize::MAX)?.names;
+        let random = &mut txn.random;
         return Ok((!names.is_empty()).then(|| names.swap_remove(random.below(names.len() as u64) as usize)));
     }
     let mut found = None;
     for _ in 0..DRAWS {
-        let Some(draw) = draw(view, database, random)? else {
+        let Some(draw) = draw(view, database, &mut txn.random)? else {
             continue;
         };
         if !is_alive(draw.header, txn.now) {
             continue;
         }
-        let kept = random.chance(1.0 / (draw.probability * database.keys as f64 * WEIGHT_LIMIT));
+        let kept = txn
+            .random
+            .chance(1.0 / (draw.probability * database.keys as f64 * WEIGHT_LIMIT));
         found = split_ordered_id(&draw.key).map(|(_, name)| name.to_vec());
         if kept {
             break;

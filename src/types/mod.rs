@@ -8,6 +8,7 @@ pub mod lcs;
 #[cfg(test)]
 mod model_tests;
 pub mod string;
+pub mod thresholds;
 
 /// What a command answers where the key holds another kind of value than it works on.
 pub const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";

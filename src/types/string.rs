@@ -46,9 +46,7 @@ impl std::ops::Deref for Bytes {
 
 /// Whether a key of this kind holds a string, whatever its length.
 pub fn is_string(kind: Kind) -> bool {
-    match kind {
-        Kind::String | Kind::LongString => true,
-    }
+    matches!(kind, Kind::String | Kind::LongString)
 }
 
 /// Refuses an entry that is there and holds no string.
@@ -76,10 +74,10 @@ pub fn len(entry: &Entry) -> Result<u64> {
 }
 
 fn long(entry: &Entry) -> Result<Option<LongString>> {
-    match entry.header.kind {
-        Kind::String => Ok(None),
-        Kind::LongString => Ok(Some(LongString::decode(entry.body())?)),
+    if entry.header.kind != Kind::LongString {
+        return Ok(None);
     }
+    Ok(Some(LongString::decode(entry.body())?))
 }
 
 /// The segments that `range` lies in, and the part of each.
@@ -374,8 +372,8 @@ pub fn add_float(txn: &mut Txn, key: Key, increment: &[u8]) -> Result<String> {
 
 /// The text that may be a number: none that is kept in segments is.
 fn number_text(entry: &Entry) -> &[u8] {
-    match entry.header.kind {
-        Kind::LongString => b"",
-        Kind::String => entry.body(),
+    if entry.header.kind == Kind::LongString {
+        return b"";
     }
+    entry.body()
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use redkeep::disk::format::{
-    Database, Family, Header, Kind, LongString, RecordKey, split_expire_key, split_ordered_id,
+    Database, Family, Garbage, Header, RecordKey, owned, split_expire_key, split_ordered_id,
 };
 use redkeep::disk::{Compression, Disk, DiskOptions, View};
 
@@ -19,6 +19,8 @@ pub struct Report {
     deadlines: BTreeMap<u64, u64>,
     long_strings: u64,
     segments: u64,
+    large_collections: u64,
+    collection_records: u64,
     unreclaimed: u64,
     pub faults: Vec<String>,
 }
@@ -36,6 +38,11 @@ impl fmt::Display for Report {
             f,
             "long strings: {}, in {} segments",
             self.long_strings, self.segments
+        )?;
+        writeln!(
+            f,
+            "large collections: {}, in {} records",
+            self.large_collections, self.collection_records
         )?;
         writeln!(f, "to be reclaimed: {}", self.unreclaimed)?;
         for fault in self.faults.iter().take(FAULTS_TOLD) {
@@ -63,7 +70,10 @@ pub fn run(dir: &Path) -> Result<Report, String> {
         read_keys(view, &mut report, &mut ids)?;
         read_deadlines(view, &mut report)?;
         let dead = read_garbage(view, &mut report)?;
-        read_segments(view, &mut report, &ids, &dead)?;
+        report.segments = read_values(view, &mut report, Family::Segment, &ids, &dead)?;
+        for family in Family::OF_COLLECTIONS {
+            report.collection_records += read_values(view, &mut report, family, &ids, &dead)?;
+        }
         compare_counts(&mut report, &dead);
         Ok(report)
     })
@@ -111,15 +121,20 @@ fn read_keys(view: &View, report: &mut Report, ids: &mut HashSet<u64>) -> Result
                     .push(format!("key {told} has a deadline that is not indexed"));
             }
         }
-        if header.kind == Kind::LongString {
-            report.long_strings += 1;
-            match LongString::decode(&record[body..]) {
-                Ok(long) if ids.insert(long.id) => {}
-                Ok(long) => report
-                    .faults
-                    .push(format!("key {told} shares id {} with another", long.id)),
-                Err(e) => report.faults.push(format!("key {told}: {e}")),
+        match owned(header, &record[body..]) {
+            Ok(None) => {}
+            Ok(Some((id, garbage))) => {
+                match garbage {
+                    Garbage::Segments { .. } => report.long_strings += 1,
+                    Garbage::Collection | Garbage::Namespace { .. } => report.large_collections += 1,
+                }
+                if !ids.insert(id) {
+                    report
+                        .faults
+                        .push(format!("key {told} shares id {id} with another"));
+                }
             }
+            Err(e) => report.faults.push(format!("key {told}: {e}")),
         }
     }
     Ok(())
@@ -162,23 +177,28 @@ fn read_garbage(view: &View, report: &mut Report) -> Result<HashSet<u64>, String
     Ok(dead)
 }
 
-fn read_segments(
+/// Counts the records of a family that are named by an id, each of which a key owns or owned.
+fn read_values(
     view: &View,
     report: &mut Report,
+    family: Family,
     owned: &HashSet<u64>,
     dead: &HashSet<u64>,
-) -> Result<(), String> {
-    let mut walk = view.walk(Family::Segment, b"", None).map_err(|e| e.0)?;
+) -> Result<u64, String> {
+    let mut count = 0;
+    let mut walk = view.walk(family, b"", None).map_err(|e| e.0)?;
     while let Some((key, _)) = walk.next_record().map_err(|e| e.0)? {
-        report.segments += 1;
+        count += 1;
         let id = key.first_chunk().copied().map(u64::from_be_bytes);
         if !id.is_some_and(|id| owned.contains(&id) || dead.contains(&id)) {
-            report
-                .faults
-                .push(format!("segment {} belongs to no key", key.escape_ascii()));
+            report.faults.push(format!(
+                "{} record {} belongs to no key",
+                family.name(),
+                key.escape_ascii()
+            ));
         }
     }
-    Ok(())
+    Ok(count)
 }
 
 fn compare_counts(report: &mut Report, dead: &HashSet<u64>) {

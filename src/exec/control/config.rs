@@ -1,7 +1,7 @@
 //! CONFIG: the options while the server runs.
 
 use super::{SYNTAX, help as help_lines};
-use crate::exec::{Engine, Session, durability};
+use crate::exec::{Engine, Session, call_limits, durability};
 use crate::resp::{Args, Reply};
 
 const HELP: &[&str] = &[
@@ -41,6 +41,7 @@ pub fn set(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
             for option in changed {
                 put_into_effect(engine, option);
             }
+            engine.limits = call_limits(&engine.config);
             Reply::Ok
         }
         Err(error) => Reply::err(format!("ERR {error}")),
@@ -52,7 +53,6 @@ fn put_into_effect(engine: &mut Engine, option: &str) {
     match option {
         "appendfsync" => engine.store.set_durability(durability(engine.config.appendfsync)),
         "maxmemory" => engine.apply_memory_budget(),
-        "proto-max-bulk-len" => engine.limits.max_string = engine.config.proto_max_bulk_len,
         "slowlog-max-len" => engine.slowlog.trim(&engine.config),
         _ => {}
     }

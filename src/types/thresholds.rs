@@ -1,0 +1,22 @@
+//! How large a collection may be that lives in its key's record: options by Redis's names.
+
+/// A collection above any of its limits moves to records of its own, and stays there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Most fields, and longest field or value in bytes.
+    pub hash_entries: u64,
+    pub hash_value: u64,
+    /// Positive: most elements. Negative: most bytes, as `list-max-listpack-size` has it.
+    pub list_size: i32,
+    /// Most members of a set of integers.
+    pub set_intset: u64,
+    /// Most members of another, and longest member in bytes.
+    pub set_entries: u64,
+    pub set_value: u64,
+    /// Most members, and longest member in bytes.
+    pub sorted_set_entries: u64,
+    pub sorted_set_value: u64,
+    /// Most bytes and most entries in a node of a stream; 0: no limit.
+    pub stream_bytes: u64,
+    pub stream_entries: u64,
+}
