@@ -1,8 +1,10 @@
 //! What the operating system and the allocator say about this process. Where they say nothing, 0.
 
+use std::ffi::CString;
 use std::fs;
+use std::time::Duration;
 
-use tikv_jemalloc_ctl::{epoch, stats, version};
+use tikv_jemalloc_ctl::{arenas, epoch, raw, stats, version};
 
 /// Bytes.
 #[derive(Clone, Copy, Default, Debug)]
@@ -30,6 +32,18 @@ pub fn memory() -> Memory {
         active: bytes(stats::active::read()),
         resident: bytes(stats::resident::read()),
         rss: pages.unwrap_or(0) * PAGE,
+    }
+}
+
+/// How soon the allocator gives free pages back to the system, in the arenas that there are and those to come.
+pub fn set_heap_decay(after: Duration) {
+    let ms = after.as_millis() as isize;
+    let mut names = vec![c"arenas.dirty_decay_ms".to_owned()];
+    let arenas = arenas::narenas::read().unwrap_or(0);
+    names.extend((0..arenas).filter_map(|n| CString::new(format!("arena.{n}.dirty_decay_ms")).ok()));
+    for name in names {
+        // SAFETY: these options are of jemalloc's type `ssize_t`. One that is refused stays as it was, which only costs memory.
+        let _ = unsafe { raw::write(name.as_bytes_with_nul(), ms) };
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the server knows of each connection, for CLIENT LIST and the like: shared by the session, which writes it, and
 //! the registry, which others read.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -39,6 +39,11 @@ pub struct Client {
 
 impl Client {
     /// Remembers whom to wake for [`Client::kill`].
+    /// Wakes the task of the connection.
+    pub fn waker(&self) -> Option<Ref<'_, Waker>> {
+        Ref::filter_map(self.waker.borrow(), Option::as_ref).ok()
+    }
+
     pub fn set_waker(&self, waker: &Waker) {
         let mut slot = self.waker.borrow_mut();
         if !slot.as_ref().is_some_and(|known| known.will_wake(waker)) {

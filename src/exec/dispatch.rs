@@ -322,11 +322,7 @@ fn outcome(engine: &mut Engine, reply: &Reply) -> Outcome {
 
 impl Engine {
     pub(super) fn wake_when_settled(&mut self, epoch: u64, waker: &Waker) {
-        match self.held.last() {
-            // The same turn asked before.
-            Some((last, known)) if *last >= epoch && known.will_wake(waker) => {}
-            _ => self.held.push((epoch, waker.clone())),
-        }
+        self.awaiting.push((epoch, waker.clone()));
     }
 
     /// Once in a while: who sends such requests may send many.

@@ -16,7 +16,7 @@ mod stats;
 pub mod table;
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::task::Waker;
 use std::time::Duration;
@@ -57,7 +57,9 @@ pub struct Engine {
     pub(crate) limits: CallLimits,
     /// Who waits for records, for an epoch, for a view.
     faulted: HashMap<Ticket, Waker>,
-    held: Vec<(u64, Waker)>,
+    held: Vec<(u64, Weak<dyn Outlet>)>,
+    /// Requests that run again when an epoch is settled.
+    awaiting: Vec<(u64, Waker)>,
     viewing: HashMap<ViewTicket, Waker>,
     viewed: HashMap<ViewTicket, Result<Reply, Stop>>,
     next_view: ViewTicket,
@@ -77,6 +79,12 @@ pub struct Engine {
 
 /// Keys that one tick of active expiry deletes at most.
 const EXPIRED_PER_TICK: usize = 1000;
+
+/// A connection, as the engine sees it: where held replies leave.
+pub trait Outlet {
+    /// Sends the replies that may leave now. Returns the epoch that the next one waits for.
+    fn flush(&self) -> Option<u64>;
+}
 
 impl Engine {
     /// `wake` asks for [`Engine::pump`] to be called once what runs now is done.
@@ -98,6 +106,7 @@ impl Engine {
             identity: control::Identity::new(),
             faulted: HashMap::new(),
             held: Vec::new(),
+            awaiting: Vec::new(),
             viewing: HashMap::new(),
             viewed: HashMap::new(),
             next_view: 1,
@@ -121,8 +130,10 @@ impl Engine {
         }
     }
 
-    /// The end of a tick, or news from the store's threads: commits, starts reads, wakes who can go on.
-    pub fn pump(&mut self) {
+    /// The end of a tick, or news from the store's threads: commits, starts reads, wakes who can go on. Returns the
+    /// connections that hold replies which may leave now: they borrow the engine, so it is for the caller to flush them.
+    #[must_use]
+    pub fn pump(&mut self) -> Vec<Weak<dyn Outlet>> {
         self.pump_asked = false;
         let now = self.clock.refresh();
         let News { ready, settled } = self.store.pump(now);
@@ -140,15 +151,15 @@ impl Engine {
                 waker.wake();
             }
         }
+        let mut released = Vec::new();
         if settled {
             let settled = self.store.settled();
-            self.held.retain(|(epoch, waker)| {
-                let waits = *epoch > settled;
-                if !waits {
-                    waker.wake_by_ref();
-                }
-                waits
-            });
+            let is_settled = |epoch: u64| epoch <= settled;
+            for (_, waker) in self.awaiting.extract_if(.., |(epoch, _)| is_settled(*epoch)) {
+                waker.wake();
+            }
+            let held = self.held.extract_if(.., |(epoch, _)| is_settled(*epoch));
+            released.extend(held.map(|(_, outlet)| outlet));
         }
         while let Ok(Viewed { ticket, result }) = self.views.try_recv() {
             if let Some(waker) = self.viewing.remove(&ticket) {
@@ -157,6 +168,12 @@ impl Engine {
             }
         }
         self.want_pump();
+        released
+    }
+
+    /// Has a connection flushed when an epoch is settled.
+    pub fn flush_when_settled(&mut self, epoch: u64, outlet: Weak<dyn Outlet>) {
+        self.held.push((epoch, outlet));
     }
 
     /// Regular work: called `hz` times a second.

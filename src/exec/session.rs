@@ -70,6 +70,8 @@ pub struct Advance {
     /// How many bytes at the head of the input are done with.
     pub consumed: usize,
     pub status: Status,
+    /// The epoch that must be settled before the next of the replies can leave.
+    pub held: Option<u64>,
 }
 
 /// Requests that one turn runs at most, so that a long pipeline doesn't keep others waiting.
@@ -113,12 +115,14 @@ impl Session {
     pub fn advance(&mut self, engine: &mut Engine, input: &[u8], waker: &Waker) -> Advance {
         let mut consumed = 0;
         let status = self.run_requests(engine, input, &mut consumed, waker);
-        if let Some(epoch) = self.outbox.release(&engine.store) {
-            engine.wake_when_settled(epoch, waker);
-        }
+        let held = self.outbox.release(&engine.store);
         self.client.waiting.set(status == Status::Waiting);
         engine.want_pump();
-        Advance { consumed, status }
+        Advance {
+            consumed,
+            status,
+            held,
+        }
     }
 
     fn run_requests(

@@ -13,3 +13,15 @@ pub use listen::{Listeners, bind};
 
 /// The executor's engine, shared by the tasks of its thread. Borrowed only between two awaits, so never twice.
 pub type SharedEngine = Rc<RefCell<Engine>>;
+
+/// The end of a tick: commits what it staged, and sends the replies that waited for a commit.
+pub fn pump(engine: &SharedEngine) {
+    let released = engine.borrow_mut().pump();
+    for outlet in released {
+        if let Some(line) = outlet.upgrade()
+            && let Some(epoch) = line.flush()
+        {
+            engine.borrow_mut().flush_when_settled(epoch, outlet);
+        }
+    }
+}
