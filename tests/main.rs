@@ -1,4 +1,4 @@
-//! Redkeep from the outside: everything here talks to a running server over TCP, as a client does.
+//! Redkeep from the outside: nearly everything here talks to a running server over TCP, as a client does.
 //!
 //! | module | what it shows |
 //! |---|---|

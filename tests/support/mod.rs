@@ -1,6 +1,7 @@
 //! What every black-box test stands on: a server of its own, a client to talk to it, reproducible chance.
 
 pub mod client;
+pub mod reply;
 pub mod rng;
 pub mod server;
 pub mod text;
