@@ -5,6 +5,7 @@
 //! | [`transcripts`] | what each command answers, in every mode a server can be in, and that Redis answers the same |
 //! | [`differential`] | random commands get the answers of a real redis-server |
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
+//! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`clients`] | the clients people use work unmodified |
 //! | [`readme`] | the reference in the README is current |
@@ -14,6 +15,7 @@ mod clients;
 mod crash;
 mod differential;
 mod disk_full;
+mod power_loss;
 mod readme;
 mod support;
 mod tidy;

@@ -6,6 +6,7 @@ pub mod rng;
 pub mod server;
 pub mod text;
 pub mod value;
+pub mod writer;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
