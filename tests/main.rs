@@ -7,6 +7,7 @@
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
 //! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
+//! | [`fixtures`] | stores that earlier versions wrote are read |
 //! | [`clients`] | the clients people use work unmodified |
 //! | [`readme`] | the reference in the README is current |
 //! | [`tidy`] | the source keeps the rules of the house |
@@ -15,6 +16,7 @@ mod clients;
 mod crash;
 mod differential;
 mod disk_full;
+mod fixtures;
 mod power_loss;
 mod readme;
 mod support;
