@@ -4,11 +4,11 @@
 //! is opened. `REDKEEP_WRITE_FIXTURE=1` writes the one of the present format anew; one that was released stays as it is.
 
 use crate::support::server::Setup;
+use crate::support::store::{check_store, copy_store};
 use crate::support::{Client, Kind, Server, Value, wait_for};
 use redkeep::disk::format::{FORMAT_VERSION, SEGMENT};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -67,7 +67,7 @@ fn write(fixture: &Path) {
         fs::remove_dir_all(fixture).expect("the old fixture");
     }
     // The rest is made anew at every start.
-    copy(home.path(), fixture, |name| {
+    copy_store(home.path(), fixture, |name| {
         name == "CURRENT" || name.starts_with("MANIFEST") || name.ends_with(".sst") || name.ends_with(".log")
     });
 }
@@ -116,9 +116,9 @@ fn read(fixture: &Path) {
     let home = TempDir::with_prefix("redkeep-fixture-").expect("a temporary directory");
     let (for_server, for_tool) = (home.path().join("server"), home.path().join("tool"));
     for data in [&for_server, &for_tool] {
-        copy(fixture, data, |_| true);
+        copy_store(fixture, data, |_| true);
     }
-    let report = check(&for_tool);
+    let report = check_store(&for_tool);
     assert!(
         !report.contains("to be reclaimed: 0\n"),
         "nothing to reclaim: {report}"
@@ -174,7 +174,7 @@ fn read_back(client: &mut Client) {
 fn wait_until_reclaimed(server: &mut Server, data: &Path) {
     wait_for("the garbage to be reclaimed", RECLAIMED_WITHIN, || {
         server.terminate();
-        let report = check(data);
+        let report = check_store(data);
         let done = report.contains("to be reclaimed: 0\n");
         if !done {
             server.start_again();
@@ -182,27 +182,4 @@ fn wait_until_reclaimed(server: &mut Server, data: &Path) {
         }
         done.then_some(())
     });
-}
-
-/// What `redkeep-tool check` says, which must be that nothing is wrong.
-fn check(data: &Path) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_redkeep-tool"))
-        .arg("check")
-        .arg(data)
-        .output()
-        .expect("redkeep-tool");
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    said.into_owned()
-}
-
-fn copy(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) {
-    fs::create_dir_all(to).expect("a new directory");
-    for entry in fs::read_dir(from).expect("a directory") {
-        let path: PathBuf = entry.expect("an entry").path();
-        let name = path.file_name().unwrap_or_default();
-        if wanted(&name.to_string_lossy()) {
-            fs::copy(&path, to.join(name)).expect("a copy");
-        }
-    }
 }

@@ -7,11 +7,11 @@
 mod volatile;
 
 use crate::support::server::Setup;
+use crate::support::store::{check_store, copy_store};
 use crate::support::writer::{Writer, verify};
 use crate::support::{Client, Kind, Rng, Server, Value, env_number, heavy};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -243,18 +243,9 @@ fn stirring_command(rng: &mut Rng) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
-/// Has `redkeep-tool check` look at a copy: it opens the store, which repairs what the server is to find.
+/// Checks a copy: checking opens the store, which repairs what the server is to find.
 fn assert_families_agree(data: &Path) {
     let copy = TempDir::with_prefix("redkeep-power-").expect("a temporary directory");
-    for entry in std::fs::read_dir(data).expect("a data directory") {
-        let entry = entry.expect("an entry");
-        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).expect("a copy");
-    }
-    let check = Command::new(env!("CARGO_BIN_EXE_redkeep-tool"))
-        .arg("check")
-        .arg(copy.path())
-        .output()
-        .expect("redkeep-tool");
-    let said = String::from_utf8_lossy(&check.stdout) + String::from_utf8_lossy(&check.stderr);
-    assert!(check.status.success(), "{said}");
+    copy_store(data, copy.path(), |_| true);
+    check_store(copy.path());
 }

@@ -4,6 +4,7 @@ pub mod client;
 pub mod reply;
 pub mod rng;
 pub mod server;
+pub mod store;
 pub mod text;
 pub mod value;
 pub mod writer;
