@@ -9,11 +9,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use redkeep::base::process;
-use redkeep::config::{self, Config};
-use redkeep::disk::{Compression, DiskOptions};
+use redkeep::config::Config;
 use redkeep::exec::{self, Engine, MemoryPlan};
 use redkeep::net::{self, SharedEngine};
-use redkeep::store::{Store, StoreOptions};
+use redkeep::store::Store;
 use tokio::runtime::LocalOptions;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -81,8 +80,12 @@ async fn serve(config: Config) -> Result<(), String> {
     let listeners = net::bind(&config)?;
     let dir = config.dir.clone();
     let started = std::time::Instant::now();
-    let store = Store::open(&dir, &store_options(&config), Arc::new(move || far.notify_one()))
-        .map_err(|e| format!("{}: {e}", dir.display()))?;
+    let store = Store::open(
+        &dir,
+        &exec::store_options(&config),
+        Arc::new(move || far.notify_one()),
+    )
+    .map_err(|e| format!("{}: {e}", dir.display()))?;
     let io_threads = io_threads(&config);
     let port = config.port;
     write_pidfile(&config)?;
@@ -108,26 +111,6 @@ async fn serve(config: Config) -> Result<(), String> {
         let _ = std::fs::remove_file(pidfile);
     }
     ended
-}
-
-fn store_options(config: &Config) -> StoreOptions {
-    let plan = MemoryPlan::of(config);
-    StoreOptions {
-        disk: DiskOptions {
-            write_buffer: plan.write_buffer as usize,
-            block_cache: plan.block_cache as usize,
-            background_jobs: config.rocksdb_max_background_jobs as usize,
-            compression: match config.rocksdb_compression {
-                config::Compression::None => Compression::None,
-                config::Compression::Lz4 => Compression::Lz4,
-                config::Compression::Zstd => Compression::Zstd,
-            },
-        },
-        hot_budget: plan.hot_budget(0),
-        fetch_threads: config.fetch_threads as usize,
-        databases: config.databases as usize,
-        durability: exec::durability(config.appendfsync),
-    }
 }
 
 fn io_threads(config: &Config) -> usize {

@@ -32,6 +32,9 @@
 //!                            | 2 keys:u64 be                   a namespace and all that its keys own
 //! ```
 
+#[cfg(any(test, fuzzing))]
+pub mod property;
+
 use std::fmt;
 
 /// The layout above. A store with another number is not opened: never a guess.

@@ -30,7 +30,7 @@ use crate::resp::Reply;
 use crate::store::{News, Stop, Store, Ticket};
 
 pub use client::{Client, Clients};
-pub use memory::{MemoryPlan, physical_memory};
+pub use memory::{MemoryPlan, physical_memory, store_options};
 pub use session::{Advance, Session, Status};
 pub use slowlog::SlowLog;
 pub use stats::Stats;
