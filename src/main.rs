@@ -1,6 +1,7 @@
 //! `redkeep-server`: flags, start, exit.
 
 use std::cell::RefCell;
+use std::fs;
 use std::future::poll_fn;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use redkeep::base::log;
 use redkeep::config::{self, Config};
 use redkeep::disk::{Compression, DiskOptions};
 use redkeep::exec::{self, Engine, MemoryPlan};
@@ -43,6 +45,10 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => error.exit(),
     };
+    if let Err(text) = begin_log(&config) {
+        eprintln!("redkeep-server: {text}");
+        return ExitCode::FAILURE;
+    }
     if MemoryPlan::of(&config).total < LEAST_FOR_HUGE_PAGES {
         forgo_huge_pages();
     }
@@ -57,10 +63,23 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => {
-            eprintln!("redkeep-server: {text}");
+            log::warning(text);
             ExitCode::FAILURE
         }
     }
+}
+
+/// From here on everything that is to be said is said in the log, a panic included.
+fn begin_log(config: &Config) -> Result<(), String> {
+    log::set_level(config.loglevel);
+    if !config.logfile.as_os_str().is_empty() {
+        let cannot = |e| format!("Can't open the log file {}: {e}", config.logfile.display());
+        // Named as in Redis, which makes `dir` its working directory first.
+        fs::create_dir_all(&config.dir).map_err(cannot)?;
+        log::to_file(config.dir.join(&config.logfile)).map_err(cannot)?;
+    }
+    std::panic::set_hook(Box::new(|panic| log::warning(panic)));
+    Ok(())
 }
 
 /// Huge pages that are half empty would be a large part of a small budget.
@@ -91,16 +110,19 @@ async fn serve(config: Config) -> Result<(), String> {
         .serve(&engine, io_threads)
         .map_err(|e| format!("cannot serve: {e}"))?;
     spawn_work(&engine, pump);
-    println!(
+    log::notice(format_args!(
         "redkeep {}: ready to accept connections on port {port} ({} ms)",
         env!("CARGO_PKG_VERSION"),
         started.elapsed().as_millis()
-    );
+    ));
     asked_to_end(&engine).await?;
     let ended = end(&engine).await;
     if !pidfile.as_os_str().is_empty() {
         // Someone else's removal is as good.
-        let _ = std::fs::remove_file(pidfile);
+        let _ = fs::remove_file(pidfile);
+    }
+    if ended.is_ok() {
+        log::warning("Redkeep is now ready to exit, bye bye...");
     }
     ended
 }
@@ -138,7 +160,7 @@ fn write_pidfile(config: &Config) -> Result<(), String> {
     if config.pidfile.as_os_str().is_empty() {
         return Ok(());
     }
-    std::fs::write(&config.pidfile, format!("{}\n", std::process::id()))
+    fs::write(&config.pidfile, format!("{}\n", std::process::id()))
         .map_err(|e| format!("the pid file {} cannot be written: {e}", config.pidfile.display()))
 }
 
@@ -174,7 +196,13 @@ async fn asked_to_end(engine: &SharedEngine) -> Result<(), String> {
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     poll_fn(|cx| {
-        let signalled = terminate.poll_recv(cx).is_ready() || interrupt.poll_recv(cx).is_ready();
+        let mut signalled = false;
+        for (signal, name) in [(&mut terminate, "SIGTERM"), (&mut interrupt, "SIGINT")] {
+            if signal.poll_recv(cx).is_ready() {
+                log::warning(format_args!("Received {name} scheduling shutdown..."));
+                signalled = true;
+            }
+        }
         let mut engine = engine.borrow_mut();
         engine.shutdown_waker = Some(cx.waker().clone());
         if signalled || engine.shutdown.is_some() {

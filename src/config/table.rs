@@ -6,9 +6,11 @@
 
 use std::path::PathBuf;
 
+pub use crate::base::log::Level as LogLevel;
+
 use super::{
     kind::{
-        BaseName, Choice, Directory, FilePath, Hertz, Int, Kind, Memory, MemoryOrPercent, MemoryShare,
+        BaseName, Choice, Directory, FilePath, Hertz, Int, Kind, Memory, MemoryOrPercent, MemoryShare, Named,
         NoOnly, Octal, OneOf, Outcome, Secret, Text, YesNo, named_enum,
     },
     special::{
@@ -130,16 +132,14 @@ named_enum! {
     }
 }
 
-named_enum! {
-    /// The least severe message that is logged.
-    LogLevel {
-        Debug = "debug",
-        Verbose = "verbose",
-        #[default]
-        Notice = "notice",
-        Warning = "warning",
-        Nothing = "nothing",
-    }
+impl Named for LogLevel {
+    const NAMES: &'static [(&'static str, LogLevel)] = &[
+        ("debug", LogLevel::Debug),
+        ("verbose", LogLevel::Verbose),
+        ("notice", LogLevel::Notice),
+        ("warning", LogLevel::Warning),
+        ("nothing", LogLevel::Nothing),
+    ];
 }
 
 named_enum! {

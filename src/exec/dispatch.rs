@@ -5,6 +5,7 @@ use std::task::Waker;
 use super::session::State;
 use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session, ViewTicket, Viewed};
+use crate::base::log;
 use crate::command::{Call, Handler};
 use crate::resp::{Args, OwnedArgs, Reply, SHOWN, c_text, shown};
 use crate::store::{Stop, Ticket};
@@ -338,10 +339,10 @@ impl Engine {
             .is_none_or(|told| now.saturating_sub(told) > QUIET_MS)
         {
             self.told_of_another_protocol_ms = Some(now);
-            eprintln!(
-                "redkeep: {address} speaks HTTP: this may be an attack through somebody's browser (cross protocol \
-                 scripting). The connection is closed"
-            );
+            log::warning(format_args!(
+                "{address} speaks HTTP: this may be an attack through somebody's browser (cross protocol scripting). \
+                 The connection is closed"
+            ));
         }
     }
 

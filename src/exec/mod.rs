@@ -22,7 +22,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
-use crate::base::process;
+use crate::base::{log, process};
 use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
@@ -131,7 +131,7 @@ impl Engine {
                 self.expiring = None;
                 match self.store.read_error(ticket) {
                     // The next tick tries again.
-                    Some(text) => eprintln!("redkeep: reading an expired key failed: {text}"),
+                    Some(text) => log::warning(format_args!("reading an expired key failed: {text}")),
                     None => self.expire_due(),
                 }
                 // Only now: what was fetched stays until it was used.
@@ -224,7 +224,7 @@ impl Engine {
                 }
                 Err(stop) => {
                     self.store.abandon(end);
-                    eprintln!("redkeep: an expired key cannot be deleted: {stop:?}");
+                    log::warning(format_args!("an expired key cannot be deleted: {stop:?}"));
                 }
             }
         }

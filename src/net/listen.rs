@@ -15,6 +15,7 @@ use tokio::task;
 use super::SharedEngine;
 use super::connection::Connection;
 use super::io_threads::IoThreads;
+use crate::base::log;
 use crate::config::{BindAddress, Config};
 use crate::exec::client::Peer;
 
@@ -139,7 +140,10 @@ impl Listeners {
             task::spawn_local(async move {
                 loop {
                     match listener.accept().await {
-                        Ok((stream, address)) => acceptor.tcp(stream, address).await,
+                        Ok((stream, address)) => {
+                            log::verbose(format_args!("Accepted {address}"));
+                            acceptor.tcp(stream, address).await;
+                        }
                         Err(e) => pause(&e).await,
                     }
                 }
@@ -161,7 +165,7 @@ impl Listeners {
 }
 
 async fn pause(error: &io::Error) {
-    eprintln!("redkeep: accepting a connection failed: {error}");
+    log::warning(format_args!("accepting a connection failed: {error}"));
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::{Done, Store};
+use crate::base::log;
 use crate::disk::format::{Family, split_expire_key};
 use crate::disk::{ReadError, View};
 
@@ -71,7 +72,7 @@ impl Expiry {
     pub fn accept(&mut self, scan: Scan, now: u64) {
         self.walking = false;
         if let Some(e) = scan.error {
-            eprintln!("redkeep: looking for expired keys failed: {e}");
+            log::warning(format_args!("looking for expired keys failed: {e}"));
             // Not at once again: the disk has trouble.
             self.upcoming = now + 1000;
             return;

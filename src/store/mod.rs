@@ -32,6 +32,7 @@ pub use threads::Wake;
 pub use txn::{Effects, Result, Savepoint, Stop, Txn};
 pub use value::Value;
 
+use crate::base::log;
 use crate::disk::format::{Database, Family, RecordKey};
 use crate::disk::{Disk, DiskOptions, Durability, OpenError, Patience, ReadError, View};
 use commit::{Commit, Context};
@@ -469,7 +470,7 @@ impl Store {
             Done::Synced(result) => {
                 self.commit.answered();
                 if let Err(text) = result {
-                    eprintln!("redkeep: the log could not be synced: {text}");
+                    log::warning(format_args!("the log could not be synced: {text}"));
                     self.commit.broken = Some(text);
                 }
             }
@@ -482,7 +483,7 @@ impl Store {
             Done::Repaired(result) => {
                 self.commit.answered();
                 if result.is_ok() {
-                    eprintln!("redkeep: the store takes writes again");
+                    log::notice("the store takes writes again");
                     self.commit.broken = None;
                 }
             }
@@ -498,7 +499,9 @@ impl Store {
             }
             Err(text) => {
                 if self.commit.broken.is_none() {
-                    eprintln!("redkeep: writes fail, their commands are answered with an error: {text}");
+                    log::warning(format_args!(
+                        "writes fail, their commands are answered with an error: {text}"
+                    ));
                     self.commit.broken = Some(text.clone());
                 }
                 for key in self.commit.failed(text) {

@@ -1,6 +1,7 @@
 //! CONFIG: the options while the server runs.
 
 use super::{SYNTAX, help as help_lines};
+use crate::base::log;
 use crate::exec::{Engine, Session, durability};
 use crate::resp::{Args, Reply};
 
@@ -51,6 +52,7 @@ pub fn set(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
 fn put_into_effect(engine: &mut Engine, option: &str) {
     match option {
         "appendfsync" => engine.store.set_durability(durability(engine.config.appendfsync)),
+        "loglevel" => log::set_level(engine.config.loglevel),
         "maxmemory" => engine.apply_memory_budget(),
         "proto-max-bulk-len" => engine.limits.max_string = engine.config.proto_max_bulk_len,
         "slowlog-max-len" => engine.slowlog.trim(&engine.config),

@@ -1,6 +1,7 @@
 //! SAVE and its like. Everything that was acknowledged is on disk already, so these only say so, or sync the log.
 
 use super::{SYNTAX, Shutdown};
+use crate::base::log;
 use crate::command::is_option;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
@@ -58,6 +59,7 @@ pub fn shutdown(engine: &mut Engine, session: &mut Session, args: Args) -> Reply
         // Asking to end and ending are one step here.
         return Reply::err("ERR No shutdown in progress.");
     }
+    log::warning("User requested shutdown...");
     engine.shutdown = Some(Shutdown { save: !nosave });
     if let Some(waker) = engine.shutdown_waker.take() {
         waker.wake();
