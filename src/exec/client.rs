@@ -30,6 +30,7 @@ pub struct Client {
     pub no_touch: Cell<bool>,
     pub input_bytes: Cell<usize>,
     pub output_bytes: Cell<usize>,
+    pub over_soft_limit_since_ms: Cell<Option<u64>>,
     /// CLIENT KILL was said: the connection ends at its next turn.
     pub killed: Cell<bool>,
     /// Waits for records, a commit or a view.
@@ -97,6 +98,7 @@ impl Clients {
             no_touch: Cell::new(false),
             input_bytes: Cell::new(0),
             output_bytes: Cell::new(0),
+            over_soft_limit_since_ms: Cell::new(None),
             killed: Cell::new(false),
             waiting: Cell::new(false),
             waker: RefCell::default(),

@@ -4,6 +4,7 @@
 //! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the session's [`Outbox`]; wakers tell
 //! whoever moves the bytes when to come back.
 
+mod buffers;
 pub mod client;
 pub mod control;
 mod dispatch;
@@ -181,6 +182,7 @@ impl Engine {
         self.stats.note_memory(process::memory().allocated);
         self.apply_memory_budget();
         self.end_idle_clients();
+        self.enforce_soft_limits();
     }
 
     /// `timeout`: ends connections that have been quiet for longer.

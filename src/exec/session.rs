@@ -117,6 +117,8 @@ impl Session {
             engine.wake_when_settled(epoch, waker);
         }
         self.client.waiting.set(status == Status::Waiting);
+        self.client
+            .enforce_hard_limits(engine, input.len() - consumed, self.outbox.len());
         engine.want_pump();
         Advance { consumed, status }
     }

@@ -53,7 +53,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.input = BytesMut::new();
         }
         self.session.client.input_bytes.set(self.input.len());
-        self.session.client.output_bytes.set(self.session.outbox.len());
     }
 
     /// Reads once. Ready(Ok(false)): the peer sends no more.
@@ -83,11 +82,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// One turn: run, write, read, as far as each goes. Ready: the connection is over.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
+            self.run(cx);
             if self.session.client.killed.get() {
                 return Poll::Ready(Ok(()));
             }
-            self.run(cx);
             let written = self.write(cx)?;
+            self.session.client.output_bytes.set(self.session.outbox.len());
             match self.status {
                 Status::Closing if self.session.outbox.is_empty() => return Poll::Ready(Ok(())),
                 // The writable socket, a decided epoch, or the session's waker brings the next turn.
