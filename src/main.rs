@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use redkeep::base::log;
+use redkeep::base::{log, process};
 use redkeep::config::{self, Config};
 use redkeep::disk::{Compression, DiskOptions};
 use redkeep::exec::{self, Engine, MemoryPlan};
@@ -41,7 +41,7 @@ const CORES_FOR_ONE_THREAD: usize = 4;
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    let config = match Config::from_command_line(std::env::args_os()) {
+    let mut config = match Config::from_command_line(std::env::args_os()) {
         Ok(config) => config,
         Err(error) => error.exit(),
     };
@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         eprintln!("redkeep-server: {text}");
         return ExitCode::FAILURE;
     }
+    limit_clients(&mut config);
     if MemoryPlan::of(&config).total < LEAST_FOR_HUGE_PAGES {
         forgo_huge_pages();
     }
@@ -80,6 +81,18 @@ fn begin_log(config: &Config) -> Result<(), String> {
     }
     std::panic::set_hook(Box::new(|panic| log::warning(panic)));
     Ok(())
+}
+
+/// `maxclients` is what the operating system allows.
+fn limit_clients(config: &mut Config) {
+    let possible = process::allow_clients(config.maxclients);
+    if possible < config.maxclients {
+        log::warning(format_args!(
+            "the limit of open files is too low for maxclients {}: it is set to {possible}",
+            config.maxclients
+        ));
+        config.maxclients = possible;
+    }
 }
 
 /// Huge pages that are half empty would be a large part of a small budget.

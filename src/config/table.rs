@@ -201,8 +201,8 @@ const NO_DEFRAG: &str = "Active defragmentation cannot be enabled: it requires a
 
 options! {
     "Network" {
-        port: u16 = Int(0, 65535), "port", "6379", [STARTUP], "TCP port to listen on; 0 listens on none.";
-        bind: Vec<BindAddress> = Bind, "bind", "* -::*", [STARTUP],
+        port: u16 = Int(0, 65535), "port", "6379", [], "TCP port to listen on; 0 listens on none.";
+        bind: Vec<BindAddress> = Bind, "bind", "* -::*", [],
             "Addresses to listen on: `*` and `::*` are all interfaces, and a `-` in front makes one \
              optional.";
         protected_mode: bool = YesNo, "protected-mode", "yes", [],

@@ -45,6 +45,9 @@ pub struct Viewed {
     result: Result<Reply, Stop>,
 }
 
+/// Takes the new configuration and the old one. The error's text is for the log.
+type Listen = Box<dyn FnMut(&Config, &Config) -> Result<(), String>>;
+
 /// The executor's world.
 pub struct Engine {
     pub store: Store,
@@ -64,6 +67,8 @@ pub struct Engine {
     next_view: ViewTicket,
     views_done: Sender<Viewed>,
     views: Receiver<Viewed>,
+    /// Has the server listen where the configuration now says, and no longer where it said before.
+    listen: Listen,
     /// Asks for a pump at the end of the tick.
     wake: Rc<dyn Fn()>,
     pump_asked: bool,
@@ -104,6 +109,7 @@ impl Engine {
             next_view: 1,
             views_done,
             views,
+            listen: Box::new(|_, _| Ok(())),
             wake,
             pump_asked: false,
             expiring: None,
@@ -112,6 +118,11 @@ impl Engine {
             shutdown: None,
             shutdown_waker: None,
         }
+    }
+
+    /// What is to be done when CONFIG SET changes where the server listens.
+    pub fn on_moved(&mut self, listen: impl FnMut(&Config, &Config) -> Result<(), String> + 'static) {
+        self.listen = Box::new(listen);
     }
 
     /// Has the tick end with a pump, if there is anything for it to do.

@@ -1,5 +1,6 @@
 //! Bytes in and out: listeners and connections. Knows no command.
 
+mod bind;
 mod connection;
 mod io_threads;
 mod listen;
@@ -9,7 +10,7 @@ use std::rc::Rc;
 
 use crate::exec::Engine;
 
-pub use listen::{Listeners, bind};
+pub use bind::{Listeners, bind};
 
 /// The executor's engine, shared by the tasks of its thread. Borrowed only between two awaits, so never twice.
 pub type SharedEngine = Rc<RefCell<Engine>>;
