@@ -33,6 +33,16 @@ impl Session {
                 }
                 settled
             }
+            State::Paused => {
+                let over = !engine.pause.is_on();
+                if over {
+                    self.client.paused.set(false);
+                    self.state = State::Ready;
+                } else {
+                    engine.pause.wake_after(waker);
+                }
+                over
+            }
             State::Viewing(ticket) => {
                 let done = engine.viewed.contains_key(&ticket);
                 if !done {
@@ -73,6 +83,12 @@ impl Session {
         self.note_command(engine, first.command, sub);
         if let Some(error) = self.objection(engine, first.command, sub, row, args) {
             return self.refuse_command(engine, Some(found), error);
+        }
+        if matches!(self.state, State::Ready) && engine.pause.holds(row) {
+            self.state = State::Paused;
+            self.client.paused.set(true);
+            engine.pause.wake_after(waker);
+            return self.account(engine, found, args, Outcome::Waits);
         }
         let outcome = match row.run {
             Run::Data(handler) => self.run_data(engine, row, handler, args, now, waker),
@@ -157,7 +173,7 @@ impl Session {
                     .unwrap_or_else(|| Stop::error("ERR view lost"));
                 return self.answer(engine, result, 0);
             }
-            State::Ready | State::Faulted(_) => {}
+            State::Ready | State::Faulted(_) | State::Paused => {}
         }
         let call = Call {
             args,

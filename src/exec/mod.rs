@@ -11,6 +11,7 @@ mod dispatch;
 mod lookahead;
 mod memory;
 pub mod outbox;
+mod pause;
 pub mod session;
 mod slowlog;
 mod stats;
@@ -32,6 +33,7 @@ use crate::store::{News, Stop, Store, Ticket};
 
 pub use client::{Client, Clients};
 pub use memory::{MemoryPlan, physical_memory};
+pub use pause::Paused;
 pub use session::{Advance, Session, Status};
 pub use slowlog::SlowLog;
 pub use stats::Stats;
@@ -76,6 +78,7 @@ pub struct Engine {
     /// When the log was last told that a connection spoke another protocol.
     told_of_another_protocol_ms: Option<u64>,
     pub active_expire: bool,
+    pub(crate) pause: pause::Pause,
     pub shutdown: Option<control::Shutdown>,
     /// Wakes the task that waits for `shutdown`.
     pub shutdown_waker: Option<Waker>,
@@ -115,6 +118,7 @@ impl Engine {
             expiring: None,
             told_of_another_protocol_ms: None,
             active_expire: true,
+            pause: pause::Pause::default(),
             shutdown: None,
             shutdown_waker: None,
         }
@@ -175,7 +179,8 @@ impl Engine {
     pub fn tick(&mut self) {
         let now = self.clock.refresh();
         self.stats.sample(now);
-        if self.active_expire {
+        self.end_pause_in_time();
+        if self.active_expire && !self.pause.is_on() {
             self.store.look_for_due(now);
             self.expire_due();
         }
@@ -212,7 +217,7 @@ impl Engine {
 
     /// Deletes keys that are due, by transactions like any other.
     fn expire_due(&mut self) {
-        if self.expiring.is_some() {
+        if self.expiring.is_some() || self.pause.is_on() {
             return;
         }
         let now = self.clock.now_ms();

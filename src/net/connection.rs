@@ -52,7 +52,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.input.is_empty() && self.input.capacity() > KEPT_INPUT {
             self.input = BytesMut::new();
         }
-        self.session.client.input_bytes.set(self.input.len());
+        let client = &self.session.client;
+        client.input_bytes.set(self.input.len());
+        client.input_free.set(self.input.capacity() - self.input.len());
     }
 
     /// Reads once. Ready(Ok(false)): the peer sends no more.

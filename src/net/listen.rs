@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -114,12 +115,14 @@ impl Acceptor {
             return refuse(&mut stream, text).await;
         }
         let name = format!("{}:0", path.display());
+        let stream_fd = stream.as_raw_fd();
         self.serve(
             stream,
             Peer {
                 address: name.clone(),
                 local_address: name,
                 is_unix: true,
+                fd: stream_fd,
             },
         );
     }
@@ -153,6 +156,7 @@ impl Acceptor {
             address: String::new(),
             local_address,
             is_unix: false,
+            fd: stream.as_raw_fd(),
         })
     }
 

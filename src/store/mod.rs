@@ -109,6 +109,8 @@ pub struct Store {
     reports: Receiver<Done>,
     wake: Wake,
     sync_due: bool,
+    /// Keys past their deadline are not there, but are not deleted either (CLIENT PAUSE).
+    keeps_expired: bool,
     pub totals: Effects,
     /// Keys changed since the start.
     changed: u64,
@@ -161,6 +163,7 @@ impl Store {
             reports,
             wake,
             sync_due: false,
+            keeps_expired: false,
             totals: Effects::default(),
             changed: 0,
             disk,
@@ -535,6 +538,11 @@ impl Store {
     /// Has the log synced at the next pump (`appendfsync everysec`).
     pub fn sync_soon(&mut self) {
         self.sync_due = true;
+    }
+
+    /// While set, keys past their deadline are hidden, not deleted.
+    pub fn keep_expired(&mut self, keep: bool) {
+        self.keeps_expired = keep;
     }
 
     pub fn set_durability(&mut self, durability: Durability) {

@@ -138,9 +138,9 @@ impl<'s> Txn<'s> {
         self.work
     }
 
-    /// Whether expired keys may be deleted on sight: not over a view.
-    pub(super) fn can_write(&self) -> bool {
-        matches!(self.source, Source::Live(_))
+    /// Whether expired keys are deleted on sight: not over a view, nor while they are to be kept.
+    pub(super) fn deletes_expired(&self) -> bool {
+        matches!(&self.source, Source::Live(store) if !store.keeps_expired)
     }
 
     /// The view, for bodies that walk ranges, and the memory of where such walks were cut.

@@ -8,6 +8,7 @@ pub mod debug;
 pub mod function;
 pub mod info;
 pub mod memory_stats;
+pub mod pause;
 pub mod persistence;
 pub mod server;
 pub mod slowlog;
