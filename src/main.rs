@@ -183,7 +183,10 @@ fn spawn_work(engine: &SharedEngine, pump: Arc<Notify>) {
     task::spawn_local(async move {
         loop {
             pump.notified().await;
-            pumped.borrow_mut().pump();
+            while pumped.borrow_mut().pump() {
+                // Also to the sockets.
+                task::yield_now().await;
+            }
         }
     });
     let ticking = engine.clone();
@@ -235,7 +238,8 @@ async fn end(engine: &SharedEngine) -> Result<(), String> {
         if time::Instant::now() > deadline {
             return Err("the disk does not answer: what was not acknowledged is lost".to_owned());
         }
-        engine.borrow_mut().pump();
+        // What more there may be to do is not for now.
+        let _ = engine.borrow_mut().pump();
         time::sleep(Duration::from_millis(1)).await;
     }
     engine.borrow_mut().store.close()

@@ -8,6 +8,7 @@ mod buffers;
 pub mod client;
 pub mod control;
 mod dispatch;
+mod expire;
 mod lookahead;
 mod memory;
 pub mod outbox;
@@ -24,7 +25,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
-use crate::base::{log, process};
+use crate::base::process;
 use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
@@ -32,6 +33,7 @@ use crate::resp::Reply;
 use crate::store::{News, Stop, Store, Ticket};
 
 pub use client::{Client, Clients};
+pub use expire::ActiveExpiry;
 pub use memory::{MemoryPlan, physical_memory};
 pub use pause::Paused;
 pub use session::{Advance, Session, Status};
@@ -74,18 +76,14 @@ pub struct Engine {
     /// Asks for a pump at the end of the tick.
     wake: Rc<dyn Fn()>,
     pump_asked: bool,
-    expiring: Option<Ticket>,
     /// When the log was last told that a connection spoke another protocol.
     told_of_another_protocol_ms: Option<u64>,
-    pub active_expire: bool,
+    pub expiry: ActiveExpiry,
     pub(crate) pause: pause::Pause,
     pub shutdown: Option<control::Shutdown>,
     /// Wakes the task that waits for `shutdown`.
     pub shutdown_waker: Option<Waker>,
 }
-
-/// Keys that one tick of active expiry deletes at most.
-const EXPIRED_PER_TICK: usize = 1000;
 
 impl Engine {
     /// `wake` asks for [`Engine::pump`] to be called once what runs now is done.
@@ -115,9 +113,8 @@ impl Engine {
             listen: Box::new(|_, _| Ok(())),
             wake,
             pump_asked: false,
-            expiring: None,
             told_of_another_protocol_ms: None,
-            active_expire: true,
+            expiry: ActiveExpiry::default(),
             pause: pause::Pause::default(),
             shutdown: None,
             shutdown_waker: None,
@@ -137,19 +134,15 @@ impl Engine {
         }
     }
 
-    /// The end of a tick, or news from the store's threads: commits, starts reads, wakes who can go on.
-    pub fn pump(&mut self) {
+    /// The end of a tick, or news from the store's threads: commits, starts reads, wakes who can go on. True: there is
+    /// more to do, once others had their turn.
+    pub fn pump(&mut self) -> bool {
         self.pump_asked = false;
         let now = self.clock.refresh();
         let News { ready, settled } = self.store.pump(now);
         for ticket in ready {
-            if self.expiring == Some(ticket) {
-                self.expiring = None;
-                match self.store.read_error(ticket) {
-                    // The next tick tries again.
-                    Some(text) => log::warning(format_args!("reading an expired key failed: {text}")),
-                    None => self.expire_due(),
-                }
+            if self.expiry.fetching == Some(ticket) {
+                self.go_on_expiring(ticket);
                 // Only now: what was fetched stays until it was used.
                 self.store.finish(ticket);
             } else if let Some(waker) = self.faulted.remove(&ticket) {
@@ -172,7 +165,9 @@ impl Engine {
                 waker.wake();
             }
         }
+        let more = self.expire_more();
         self.want_pump();
+        more
     }
 
     /// Regular work: called `hz` times a second.
@@ -180,10 +175,7 @@ impl Engine {
         let now = self.clock.refresh();
         self.stats.sample(now);
         self.end_pause_in_time();
-        if self.active_expire && !self.pause.is_on() {
-            self.store.look_for_due(now);
-            self.expire_due();
-        }
+        self.begin_expiring();
         self.store.reclaim_some();
         self.want_pump();
     }
@@ -213,43 +205,6 @@ impl Engine {
                 client.kill();
             }
         }
-    }
-
-    /// Deletes keys that are due, by transactions like any other.
-    fn expire_due(&mut self) {
-        if self.expiring.is_some() || self.pause.is_on() {
-            return;
-        }
-        let now = self.clock.now_ms();
-        let mut missing = Vec::new();
-        for _ in 0..self.store.due().len().min(EXPIRED_PER_TICK) {
-            let Some(due) = self.store.due().pop_front() else {
-                break;
-            };
-            let Some(db) = self.store.database_of(due.namespace) else {
-                continue;
-            };
-            let mut txn = self.store.begin(now);
-            let found = txn.lookup(crate::store::Key { db, name: &due.name });
-            let end = txn.end();
-            match found {
-                Ok(_) => {
-                    self.store.apply(end);
-                }
-                Err(Stop::Fault) => {
-                    missing.extend(self.store.abandon(end));
-                    self.store.due().push_back(due);
-                }
-                Err(stop) => {
-                    self.store.abandon(end);
-                    log::warning(format_args!("an expired key cannot be deleted: {stop:?}"));
-                }
-            }
-        }
-        if !missing.is_empty() {
-            self.expiring = Some(self.store.request(missing));
-        }
-        self.want_pump();
     }
 
     /// How long the executor may sleep between two ticks.

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 pub use commit::Failure;
+pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
 pub use keyspace::{Entry, Key};

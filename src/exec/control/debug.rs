@@ -64,7 +64,7 @@ pub fn sleep(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
 pub fn set_active_expire(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match parse_i64(&args[2]) {
         Some(switch) => {
-            engine.active_expire = switch != 0;
+            engine.expiry.enabled = switch != 0;
             Reply::Ok
         }
         None => Reply::err(NOT_AN_INTEGER),
