@@ -12,7 +12,7 @@ use std::time::Duration;
 use redkeep::base::{log, process};
 use redkeep::config::{self, Config};
 use redkeep::disk::{Compression, DiskOptions};
-use redkeep::exec::{self, Engine, MemoryPlan};
+use redkeep::exec::{self, Engine, MemoryPlan, Paused};
 use redkeep::net::{self, SharedEngine};
 use redkeep::store::{Store, StoreOptions};
 use tokio::runtime::LocalOptions;
@@ -221,7 +221,7 @@ async fn asked_to_end(engine: &SharedEngine) -> Result<(), String> {
         }
         let mut engine = engine.borrow_mut();
         engine.shutdown_waker = Some(cx.waker().clone());
-        if signalled || engine.shutdown.is_some() {
+        if signalled || engine.shutdown {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -234,6 +234,8 @@ async fn asked_to_end(engine: &SharedEngine) -> Result<(), String> {
 /// Brings everything that is staged to disk, so that the next start has nothing to replay.
 async fn end(engine: &SharedEngine) -> Result<(), String> {
     let deadline = time::Instant::now() + SHUTDOWN_LIMIT;
+    // Nobody adds to what is staged any more.
+    engine.borrow_mut().pause(Paused::All, u64::MAX);
     while !engine.borrow().store.is_idle() {
         if time::Instant::now() > deadline {
             return Err("the disk does not answer: what was not acknowledged is lost".to_owned());

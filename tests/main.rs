@@ -5,6 +5,7 @@
 //! | [`transcripts`] | what each command answers, in every mode a server can be in, and that Redis answers the same |
 //! | [`differential`] | random commands get the answers of a real redis-server |
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
+//! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`clients`] | the clients people use work unmodified |
 //! | [`readme`] | the reference in the README is current |
@@ -14,6 +15,7 @@ mod clients;
 mod crash;
 mod differential;
 mod disk_full;
+mod operation;
 mod readme;
 mod support;
 mod tidy;

@@ -1,6 +1,7 @@
 //! Transcripts: commands and the replies they get, in `tests/commands/*.txt`, run in every mode.
 //!
 //! - **tcp**: a Redkeep as it comes;
+//! - **io threads**: one whose sockets are served by threads of their own;
 //! - **cold**: one with a tiny budget whose hot tier is emptied before every command, so that every read is a
 //!   fault;
 //! - **restart**: one that is stopped, gently and by `kill -9` in turn, every few commands;
@@ -25,6 +26,11 @@ use std::{fs, io};
 #[test]
 fn tcp() {
     run_all(Server::start(Kind::Redkeep, &[]), Mode::Plain);
+}
+
+#[test]
+fn io_threads() {
+    run_all(Server::start(Kind::Redkeep, &["--io-threads", "3"]), Mode::Plain);
 }
 
 #[test]

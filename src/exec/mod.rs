@@ -80,7 +80,8 @@ pub struct Engine {
     told_of_another_protocol_ms: Option<u64>,
     pub expiry: ActiveExpiry,
     pub(crate) pause: pause::Pause,
-    pub shutdown: Option<control::Shutdown>,
+    /// SHUTDOWN was said.
+    pub shutdown: bool,
     /// Wakes the task that waits for `shutdown`.
     pub shutdown_waker: Option<Waker>,
 }
@@ -116,7 +117,7 @@ impl Engine {
             told_of_another_protocol_ms: None,
             expiry: ActiveExpiry::default(),
             pause: pause::Pause::default(),
-            shutdown: None,
+            shutdown: false,
             shutdown_waker: None,
         }
     }
