@@ -181,6 +181,7 @@ impl Session {
             limits: &engine.limits,
         };
         let mut txn = engine.store.begin(now);
+        txn.touches = !self.client.no_touch.get();
         let result = handler(&mut txn, &call);
         let end = txn.end();
         match result {

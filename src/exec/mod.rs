@@ -175,6 +175,7 @@ impl Engine {
     pub fn tick(&mut self) {
         let now = self.clock.refresh();
         self.stats.sample(now);
+        self.store.note_second(self.clock.started.elapsed().as_secs());
         self.end_pause_in_time();
         self.begin_expiring();
         self.store.reclaim_some();

@@ -22,6 +22,8 @@ pub struct Due {
     pub name: Vec<u8>,
 }
 
+/// What a walk came to.
+#[derive(Default)]
 pub struct Scan {
     due: Vec<Due>,
     /// The first entry that was not reached, and its deadline.
@@ -114,18 +116,10 @@ impl Store {
         expiry.staged = flight.min(self.commit.open.earliest_deadline);
         let (low, done) = (expiry.low.clone(), self.done.clone());
         self.run_over_view(move |view| {
-            let scan = match walk(view, &low, now) {
-                Ok((due, next)) => Scan {
-                    due,
-                    next,
-                    error: None,
-                },
-                Err(error) => Scan {
-                    due: Vec::new(),
-                    next: None,
-                    error: Some(error),
-                },
-            };
+            let scan = walk(view, &low, now).unwrap_or_else(|error| Scan {
+                error: Some(error),
+                ..Scan::default()
+            });
             // A closed channel means that the store is being dropped.
             let _ = done.send(Done::Due(scan));
         });
@@ -147,20 +141,21 @@ impl Store {
     }
 }
 
-/// What is due from `low` on, and the entry behind it with its deadline.
-fn walk(view: &View, low: &[u8], now: u64) -> Result<(Vec<Due>, Option<(Vec<u8>, u64)>), ReadError> {
+/// What is due from `low` on.
+fn walk(view: &View, low: &[u8], now: u64) -> Result<Scan, ReadError> {
     let mut walk = view.walk(Family::Expire, low, None)?;
-    let mut due = Vec::new();
+    let mut scan = Scan::default();
     while let Some((key, _)) = walk.next_record()? {
         let (deadline, namespace, name) = split_expire_key(key).map_err(|e| ReadError(e.to_string()))?;
-        if deadline > now || due.len() == DUE_PER_SCAN {
-            return Ok((due, Some((key.to_vec(), deadline))));
+        if deadline > now || scan.due.len() == DUE_PER_SCAN {
+            scan.next = Some((key.to_vec(), deadline));
+            break;
         }
-        due.push(Due {
+        scan.due.push(Due {
             deadline,
             namespace,
             name: name.to_vec(),
         });
     }
-    Ok((due, None))
+    Ok(scan)
 }

@@ -112,6 +112,7 @@ pub struct Store {
     sync_due: bool,
     /// Keys past their deadline are not there, but are not deleted either (CLIENT PAUSE).
     keeps_expired: bool,
+    second: u64,
     pub totals: Effects,
     /// Keys changed since the start.
     changed: u64,
@@ -165,6 +166,7 @@ impl Store {
             wake,
             sync_due: false,
             keeps_expired: false,
+            second: 0,
             totals: Effects::default(),
             changed: 0,
             disk,
@@ -282,12 +284,23 @@ impl Store {
         self.spare = Some(work);
     }
 
-    /// The record as memory knows it, and the epoch that wrote it; `None` if only the disk knows.
-    fn recall(&mut self, key: &RecordKey) -> Option<(Option<Value>, u64)> {
-        if let Some(slot) = self.hot.get(key) {
+    /// The record as memory knows it, and an epoch that is settled when the one that wrote it is; `None` if only the disk
+    /// knows.
+    fn recall(&mut self, key: &RecordKey, touches: bool) -> Option<(Option<Value>, u64)> {
+        let found = match touches {
+            true => self.hot.get(key),
+            false => self.hot.peek(key),
+        };
+        if let Some(slot) = found {
             return Some((slot.value.clone(), slot.epoch()));
         }
         self.is_absent(key).then_some((None, 0))
+    }
+
+    /// How long ago the record was last used, as far as memory knows.
+    fn idle_seconds(&self, key: &RecordKey) -> u64 {
+        let used = self.hot.peek(key).map(|slot| commit::second_of(slot.epoch()));
+        used.map_or(0, |second| self.second.saturating_sub(second))
     }
 
     fn is_known(&self, key: &RecordKey) -> bool {
@@ -517,6 +530,7 @@ impl Store {
                 self.reserved_ids = 0;
             }
         }
+        self.hot.note_settled(self.commit.settled);
     }
 
     /// Tries to make the store writable again after a failed write. Called regularly.
@@ -539,6 +553,13 @@ impl Store {
     /// Has the log synced at the next pump (`appendfsync everysec`).
     pub fn sync_soon(&mut self) {
         self.sync_due = true;
+    }
+
+    /// How many seconds the server has been running. Called regularly.
+    pub fn note_second(&mut self, second: u64) {
+        self.second = second;
+        self.commit.begin_second(second);
+        self.hot.note_settled(self.commit.settled);
     }
 
     /// While set, keys past their deadline are hidden, not deleted.
