@@ -1,6 +1,7 @@
 //! `redkeep-server`: flags, start, exit.
 
 use std::cell::RefCell;
+use std::fs;
 use std::future::poll_fn;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -8,9 +9,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use redkeep::base::process;
+use redkeep::base::{log, process};
 use redkeep::config::Config;
-use redkeep::exec::{self, Engine, MemoryPlan};
+use redkeep::exec::{self, Engine, MemoryPlan, Paused};
 use redkeep::net::{self, SharedEngine};
 use redkeep::store::Store;
 use tokio::runtime::LocalOptions;
@@ -42,10 +43,15 @@ const CORES_FOR_ONE_THREAD: usize = 4;
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    let config = match Config::from_command_line(std::env::args_os()) {
+    let mut config = match Config::from_command_line(std::env::args_os()) {
         Ok(config) => config,
         Err(error) => error.exit(),
     };
+    if let Err(text) = begin_log(&config) {
+        eprintln!("redkeep-server: {text}");
+        return ExitCode::FAILURE;
+    }
+    limit_clients(&mut config);
     if MemoryPlan::of(&config).total < SMALL_BUDGET {
         forgo_huge_pages();
         process::set_heap_decay(SMALL_BUDGET_DECAY);
@@ -61,9 +67,34 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => {
-            eprintln!("redkeep-server: {text}");
+            log::warning(text);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// From here on everything that is to be said is said in the log, a panic included.
+fn begin_log(config: &Config) -> Result<(), String> {
+    log::set_level(config.loglevel);
+    if !config.logfile.as_os_str().is_empty() {
+        let cannot = |e| format!("Can't open the log file {}: {e}", config.logfile.display());
+        // Named as in Redis, which makes `dir` its working directory first.
+        fs::create_dir_all(&config.dir).map_err(cannot)?;
+        log::to_file(config.dir.join(&config.logfile)).map_err(cannot)?;
+    }
+    std::panic::set_hook(Box::new(|panic| log::warning(panic)));
+    Ok(())
+}
+
+/// `maxclients` is what the operating system allows.
+fn limit_clients(config: &mut Config) {
+    let possible = process::allow_clients(config.maxclients);
+    if possible < config.maxclients {
+        log::warning(format_args!(
+            "the limit of open files is too low for maxclients {}: it is set to {possible}",
+            config.maxclients
+        ));
+        config.maxclients = possible;
     }
 }
 
@@ -99,16 +130,19 @@ async fn serve(config: Config) -> Result<(), String> {
         .serve(&engine, io_threads)
         .map_err(|e| format!("cannot serve: {e}"))?;
     spawn_work(&engine, pump);
-    println!(
+    log::notice(format_args!(
         "redkeep {}: ready to accept connections on port {port} ({} ms)",
         env!("CARGO_PKG_VERSION"),
         started.elapsed().as_millis()
-    );
+    ));
     asked_to_end(&engine).await?;
     let ended = end(&engine).await;
     if !pidfile.as_os_str().is_empty() {
         // Someone else's removal is as good.
-        let _ = std::fs::remove_file(pidfile);
+        let _ = fs::remove_file(pidfile);
+    }
+    if ended.is_ok() {
+        log::warning("Redkeep is now ready to exit, bye bye...");
     }
     ended
 }
@@ -126,7 +160,7 @@ fn write_pidfile(config: &Config) -> Result<(), String> {
     if config.pidfile.as_os_str().is_empty() {
         return Ok(());
     }
-    std::fs::write(&config.pidfile, format!("{}\n", std::process::id()))
+    fs::write(&config.pidfile, format!("{}\n", std::process::id()))
         .map_err(|e| format!("the pid file {} cannot be written: {e}", config.pidfile.display()))
 }
 
@@ -137,7 +171,10 @@ fn spawn_work(engine: &SharedEngine, pump: Arc<Notify>) {
     task::spawn_local(unconstrained(async move {
         loop {
             pump.notified().await;
-            net::pump(&pumped);
+            while net::pump(&pumped) {
+                // Also to the sockets.
+                task::yield_now().await;
+            }
         }
     }));
     let ticking = engine.clone();
@@ -163,10 +200,16 @@ async fn asked_to_end(engine: &SharedEngine) -> Result<(), String> {
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     poll_fn(|cx| {
-        let signalled = terminate.poll_recv(cx).is_ready() || interrupt.poll_recv(cx).is_ready();
+        let mut signalled = false;
+        for (signal, name) in [(&mut terminate, "SIGTERM"), (&mut interrupt, "SIGINT")] {
+            if signal.poll_recv(cx).is_ready() {
+                log::warning(format_args!("Received {name} scheduling shutdown..."));
+                signalled = true;
+            }
+        }
         let mut engine = engine.borrow_mut();
         engine.shutdown_waker = Some(cx.waker().clone());
-        if signalled || engine.shutdown.is_some() {
+        if signalled || engine.shutdown {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -179,11 +222,14 @@ async fn asked_to_end(engine: &SharedEngine) -> Result<(), String> {
 /// Brings everything that is staged to disk, so that the next start has nothing to replay.
 async fn end(engine: &SharedEngine) -> Result<(), String> {
     let deadline = time::Instant::now() + SHUTDOWN_LIMIT;
+    // Nobody adds to what is staged any more.
+    engine.borrow_mut().pause(Paused::All, u64::MAX);
     while !engine.borrow().store.is_idle() {
         if time::Instant::now() > deadline {
             return Err("the disk does not answer: what was not acknowledged is lost".to_owned());
         }
-        net::pump(engine);
+        // What more there may be to do is not for now.
+        let _ = net::pump(engine);
         time::sleep(Duration::from_millis(1)).await;
     }
     engine.borrow_mut().store.close()

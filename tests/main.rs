@@ -6,6 +6,7 @@
 //! | [`differential`] | random commands get the answers of a real redis-server |
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
 //! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
+//! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
 //! | [`clients`] | the clients people use work unmodified |
@@ -17,6 +18,7 @@ mod crash;
 mod differential;
 mod disk_full;
 mod fixtures;
+mod operation;
 mod power_loss;
 mod readme;
 mod support;

@@ -2,6 +2,7 @@
 //!
 //! - **in-process**: the library alone, sessions driven by hand without a socket;
 //! - **tcp**: a Redkeep as it comes;
+//! - **io threads**: one whose sockets are served by threads of their own;
 //! - **cold**: one with a tiny budget whose hot tier is emptied before every command, so that every read is a
 //!   fault;
 //! - **restart**: one that is stopped, gently and by `kill -9` in turn, every few commands;
@@ -35,6 +36,11 @@ fn in_process() {
 #[test]
 fn tcp() {
     run_on(Server::start(Kind::Redkeep, &[]), Mode::Plain);
+}
+
+#[test]
+fn io_threads() {
+    run_on(Server::start(Kind::Redkeep, &["--io-threads", "3"]), Mode::Plain);
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct Client {
     pub address: String,
     pub local_address: String,
     pub is_unix: bool,
+    /// The number of its socket.
+    pub fd: i32,
     pub name: RefCell<Vec<u8>>,
     pub library: RefCell<Vec<u8>>,
     pub library_version: RefCell<Vec<u8>>,
@@ -29,11 +31,16 @@ pub struct Client {
     pub no_evict: Cell<bool>,
     pub no_touch: Cell<bool>,
     pub input_bytes: Cell<usize>,
+    /// Room in the input buffer.
+    pub input_free: Cell<usize>,
     pub output_bytes: Cell<usize>,
+    pub over_soft_limit_since_ms: Cell<Option<u64>>,
     /// CLIENT KILL was said: the connection ends at its next turn.
     pub killed: Cell<bool>,
     /// Waits for records, a commit or a view.
     pub waiting: Cell<bool>,
+    /// Waits for the end of CLIENT PAUSE.
+    pub paused: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -71,6 +78,8 @@ pub struct Peer {
     pub address: String,
     pub local_address: String,
     pub is_unix: bool,
+    /// The number of the socket.
+    pub fd: i32,
 }
 
 /// All connections, by id.
@@ -88,6 +97,7 @@ impl Clients {
             address: peer.address,
             local_address: peer.local_address,
             is_unix: peer.is_unix,
+            fd: peer.fd,
             name: RefCell::default(),
             library: RefCell::default(),
             library_version: RefCell::default(),
@@ -101,9 +111,12 @@ impl Clients {
             no_evict: Cell::new(false),
             no_touch: Cell::new(false),
             input_bytes: Cell::new(0),
+            input_free: Cell::new(0),
             output_bytes: Cell::new(0),
+            over_soft_limit_since_ms: Cell::new(None),
             killed: Cell::new(false),
             waiting: Cell::new(false),
+            paused: Cell::new(false),
             waker: RefCell::default(),
         });
         self.by_id.insert(client.id, client.clone());

@@ -4,12 +4,15 @@
 //! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the session's [`Outbox`]; wakers tell
 //! whoever moves the bytes when to come back.
 
+mod buffers;
 pub mod client;
 pub mod control;
 mod dispatch;
+mod expire;
 mod lookahead;
 mod memory;
 pub mod outbox;
+mod pause;
 pub mod session;
 mod slowlog;
 mod stats;
@@ -30,7 +33,9 @@ use crate::resp::Reply;
 use crate::store::{News, Stop, Store, Ticket};
 
 pub use client::{Client, Clients};
+pub use expire::ActiveExpiry;
 pub use memory::{MemoryPlan, physical_memory, store_options};
+pub use pause::Paused;
 pub use session::{Advance, Session, Status};
 pub use slowlog::SlowLog;
 pub use stats::Stats;
@@ -43,6 +48,9 @@ pub struct Viewed {
     ticket: ViewTicket,
     result: Result<Reply, Stop>,
 }
+
+/// Takes the new configuration and the old one. The error's text is for the log.
+type Listen = Box<dyn FnMut(&Config, &Config) -> Result<(), String>>;
 
 /// The executor's world.
 pub struct Engine {
@@ -65,25 +73,34 @@ pub struct Engine {
     next_view: ViewTicket,
     views_done: Sender<Viewed>,
     views: Receiver<Viewed>,
+    /// Has the server listen where the configuration now says, and no longer where it said before.
+    listen: Listen,
     /// Asks for a pump at the end of the tick.
     wake: Rc<dyn Fn()>,
     pump_asked: bool,
-    expiring: Option<Ticket>,
     /// When the log was last told that a connection spoke another protocol.
     told_of_another_protocol_ms: Option<u64>,
-    pub active_expire: bool,
-    pub shutdown: Option<control::Shutdown>,
+    pub expiry: ActiveExpiry,
+    pub(crate) pause: pause::Pause,
+    /// SHUTDOWN was said.
+    pub shutdown: bool,
     /// Wakes the task that waits for `shutdown`.
     pub shutdown_waker: Option<Waker>,
 }
-
-/// Keys that one tick of active expiry deletes at most.
-const EXPIRED_PER_TICK: usize = 1000;
 
 /// A connection, as the engine sees it: where held replies leave.
 pub trait Outlet {
     /// Sends the replies that may leave now. Returns the epoch that the next one waits for.
     fn flush(&self) -> Option<u64>;
+}
+
+/// What is left to the caller of [`Engine::pump`].
+#[must_use]
+pub struct Pumped {
+    /// Connections that hold replies which may leave now: they borrow the engine, so they are flushed after it.
+    pub released: Vec<Weak<dyn Outlet>>,
+    /// There is more to do, once others had their turn.
+    pub more: bool,
 }
 
 impl Engine {
@@ -112,14 +129,20 @@ impl Engine {
             next_view: 1,
             views_done,
             views,
+            listen: Box::new(|_, _| Ok(())),
             wake,
             pump_asked: false,
-            expiring: None,
             told_of_another_protocol_ms: None,
-            active_expire: true,
-            shutdown: None,
+            expiry: ActiveExpiry::default(),
+            pause: pause::Pause::default(),
+            shutdown: false,
             shutdown_waker: None,
         }
+    }
+
+    /// What is to be done when CONFIG SET changes where the server listens.
+    pub fn on_moved(&mut self, listen: impl FnMut(&Config, &Config) -> Result<(), String> + 'static) {
+        self.listen = Box::new(listen);
     }
 
     /// Has the tick end with a pump, if there is anything for it to do.
@@ -130,21 +153,14 @@ impl Engine {
         }
     }
 
-    /// The end of a tick, or news from the store's threads: commits, starts reads, wakes who can go on. Returns the
-    /// connections that hold replies which may leave now: they borrow the engine, so it is for the caller to flush them.
-    #[must_use]
-    pub fn pump(&mut self) -> Vec<Weak<dyn Outlet>> {
+    /// The end of a tick, or news from the store's threads: commits, starts reads, wakes who can go on.
+    pub fn pump(&mut self) -> Pumped {
         self.pump_asked = false;
         let now = self.clock.refresh();
         let News { ready, settled } = self.store.pump(now);
         for ticket in ready {
-            if self.expiring == Some(ticket) {
-                self.expiring = None;
-                match self.store.read_error(ticket) {
-                    // The next tick tries again.
-                    Some(text) => eprintln!("redkeep: reading an expired key failed: {text}"),
-                    None => self.expire_due(),
-                }
+            if self.expiry.fetching == Some(ticket) {
+                self.go_on_expiring(ticket);
                 // Only now: what was fetched stays until it was used.
                 self.store.finish(ticket);
             } else if let Some(waker) = self.faulted.remove(&ticket) {
@@ -167,8 +183,9 @@ impl Engine {
                 waker.wake();
             }
         }
+        let more = self.expire_more();
         self.want_pump();
-        released
+        Pumped { released, more }
     }
 
     /// Has a connection flushed when an epoch is settled.
@@ -180,10 +197,9 @@ impl Engine {
     pub fn tick(&mut self) {
         let now = self.clock.refresh();
         self.stats.sample(now);
-        if self.active_expire {
-            self.store.look_for_due(now);
-            self.expire_due();
-        }
+        self.store.note_second(self.clock.started.elapsed().as_secs());
+        self.end_pause_in_time();
+        self.begin_expiring();
         self.store.reclaim_some();
         self.want_pump();
     }
@@ -198,6 +214,7 @@ impl Engine {
         self.stats.note_memory(process::memory().allocated);
         self.apply_memory_budget();
         self.end_idle_clients();
+        self.enforce_soft_limits();
     }
 
     /// `timeout`: ends connections that have been quiet for longer.
@@ -212,43 +229,6 @@ impl Engine {
                 client.kill();
             }
         }
-    }
-
-    /// Deletes keys that are due, by transactions like any other.
-    fn expire_due(&mut self) {
-        if self.expiring.is_some() {
-            return;
-        }
-        let now = self.clock.now_ms();
-        let mut missing = Vec::new();
-        for _ in 0..self.store.due().len().min(EXPIRED_PER_TICK) {
-            let Some(due) = self.store.due().pop_front() else {
-                break;
-            };
-            let Some(db) = self.store.database_of(due.namespace) else {
-                continue;
-            };
-            let mut txn = self.store.begin(now);
-            let found = txn.lookup(crate::store::Key { db, name: &due.name });
-            let end = txn.end();
-            match found {
-                Ok(_) => {
-                    self.store.apply(end);
-                }
-                Err(Stop::Fault) => {
-                    missing.extend(self.store.abandon(end));
-                    self.store.due().push_back(due);
-                }
-                Err(stop) => {
-                    self.store.abandon(end);
-                    eprintln!("redkeep: an expired key cannot be deleted: {stop:?}");
-                }
-            }
-        }
-        if !missing.is_empty() {
-            self.expiring = Some(self.store.request(missing));
-        }
-        self.want_pump();
     }
 
     /// How long the executor may sleep between two ticks.

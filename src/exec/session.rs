@@ -18,6 +18,8 @@ pub(super) enum State {
     Faulted(Ticket),
     /// The request needs a view, as soon as this epoch is settled.
     AwaitingCommit(u64),
+    /// The request waits for the end of CLIENT PAUSE.
+    Paused,
     /// The request runs over a view.
     Viewing(ViewTicket),
 }
@@ -106,7 +108,7 @@ impl Session {
         match self.state {
             State::Faulted(ticket) => engine.forget_fault(ticket),
             State::Viewing(ticket) => engine.forget_view(ticket),
-            State::Ready | State::AwaitingCommit(_) => {}
+            State::Ready | State::AwaitingCommit(_) | State::Paused => {}
         }
         engine.clients.remove(self.client.id);
     }
@@ -117,6 +119,8 @@ impl Session {
         let status = self.run_requests(engine, input, &mut consumed, waker);
         let held = self.outbox.release(&engine.store);
         self.client.waiting.set(status == Status::Waiting);
+        self.client
+            .enforce_hard_limits(engine, input.len() - consumed, self.outbox.len());
         engine.want_pump();
         Advance {
             consumed,

@@ -77,8 +77,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         if self.input.is_empty() && self.input.capacity() > KEPT_INPUT {
             self.input = BytesMut::new();
         }
-        self.session.client.input_bytes.set(self.input.len());
-        self.session.client.output_bytes.set(self.session.outbox.len());
+        let client = &self.session.client;
+        client.input_bytes.set(self.input.len());
+        client.input_free.set(self.input.capacity() - self.input.len());
     }
 
     /// Reads once. Ready(Ok(false)): the peer sends no more.
@@ -108,11 +109,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     /// One turn: run, write, read, as far as each goes. Ready: the connection is over.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
+            self.run(cx);
             if self.session.client.killed.get() {
                 return Poll::Ready(Ok(()));
             }
-            self.run(cx);
             let written = self.write(cx)?;
+            self.session.client.output_bytes.set(self.session.outbox.len());
             match self.status {
                 Status::Closing if self.session.outbox.is_empty() => return Poll::Ready(Ok(())),
                 // The writable socket, a decided epoch, or the session's waker brings the next turn.

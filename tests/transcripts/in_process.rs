@@ -8,7 +8,7 @@ use crate::support::client::encode;
 use crate::support::{Value, reply};
 use redkeep::config::Config;
 use redkeep::exec::client::Peer;
-use redkeep::exec::{Advance, Engine, Outlet, Session, Status, store_options};
+use redkeep::exec::{Advance, Engine, Outlet, Pumped, Session, Status, store_options};
 use redkeep::store::Store;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -142,6 +142,7 @@ impl InProcess {
                 address: address.to_string(),
                 local_address: server_address().to_string(),
                 is_unix: false,
+                fd: -1,
             };
             let session = Session::new(&mut self.engine, peer);
             let bell = Bell {
@@ -198,7 +199,11 @@ impl InProcess {
             // The sender is ours, so an error is a timeout.
             match self.events.recv_timeout(next.saturating_duration_since(now)) {
                 Ok(Event::Pump) => {
-                    let released = self.engine.pump();
+                    let Pumped { released, more } = self.engine.pump();
+                    if more {
+                        // The receiver is ours.
+                        let _ = self.sender.send(Event::Pump);
+                    }
                     for outlet in released.iter().filter_map(Weak::upgrade) {
                         outlet.flush();
                     }
