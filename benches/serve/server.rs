@@ -11,7 +11,8 @@ use std::process::{self, Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::load::{KEY_DIGITS, Random, write_digits};
+use crate::common::{Random, write_digits};
+use crate::load::KEY_DIGITS;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 

@@ -47,6 +47,9 @@
 //!                            | 3                               a large collection's records
 //! ```
 
+#[cfg(any(test, fuzzing))]
+pub mod property;
+
 use std::fmt;
 
 /// The layout above. A store with another number is not opened: never a guess.

@@ -65,7 +65,7 @@ impl Store {
             bytes_written: self.commit.bytes_written,
             staged_bytes: self.commit.open.bytes,
             failed_commits: self.commit.failures.len(),
-            last_commit_failed: self.commit.failure(self.commit.settled).is_some(),
+            last_commit_failed: self.commit.last_failed(),
             reclaim_steps: self.reclaim.steps,
             reclaimed_records: self.reclaim.records,
             memtable_bytes,

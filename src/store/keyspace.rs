@@ -52,7 +52,7 @@ impl Txn<'_> {
         if header.deadline.is_none_or(|deadline| deadline > self.now) {
             return Ok(Some(entry));
         }
-        if self.can_write() {
+        if self.deletes_expired() {
             let only_expired = self.only_expired();
             self.remove(key, &entry)?;
             self.effects().expired += 1;

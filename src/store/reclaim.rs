@@ -4,6 +4,7 @@
 //! names, or a part of it; the record itself goes with the last part. So a crash at any point only repeats deletes.
 
 use super::{Done, Store};
+use crate::base::log;
 use crate::disk::format::{
     Family, Garbage, Header, RecordKey, namespace_prefix, owned, prefix_end, split_ordered_id,
 };
@@ -92,7 +93,7 @@ impl Store {
                 commit.background(&ctx, step.batch);
             }
             Err(error) => {
-                eprintln!("redkeep: reclaiming space failed: {error}");
+                log::warning(format_args!("reclaiming space failed: {error}"));
                 self.reclaim.running = false;
             }
         }

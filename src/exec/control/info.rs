@@ -170,10 +170,9 @@ fn clients(source: &Source, page: &mut Page) {
         "client_recent_max_output_buffer",
         largest(|c| c.output_bytes.get()).unwrap_or(0),
     );
-    page.constant(
-        &["blocked_clients", "tracking_clients", "clients_in_timeout_table"],
-        0,
-    );
+    let clients = source.engine.clients.iter();
+    page.field("blocked_clients", clients.filter(|c| c.paused.get()).count());
+    page.constant(&["tracking_clients", "clients_in_timeout_table"], 0);
 }
 
 fn memory(source: &Source, page: &mut Page) {

@@ -34,10 +34,6 @@ const ABSENT: &[(&str, &str)] = &[
         "client|caching client|tracking client|trackinginfo",
         "no client-side caching yet",
     ),
-    (
-        "client|pause client|unpause",
-        "needs a hold on dispatch; comes with blocking commands",
-    ),
     ("client|capa sflush", "in later servers only"),
     ("dump restore restore-asking migrate", "come with the dump format"),
     ("sort sort_ro", "come with lists, sets and sorted sets"),
