@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use redkeep::command::{Call, CallLimits, Handler};
 use redkeep::config::Config;
 use redkeep::disk::Durability;
-use redkeep::exec::store_options;
+use redkeep::exec::{call_limits, store_options};
 use redkeep::resp::{Decoder, Limits};
 use redkeep::store::{Store, StoreOptions};
 use tempfile::TempDir;
@@ -16,10 +16,6 @@ use crate::common::{push_argument, write_digits};
 pub const VALUE_SIZE: usize = 100;
 /// Unix milliseconds, as every transaction sees them.
 const NOW: u64 = 1_700_000_000_000;
-const LIMITS: CallLimits = CallLimits {
-    max_string: 512 << 20,
-    databases: 16,
-};
 
 /// `key:` and twelve digits.
 pub fn key(number: u64) -> [u8; 16] {
@@ -57,6 +53,7 @@ impl Prepared {
 
 pub struct Fixture {
     store: Store,
+    limits: CallLimits,
     woken: Receiver<()>,
     _dir: TempDir,
 }
@@ -65,9 +62,10 @@ impl Fixture {
     pub fn new(durability: Durability) -> Fixture {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (wake, woken) = mpsc::channel();
+        let config = Config::default();
         let options = StoreOptions {
             durability,
-            ..store_options(&Config::default())
+            ..store_options(&config)
         };
         let wake = Arc::new(move || {
             // This fails only when the fixture is gone.
@@ -75,6 +73,7 @@ impl Fixture {
         });
         Fixture {
             store: Store::open(dir.path(), &options, wake).expect("a store"),
+            limits: call_limits(&config),
             woken,
             _dir: dir,
         }
@@ -85,7 +84,7 @@ impl Fixture {
         let call = Call {
             args: prepared.decoder.args(&prepared.request),
             db: 0,
-            limits: &LIMITS,
+            limits: &self.limits,
         };
         let mut txn = self.store.begin(NOW);
         let result = (prepared.handler)(&mut txn, &call);

@@ -240,7 +240,7 @@ impl Engine {
 }
 
 /// What commands over data go by.
-fn call_limits(config: &Config) -> CallLimits {
+pub fn call_limits(config: &Config) -> CallLimits {
     CallLimits {
         max_string: config.proto_max_bulk_len,
         databases: config.databases as usize,
