@@ -3,6 +3,7 @@
 
 pub mod bitfield;
 pub mod bitmap;
+pub mod blob;
 pub mod keys;
 pub mod lcs;
 #[cfg(test)]
