@@ -6,6 +6,9 @@ pub mod bitmap;
 pub mod blob;
 pub mod keys;
 pub mod lcs;
+pub mod list;
+#[cfg(test)]
+mod model_list;
 #[cfg(test)]
 mod model_tests;
 pub mod string;
