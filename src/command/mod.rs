@@ -5,6 +5,7 @@ pub mod database;
 pub mod debug;
 pub mod generic;
 mod lcs;
+pub mod list;
 pub mod memory;
 pub mod scan;
 mod set_options;

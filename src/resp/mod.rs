@@ -26,4 +26,4 @@ pub use decode::{Decoder, Limits, ProtocolError};
 pub use double::{DoubleText, format_double};
 pub use encode::{Protocol, encode};
 pub use inline::split_words;
-pub use reply::{Blob, Reply};
+pub use reply::{Blob, Bulks, Reply};

@@ -1,5 +1,6 @@
 //! Keys, whatever they hold: names of types, RENAME, COPY and MOVE, conditions on deadlines, walks and random choice.
 
+use super::list;
 use crate::base::glob;
 use crate::base::random::Random;
 use crate::disk::View;
@@ -42,7 +43,7 @@ pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> 
             txn.write(to, replaced, entry.header, &[entry.body()])
         }
         Kind::LargeHash => todo!("hash::copy"),
-        Kind::LargeList => todo!("list::copy"),
+        Kind::LargeList => list::copy(txn, entry, to, replaced),
         Kind::LargeSet => todo!("set::copy"),
         Kind::LargeSortedSet => todo!("sorted_set::copy"),
         Kind::Stream => todo!("stream::copy"),

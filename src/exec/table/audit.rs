@@ -15,6 +15,9 @@ const KNOWN: &[&str] = &[
     "copy del dump exists expire expireat expiretime keys migrate move object object|encoding object|freq object|help \
      object|idletime object|refcount persist pexpire pexpireat pexpiretime pttl randomkey rename renamenx restore scan \
      sort sort_ro touch ttl type unlink wait waitaof",
+    // list
+    "blmove blmpop blpop brpop brpoplpush lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim \
+     rpop rpoplpush rpush rpushx",
     // connection
     "auth client client|caching client|capa client|getname client|getredir client|help client|id client|info \
      client|kill client|list client|no-evict client|no-touch client|pause client|reply client|setinfo client|setname \
@@ -35,6 +38,10 @@ const ABSENT: &[(&str, &str)] = &[
         "no client-side caching yet",
     ),
     ("client|capa sflush", "in later servers only"),
+    (
+        "blmove blmpop blpop brpop brpoplpush",
+        "clients cannot be blocked yet",
+    ),
     ("dump restore restore-asking migrate", "come with the dump format"),
     ("sort sort_ro", "come with lists, sets and sorted sets"),
     (

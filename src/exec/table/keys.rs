@@ -51,6 +51,21 @@ pub const fn range(first: i32, last: i32, step: i32, access: u32) -> KeySpec {
     }
 }
 
+/// As many keys as argument `index` says, right after it.
+pub const fn numbered(index: i32, access: u32) -> KeySpec {
+    KeySpec {
+        access,
+        vary: None,
+        notes: "",
+        begin: Begin::Index(index),
+        find: Find::KeyNumber {
+            number: 0,
+            first: 1,
+            step: 1,
+        },
+    }
+}
+
 impl KeySpec {
     pub const fn noted(mut self, notes: &'static str) -> KeySpec {
         self.notes = notes;

@@ -5,12 +5,13 @@ mod bitmap;
 mod connection;
 mod database;
 mod generic;
+mod list;
 mod scripting;
 mod server;
 mod string;
 
 use super::flags::{access::*, acl, flag::*};
-use super::keys::{at, bitfield_access, range, set_access};
+use super::keys::{at, bitfield_access, numbered, range, set_access};
 use super::{Command, Control};
 use crate::command::Handler;
 
@@ -19,6 +20,7 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("bitmap", bitmap::ROWS),
     ("connection", connection::ROWS),
     ("generic", generic::ROWS),
+    ("list", list::ROWS),
     ("scripting", scripting::ROWS),
     ("server", server::ROWS),
     ("server", database::ROWS),
