@@ -4,6 +4,7 @@ pub mod bitmap;
 pub mod database;
 pub mod debug;
 pub mod generic;
+pub mod hash;
 mod lcs;
 pub mod memory;
 pub mod scan;

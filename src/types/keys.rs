@@ -12,7 +12,7 @@ use crate::store::{Entry, Key, Result, Stop, Txn};
 pub fn type_name(kind: Kind) -> &'static str {
     match kind {
         Kind::String | Kind::LongString => "string",
-        Kind::Hash | Kind::LargeHash => "hash",
+        Kind::Hash | Kind::ExpiringHash | Kind::LargeHash => "hash",
         Kind::List | Kind::LargeList => "list",
         Kind::Set | Kind::LargeSet => "set",
         Kind::SortedSet | Kind::LargeSortedSet => "zset",
@@ -38,7 +38,7 @@ pub fn relocate(txn: &mut Txn, from: Key, entry: &Entry, to: Key, replaced: Opti
 /// Gives `to` a value of its own, equal to `entry`, and the same deadline. `replaced` is what `to` held.
 pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> Result<()> {
     match entry.header.kind {
-        Kind::String | Kind::Hash | Kind::List | Kind::Set | Kind::SortedSet => {
+        Kind::String | Kind::Hash | Kind::ExpiringHash | Kind::List | Kind::Set | Kind::SortedSet => {
             txn.write(to, replaced, entry.header, &[entry.body()])
         }
         Kind::LargeHash => todo!("hash::copy"),
