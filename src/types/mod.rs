@@ -3,9 +3,13 @@
 
 pub mod bitfield;
 pub mod bitmap;
+pub mod blob;
+pub mod buckets;
 pub mod hash;
 pub mod keys;
 pub mod lcs;
+#[cfg(test)]
+mod model_buckets;
 #[cfg(test)]
 mod model_tests;
 pub mod string;
