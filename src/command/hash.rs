@@ -8,7 +8,7 @@ use crate::base::extfloat::ExtFloat;
 use crate::base::num::parse_i64;
 use crate::resp::Reply;
 use crate::store::{Result, Stop, Txn};
-use crate::types::hash::{Expiry, Hash};
+use crate::types::hash::{Expiry, Hash, Want};
 use crate::types::string::{Bytes, NOT_A_FLOAT};
 
 pub use deadlines::*;
@@ -86,23 +86,25 @@ pub fn hmget(txn: &mut Txn, call: &Call) -> Result<Reply> {
 pub fn hgetall(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut pairs = Vec::new();
     if let Some(hash) = Hash::to_read(txn, call.key(1))? {
-        hash.for_each(txn, |field, value| pairs.push((bulk(field), bulk(value))))?;
+        hash.for_each(txn, Want::Values, |field, value| {
+            pairs.push((bulk(field), bulk(value)))
+        })?;
     }
     Ok(Reply::Map(pairs))
 }
 
 pub fn hkeys(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    collect(txn, call, |field, _| bulk(field))
+    collect(txn, call, Want::Members, |field, _| bulk(field))
 }
 
 pub fn hvals(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    collect(txn, call, |_, value| bulk(value))
+    collect(txn, call, Want::Values, |_, value| bulk(value))
 }
 
-fn collect(txn: &mut Txn, call: &Call, choose: fn(Bytes, Bytes) -> Reply) -> Result<Reply> {
+fn collect(txn: &mut Txn, call: &Call, want: Want, choose: fn(Bytes, Bytes) -> Reply) -> Result<Reply> {
     let mut replies = Vec::new();
     if let Some(hash) = Hash::to_read(txn, call.key(1))? {
-        hash.for_each(txn, |field, value| replies.push(choose(field, value)))?;
+        hash.for_each(txn, want, |field, value| replies.push(choose(field, value)))?;
     }
     Ok(Reply::Array(replies))
 }
@@ -217,7 +219,11 @@ pub fn hscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut next = 0;
     if let Some(hash) = Hash::to_read(txn, call.key(1))? {
         let options = scan::Options::parse(call.args.skip(3), "novalues")?;
-        next = hash.scan(txn, cursor, options.count, |field, value| {
+        let want = match options.no_values {
+            true => Want::Members,
+            false => Want::Values,
+        };
+        next = hash.scan(txn, cursor, options.count, want, |field, value| {
             if options.shows(&field) {
                 shown.push(bulk(field));
                 if !options.no_values {

@@ -6,6 +6,7 @@
 //!
 //! A hash moves from the one form to the other with the change that makes it too large, and never back.
 
+mod large;
 mod packed;
 mod random;
 
@@ -16,7 +17,10 @@ use crate::base::extfloat::ExtFloat;
 use crate::base::num::parse_i64;
 use crate::disk::format::{Header, Kind};
 use crate::store::{Entry, Key, Result, Stop, Txn};
+use large::{Large, Stored};
 use packed::Packed;
+
+pub use super::buckets::Want;
 
 /// A hash, as it is on record or with changes that [`Hash::write`] puts there.
 pub struct Hash {
@@ -27,6 +31,7 @@ pub struct Hash {
 
 enum Form {
     Packed(Packed),
+    Large(Large),
 }
 
 /// What becomes of a field's deadline when the field gets a value.
@@ -90,8 +95,12 @@ impl Hash {
         if !is_hash(entry.header.kind) {
             return Stop::error(WRONG_TYPE);
         }
+        let form = match entry.header.kind {
+            Kind::LargeHash => Form::Large(Large::decode(&entry)?),
+            _ => Form::Packed(Packed::decode(&entry)?),
+        };
         Ok(Hash {
-            form: Form::Packed(Packed::decode(&entry)?),
+            form,
             entry: Some(entry),
             is_changed: false,
         })
@@ -105,6 +114,7 @@ impl Hash {
     pub fn len(&self) -> u64 {
         match &self.form {
             Form::Packed(packed) => packed.len() as u64,
+            Form::Large(large) => large.table.len(),
         }
     }
 
@@ -113,10 +123,14 @@ impl Hash {
     }
 
     /// Has what these fields need fetched together.
-    pub fn prefetch<'f>(&self, _txn: &mut Txn, _fields: impl Iterator<Item = &'f [u8]>) -> Result<()> {
-        match &self.form {
-            Form::Packed(_) => Ok(()),
+    pub fn prefetch<'f>(&self, txn: &mut Txn, fields: impl Iterator<Item = &'f [u8]>) -> Result<()> {
+        if let Form::Large(large) = &self.form {
+            for field in fields {
+                large.table.prefetch(txn, field);
+            }
+            txn.await_prefetched()?;
         }
+        Ok(())
     }
 
     pub fn get(&self, txn: &mut Txn, field: &[u8]) -> Result<Option<Held>> {
@@ -128,11 +142,15 @@ impl Hash {
                     deadline: slot.deadline,
                 }))
             }
+            Form::Large(large) => {
+                let stored = large.get(txn, field)?.filter(|stored| !stored.is_due(txn.now));
+                Ok(stored.map(|Stored { value, deadline }| Held { value, deadline }))
+            }
         }
     }
 
-    /// Shows every field and its value.
-    pub fn for_each(&self, txn: &mut Txn, mut show: impl FnMut(Bytes, Bytes)) -> Result<()> {
+    /// Shows every field and, if wanted, its value.
+    pub fn for_each(&self, txn: &mut Txn, want: Want, mut show: impl FnMut(Bytes, Bytes)) -> Result<()> {
         match &self.form {
             Form::Packed(packed) => {
                 for slot in packed.slots() {
@@ -143,6 +161,10 @@ impl Hash {
                 }
                 Ok(())
             }
+            Form::Large(large) => {
+                let want = large.wanted(want);
+                large.table.for_each(txn, want, large.shower(txn.now, show))
+            }
         }
     }
 
@@ -151,14 +173,21 @@ impl Hash {
     pub fn scan(
         &self,
         txn: &mut Txn,
-        _cursor: u64,
-        _count: usize,
+        cursor: u64,
+        count: usize,
+        want: Want,
         show: impl FnMut(Bytes, Bytes),
     ) -> Result<u64> {
         match &self.form {
             Form::Packed(_) => {
-                self.for_each(txn, show)?;
+                self.for_each(txn, want, show)?;
                 Ok(0)
+            }
+            Form::Large(large) => {
+                let want = large.wanted(want);
+                large
+                    .table
+                    .scan(txn, cursor, count, want, large.shower(txn.now, show))
             }
         }
     }
@@ -170,31 +199,49 @@ impl Hash {
         field: &[u8],
         value: &[u8],
         expiry: Expiry,
-        _thresholds: &Thresholds,
+        limits: &Thresholds,
     ) -> Result<bool> {
-        let _ = txn;
         self.is_changed = true;
-        match &mut self.form {
-            Form::Packed(packed) => {
-                let old = packed.find(field)?;
-                let is_new = old.is_none();
-                let deadline = expiry.apply(old.as_ref().and_then(|slot| slot.deadline));
-                packed.put(old, field, value, deadline)?;
-                Ok(is_new)
-            }
+        if field.len().max(value.len()) as u64 > limits.hash_value {
+            self.enlarge(txn)?;
         }
+        let packed = match &mut self.form {
+            Form::Packed(packed) => packed,
+            Form::Large(large) => return large.set(txn, field, value, expiry),
+        };
+        let old = packed.find(field)?;
+        let is_new = old.is_none();
+        let deadline = expiry.apply(old.as_ref().and_then(|slot| slot.deadline));
+        packed.put(old, field, value, deadline)?;
+        if packed.len() as u64 > limits.hash_entries {
+            self.enlarge(txn)?;
+        }
+        Ok(is_new)
     }
 
-    /// Gives the field a deadline, or takes it off.
+    /// Moves a small hash to records of its own.
+    fn enlarge(&mut self, txn: &mut Txn) -> Result<()> {
+        if let Form::Packed(packed) = &self.form {
+            self.form = Form::Large(Large::from_packed(txn, packed)?);
+        }
+        Ok(())
+    }
+
+    /// Gives a field that is there a deadline, or takes it off.
     pub fn set_deadline(&mut self, txn: &mut Txn, field: &[u8], deadline: Option<u64>) -> Result<()> {
-        let _ = txn;
         match &mut self.form {
             Form::Packed(packed) => {
                 let Some(slot) = packed.find(field)? else {
                     return Ok(());
                 };
-                let value = packed.bytes()[slot.value.clone()].to_vec();
+                let value = packed.part(slot.value.clone());
                 packed.put(Some(slot), field, &value, deadline)?;
+            }
+            Form::Large(large) => {
+                let Some(old) = large.get(txn, field)? else {
+                    return Ok(());
+                };
+                large.set_deadline(txn, field, &old, deadline)?;
             }
         }
         self.is_changed = true;
@@ -203,17 +250,18 @@ impl Hash {
 
     /// Deletes the field, and says whether it was there.
     pub fn remove(&mut self, txn: &mut Txn, field: &[u8]) -> Result<bool> {
-        let _ = txn;
-        match &mut self.form {
-            Form::Packed(packed) => {
-                let Some(slot) = packed.find(field)? else {
-                    return Ok(false);
-                };
-                packed.remove(slot);
-            }
-        }
-        self.is_changed = true;
-        Ok(true)
+        let was_there = match &mut self.form {
+            Form::Packed(packed) => match packed.find(field)? {
+                Some(slot) => {
+                    packed.remove(slot);
+                    true
+                }
+                None => false,
+            },
+            Form::Large(large) => large.remove(txn, field)?,
+        };
+        self.is_changed |= was_there;
+        Ok(was_there)
     }
 
     /// Puts what was changed. A hash without fields disappears; the key's deadline stays.
@@ -231,8 +279,48 @@ impl Hash {
                 let (kind, head) = packed.encode_head();
                 txn.write(key, old, Header { kind, deadline }, &[&head, packed.bytes()])
             }
+            Form::Large(large) => {
+                let body = large.encode();
+                let kind = Kind::LargeHash;
+                let is_same = |old: &Entry| old.header.kind == kind && old.body() == body;
+                if old.is_some_and(is_same) {
+                    return Ok(());
+                }
+                txn.write(key, old, Header { kind, deadline }, &[&body])
+            }
         }
     }
+}
+
+/// Fields that one transaction of active expiry deletes at most, of a large hash.
+const EXPIRED_AT_ONCE: usize = 256;
+
+/// Deletes the key if it is due, or else those of its fields that are: of a large hash some. Returns how many were
+/// deleted, and whether there are more.
+pub fn expire_due(txn: &mut Txn, key: Key) -> Result<(u64, bool)> {
+    let Some(entry) = txn.lookup(key)? else {
+        return Ok((1, false));
+    };
+    let fields = entry.deadlines()?.fields;
+    if fields.is_none_or(|deadline| deadline > txn.now) {
+        return Ok((0, false));
+    }
+    let before = txn.effects().expired_fields;
+    let mut hash = Hash::to_write(txn, key)?;
+    let mut is_more = false;
+    if let Form::Large(large) = &mut hash.form {
+        txn.effects().expired_fields += large.remove_due(txn, EXPIRED_AT_ONCE)?;
+        hash.is_changed = true;
+        is_more = large.may_be_due(txn.now);
+    }
+    hash.write(txn, key)?;
+    Ok((txn.effects().expired_fields - before, is_more))
+}
+
+/// Gives `to` a hash of its own, equal to `entry`, which holds a large one. `replaced` is what `to` held.
+pub fn copy_large(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> Result<()> {
+    let copy = Large::decode(entry)?.copy(txn)?;
+    txn.write(to, replaced, entry.header, &[&copy.encode()])
 }
 
 impl Hash {

@@ -1,5 +1,6 @@
 //! Keys, whatever they hold: names of types, RENAME, COPY and MOVE, conditions on deadlines, walks and random choice.
 
+use super::hash;
 use crate::base::glob;
 use crate::base::random::Random;
 use crate::disk::View;
@@ -41,7 +42,7 @@ pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> 
         Kind::String | Kind::Hash | Kind::ExpiringHash | Kind::List | Kind::Set | Kind::SortedSet => {
             txn.write(to, replaced, entry.header, &[entry.body()])
         }
-        Kind::LargeHash => todo!("hash::copy"),
+        Kind::LargeHash => hash::copy_large(txn, entry, to, replaced),
         Kind::LargeList => todo!("list::copy"),
         Kind::LargeSet => todo!("set::copy"),
         Kind::LargeSortedSet => todo!("sorted_set::copy"),
