@@ -22,7 +22,16 @@ enum Rule {
 
 fn rule(name: &str, args: &[Vec<u8>]) -> Rule {
     match name {
-        "KEYS" => Rule::SameElements,
+        "KEYS" | "HGETALL" | "HKEYS" | "HVALS" => Rule::SameElements,
+        // All of a small hash; of a part each server makes its own choice.
+        "HRANDFIELD" if args.get(2).is_some_and(|count| count == b"1000") => Rule::SameElements,
+        "HRANDFIELD" => Rule::SameKind,
+        "HSCAN"
+            if args.get(2).is_some_and(|cursor| cursor == b"0") && args.iter().any(|arg| arg == b"1000") =>
+        {
+            Rule::SameElements
+        }
+        "HSCAN" => Rule::SameKind,
         // A cursor that was given by one server means nothing to the other; whole scans compare.
         "SCAN" if args.get(1).is_some_and(|cursor| cursor == b"0") => Rule::SameElements,
         "SCAN" | "RANDOMKEY" | "HELLO" => Rule::SameKind,
