@@ -5,12 +5,15 @@ pub mod bitfield;
 pub mod bitmap;
 pub mod blob;
 pub mod buckets;
+pub mod intset;
 pub mod keys;
 pub mod lcs;
 #[cfg(test)]
 mod model_buckets;
 #[cfg(test)]
 mod model_tests;
+pub mod set;
+pub mod set_algebra;
 pub mod string;
 pub mod thresholds;
 
