@@ -11,6 +11,8 @@ pub mod lcs;
 #[cfg(test)]
 mod model_buckets;
 #[cfg(test)]
+mod model_set;
+#[cfg(test)]
 mod model_tests;
 pub mod set;
 pub mod set_algebra;
