@@ -16,6 +16,7 @@ mod generate;
 mod generic;
 mod hash;
 mod pair;
+mod set;
 mod shrink;
 mod string;
 
