@@ -4,10 +4,12 @@ pub mod bitmap;
 pub mod database;
 pub mod debug;
 pub mod generic;
+pub mod hash;
 mod lcs;
 pub mod list;
 pub mod memory;
 pub mod scan;
+pub mod set;
 mod set_options;
 pub mod string;
 

@@ -1,4 +1,4 @@
-//! Active expiry on the executor: deletes keys that are due in slices between which everybody else has a turn, and for a
+//! Active expiry on the executor: deletes keys and fields of hashes that are due in slices between which everybody else has a turn, and for a
 //! share of the time only.
 
 use std::time::{Duration, Instant};
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Engine;
 use crate::base::log;
 use crate::store::{Due, Key, Stop, Ticket};
+use crate::types::hash;
 
 /// How long the executor is held at once.
 const SLICE: Duration = Duration::from_micros(500);
@@ -80,7 +81,7 @@ impl Engine {
         self.expiry.enabled && !self.pause.is_on() && !waits
     }
 
-    /// Deletes keys that are due, by transactions like any other.
+    /// Deletes keys and fields that are due, by transactions like any other.
     fn expire_slice(&mut self) {
         let began = Instant::now();
         let now = self.clock.now_ms();
@@ -93,11 +94,14 @@ impl Engine {
                 continue;
             };
             let mut txn = self.store.begin(now);
-            let found = txn.lookup(Key { db, name: &due.name });
+            let done = hash::expire_due(&mut txn, Key { db, name: &due.name });
             let end = txn.end();
-            match found {
-                Ok(_) => {
+            match done {
+                Ok(is_more) => {
                     self.store.apply(end);
+                    if is_more {
+                        self.store.due().push_back(due);
+                    }
                 }
                 Err(Stop::Fault) => {
                     missing.extend(self.store.abandon(end));
@@ -105,7 +109,9 @@ impl Engine {
                 }
                 Err(stop) => {
                     self.store.abandon(end);
-                    log::warning(format_args!("an expired key cannot be deleted: {stop:?}"));
+                    log::warning(format_args!(
+                        "an expired key or field cannot be deleted: {stop:?}"
+                    ));
                 }
             }
         }

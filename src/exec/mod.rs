@@ -31,7 +31,8 @@ use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
 use crate::resp::Reply;
-use crate::store::{News, Stop, Store, Ticket};
+use crate::store::{Key, News, Stop, Store, Ticket};
+use crate::types::hash;
 use crate::types::thresholds::Thresholds;
 
 pub use client::{Client, Clients};

@@ -4,15 +4,26 @@
 pub mod bitfield;
 pub mod bitmap;
 pub mod blob;
+pub mod buckets;
+pub mod hash;
+pub mod intset;
 pub mod keys;
 pub mod lcs;
 pub mod list;
 #[cfg(test)]
+mod model_buckets;
+#[cfg(test)]
+mod model_hash;
+#[cfg(test)]
 mod model_list;
+#[cfg(test)]
+mod model_set;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod model_tree;
+pub mod set;
+pub mod set_algebra;
 pub mod string;
 pub mod thresholds;
 pub mod tree;

@@ -14,8 +14,10 @@ mod connection;
 mod expected;
 mod generate;
 mod generic;
+mod hash;
 mod list;
 mod pair;
+mod set;
 mod shrink;
 mod string;
 

@@ -5,9 +5,11 @@ mod bitmap;
 mod connection;
 mod database;
 mod generic;
+mod hash;
 mod list;
 mod scripting;
 mod server;
+mod set;
 mod string;
 
 use super::flags::{access::*, acl, flag::*};
@@ -20,10 +22,12 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("bitmap", bitmap::ROWS),
     ("connection", connection::ROWS),
     ("generic", generic::ROWS),
+    ("hash", hash::ROWS),
     ("list", list::ROWS),
     ("scripting", scripting::ROWS),
     ("server", server::ROWS),
     ("server", database::ROWS),
+    ("set", set::ROWS),
     ("string", string::ROWS),
 ];
 
