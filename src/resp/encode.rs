@@ -55,7 +55,12 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
         Reply::Null | Reply::NullArray | Reply::Nothing if resp3 => out.extend_from_slice(b"_\r\n"),
         Reply::Null | Reply::Nothing => out.extend_from_slice(b"$-1\r\n"),
         Reply::NullArray => out.extend_from_slice(b"*-1\r\n"),
-        Reply::Array(_) | Reply::Map(_) | Reply::Set(_) | Reply::Push(_) | Reply::Attribute(..)
+        Reply::Array(_)
+        | Reply::Map(_)
+        | Reply::NestedMap(_)
+        | Reply::Set(_)
+        | Reply::Push(_)
+        | Reply::Attribute(..)
             if depth == MAX_DEPTH =>
         {
             out.extend_from_slice(b"-ERR reply is nested too deeply\r\n");
@@ -70,6 +75,17 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
                 header(b'*', 2 * entries.len(), out);
             }
             pairs(entries, protocol, depth, out);
+        }
+        Reply::NestedMap(entries) if resp3 => {
+            header(b'%', entries.len(), out);
+            pairs(entries, protocol, depth, out);
+        }
+        Reply::NestedMap(entries) => {
+            header(b'*', entries.len(), out);
+            for entry in entries {
+                header(b'*', 2, out);
+                pairs(std::slice::from_ref(entry), protocol, depth + 1, out);
+            }
         }
         Reply::Attribute(attributes, reply) => {
             if resp3 {
