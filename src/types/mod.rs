@@ -3,12 +3,16 @@
 
 pub mod bitfield;
 pub mod bitmap;
+pub mod blob;
 pub mod keys;
 pub mod lcs;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod model_tree;
 pub mod string;
 pub mod thresholds;
+pub mod tree;
 
 /// What a command answers where the key holds another kind of value than it works on.
 pub const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
