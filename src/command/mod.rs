@@ -8,6 +8,7 @@ mod lcs;
 pub mod memory;
 pub mod scan;
 mod set_options;
+pub mod stream;
 pub mod string;
 
 use crate::resp::{Args, Reply};

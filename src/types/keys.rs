@@ -7,6 +7,7 @@ use crate::disk::format::{
     Database, Family, Header, Kind, LongString, RecordKey, namespace_prefix, prefix_end, split_ordered_id,
 };
 use crate::store::{Entry, Key, Result, Stop, Txn};
+use crate::types::stream;
 
 /// What TYPE calls the kind.
 pub fn type_name(kind: Kind) -> &'static str {
@@ -45,7 +46,7 @@ pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> 
         Kind::LargeList => todo!("list::copy"),
         Kind::LargeSet => todo!("set::copy"),
         Kind::LargeSortedSet => todo!("sorted_set::copy"),
-        Kind::Stream => todo!("stream::copy"),
+        Kind::Stream => stream::copy(txn, entry, to, replaced),
         Kind::LongString => {
             let body = copy_segments(txn, LongString::decode(entry.body())?)?.encode();
             txn.write(to, replaced, entry.header, &[&body])

@@ -10,6 +10,7 @@ pub mod lcs;
 mod model_tests;
 #[cfg(test)]
 mod model_tree;
+pub mod stream;
 pub mod string;
 pub mod thresholds;
 pub mod tree;

@@ -190,7 +190,10 @@ impl Options {
             }
         }
         // A time that has not come yet, or is none, is taken for now.
-        options.time = u64::try_from(time).ok().filter(|time| *time <= now).unwrap_or(now);
+        options.time = u64::try_from(time)
+            .ok()
+            .filter(|time| *time <= now)
+            .unwrap_or(now);
         Ok(options)
     }
 }

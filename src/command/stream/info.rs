@@ -43,7 +43,10 @@ pub fn stream(txn: &mut Txn, call: &Call) -> Result<Reply> {
             let groups: Result<Vec<_>> = groups
                 .map(|(name, group)| full_group(txn, &stream, name, group, limit))
                 .collect();
-            fields.extend([("entries", Reply::Array(entries)), ("groups", Reply::Array(groups?))]);
+            fields.extend([
+                ("entries", Reply::Array(entries)),
+                ("groups", Reply::Array(groups?)),
+            ]);
         }
     }
     Ok(map(fields))
@@ -126,13 +129,7 @@ fn parse_full(call: &Call) -> Result<Option<u64>> {
     }
 }
 
-fn full_group(
-    txn: &mut Txn,
-    stream: &Stream,
-    name: Vec<u8>,
-    mut group: Group,
-    limit: u64,
-) -> Result<Reply> {
+fn full_group(txn: &mut Txn, stream: &Stream, name: Vec<u8>, mut group: Group, limit: u64) -> Result<Reply> {
     let mut pending = Vec::new();
     for (id, delivery) in group.search(txn, &all_pending(None, limit))? {
         let owner = group.numbered(txn, delivery.consumer)?;
@@ -172,7 +169,10 @@ fn full_consumer(txn: &mut Txn, group: &mut Group, consumer: Consumer, limit: u6
     Ok(map(vec![
         ("name", Reply::bulk(consumer.name.clone())),
         ("seen-time", count(consumer.seen)),
-        ("active-time", Reply::Int(consumer.active.map_or(-1, u64::cast_signed))),
+        (
+            "active-time",
+            Reply::Int(consumer.active.map_or(-1, u64::cast_signed)),
+        ),
         ("pel-count", count(consumer.pending())),
         ("pending", Reply::Array(pending)),
     ]))

@@ -5,7 +5,7 @@ pub mod group;
 pub mod info;
 pub mod read;
 
-use super::{Call, NOT_AN_INTEGER, SYNTAX, is_option, syntax_error};
+use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Blob, Reply, c_text};
 use crate::store::{Result, Stop, Txn, Value};
@@ -96,7 +96,9 @@ pub fn xsetid(txn: &mut Txn, call: &Call) -> Result<Reply> {
         } else if is_option(option, "maxdeletedid") {
             let id = Id::parse(value, 0)?;
             if last < id {
-                return Stop::error("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
+                return Stop::error(
+                    "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
+                );
             }
             max_deleted = Some(id).filter(|id| *id != Id::MIN);
         } else {
@@ -166,7 +168,9 @@ impl Options {
     fn set_limit(&mut self, limit: Option<u64>, call: &Call, is_add: bool) -> Result<()> {
         let Some(trim) = &mut self.trim else {
             if limit.is_some_and(|limit| limit > 0) {
-                return Stop::error("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
+                return Stop::error(
+                    "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
+                );
             }
             if !is_add {
                 return Stop::error("ERR syntax error, XTRIM must be called with a trimming strategy");
@@ -181,7 +185,11 @@ impl Options {
             Some(limit) => Some(limit).filter(|limit| *limit > 0),
             None if trim.approximate => {
                 let nodes = call.limits.thresholds.stream_entries.saturating_mul(100);
-                Some(if nodes == 0 { DEFAULT_LIMIT } else { nodes.min(MAX_LIMIT) })
+                Some(if nodes == 0 {
+                    DEFAULT_LIMIT
+                } else {
+                    nodes.min(MAX_LIMIT)
+                })
             }
             None => None,
         };
@@ -264,12 +272,16 @@ fn whole(arg: &[u8]) -> String {
 
 fn no_such_group<T>(key: &[u8], group: &[u8]) -> Result<T> {
     let (key, group) = (whole(key), whole(group));
-    Stop::error(format!("NOGROUP No such consumer group '{group}' for key name '{key}'"))
+    Stop::error(format!(
+        "NOGROUP No such consumer group '{group}' for key name '{key}'"
+    ))
 }
 
 fn no_such_key_or_group<T>(key: &[u8], group: &[u8], end: &str) -> Result<T> {
     let (key, group) = (whole(key), whole(group));
-    Stop::error(format!("NOGROUP No such key '{key}' or consumer group '{group}'{end}"))
+    Stop::error(format!(
+        "NOGROUP No such key '{key}' or consumer group '{group}'{end}"
+    ))
 }
 
 fn count(number: u64) -> Reply {

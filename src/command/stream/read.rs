@@ -101,7 +101,11 @@ impl<'a> Request<'a> {
                 };
             } else if is_option(option, "streams") && more > 0 {
                 if more % 2 == 1 {
-                    let (name, id) = if is_group { ("xreadgroup", '>') } else { ("xread", '$') };
+                    let (name, id) = if is_group {
+                        ("xreadgroup", '>')
+                    } else {
+                        ("xread", '$')
+                    };
                     return Stop::error(format!(
                         "ERR Unbalanced '{name}' list of streams: for each stream key an ID or '{id}' must be \
                          specified."
@@ -176,7 +180,9 @@ fn read_new(txn: &mut Txn, call: &Call, request: &Request) -> Result<Option<Repl
         let found = txn.lookup_read(call.key(key))?;
         let stream = stream::open(found.as_ref())?;
         let span = match stream {
-            Some(stream) => span_behind(txn, call.arg(id), Some(&stream), request.limit)?.map(|span| (stream, span)),
+            Some(stream) => {
+                span_behind(txn, call.arg(id), Some(&stream), request.limit)?.map(|span| (stream, span))
+            }
             None => {
                 span_behind(txn, call.arg(id), None, request.limit)?;
                 None
@@ -306,10 +312,17 @@ fn deliver(
     request: &Request,
 ) -> Result<Option<Vec<Reply>>> {
     let mut replies = Vec::new();
-    stream.deliver(txn, group, consumer, request.limit, !request.no_ack, |record, entry| {
-        replies.push(entry_reply(record, entry)?);
-        Ok(())
-    })?;
+    stream.deliver(
+        txn,
+        group,
+        consumer,
+        request.limit,
+        !request.no_ack,
+        |record, entry| {
+            replies.push(entry_reply(record, entry)?);
+            Ok(())
+        },
+    )?;
     Ok((!replies.is_empty()).then_some(replies))
 }
 

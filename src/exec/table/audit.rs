@@ -19,6 +19,10 @@ const KNOWN: &[&str] = &[
     "auth client client|caching client|capa client|getname client|getredir client|help client|id client|info \
      client|kill client|list client|no-evict client|no-touch client|pause client|reply client|setinfo client|setname \
      client|tracking client|trackinginfo client|unblock client|unpause echo hello ping quit reset select",
+    // stream
+    "xack xadd xautoclaim xclaim xdel xgroup xgroup|create xgroup|createconsumer xgroup|delconsumer xgroup|destroy \
+     xgroup|help xgroup|setid xinfo xinfo|consumers xinfo|groups xinfo|help xinfo|stream xlen xpending xrange xread \
+     xreadgroup xrevrange xsetid xtrim",
     // server
     "acl bgrewriteaof bgsave command command|count command|docs command|getkeys command|getkeysandflags command|help \
      command|info command|list config config|get config|help config|resetstat config|rewrite config|set dbsize debug \

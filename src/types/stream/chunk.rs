@@ -108,7 +108,11 @@ impl<'a> Chunk<'a> {
         out.extend_from_slice(self.entries);
         push_varint(&mut out, if same { 0 } else { pairs.len() as u64 / 2 + 1 });
         self.push_delta(&mut out, id);
-        for part in pairs.iter().skip(usize::from(same)).step_by(1 + usize::from(same)) {
+        for part in pairs
+            .iter()
+            .skip(usize::from(same))
+            .step_by(1 + usize::from(same))
+        {
             push_cell(&mut out, part);
         }
         out
@@ -127,7 +131,8 @@ impl<'a> Chunk<'a> {
                 kept.extend_from_slice(encoded);
                 continue;
             }
-            let change = weight::recount(left.live, left.live - 1) + weight::recount(left.dead, left.dead + 1);
+            let change =
+                weight::recount(left.live, left.live - 1) + weight::recount(left.dead, left.dead + 1);
             left.weight = left.weight.saturating_add_signed(change);
             (left.live, left.dead) = (left.live - 1, left.dead + 1);
         }
@@ -297,7 +302,10 @@ mod tests {
         for seq in 1..4 {
             bytes = Chunk::decode(&bytes).unwrap().append(id(1, seq), &[b"f", b"v"]);
         }
-        let (bytes, removed) = Chunk::decode(&bytes).unwrap().retain(|id| id.seq % 3 != 0).unwrap();
+        let (bytes, removed) = Chunk::decode(&bytes)
+            .unwrap()
+            .retain(|id| id.seq % 3 != 0)
+            .unwrap();
         let chunk = Chunk::decode(&bytes).unwrap();
         assert_eq!((removed, chunk.live, chunk.dead), (2, 2, 2));
         assert_eq!((chunk.first, chunk.last), (id(1, 0), id(1, 3)));
@@ -314,7 +322,8 @@ mod tests {
     fn damage_is_named() {
         let bytes = Chunk::begin(id(1, 0), &[b"field", b"value"]);
         for end in 0..bytes.len() {
-            let cut = Chunk::decode(&bytes[..end]).and_then(|chunk| chunk.entries().collect::<Result<Vec<_>, _>>());
+            let cut =
+                Chunk::decode(&bytes[..end]).and_then(|chunk| chunk.entries().collect::<Result<Vec<_>, _>>());
             assert!(cut.is_err(), "{end} bytes");
         }
     }

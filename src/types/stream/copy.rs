@@ -27,10 +27,12 @@ pub fn copy(txn: &mut Txn, entry: &store::Entry, to: Key, replaced: Option<&stor
 
 fn copy_chunks(txn: &mut Txn, stream: &Stream, id: u64) -> Result<()> {
     let mut chunks = Vec::new();
-    stream.index.range_to_write(txn, 0..stream.index.len(), false, |_, value| {
-        chunks.push(number(&value)?);
-        Ok(true)
-    })?;
+    stream
+        .index
+        .range_to_write(txn, 0..stream.index.len(), false, |_, value| {
+            chunks.push(number(&value)?);
+            Ok(true)
+        })?;
     for &number in &chunks {
         txn.prefetch(stream.blob(number));
     }

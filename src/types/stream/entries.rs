@@ -127,7 +127,9 @@ impl Stream {
 
     fn new_id(&self, now: u64, wanted: NewId) -> Result<Id> {
         let Some(next) = self.last.next() else {
-            return Stop::error("ERR The stream has exhausted the last possible ID, unable to add more items");
+            return Stop::error(
+                "ERR The stream has exhausted the last possible ID, unable to add more items",
+            );
         };
         let id = match wanted {
             NewId::Now if now > self.last.ms => Id { ms: now, seq: 0 },
@@ -138,7 +140,9 @@ impl Stream {
             NewId::Exactly(id) => id,
         };
         if id <= self.last {
-            return Stop::error("ERR The ID specified in XADD is equal or smaller than the target stream top item");
+            return Stop::error(
+                "ERR The ID specified in XADD is equal or smaller than the target stream top item",
+            );
         }
         Ok(id)
     }
@@ -204,7 +208,7 @@ impl Stream {
                 },
             };
             let entries = Chunk::decode(&record[at..])?.entries();
-            let mut give = |entry: Entry| {
+            let mut give = |entry: Entry| -> Result<bool> {
                 if visited < span.limit && span.ids.contains(&entry.id) {
                     visited += 1;
                     visit(&record, &entry)?;
@@ -221,7 +225,10 @@ impl Stream {
                 }
                 Order::Backward => {
                     let entries = entries.collect::<std::result::Result<Vec<_>, _>>()?;
-                    entries.into_iter().rev().try_for_each(|entry| give(entry).map(|_| ()))?;
+                    entries
+                        .into_iter()
+                        .rev()
+                        .try_for_each(|entry| give(entry).map(|_| ()))?;
                 }
             }
         }
@@ -251,14 +258,21 @@ impl Stream {
                     let (below, found) = self.index.rank(txn, &from.encode())?;
                     let start = if found { below } else { below.saturating_sub(1) };
                     let ranks = start..self.index.len();
-                    walk(&self.index, txn, ranks, span.order, span.read_only, |key, value| {
-                        let sealed = Sealed::decode(&key, &value)?;
-                        more = sealed.first <= to;
-                        if more && sealed.last >= from {
-                            more = add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
-                        }
-                        Ok(more)
-                    })?;
+                    walk(
+                        &self.index,
+                        txn,
+                        ranks,
+                        span.order,
+                        span.read_only,
+                        |key, value| {
+                            let sealed = Sealed::decode(&key, &value)?;
+                            more = sealed.first <= to;
+                            if more && sealed.last >= from {
+                                more = add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
+                            }
+                            Ok(more)
+                        },
+                    )?;
                 }
                 if let Some(tail) = tail.filter(|_| more) {
                     add(Piece::Tail, tail.first, tail.last, tail.live);
@@ -272,13 +286,21 @@ impl Stream {
                 if more && self.index.len() > 0 {
                     let (below, found) = self.index.rank(txn, &to.encode())?;
                     let ranks = 0..below + u64::from(found);
-                    walk(&self.index, txn, ranks, span.order, span.read_only, |key, value| {
-                        let sealed = Sealed::decode(&key, &value)?;
-                        if sealed.last < from {
-                            return Ok(false);
-                        }
-                        Ok(add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live) && from < sealed.first)
-                    })?;
+                    walk(
+                        &self.index,
+                        txn,
+                        ranks,
+                        span.order,
+                        span.read_only,
+                        |key, value| {
+                            let sealed = Sealed::decode(&key, &value)?;
+                            if sealed.last < from {
+                                return Ok(false);
+                            }
+                            Ok(add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live)
+                                && from < sealed.first)
+                        },
+                    )?;
                 }
             }
         }
@@ -401,7 +423,8 @@ impl Stream {
             self.index.remove(txn, &key)?;
         } else {
             txn.put(self.blob(sealed.number), Value::from(bytes));
-            self.index.insert(txn, &key, &Sealed { live, ..sealed }.encode())?;
+            self.index
+                .insert(txn, &key, &Sealed { live, ..sealed }.encode())?;
         }
         Ok(())
     }
@@ -419,7 +442,8 @@ impl Stream {
                         let live = sealed.live - dropped;
                         txn.put(self.blob(sealed.number), Value::from(&bytes[..]));
                         let key = sealed.first.encode();
-                        self.index.insert(txn, &key, &Sealed { live, ..sealed }.encode())?;
+                        self.index
+                            .insert(txn, &key, &Sealed { live, ..sealed }.encode())?;
                         self.length -= dropped;
                     }
                 }

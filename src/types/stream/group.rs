@@ -141,7 +141,12 @@ impl Consumer {
         push_varint(&mut out, self.seen);
         push_varint(&mut out, self.active.map_or(0, |time| time.saturating_add(1)));
         self.pending.encode(&mut out);
-        put_changed(txn, RecordKey::blob(stream, self.number), &out, self.stored.as_ref());
+        put_changed(
+            txn,
+            RecordKey::blob(stream, self.number),
+            &out,
+            self.stored.as_ref(),
+        );
     }
 
     /// The copy of it under another id.
@@ -199,7 +204,8 @@ impl Stream {
             return Ok(false);
         };
         for (_, number) in numbers(txn, self.id, &group.consumers)? {
-            clear(txn, &mut Consumer::load(txn, self.id, number)?.pending)?;
+            let mut consumer = Consumer::load(txn, self.id, number)?;
+            clear(txn, &mut consumer.pending)?;
             txn.delete(RecordKey::blob(self.id, number));
         }
         clear(txn, &mut group.pending)?;
@@ -286,7 +292,12 @@ impl Group {
         push_varint(&mut out, self.read.map_or(0, |read| read.saturating_add(1)));
         self.pending.encode(&mut out);
         self.consumers.encode(&mut out);
-        put_changed(txn, RecordKey::blob(self.stream, self.number), &out, self.stored.as_ref());
+        put_changed(
+            txn,
+            RecordKey::blob(self.stream, self.number),
+            &out,
+            self.stored.as_ref(),
+        );
     }
 
     /// Writes the group, and the consumers that were looked up.
@@ -444,17 +455,28 @@ impl Group {
         if from > to || search.limit == 0 {
             return Ok(found);
         }
-        let fits = |delivery: &Delivery| search.given_by.is_none_or(|time| delivery.time.cast_signed() <= time);
+        let fits = |delivery: &Delivery| {
+            search
+                .given_by
+                .is_none_or(|time| delivery.time.cast_signed() <= time)
+        };
         let Some(consumer) = search.consumer else {
             let (start, _) = self.pending.rank(txn, &from.encode())?;
             let ranks = start..self.pending.len();
-            walk(&self.pending, txn, ranks, Order::Forward, search.read_only, |key, value| {
-                let (id, delivery) = (id_of(&key)?, Delivery::decode(&value)?);
-                if id <= to && fits(&delivery) {
-                    found.push((id, delivery));
-                }
-                Ok(id < to && (found.len() as u64) < search.limit)
-            })?;
+            walk(
+                &self.pending,
+                txn,
+                ranks,
+                Order::Forward,
+                search.read_only,
+                |key, value| {
+                    let (id, delivery) = (id_of(&key)?, Delivery::decode(&value)?);
+                    if id <= to && fits(&delivery) {
+                        found.push((id, delivery));
+                    }
+                    Ok(id < to && (found.len() as u64) < search.limit)
+                },
+            )?;
             return Ok(found);
         };
         let own = &self.loaded[consumer].pending;

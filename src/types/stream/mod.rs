@@ -170,7 +170,9 @@ impl Stream {
         max_deleted: Option<Id>,
     ) -> Result<()> {
         if last < self.max_deleted {
-            return Stop::error("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id");
+            return Stop::error(
+                "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
+            );
         }
         if self.edge(txn, Order::Backward)?.is_some_and(|top| last < top) {
             return Stop::error("ERR The ID specified in XSETID is smaller than the target stream top item");
