@@ -18,11 +18,12 @@ pub struct Family {
     pub state: Option<(&'static str, Reads)>,
 }
 
-pub const FAMILIES: [&Family; 4] = [
+pub const FAMILIES: [&Family; 5] = [
     &super::string::FAMILY,
     &super::bitmap::FAMILY,
     &super::generic::FAMILY,
     &super::connection::FAMILY,
+    &super::stream::FAMILY,
 ];
 
 /// Databases that are used.

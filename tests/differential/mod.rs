@@ -16,6 +16,7 @@ mod generate;
 mod generic;
 mod pair;
 mod shrink;
+mod stream;
 mod string;
 
 use crate::support::server::redis_is_installed;
