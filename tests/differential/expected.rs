@@ -30,6 +30,13 @@ fn rule(name: &str, args: &[Vec<u8>]) -> Rule {
         "SCAN" if args.get(1).is_some_and(|cursor| cursor == b"0") => Rule::SameElements,
         "SCAN" | "RANDOMKEY" | "HELLO" => Rule::SameKind,
         "XPENDING" | "XINFO" => Rule::Timeless,
+        "XGROUP"
+            if args
+                .get(1)
+                .is_some_and(|word| word.eq_ignore_ascii_case(b"CREATECONSUMER")) =>
+        {
+            Rule::SameKind
+        }
         "TTL" | "EXPIRETIME" => Rule::Near(1),
         "PTTL" | "PEXPIRETIME" => Rule::Near(1000),
         "OBJECT"

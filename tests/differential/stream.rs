@@ -301,8 +301,9 @@ fn xinfo(g: &mut Gen) -> Args {
     }
 }
 
+/// To what is above any ID that is deleted: before 7.2 Redis did not check that.
 fn xsetid(g: &mut Gen) -> Args {
-    let mut args = args!["XSETID", key(g), format!("{MS}-{}", g.rng.below(400))];
+    let mut args = args!["XSETID", key(g), format!("{MS}-{}", 150 + g.rng.below(300))];
     let options = vec![
         args![g.cased("ENTRIESADDED"), g.rng.below(300).to_string()],
         args![g.cased("MAXDELETEDID"), id(g)],
@@ -326,6 +327,8 @@ const VARYING: [&[u8]; 5] = [
 ];
 /// Came with 7.2.
 const NEW: [&[u8]; 2] = [b"inactive", b"active-time"];
+/// Before 7.2 a consumer was made only when there was something for it: one that has nothing may not be there.
+const CONSUMERS: [&[u8]; 1] = [b"consumers"];
 
 /// The reply without what is each server's own: times, above all.
 pub fn without_times(name: &str, value: &Value) -> Value {
@@ -352,7 +355,10 @@ pub fn without_times(name: &str, value: &Value) -> Value {
                     .collect(),
             )
         }
-        Value::Array(items) => Value::Array(items.iter().map(|item| without_times(name, item)).collect()),
+        Value::Array(items) => {
+            let items = items.iter().filter(|item| !is_idle_consumer(item));
+            Value::Array(items.map(|item| without_times(name, item)).collect())
+        }
         other => other.clone(),
     }
 }
@@ -368,12 +374,28 @@ fn is_one_of(key: &Value, names: &[&[u8]]) -> bool {
 fn field(key: &Value, value: &Value) -> Value {
     match value {
         _ if is_one_of(key, &VARYING) => Value::Nil,
+        Value::Integer(_) if is_one_of(key, &CONSUMERS) => Value::Nil,
         Value::Array(items) if is_one_of(key, &[b"pending"]) => {
             Value::Array(items.iter().map(without_time).collect())
         }
         Value::Array(_) if is_one_of(key, &[b"entries", b"first-entry", b"last-entry"]) => value.clone(),
         value => without_times("XINFO", value),
     }
+}
+
+/// A consumer's description, of one with nothing pending.
+fn is_idle_consumer(value: &Value) -> bool {
+    let pairs: Vec<(&Value, &Value)> = match value {
+        Value::Map(pairs) => pairs.iter().map(|(key, value)| (key, value)).collect(),
+        Value::Array(items) => items.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect(),
+        _ => return false,
+    };
+    let has = |name: &[u8], value: Option<&Value>| {
+        let mut named = pairs.iter().filter(|(key, _)| is_one_of(key, &[name]));
+        named.any(|(_, found)| value.is_none_or(|value| *found == value))
+    };
+    let none = Some(&Value::Integer(0));
+    has(b"seen-time", None) && has(b"pel-count", none) || has(b"idle", None) && has(b"pending", none)
 }
 
 /// A pending entry: its time is the last number but one.
