@@ -29,10 +29,10 @@ pub const FAMILY: Family = Family {
         (10, xclaim),
         (8, xautoclaim),
         (12, xinfo),
-        (2, xsetid),
+        (1, xsetid),
         (1, node_entries),
         (3, |g| args!["COPY", own_key(g), own_key(g), "REPLACE"]),
-        (2, |g| args!["DEL", own_key(g)]),
+        (3, |g| args!["DEL", own_key(g)]),
     ],
     state: Some(("stream", |key| {
         vec![
@@ -303,7 +303,7 @@ fn xinfo(g: &mut Gen) -> Args {
 
 /// To what is above any ID that is deleted: before 7.2 Redis did not check that.
 fn xsetid(g: &mut Gen) -> Args {
-    let mut args = args!["XSETID", key(g), format!("{MS}-{}", 150 + g.rng.below(300))];
+    let mut args = args!["XSETID", key(g), format!("{}-{}", i64::MAX, 150 + g.rng.below(300))];
     let options = vec![
         args![g.cased("ENTRIESADDED"), g.rng.below(300).to_string()],
         args![g.cased("MAXDELETEDID"), id(g)],
