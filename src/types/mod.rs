@@ -7,6 +7,8 @@ pub mod blob;
 pub mod keys;
 pub mod lcs;
 #[cfg(test)]
+mod model_stream;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod model_tree;

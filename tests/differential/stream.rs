@@ -303,7 +303,11 @@ fn xinfo(g: &mut Gen) -> Args {
 
 /// To what is above any ID that is deleted: before 7.2 Redis did not check that.
 fn xsetid(g: &mut Gen) -> Args {
-    let mut args = args!["XSETID", key(g), format!("{}-{}", i64::MAX, 150 + g.rng.below(300))];
+    let mut args = args![
+        "XSETID",
+        key(g),
+        format!("{}-{}", i64::MAX, 150 + g.rng.below(300))
+    ];
     let options = vec![
         args![g.cased("ENTRIESADDED"), g.rng.below(300).to_string()],
         args![g.cased("MAXDELETEDID"), id(g)],
