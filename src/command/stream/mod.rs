@@ -15,6 +15,9 @@ use crate::types::stream::{self, Bound, Entry, Id, NewId, Stream, Trim};
 const DEFAULT_LIMIT: u64 = 10_000;
 const MAX_LIMIT: u64 = 1_000_000;
 
+/// Bytes of an ID's text, unless its number in the millisecond is large.
+const ID_TEXT: usize = 16;
+
 const NO_SUCH_KEY: &str = "ERR no such key";
 
 pub fn xadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -289,7 +292,11 @@ fn count(number: u64) -> Reply {
 }
 
 fn id_reply(id: Id) -> Reply {
-    Reply::bulk(id.to_string())
+    let mut text = Vec::with_capacity(ID_TEXT);
+    text.extend_from_slice(itoa::Buffer::new().format(id.ms).as_bytes());
+    text.push(b'-');
+    text.extend_from_slice(itoa::Buffer::new().format(id.seq).as_bytes());
+    Reply::bulk(text)
 }
 
 /// The ID, and fields and values in turn.

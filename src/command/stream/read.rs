@@ -4,6 +4,9 @@ use super::*;
 use crate::types::keys;
 use crate::types::stream::{Group, Order, Search, Span};
 
+/// Room for at most so many entries is made before they are found.
+const RESERVED: u64 = 256;
+
 pub fn xrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     interval(txn, call, Order::Forward)
 }
@@ -45,7 +48,7 @@ fn interval(txn: &mut Txn, call: &Call, order: Order) -> Result<Reply> {
 
 /// The entries of a span, as replies.
 pub fn entries(txn: &mut Txn, stream: &Stream, span: Span) -> Result<Vec<Reply>> {
-    let mut replies = Vec::new();
+    let mut replies = Vec::with_capacity(span.limit.min(stream.length).min(RESERVED) as usize);
     stream.range(txn, span, |record, entry| {
         replies.push(entry_reply(record, entry)?);
         Ok(())

@@ -432,6 +432,9 @@ impl Stream {
     /// Drops entries from the beginning on. Returns how many.
     pub fn trim(&mut self, txn: &mut Txn, trim: Trim) -> Result<u64> {
         let before = self.length;
+        if matches!(trim.bound, Bound::Length(most) if before <= most) {
+            return Ok(0);
+        }
         let cut = self.drop_whole(txn, trim)?;
         if !trim.approximate {
             match cut {
