@@ -36,7 +36,8 @@ fn within(ranks: &Range<u64>, before: u64, count: u64) -> Range<u64> {
 
 impl Tree {
     fn clamp(&self, ranks: Range<u64>) -> Range<u64> {
-        ranks.start.min(self.len)..ranks.end.min(self.len)
+        let end = ranks.end.min(self.len);
+        ranks.start.min(end)..end
     }
 
     /// Calls `visit` with the key and the value of each entry of these ranks, until it says false. For commands that only
