@@ -7,6 +7,7 @@ pub mod generic;
 mod lcs;
 pub mod memory;
 pub mod scan;
+pub mod set;
 mod set_options;
 pub mod string;
 

@@ -15,6 +15,9 @@ const KNOWN: &[&str] = &[
     "copy del dump exists expire expireat expiretime keys migrate move object object|encoding object|freq object|help \
      object|idletime object|refcount persist pexpire pexpireat pexpiretime pttl randomkey rename renamenx restore scan \
      sort sort_ro touch ttl type unlink wait waitaof",
+    // set
+    "sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember srem \
+     sscan sunion sunionstore",
     // connection
     "auth client client|caching client|capa client|getname client|getredir client|help client|id client|info \
      client|kill client|list client|no-evict client|no-touch client|pause client|reply client|setinfo client|setname \

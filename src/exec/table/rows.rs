@@ -7,10 +7,11 @@ mod database;
 mod generic;
 mod scripting;
 mod server;
+mod set;
 mod string;
 
 use super::flags::{access::*, acl, flag::*};
-use super::keys::{at, bitfield_access, range, set_access};
+use super::keys::{at, bitfield_access, numbered, range, set_access};
 use super::{Command, Control};
 use crate::command::Handler;
 
@@ -22,6 +23,7 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("scripting", scripting::ROWS),
     ("server", server::ROWS),
     ("server", database::ROWS),
+    ("set", set::ROWS),
     ("string", string::ROWS),
 ];
 
