@@ -9,6 +9,7 @@ pub mod memory;
 pub mod scan;
 pub mod set;
 mod set_options;
+pub mod sorted_set;
 pub mod string;
 
 use crate::resp::{Args, Reply};

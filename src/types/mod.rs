@@ -16,6 +16,7 @@ mod model_tests;
 mod model_tree;
 pub mod set;
 pub mod set_algebra;
+pub mod sorted_set;
 pub mod string;
 pub mod thresholds;
 pub mod tree;

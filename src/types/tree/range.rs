@@ -84,6 +84,18 @@ impl Tree {
         }
     }
 
+    /// Notes what a read of these ranks, one by one, will want, for commands that only read.
+    pub fn prefetch_ranks(&self, txn: &mut Txn, ranks: &[u64]) -> Result<()> {
+        let mut cold = 0;
+        for &rank in ranks {
+            cold += self.note(txn, rank..rank + 1)?;
+            if cold > MAX_COLD_NODES {
+                txn.view()?;
+            }
+        }
+        Ok(())
+    }
+
     /// Notes all nodes of these ranks that can be told to be missing. More than `max_cold` of them: over a view.
     fn prefetch_range(&self, txn: &mut Txn, ranks: Range<u64>, max_cold: usize) -> Result<()> {
         let mut cold = 0;
