@@ -27,15 +27,6 @@ pub fn srem(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(removed as i64))
 }
 
-/// Arguments that are members.
-struct Members<'a>(Args<'a>);
-
-impl<'a> Members<'a> {
-    fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
-        self.0.iter()
-    }
-}
-
 fn read(txn: &mut Txn, key: Key) -> Result<Option<Set>> {
     Set::open(txn.lookup_read(key)?)
 }

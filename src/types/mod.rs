@@ -11,6 +11,8 @@ pub mod lcs;
 #[cfg(test)]
 mod model_buckets;
 #[cfg(test)]
+mod model_set;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod model_tree;
