@@ -134,7 +134,10 @@ impl SortedSet {
         let (record, body) = self.entry.shared();
         match &self.form {
             Form::Packed => {
-                let (from, count) = (ranks.start as usize, ranks.end.saturating_sub(ranks.start) as usize);
+                let (from, count) = (
+                    ranks.start as usize,
+                    ranks.end.saturating_sub(ranks.start) as usize,
+                );
                 let rows = packed::rows(self.entry.body()).skip(from).take(count);
                 let mut rows = rows.collect::<std::result::Result<Vec<_>, _>>()?;
                 if reverse {
@@ -174,7 +177,7 @@ impl SortedSet {
             Form::Large(_, tree) => match tree.at(txn, rank)? {
                 Some((key, value)) => {
                     let score = score_in_tree(&key, &value)?;
-                    Some((key.skip(ORDER), score))
+                    Some((without_order(key), score))
                 }
                 None => None,
             },
@@ -250,6 +253,14 @@ fn score_of_order(order: u64) -> f64 {
 
 fn tree_key(score: f64, member: &[u8]) -> Vec<u8> {
     [&order(score).to_be_bytes(), member].concat()
+}
+
+/// The member in a key of the tree.
+fn without_order(key: Bytes) -> Bytes {
+    match key {
+        Bytes::Shared(record, range) => Bytes::Shared(record, range.start + ORDER..range.end),
+        Bytes::Owned(bytes) => Bytes::Owned(bytes[ORDER..].to_vec()),
+    }
 }
 
 fn tree_value(score: f64) -> &'static [u8] {

@@ -133,7 +133,11 @@ impl<'a> Query<'a> {
 
     fn parse_bounds(&self, first: &'a [u8], second: &'a [u8]) -> Result<Bounds<'a>> {
         // A reverse range is given from its greater end.
-        let (min, max) = if self.reverse { (second, first) } else { (first, second) };
+        let (min, max) = if self.reverse {
+            (second, first)
+        } else {
+            (first, second)
+        };
         match self.by {
             By::Rank => Ok(Bounds::Ranks(integer(first)?, integer(second)?)),
             By::Score => Ok(Bounds::Scores(score_range(min, max)?)),
@@ -189,7 +193,8 @@ fn ranks(start: i64, stop: i64, len: u64) -> Range<u64> {
 }
 
 fn score_range(min: &[u8], max: &[u8]) -> Result<ScoreRange> {
-    let (Some((min, min_exclusive)), Some((max, max_exclusive))) = (score_bound(min), score_bound(max)) else {
+    let (Some((min, min_exclusive)), Some((max, max_exclusive))) = (score_bound(min), score_bound(max))
+    else {
         return Stop::error("ERR min or max is not a float");
     };
     Ok(ScoreRange {

@@ -8,6 +8,7 @@ mod generic;
 mod scripting;
 mod server;
 mod set;
+mod sorted_set;
 mod string;
 
 use super::flags::{access::*, acl, flag::*};
@@ -24,6 +25,7 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("server", server::ROWS),
     ("server", database::ROWS),
     ("set", set::ROWS),
+    ("sorted_set", sorted_set::ROWS),
     ("string", string::ROWS),
 ];
 

@@ -300,11 +300,7 @@ fn add_one(
 }
 
 /// Takes members out of the key's sorted set. How many were there.
-pub fn remove<'m>(
-    txn: &mut Txn,
-    key: Key,
-    members: impl Iterator<Item = &'m [u8]> + Clone,
-) -> Result<u64> {
+pub fn remove<'m>(txn: &mut Txn, key: Key, members: impl Iterator<Item = &'m [u8]> + Clone) -> Result<u64> {
     let Some(set) = SortedSet::open(txn.lookup(key)?)? else {
         return Ok(0);
     };
@@ -426,7 +422,10 @@ fn cut(
 /// Makes a sorted set of these members, each once, the key's value, whatever it held. Without members there is no key.
 pub fn replace(txn: &mut Txn, key: Key, members: &[(Vec<u8>, f64)], limits: &Thresholds) -> Result<()> {
     let old = txn.lookup(key)?;
-    let mut entries: Vec<(&[u8], f64)> = members.iter().map(|(member, score)| (&member[..], *score)).collect();
+    let mut entries: Vec<(&[u8], f64)> = members
+        .iter()
+        .map(|(member, score)| (&member[..], *score))
+        .collect();
     entries.sort_by(|a, b| packed::compare((a.1, a.0), (b.1, b.0)));
     Draft::build(txn, &entries, limits).write(txn, key, old.as_ref(), None)
 }

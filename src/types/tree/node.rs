@@ -356,7 +356,10 @@ impl<'a> Inner<'a> {
 /// The record of an inner node.
 pub fn encode_inner(children: &[Child], implied: usize, level: u32) -> Vec<u8> {
     let width = count_width(level);
-    let len = children.iter().map(|child| child_len(child, level)).sum::<usize>();
+    let len = children
+        .iter()
+        .map(|child| child_len(child, level))
+        .sum::<usize>();
     let mut out = Vec::with_capacity(HEAD + len);
     out.extend_from_slice(&(implied as u16).to_be_bytes());
     out.extend_from_slice(&(children.len() as u16).to_be_bytes());

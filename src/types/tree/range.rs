@@ -88,7 +88,7 @@ impl Tree {
     pub fn prefetch_ranks(&self, txn: &mut Txn, ranks: &[u64]) -> Result<()> {
         let mut cold = 0;
         for &rank in ranks {
-            cold += self.note(txn, rank..rank + 1)?;
+            cold += self.prefetch_range(txn, self.clamp(rank..rank + 1), MAX_COLD_NODES)?;
             if cold > MAX_COLD_NODES {
                 txn.view()?;
             }
@@ -96,8 +96,9 @@ impl Tree {
         Ok(())
     }
 
-    /// Notes all nodes of these ranks that can be told to be missing. More than `max_cold` of them: over a view.
-    fn prefetch_range(&self, txn: &mut Txn, ranks: Range<u64>, max_cold: usize) -> Result<()> {
+    /// Notes all nodes of these ranks that can be told to be missing, and returns their number. More than `max_cold` of
+    /// them: over a view.
+    fn prefetch_range(&self, txn: &mut Txn, ranks: Range<u64>, max_cold: usize) -> Result<usize> {
         let mut cold = 0;
         let mut nodes = vec![(self.root, self.totals(), ranks)];
         while let Some((node, totals, ranks)) = nodes.pop() {
@@ -127,7 +128,7 @@ impl Tree {
                 }
             }
         }
-        Ok(())
+        Ok(cold)
     }
 
     /// False: `visit` wants no more.
