@@ -13,6 +13,8 @@ mod model_buckets;
 #[cfg(test)]
 mod model_set;
 #[cfg(test)]
+mod model_sorted_set;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod model_tree;
