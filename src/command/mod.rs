@@ -7,8 +7,10 @@ pub mod generic;
 mod lcs;
 pub mod memory;
 pub mod scan;
+pub mod set;
 mod set_options;
 pub mod stream;
+pub mod sorted_set;
 pub mod string;
 
 use crate::resp::{Args, Reply};

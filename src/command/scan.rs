@@ -1,4 +1,5 @@
-//! Commands that walk over the keys of a database: all over a view, beside the executor.
+//! Commands that walk over the keys of a database, all over a view, beside the executor; and what the walks over the
+//! elements of a key share with them.
 
 use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::num::parse_i64;
@@ -24,19 +25,26 @@ pub fn randomkey(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn scan(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let Some(cursor) = parse_cursor(call.arg(1)) else {
-        return Stop::error("ERR invalid cursor");
-    };
-    let (selection, count) = parse_options(call)?;
+    let cursor = cursor(call.arg(1))?;
+    let (selection, count) = parse_options(call, 2, Over::Keys)?;
     let (_, cursors) = txn.view()?;
     // A cursor that is not remembered means the beginning.
     let from = cursors.position(cursor).unwrap_or_default();
     let step = keys::step(txn, call.db, &from, selection, count)?;
     let next = step.next.map_or(0, |position| cursors.remember(&position));
-    Ok(Reply::Array(vec![
-        Reply::bulk(next.to_string()),
-        names(step.names),
-    ]))
+    Ok(shown(next, step.names))
+}
+
+/// The reply of one step of a walk: where to go on, and what was met.
+pub(super) fn shown(next: u64, elements: Vec<Vec<u8>>) -> Reply {
+    Reply::Array(vec![Reply::bulk(next.to_string()), names(elements)])
+}
+
+pub(super) fn cursor(arg: &[u8]) -> Result<u64> {
+    match parse_cursor(arg) {
+        Some(cursor) => Ok(cursor),
+        None => Stop::error("ERR invalid cursor"),
+    }
 }
 
 fn names(names: Vec<Vec<u8>>) -> Reply {
@@ -61,10 +69,22 @@ fn parse_cursor(text: &[u8]) -> Option<u64> {
     Some(if negative { cursor.wrapping_neg() } else { cursor })
 }
 
-fn parse_options<'a>(call: &Call<'a>) -> Result<(Selection<'a>, usize)> {
+/// What a walk is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    Keys,
+    /// The elements of one key.
+    Elements,
+}
+
+/// The options from argument `at` on: what is shown, and how much is visited at a time.
+pub(super) fn parse_options<'a>(
+    call: &Call<'a>,
+    mut at: usize,
+    over: Over,
+) -> Result<(Selection<'a>, usize)> {
     let mut selection = Selection::default();
     let mut count = DEFAULT_COUNT;
-    let mut at = 2;
     while at < call.args.len() {
         let (option, Some(value)) = (call.arg(at), call.args.get(at + 1)) else {
             return syntax_error();
@@ -79,7 +99,7 @@ fn parse_options<'a>(call: &Call<'a>) -> Result<(Selection<'a>, usize)> {
             }
         } else if is_option(option, "match") {
             selection.pattern = Some(value);
-        } else if is_option(option, "type") {
+        } else if over == Over::Keys && is_option(option, "type") {
             selection.type_name = Some(value);
         } else {
             return syntax_error();

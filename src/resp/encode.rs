@@ -58,6 +58,7 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
         Reply::Array(_)
         | Reply::Map(_)
         | Reply::NestedMap(_)
+        | Reply::Pairs(_)
         | Reply::Set(_)
         | Reply::Push(_)
         | Reply::Attribute(..)
@@ -80,7 +81,11 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
             header(b'%', entries.len(), out);
             pairs(entries, protocol, depth, out);
         }
-        Reply::NestedMap(entries) => {
+        Reply::Pairs(entries) if !resp3 => {
+            header(b'*', 2 * entries.len(), out);
+            pairs(entries, protocol, depth, out);
+        }
+        Reply::NestedMap(entries) | Reply::Pairs(entries) => {
             header(b'*', entries.len(), out);
             for entry in entries {
                 header(b'*', 2, out);
@@ -206,6 +211,11 @@ mod tests {
             (Reply::bulk("k"), Reply::Bool(true)),
             (Reply::from(2), Reply::Map(vec![])),
         ];
+        check(
+            Reply::Pairs(pairs.clone()),
+            "*4\r\n$1\r\nk\r\n:1\r\n:2\r\n*0\r\n",
+            "*2\r\n*2\r\n$1\r\nk\r\n#t\r\n*2\r\n:2\r\n%0\r\n",
+        );
         check(
             Reply::Map(pairs),
             "*4\r\n$1\r\nk\r\n:1\r\n:2\r\n*0\r\n",

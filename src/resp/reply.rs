@@ -31,6 +31,8 @@ pub enum Reply {
     Map(Vec<(Reply, Reply)>),
     /// RESP2: an array of arrays of a key and a value.
     NestedMap(Vec<(Reply, Reply)>),
+    /// RESP3: an array of arrays of two. RESP2: an array of firsts and seconds in turn.
+    Pairs(Vec<(Reply, Reply)>),
     /// RESP2: an array.
     Set(Vec<Reply>),
     /// RESP2: an array.

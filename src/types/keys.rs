@@ -1,5 +1,6 @@
 //! Keys, whatever they hold: names of types, RENAME, COPY and MOVE, conditions on deadlines, walks and random choice.
 
+use super::{set, sorted_set, stream};
 use crate::base::glob;
 use crate::base::random::Random;
 use crate::disk::View;
@@ -7,7 +8,6 @@ use crate::disk::format::{
     Database, Family, Header, Kind, LongString, RecordKey, namespace_prefix, prefix_end, split_ordered_id,
 };
 use crate::store::{Entry, Key, Result, Stop, Txn};
-use crate::types::stream;
 
 /// What TYPE calls the kind.
 pub fn type_name(kind: Kind) -> &'static str {
@@ -44,8 +44,8 @@ pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> 
         }
         Kind::LargeHash => todo!("hash::copy"),
         Kind::LargeList => todo!("list::copy"),
-        Kind::LargeSet => todo!("set::copy"),
-        Kind::LargeSortedSet => todo!("sorted_set::copy"),
+        Kind::LargeSet => set::copy(txn, entry, to, replaced),
+        Kind::LargeSortedSet => sorted_set::copy(txn, entry, to, replaced),
         Kind::Stream => stream::copy(txn, entry, to, replaced),
         Kind::LongString => {
             let body = copy_segments(txn, LongString::decode(entry.body())?)?.encode();

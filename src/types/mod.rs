@@ -4,14 +4,25 @@
 pub mod bitfield;
 pub mod bitmap;
 pub mod blob;
+pub mod buckets;
+pub mod intset;
 pub mod keys;
 pub mod lcs;
+#[cfg(test)]
+mod model_buckets;
+#[cfg(test)]
+mod model_set;
+#[cfg(test)]
+mod model_sorted_set;
 #[cfg(test)]
 mod model_stream;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod model_tree;
+pub mod set;
+pub mod set_algebra;
+pub mod sorted_set;
 pub mod stream;
 pub mod string;
 pub mod thresholds;

@@ -28,6 +28,7 @@ const MAX_LENGTH: u64 = SEGMENT as u64 * u32::MAX as u64;
 static ZEROS: [u8; SEGMENT] = [0; SEGMENT];
 
 /// A string's bytes: shared with the hot tier where they are one record, else put together.
+#[derive(Clone)]
 pub enum Bytes {
     Shared(Value, Range<usize>),
     Owned(Vec<u8>),

@@ -15,6 +15,7 @@ mod expected;
 mod generate;
 mod generic;
 mod pair;
+mod set;
 mod shrink;
 mod stream;
 mod string;

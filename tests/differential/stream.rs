@@ -351,7 +351,7 @@ pub fn without_times(name: &str, value: &Value) -> Value {
                     .collect(),
             )
         }
-        Value::Array(items) if items.len() % 2 == 0 && items.iter().step_by(2).all(is_name) => {
+        Value::Array(items) if items.len().is_multiple_of(2) && items.iter().step_by(2).all(is_name) => {
             let pairs = items.chunks(2).filter(|pair| !is_one_of(&pair[0], &NEW));
             Value::Array(
                 pairs

@@ -15,6 +15,14 @@ const KNOWN: &[&str] = &[
     "copy del dump exists expire expireat expiretime keys migrate move object object|encoding object|freq object|help \
      object|idletime object|refcount persist pexpire pexpireat pexpiretime pttl randomkey rename renamenx restore scan \
      sort sort_ro touch ttl type unlink wait waitaof",
+    // set
+    "sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember srem \
+     sscan sunion sunionstore",
+    // sorted_set
+    "bzmpop bzpopmax bzpopmin zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop \
+     zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex \
+     zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion \
+     zunionstore",
     // connection
     "auth client client|caching client|capa client|getname client|getredir client|help client|id client|info \
      client|kill client|list client|no-evict client|no-touch client|pause client|reply client|setinfo client|setname \
@@ -44,6 +52,7 @@ const ABSENT: &[(&str, &str)] = &[
     ),
     ("client|capa sflush", "in later servers only"),
     ("dump restore restore-asking migrate", "come with the dump format"),
+    ("bzmpop bzpopmax bzpopmin", "blocking commands come later"),
     ("sort sort_ro", "come with lists, sets and sorted sets"),
     (
         "waitaof failover psync sync replconf replicaof slaveof",

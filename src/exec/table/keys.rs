@@ -51,6 +51,18 @@ pub const fn range(first: i32, last: i32, step: i32, access: u32) -> KeySpec {
     }
 }
 
+/// As many keys as argument `index` says, right behind it.
+pub const fn numbered(index: i32, access: u32) -> KeySpec {
+    KeySpec {
+        find: Find::KeyNumber {
+            number: 0,
+            first: 1,
+            step: 1,
+        },
+        ..at(index, access)
+    }
+}
+
 impl KeySpec {
     pub const fn noted(mut self, notes: &'static str) -> KeySpec {
         self.notes = notes;

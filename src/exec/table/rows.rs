@@ -7,11 +7,13 @@ mod database;
 mod generic;
 mod scripting;
 mod server;
+mod set;
+mod sorted_set;
 mod stream;
 mod string;
 
 use super::flags::{access::*, acl, flag::*};
-use super::keys::{Begin, Find, KeySpec, at, bitfield_access, range, set_access};
+use super::keys::{Begin, Find, KeySpec, at, bitfield_access, numbered, range, set_access};
 use super::{Command, Control};
 use crate::command::Handler;
 
@@ -24,6 +26,8 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("server", server::ROWS),
     ("server", database::ROWS),
     ("stream", stream::ROWS),
+    ("set", set::ROWS),
+    ("sorted_set", sorted_set::ROWS),
     ("string", string::ROWS),
 ];
 

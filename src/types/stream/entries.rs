@@ -90,6 +90,25 @@ enum Piece {
     Tail,
 }
 
+/// The chunks where a span's entries are, as they are found.
+struct Pieces<'s> {
+    span: &'s Span,
+    /// How many of the span's entries they hold at least.
+    held: u64,
+    list: Vec<Piece>,
+}
+
+impl Pieces<'_> {
+    /// Whether the span needs more.
+    fn add(&mut self, piece: Piece, first: Id, last: Id, live: u64) -> bool {
+        self.list.push(piece);
+        if self.span.ids.contains(&first) && self.span.ids.contains(&last) {
+            self.held += live;
+        }
+        self.held < self.span.limit
+    }
+}
+
 impl Stream {
     /// Adds an entry. `pairs` are fields and values in turn.
     pub fn append(
@@ -237,74 +256,62 @@ impl Stream {
 
     /// The chunks that hold the entries of a span, in its order, and few others.
     fn pieces(&self, txn: &mut Txn, span: &Span) -> Result<Vec<Piece>> {
-        let (from, to) = (*span.ids.start(), *span.ids.end());
-        let mut pieces = Vec::new();
-        // How many entries of the span the pieces hold at least.
-        let mut held = 0;
-        let mut add = |piece, first: Id, last: Id, live| {
-            pieces.push(piece);
-            held += if from <= first && last <= to { live } else { 0 };
-            held < span.limit
+        let mut pieces = Pieces {
+            span,
+            held: 0,
+            list: Vec::new(),
         };
-        if from > to || span.limit == 0 {
-            return Ok(pieces);
-        }
-        let tail = self.tail.chunk()?.filter(|tail| tail.first <= to);
-        match span.order {
-            Order::Forward => {
-                let below_tail = self.tail.chunk()?.is_none_or(|tail| from < tail.first);
-                let mut more = true;
-                if below_tail && self.index.len() > 0 {
-                    let (below, found) = self.index.rank(txn, &from.encode())?;
-                    let start = if found { below } else { below.saturating_sub(1) };
-                    let ranks = start..self.index.len();
-                    walk(
-                        &self.index,
-                        txn,
-                        ranks,
-                        span.order,
-                        span.read_only,
-                        |key, value| {
-                            let sealed = Sealed::decode(&key, &value)?;
-                            more = sealed.first <= to;
-                            if more && sealed.last >= from {
-                                more = add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
-                            }
-                            Ok(more)
-                        },
-                    )?;
-                }
-                if let Some(tail) = tail.filter(|_| more) {
-                    add(Piece::Tail, tail.first, tail.last, tail.live);
-                }
-            }
-            Order::Backward => {
-                let mut more = true;
-                if let Some(tail) = tail {
-                    more = add(Piece::Tail, tail.first, tail.last, tail.live) && from < tail.first;
-                }
-                if more && self.index.len() > 0 {
-                    let (below, found) = self.index.rank(txn, &to.encode())?;
-                    let ranks = 0..below + u64::from(found);
-                    walk(
-                        &self.index,
-                        txn,
-                        ranks,
-                        span.order,
-                        span.read_only,
-                        |key, value| {
-                            let sealed = Sealed::decode(&key, &value)?;
-                            if sealed.last < from {
-                                return Ok(false);
-                            }
-                            Ok(add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live)
-                                && from < sealed.first)
-                        },
-                    )?;
-                }
+        if !span.ids.is_empty() && span.limit > 0 {
+            match span.order {
+                Order::Forward => self.pieces_forward(txn, &mut pieces)?,
+                Order::Backward => self.pieces_backward(txn, &mut pieces)?,
             }
         }
-        Ok(pieces)
+        Ok(pieces.list)
+    }
+
+    fn pieces_forward(&self, txn: &mut Txn, pieces: &mut Pieces) -> Result<()> {
+        let (span, tail) = (pieces.span, self.tail.chunk()?);
+        let (from, to) = (*span.ids.start(), *span.ids.end());
+        let mut more = true;
+        if !self.index.is_empty() && tail.is_none_or(|tail| from < tail.first) {
+            let (below, found) = self.index.rank(txn, &from.encode())?;
+            let start = if found { below } else { below.saturating_sub(1) };
+            let ranks = start..self.index.len();
+            walk(&self.index, txn, ranks, span.order, span.read_only, |key, value| {
+                let sealed = Sealed::decode(&key, &value)?;
+                more = sealed.first <= to;
+                if more && sealed.last >= from {
+                    more = pieces.add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
+                }
+                Ok(more)
+            })?;
+        }
+        if let Some(tail) = tail.filter(|tail| more && tail.first <= to) {
+            pieces.add(Piece::Tail, tail.first, tail.last, tail.live);
+        }
+        Ok(())
+    }
+
+    fn pieces_backward(&self, txn: &mut Txn, pieces: &mut Pieces) -> Result<()> {
+        let (span, mut more) = (pieces.span, true);
+        let (from, to) = (*span.ids.start(), *span.ids.end());
+        if let Some(tail) = self.tail.chunk()?.filter(|tail| tail.first <= to) {
+            more = pieces.add(Piece::Tail, tail.first, tail.last, tail.live) && from < tail.first;
+        }
+        if more && !self.index.is_empty() {
+            let (below, found) = self.index.rank(txn, &to.encode())?;
+            let ranks = 0..below + u64::from(found);
+            walk(&self.index, txn, ranks, span.order, span.read_only, |key, value| {
+                let sealed = Sealed::decode(&key, &value)?;
+                if sealed.last < from {
+                    return Ok(false);
+                }
+                let more = pieces.add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
+                Ok(more && from < sealed.first)
+            })?;
+        }
+        Ok(())
     }
 
     fn fetch(&self, txn: &mut Txn, pieces: &[Piece], read_only: bool) -> Result<()> {
@@ -437,30 +444,7 @@ impl Stream {
         }
         let cut = self.drop_whole(txn, trim)?;
         if !trim.approximate {
-            match cut {
-                Some(Piece::Sealed(sealed)) => {
-                    let record = self.read(txn, sealed)?;
-                    let (bytes, dropped) = self.without_head(Chunk::decode(&record)?, trim.bound)?;
-                    if dropped > 0 {
-                        let live = sealed.live - dropped;
-                        txn.put(self.blob(sealed.number), Value::from(&bytes[..]));
-                        let key = sealed.first.encode();
-                        self.index
-                            .insert(txn, &key, &Sealed { live, ..sealed }.encode())?;
-                        self.length -= dropped;
-                    }
-                }
-                Some(Piece::Tail) => {
-                    if let Some(tail) = self.tail.chunk()? {
-                        let (bytes, dropped) = self.without_head(tail, trim.bound)?;
-                        if dropped > 0 {
-                            self.tail = Tail::New(bytes);
-                            self.length -= dropped;
-                        }
-                    }
-                }
-                None => {}
-            }
+            self.drop_part(txn, cut, trim.bound)?;
         }
         if self.length < before {
             self.first = match self.length {
@@ -469,6 +453,36 @@ impl Stream {
             };
         }
         Ok(before - self.length)
+    }
+
+    /// Drops those entries of a chunk, which becomes the first one, that the bound rules out.
+    fn drop_part(&mut self, txn: &mut Txn, cut: Option<Piece>, bound: Bound) -> Result<()> {
+        match cut {
+            Some(Piece::Sealed(sealed)) => {
+                let record = self.read(txn, sealed)?;
+                let (bytes, dropped) = self.without_head(Chunk::decode(&record)?, bound)?;
+                if dropped > 0 {
+                    // It stays though none is left, as a node does.
+                    let live = sealed.live - dropped;
+                    txn.put(self.blob(sealed.number), Value::from(&bytes[..]));
+                    let key = sealed.first.encode();
+                    self.index
+                        .insert(txn, &key, &Sealed { live, ..sealed }.encode())?;
+                    self.length -= dropped;
+                }
+            }
+            Some(Piece::Tail) => {
+                if let Some(tail) = self.tail.chunk()? {
+                    let (bytes, dropped) = self.without_head(tail, bound)?;
+                    if dropped > 0 {
+                        self.tail = Tail::New(bytes);
+                        self.length -= dropped;
+                    }
+                }
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     /// Drops the chunks that may go as a whole. Returns the one behind them if it may go in part.
