@@ -23,6 +23,7 @@
 //!
 //!   body of a small collection := cell*                        the collection whole; cells as `disk/cells.rs` has them
 //!   body of a large one     := id:u64 be byte*                 its records are under its id in the three families below
+//!   body of a stream        := id:u64 be byte*                 always by id: see `types/stream/mod.rs`, also for its blobs
 //!
 //! family "bucket": pages of members by hash                    see `types/buckets.rs`
 //!   id:u64 be page:u32 be   -> byte*

@@ -18,7 +18,7 @@ pub struct Family {
     pub state: Option<(&'static str, Reads)>,
 }
 
-pub const FAMILIES: [&Family; 5] = [
+pub const FAMILIES: [&Family; 6] = [
     &super::string::FAMILY,
     &super::set::FAMILY,
     &super::bitmap::FAMILY,
