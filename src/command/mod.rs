@@ -11,6 +11,8 @@ pub mod memory;
 pub mod scan;
 pub mod set;
 mod set_options;
+pub mod sorted_set;
+pub mod stream;
 pub mod string;
 
 use crate::resp::{Args, Reply};

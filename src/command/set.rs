@@ -106,7 +106,7 @@ pub fn srandmember(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 /// How many members are asked for; negative: with repetition.
-fn random_count(arg: &[u8]) -> Result<i64> {
+pub(super) fn random_count(arg: &[u8]) -> Result<i64> {
     match parse_i64(arg) {
         None => Stop::error(NOT_AN_INTEGER),
         Some(i64::MIN) => Stop::error(

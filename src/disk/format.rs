@@ -28,6 +28,7 @@
 //!   body of a large one     := id:u64 be byte*                 its records are under its id in the three families below
 //!   body of a large hash    := id:u64 be byte* earliest:u64 be the state is as in `types/hash/large.rs`
 //!   earliest                := no field's deadline is before it; 0: none has one
+//!   body of a stream        := id:u64 be byte*                 always by id: see `types/stream/mod.rs`, also for its blobs
 //!
 //! family "bucket": pages of members by hash                    see `types/buckets.rs`
 //!   id:u64 be page:u32 be   -> byte*

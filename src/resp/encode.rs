@@ -57,6 +57,7 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
         Reply::NullArray => out.extend_from_slice(b"*-1\r\n"),
         Reply::Array(_)
         | Reply::Map(_)
+        | Reply::NestedMap(_)
         | Reply::Pairs(_)
         | Reply::Set(_)
         | Reply::Push(_)
@@ -80,16 +81,20 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
             }
             pairs(entries, protocol, depth, out);
         }
-        Reply::Pairs(entries) if resp3 => {
+        Reply::NestedMap(entries) if resp3 => {
+            header(b'%', entries.len(), out);
+            pairs(entries, protocol, depth, out);
+        }
+        Reply::Pairs(entries) if !resp3 => {
+            header(b'*', 2 * entries.len(), out);
+            pairs(entries, protocol, depth, out);
+        }
+        Reply::NestedMap(entries) | Reply::Pairs(entries) => {
             header(b'*', entries.len(), out);
             for entry in entries {
                 header(b'*', 2, out);
                 pairs(std::slice::from_ref(entry), protocol, depth + 1, out);
             }
-        }
-        Reply::Pairs(entries) => {
-            header(b'*', 2 * entries.len(), out);
-            pairs(entries, protocol, depth, out);
         }
         Reply::Attribute(attributes, reply) => {
             if resp3 {

@@ -31,6 +31,8 @@ pub enum Reply {
     Bulks(Bulks),
     /// RESP2: an array of keys and values in turn.
     Map(Vec<(Reply, Reply)>),
+    /// RESP2: an array of arrays of a key and a value.
+    NestedMap(Vec<(Reply, Reply)>),
     /// RESP3: an array of arrays of two. RESP2: an array of firsts and seconds in turn.
     Pairs(Vec<(Reply, Reply)>),
     /// RESP2: an array.

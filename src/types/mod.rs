@@ -19,11 +19,17 @@ mod model_list;
 #[cfg(test)]
 mod model_set;
 #[cfg(test)]
+mod model_sorted_set;
+#[cfg(test)]
+mod model_stream;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod model_tree;
 pub mod set;
 pub mod set_algebra;
+pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod thresholds;
 pub mod tree;

@@ -1,5 +1,6 @@
 //! When two replies to the same command agree.
 
+use super::stream::without_times;
 use crate::support::Value;
 use crate::support::text::{command_line, fits};
 
@@ -16,6 +17,8 @@ enum Rule {
     SameElements,
     /// Times or durations, with this many units a second.
     Near(i64),
+    /// The same but for times within.
+    Timeless,
     /// Values of the server's own: only their kind.
     SameKind,
 }
@@ -39,6 +42,14 @@ fn rule(name: &str, args: &[Vec<u8>]) -> Rule {
         // A cursor that was given by one server means nothing to the other; whole scans compare.
         "SCAN" if args.get(1).is_some_and(|cursor| cursor == b"0") => Rule::SameElements,
         "SCAN" | "RANDOMKEY" | "HELLO" => Rule::SameKind,
+        "XPENDING" | "XINFO" => Rule::Timeless,
+        "XGROUP"
+            if args
+                .get(1)
+                .is_some_and(|word| word.eq_ignore_ascii_case(b"CREATECONSUMER")) =>
+        {
+            Rule::SameKind
+        }
         "TTL" | "EXPIRETIME" => Rule::Near(1),
         "PTTL" | "PEXPIRETIME" => Rule::Near(1000),
         "OBJECT"
@@ -57,6 +68,7 @@ pub fn agree(args: &[Vec<u8>], redis: &Value, redkeep: &Value) -> bool {
     let close = match rule(&name, args) {
         Rule::Same => redis == redkeep,
         Rule::SameElements => is_partial_scan(&name, redis) || sorted(redis) == sorted(redkeep),
+        Rule::Timeless => without_times(&name, redis) == without_times(&name, redkeep),
         Rule::Near(unit) => near(redis, redkeep, unit),
         Rule::SameKind => std::mem::discriminant(redis) == std::mem::discriminant(redkeep),
     };

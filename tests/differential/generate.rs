@@ -18,7 +18,7 @@ pub struct Family {
     pub state: Option<(&'static str, Reads)>,
 }
 
-pub const FAMILIES: [&Family; 7] = [
+pub const FAMILIES: [&Family; 8] = [
     &super::string::FAMILY,
     &super::set::FAMILY,
     &super::bitmap::FAMILY,
@@ -26,6 +26,7 @@ pub const FAMILIES: [&Family; 7] = [
     &super::list::FAMILY,
     &super::hash::FAMILY,
     &super::connection::FAMILY,
+    &super::stream::FAMILY,
 ];
 
 /// Databases that are used.
@@ -333,6 +334,8 @@ fn is_affordable(args: &[Vec<u8>]) -> bool {
     const BITS: i64 = 1 << 23;
     let at_most = |at, limit| number_at(args, at).is_none_or(|n| n <= limit || n > u32::MAX as i64);
     match &name(args)[..] {
+        // Not checked in the same way by all versions.
+        "XSETID" => false,
         "SETBIT" => at_most(2, BITS),
         "SETRANGE" => at_most(2, BITS / 8),
         "SPOP" => super::set::is_determined(args),

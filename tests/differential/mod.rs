@@ -19,6 +19,7 @@ mod list;
 mod pair;
 mod set;
 mod shrink;
+mod stream;
 mod string;
 
 use crate::support::server::redis_is_installed;

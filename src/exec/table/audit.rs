@@ -24,10 +24,19 @@ const KNOWN: &[&str] = &[
     // set
     "sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember srem \
      sscan sunion sunionstore",
+    // sorted_set
+    "bzmpop bzpopmax bzpopmin zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop \
+     zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex \
+     zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion \
+     zunionstore",
     // connection
     "auth client client|caching client|capa client|getname client|getredir client|help client|id client|info \
      client|kill client|list client|no-evict client|no-touch client|pause client|reply client|setinfo client|setname \
      client|tracking client|trackinginfo client|unblock client|unpause echo hello ping quit reset select",
+    // stream
+    "xack xadd xautoclaim xclaim xdel xgroup xgroup|create xgroup|createconsumer xgroup|delconsumer xgroup|destroy \
+     xgroup|help xgroup|setid xinfo xinfo|consumers xinfo|groups xinfo|help xinfo|stream xlen xpending xrange xread \
+     xreadgroup xrevrange xsetid xtrim",
     // server
     "acl bgrewriteaof bgsave command command|count command|docs command|getkeys command|getkeysandflags command|help \
      command|info command|list config config|get config|help config|resetstat config|rewrite config|set dbsize debug \
@@ -49,6 +58,7 @@ const ABSENT: &[(&str, &str)] = &[
         "clients cannot be blocked yet",
     ),
     ("dump restore restore-asking migrate", "come with the dump format"),
+    ("bzmpop bzpopmax bzpopmin", "blocking commands come later"),
     ("sort sort_ro", "come with lists, sets and sorted sets"),
     (
         "waitaof failover psync sync replconf replicaof slaveof",

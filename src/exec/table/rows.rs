@@ -10,10 +10,12 @@ mod list;
 mod scripting;
 mod server;
 mod set;
+mod sorted_set;
+mod stream;
 mod string;
 
 use super::flags::{access::*, acl, flag::*};
-use super::keys::{at, bitfield_access, numbered, range, set_access};
+use super::keys::{Begin, Find, KeySpec, at, bitfield_access, numbered, range, set_access};
 use super::{Command, Control};
 use crate::command::Handler;
 
@@ -27,7 +29,9 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("scripting", scripting::ROWS),
     ("server", server::ROWS),
     ("server", database::ROWS),
+    ("stream", stream::ROWS),
     ("set", set::ROWS),
+    ("sorted_set", sorted_set::ROWS),
     ("string", string::ROWS),
 ];
 
