@@ -4,6 +4,7 @@ pub mod bitmap;
 pub mod database;
 pub mod debug;
 pub mod generic;
+pub mod hyperloglog;
 mod lcs;
 pub mod memory;
 pub mod scan;
@@ -32,6 +33,8 @@ pub struct CallLimits {
     /// How many databases there are.
     pub databases: usize,
     pub thresholds: Thresholds,
+    /// Longest sparse HyperLogLog, in bytes: `hll-sparse-max-bytes`.
+    pub hll_sparse: u64,
 }
 
 /// A command over data. It may be run any number of times before its transaction is applied.

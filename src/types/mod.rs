@@ -3,6 +3,7 @@
 
 pub mod bitfield;
 pub mod bitmap;
+pub mod hyperloglog;
 pub mod keys;
 pub mod lcs;
 #[cfg(test)]

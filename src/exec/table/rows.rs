@@ -5,6 +5,7 @@ mod bitmap;
 mod connection;
 mod database;
 mod generic;
+mod hyperloglog;
 mod scripting;
 mod server;
 mod string;
@@ -19,6 +20,7 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("bitmap", bitmap::ROWS),
     ("connection", connection::ROWS),
     ("generic", generic::ROWS),
+    ("hyperloglog", hyperloglog::ROWS),
     ("scripting", scripting::ROWS),
     ("server", server::ROWS),
     ("server", database::ROWS),
