@@ -66,7 +66,9 @@ pub fn pfmerge(txn: &mut Txn, call: &Call) -> Result<Reply> {
 /// What all keys hold.
 fn entries(txn: &mut Txn, call: &Call) -> Result<Vec<Option<Entry>>> {
     prefetch_keys(txn, call, 1, 1)?;
-    (1..call.args.len()).map(|i| txn.lookup_read(call.key(i))).collect()
+    (1..call.args.len())
+        .map(|i| txn.lookup_read(call.key(i)))
+        .collect()
 }
 
 pub fn pfdebug(txn: &mut Txn, call: &Call) -> Result<Reply> {

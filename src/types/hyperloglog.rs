@@ -305,7 +305,10 @@ pub fn union(txn: &mut Txn, entries: &[Option<Entry>]) -> Result<(Box<Registers>
     let mut registers = Box::new([0; REGISTERS]);
     let mut any_dense = false;
     let parts = entries.iter().flatten();
-    string::fetch(txn, parts.map(|entry| (entry, 0..string::len(entry).unwrap_or(0).min(SPARSE_MAX))))?;
+    string::fetch(
+        txn,
+        parts.map(|entry| (entry, 0..string::len(entry).unwrap_or(0).min(SPARSE_MAX))),
+    )?;
     for entry in entries.iter().flatten() {
         let sketch = Sketch::read(txn, entry)?;
         any_dense |= sketch.encoding() == Encoding::Dense;
@@ -409,12 +412,21 @@ mod tests {
             sketch.bytes.extend_from_slice(body);
             sketch
         };
-        for body in [&b""[..], b"\x7f", b"\x7f\xff\x00", b"\x7f\xff\x80", b"\x80\x7f\xff"] {
+        for body in [
+            &b""[..],
+            b"\x7f",
+            b"\x7f\xff\x00",
+            b"\x7f\xff\x80",
+            b"\x80\x7f\xff",
+        ] {
             let mut sketch = corrupt(body);
             assert!(sketch.count().is_err(), "{body:?}");
             assert!(sketch.merge_into(&mut [0; REGISTERS]).is_err(), "{body:?}");
             assert!(sketch.make_dense().is_err(), "{body:?}");
         }
+        // As in Redis, only a count minds a run of values behind the last register.
+        let mut longer = corrupt(b"\x7f\xff\x80");
+        assert!(longer.count().is_err() && longer.make_dense().unwrap());
         assert!(corrupt(b"").add(b"a", SPARSE_LIMIT).is_err());
     }
 }

@@ -7,6 +7,8 @@ pub mod hyperloglog;
 pub mod keys;
 pub mod lcs;
 #[cfg(test)]
+mod model_hyperloglog;
+#[cfg(test)]
 mod model_tests;
 pub mod string;
 pub mod thresholds;

@@ -18,10 +18,11 @@ pub struct Family {
     pub state: Option<(&'static str, Reads)>,
 }
 
-pub const FAMILIES: [&Family; 4] = [
+pub const FAMILIES: [&Family; 5] = [
     &super::string::FAMILY,
     &super::bitmap::FAMILY,
     &super::generic::FAMILY,
+    &super::hyperloglog::FAMILY,
     &super::connection::FAMILY,
 ];
 

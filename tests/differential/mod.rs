@@ -14,6 +14,7 @@ mod connection;
 mod expected;
 mod generate;
 mod generic;
+mod hyperloglog;
 mod pair;
 mod shrink;
 mod string;

@@ -66,9 +66,7 @@ fn check(added: u64, dense: &Sketch, sparse: &Sketch, sparse_max: u64) -> Result
     };
     let error = count.abs_diff(added);
     if error > allowed {
-        return Stop::error(format!(
-            "TESTFAILED Too big error. card:{added} abserr:{error}"
-        ));
+        return Stop::error(format!("TESTFAILED Too big error. card:{added} abserr:{error}"));
     }
     Ok(())
 }

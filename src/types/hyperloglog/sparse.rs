@@ -97,7 +97,9 @@ pub fn raise(bytes: &mut Vec<u8>, start: usize, index: usize, value: u8, max: u6
     let Some(found) = find(bytes, start, index) else {
         return Raised::Corrupted;
     };
-    let Found { at, opcode, first, .. } = found;
+    let Found {
+        at, opcode, first, ..
+    } = found;
     if opcode.value() >= value {
         return Raised::Same;
     }
@@ -181,7 +183,10 @@ fn join(bytes: &mut Vec<u8>, mut at: usize) {
         };
         let opcode = Opcode::decode(rest);
         if let Opcode::Value { value, run } = opcode
-            && let Some(Opcode::Value { value: next, run: more }) = rest.get(1..2).map(Opcode::decode)
+            && let Some(Opcode::Value {
+                value: next,
+                run: more,
+            }) = rest.get(1..2).map(Opcode::decode)
             && next == value
             && run + more <= VALUE_RUN_MAX
         {
@@ -228,7 +233,10 @@ mod tests {
         assert_eq!(raise(&mut bytes, 0, 100, VALUE_MAX, 5), Raised::Changed);
         assert_eq!(bytes.len(), 5);
         let longest = |run| Opcode::LongZero { run };
-        let value = Opcode::Value { value: VALUE_MAX, run: 1 };
+        let value = Opcode::Value {
+            value: VALUE_MAX,
+            run: 1,
+        };
         assert_eq!(all(&bytes), [longest(100), value, longest(16283)]);
     }
 }
