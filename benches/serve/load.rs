@@ -98,7 +98,7 @@ impl Random {
     }
 
     /// An even choice of `0..bound`, by the high half of a product instead of a division.
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 

@@ -3,6 +3,7 @@
 
 pub mod bitfield;
 pub mod bitmap;
+pub mod geohash;
 pub mod hyperloglog;
 pub mod keys;
 pub mod lcs;
@@ -10,6 +11,7 @@ pub mod lcs;
 mod model_hyperloglog;
 #[cfg(test)]
 mod model_tests;
+pub mod sort;
 pub mod string;
 pub mod thresholds;
 

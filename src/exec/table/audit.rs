@@ -15,6 +15,8 @@ const KNOWN: &[&str] = &[
     "copy del dump exists expire expireat expiretime keys migrate move object object|encoding object|freq object|help \
      object|idletime object|refcount persist pexpire pexpireat pexpiretime pttl randomkey rename renamenx restore scan \
      sort sort_ro touch ttl type unlink wait waitaof",
+    // geo
+    "geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore",
     // hyperloglog
     "pfadd pfcount pfdebug pfmerge pfselftest",
     // connection
@@ -42,7 +44,6 @@ const ABSENT: &[(&str, &str)] = &[
     ),
     ("client|capa sflush", "in later servers only"),
     ("dump restore restore-asking migrate", "come with the dump format"),
-    ("sort sort_ro", "come with lists, sets and sorted sets"),
     (
         "waitaof failover psync sync replconf replicaof slaveof",
         "come with replication",
@@ -120,6 +121,7 @@ fn keys_lie_within_the_arity() {
                 Find::KeyNumber {
                     number, first: after, ..
                 } => first + number.max(after),
+                Find::Unknown => first,
             };
             assert!(first >= 1 && last < least, "{name}: argument {last} of {least}");
         }

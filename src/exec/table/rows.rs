@@ -1,17 +1,19 @@
-//! The rows, a file for each group (`scripting` and `database` are small: they share theirs with what Redis counts to
-//! another group).
+//! The rows, a file for each group (`scripting`, `database` and `sort` are of a group that has another
+//! file, or share theirs with another group).
 
 mod bitmap;
 mod connection;
 mod database;
 mod generic;
+mod geo;
 mod hyperloglog;
 mod scripting;
 mod server;
+mod sort;
 mod string;
 
 use super::flags::{access::*, acl, flag::*};
-use super::keys::{at, bitfield_access, range, set_access};
+use super::keys::{KeySpec, at, behind, bitfield_access, range, set_access, sort_target, unknown};
 use super::{Command, Control};
 use crate::command::Handler;
 
@@ -20,6 +22,8 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("bitmap", bitmap::ROWS),
     ("connection", connection::ROWS),
     ("generic", generic::ROWS),
+    ("generic", sort::ROWS),
+    ("geo", geo::ROWS),
     ("hyperloglog", hyperloglog::ROWS),
     ("scripting", scripting::ROWS),
     ("server", server::ROWS),
