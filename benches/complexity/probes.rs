@@ -8,16 +8,56 @@ use crate::load::Random;
 use crate::report::{Histogram, median};
 use crate::server::{Client, Kind, Result, Server};
 
-/// A row: a command on a key of some type, its arguments drawn from the key's `elements`.
+/// From what arguments are drawn.
+struct Draw {
+    random: Random,
+    elements: u64,
+    /// How many commands were drawn before.
+    turn: u64,
+}
+
+impl Draw {
+    fn new(seed: u64, options: &Options) -> Draw {
+        Draw {
+            random: Random(seed),
+            elements: options.elements,
+            turn: 0,
+        }
+    }
+
+    fn command(&mut self, probe: &Probe) -> Vec<String> {
+        let command = (probe.command)(self);
+        self.turn += 1;
+        command
+    }
+
+    fn number(&mut self) -> u64 {
+        self.random.below(self.elements)
+    }
+
+    /// Two numbers of elements in their order.
+    fn bounds(&mut self) -> (u64, u64) {
+        let (a, b) = (self.number(), self.number());
+        (a.min(b), a.max(b))
+    }
+
+    fn by_member(&mut self, name: &str) -> Vec<String> {
+        words(&[name, "zset", &element(self.number())])
+    }
+}
+
+type Command = fn(&mut Draw) -> Vec<String>;
+
+/// A row: a command on a key of some type.
 struct Probe {
     row: &'static str,
     data: Data,
-    command: fn(&mut Random, u64) -> Vec<String>,
+    command: Command,
     /// It takes the key away, so it is measured once for each time that the key is made.
     once: bool,
 }
 
-const fn probe(row: &'static str, data: Data, command: fn(&mut Random, u64) -> Vec<String>) -> Probe {
+const fn probe(row: &'static str, data: Data, command: Command) -> Probe {
     Probe {
         row,
         data,
@@ -26,7 +66,7 @@ const fn probe(row: &'static str, data: Data, command: fn(&mut Random, u64) -> V
     }
 }
 
-const fn last(row: &'static str, data: Data, command: fn(&mut Random, u64) -> Vec<String>) -> Probe {
+const fn last(row: &'static str, data: Data, command: Command) -> Probe {
     Probe {
         once: true,
         ..probe(row, data, command)
@@ -34,61 +74,51 @@ const fn last(row: &'static str, data: Data, command: fn(&mut Random, u64) -> Ve
 }
 
 /// A range of ten from a rank on.
-fn ranks(key: &str, from: u64) -> Vec<String> {
-    words(&["ZRANGE", key, &from.to_string(), &(from + 9).to_string()])
-}
-
-fn by_member(name: &str, random: &mut Random, n: u64) -> Vec<String> {
-    words(&[name, "zset", &element(random.below(n))])
-}
-
-/// Two numbers of elements in their order.
-fn bounds(random: &mut Random, n: u64) -> (u64, u64) {
-    let (a, b) = (random.below(n), random.below(n));
-    (a.min(b), a.max(b))
+fn ranks(from: u64) -> Vec<String> {
+    words(&["ZRANGE", "zset", &from.to_string(), &(from + 9).to_string()])
 }
 
 /// Those that end a key are the last on it.
 const PROBES: &[Probe] = &[
-    probe("ZRANK", Data::SortedSet, |r, n| by_member("ZRANK", r, n)),
-    probe("ZREVRANK", Data::SortedSet, |r, n| by_member("ZREVRANK", r, n)),
-    probe("ZSCORE", Data::SortedSet, |r, n| by_member("ZSCORE", r, n)),
-    probe("ZCOUNT", Data::SortedSet, |r, n| {
-        let (min, max) = bounds(r, n);
+    probe("ZRANK", Data::SortedSet, |draw| draw.by_member("ZRANK")),
+    probe("ZREVRANK", Data::SortedSet, |draw| draw.by_member("ZREVRANK")),
+    probe("ZSCORE", Data::SortedSet, |draw| draw.by_member("ZSCORE")),
+    probe("ZCOUNT", Data::SortedSet, |draw| {
+        let (min, max) = draw.bounds();
         words(&["ZCOUNT", "zset", &min.to_string(), &max.to_string()])
     }),
-    probe("ZLEXCOUNT", Data::Lexical, |r, n| {
-        let (min, max) = bounds(r, n);
+    probe("ZLEXCOUNT", Data::Lexical, |draw| {
+        let (min, max) = draw.bounds();
         let [min, max] = [min, max].map(|number| format!("[{}", element(number)));
         words(&["ZLEXCOUNT", "lex", &min, &max])
     }),
-    probe("ZRANGE first 10", Data::SortedSet, |_, _| ranks("zset", 0)),
-    probe("ZRANGE middle 10", Data::SortedSet, |r, n| {
-        ranks("zset", n / 4 + r.below((n / 2).max(1)))
+    probe("ZRANGE first 10", Data::SortedSet, |_| ranks(0)),
+    probe("ZRANGE any 10", Data::SortedSet, |draw| ranks(draw.number())),
+    probe("ZRANGE last 10", Data::SortedSet, |_| {
+        words(&["ZRANGE", "zset", "-10", "-1"])
     }),
-    probe("ZRANGE last 10", Data::SortedSet, |_, n| {
-        ranks("zset", n.saturating_sub(10))
-    }),
-    probe("ZRANDMEMBER", Data::SortedSet, |_, _| words(&["ZRANDMEMBER", "zset"])),
-    probe("ZREMRANGEBYRANK 1", Data::SortedSet, |r, n| {
-        let rank = r.below(n - n / 10).to_string();
+    probe("ZRANDMEMBER", Data::SortedSet, |_| words(&["ZRANDMEMBER", "zset"])),
+    probe("ZREMRANGEBYRANK 1", Data::SortedSet, |draw| {
+        let rank = draw.number().to_string();
         words(&["ZREMRANGEBYRANK", "zset", &rank, &rank])
     }),
-    probe("LINDEX", Data::List, |r, n| {
-        words(&["LINDEX", "list", &r.below(n).to_string()])
+    probe("LINDEX", Data::List, |draw| {
+        words(&["LINDEX", "list", &draw.number().to_string()])
     }),
-    probe("LSET", Data::List, |r, n| {
-        words(&["LSET", "list", &r.below(n).to_string(), &element(r.below(n))])
+    probe("LSET", Data::List, |draw| {
+        words(&["LSET", "list", &draw.number().to_string(), &element(draw.number())])
     }),
-    probe("SRANDMEMBER", Data::Set, |_, _| words(&["SRANDMEMBER", "set"])),
-    probe("SPOP", Data::Set, |_, _| words(&["SPOP", "set"])),
-    probe("HRANDFIELD", Data::Hash, |_, _| words(&["HRANDFIELD", "hash"])),
-    probe("RENAME", Data::Set, |_, _| words(&["RENAME", "set", "set"])),
-    last("RENAME zset", Data::SortedSet, |_, _| words(&["RENAME", "zset", "other"])),
-    last("DEL zset", Data::SortedSet, |_, _| words(&["DEL", "zset"])),
-    last("DEL list", Data::List, |_, _| words(&["DEL", "list"])),
-    last("DEL hash", Data::Hash, |_, _| words(&["DEL", "hash"])),
-    last("UNLINK set", Data::Set, |_, _| words(&["UNLINK", "set"])),
+    probe("SRANDMEMBER", Data::Set, |_| words(&["SRANDMEMBER", "set"])),
+    probe("SPOP", Data::Set, |_| words(&["SPOP", "set"])),
+    probe("HRANDFIELD", Data::Hash, |_| words(&["HRANDFIELD", "hash"])),
+    probe("RENAME", Data::Hash, |draw| match draw.turn % 2 {
+        0 => words(&["RENAME", "hash", "other"]),
+        _ => words(&["RENAME", "other", "hash"]),
+    }),
+    last("DEL zset", Data::SortedSet, |_| words(&["DEL", "zset"])),
+    last("DEL list", Data::List, |_| words(&["DEL", "list"])),
+    last("DEL hash", Data::Hash, |_| words(&["DEL", "hash"])),
+    last("UNLINK set", Data::Set, |_| words(&["UNLINK", "set"])),
 ];
 
 /// One server's latencies of one row. Cold ones in microseconds.
@@ -144,10 +174,11 @@ fn timed(client: &mut Client, command: &[String]) -> Result<Duration> {
 fn hot(server: &Server, probe: &Probe, options: &Options) -> Result<Histogram> {
     let mut latency = Histogram::default();
     let mut client = Client::connect(server.address)?;
-    let mut random = Random(1);
-    let samples = if probe.once { 1 } else { options.samples };
+    let mut draw = Draw::new(1, options);
+    // An even number, so that what is renamed has its name back.
+    let samples = if probe.once { 1 } else { options.samples.next_multiple_of(2) };
     for _ in 0..samples {
-        let command = (probe.command)(&mut random, options.elements);
+        let command = draw.command(probe);
         latency.record(timed(&mut client, &command)?, 1);
     }
     if probe.once {
@@ -157,18 +188,17 @@ fn hot(server: &Server, probe: &Probe, options: &Options) -> Result<Histogram> {
 }
 
 fn cold(server: &mut Server, probe: &Probe, options: &Options, latency: &mut Latency) -> Result<()> {
-    let mut random = Random(2);
+    let mut draw = Draw::new(2, options);
     let rounds = if probe.once { 1 } else { options.cold_rounds };
     for _ in 0..rounds {
         server.settle()?;
         server.restart()?;
         let mut client = Client::connect(server.address)?;
-        let mut draw = || (probe.command)(&mut random, options.elements);
-        let first = timed(&mut client, &draw())?;
+        let first = timed(&mut client, &draw.command(probe))?;
         latency.cold_first.push(first.as_secs_f64() * 1e6);
-        let next = if probe.once { 0 } else { options.next };
+        let next = if probe.once { 0 } else { options.next | 1 };
         for _ in 0..next {
-            latency.cold_next.record(timed(&mut client, &draw())?, 1);
+            latency.cold_next.record(timed(&mut client, &draw.command(probe))?, 1);
         }
     }
     if probe.once {

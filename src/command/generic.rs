@@ -283,6 +283,7 @@ fn encoding(entry: &Entry) -> &'static str {
         Kind::String if entry.body().len() <= EMBEDDED => "embstr",
         Kind::String | Kind::LongString => "raw",
         Kind::Hash | Kind::List | Kind::Set | Kind::SortedSet => "listpack",
+        Kind::ExpiringHash => "listpackex",
         Kind::LargeHash | Kind::LargeSet => "hashtable",
         Kind::LargeList => "quicklist",
         Kind::LargeSortedSet => "skiplist",

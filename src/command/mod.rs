@@ -5,6 +5,7 @@ pub mod database;
 pub mod debug;
 pub mod generic;
 pub mod hyperloglog;
+pub mod hash;
 mod lcs;
 pub mod memory;
 pub mod scan;

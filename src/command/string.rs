@@ -305,7 +305,7 @@ fn read(txn: &mut Txn, entry: &Entry) -> Result<Reply> {
     string::read(txn, entry).map(bulk)
 }
 
-fn bulk(bytes: Bytes) -> Reply {
+pub(super) fn bulk(bytes: Bytes) -> Reply {
     Reply::Bulk(match bytes {
         Bytes::Shared(value, range) => Blob::shared(value.share(), range),
         Bytes::Owned(bytes) => Blob::from(bytes),

@@ -28,7 +28,8 @@ use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
 use crate::resp::Reply;
-use crate::store::{News, Stop, Store, Ticket};
+use crate::store::{Key, News, Stop, Store, Ticket};
+use crate::types::hash;
 use crate::types::thresholds::Thresholds;
 
 pub use client::{Client, Clients};
@@ -79,8 +80,8 @@ pub struct Engine {
     pub shutdown_waker: Option<Waker>,
 }
 
-/// Keys that one tick of active expiry deletes at most.
-const EXPIRED_PER_TICK: usize = 1000;
+/// About how many keys and fields one tick of active expiry deletes at most.
+const EXPIRED_PER_TICK: u64 = 1000;
 
 impl Engine {
     /// `wake` asks for [`Engine::pump`] to be called once what runs now is done.
@@ -199,26 +200,32 @@ impl Engine {
         }
     }
 
-    /// Deletes keys that are due, by transactions like any other.
+    /// Deletes keys and fields that are due, by transactions like any other.
     fn expire_due(&mut self) {
         if self.expiring.is_some() {
             return;
         }
         let now = self.clock.now_ms();
         let mut missing = Vec::new();
-        for _ in 0..self.store.due().len().min(EXPIRED_PER_TICK) {
-            let Some(due) = self.store.due().pop_front() else {
-                break;
-            };
+        let (mut turns, mut expired) = (self.store.due().len(), 0);
+        while turns > 0
+            && expired < EXPIRED_PER_TICK
+            && let Some(due) = self.store.due().pop_front()
+        {
+            turns -= 1;
             let Some(db) = self.store.database_of(due.namespace) else {
                 continue;
             };
             let mut txn = self.store.begin(now);
-            let found = txn.lookup(crate::store::Key { db, name: &due.name });
+            let done = hash::expire_due(&mut txn, Key { db, name: &due.name });
             let end = txn.end();
-            match found {
-                Ok(_) => {
+            match done {
+                Ok((deleted, is_more)) => {
                     self.store.apply(end);
+                    expired += deleted;
+                    if is_more {
+                        self.store.due().push_back(due);
+                    }
                 }
                 Err(Stop::Fault) => {
                     missing.extend(self.store.abandon(end));
@@ -226,7 +233,7 @@ impl Engine {
                 }
                 Err(stop) => {
                     self.store.abandon(end);
-                    eprintln!("redkeep: an expired key cannot be deleted: {stop:?}");
+                    eprintln!("redkeep: an expired key or field cannot be deleted: {stop:?}");
                 }
             }
         }

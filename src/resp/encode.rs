@@ -55,7 +55,12 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
         Reply::Null | Reply::NullArray | Reply::Nothing if resp3 => out.extend_from_slice(b"_\r\n"),
         Reply::Null | Reply::Nothing => out.extend_from_slice(b"$-1\r\n"),
         Reply::NullArray => out.extend_from_slice(b"*-1\r\n"),
-        Reply::Array(_) | Reply::Map(_) | Reply::Set(_) | Reply::Push(_) | Reply::Attribute(..)
+        Reply::Array(_)
+        | Reply::Map(_)
+        | Reply::Pairs(_)
+        | Reply::Set(_)
+        | Reply::Push(_)
+        | Reply::Attribute(..)
             if depth == MAX_DEPTH =>
         {
             out.extend_from_slice(b"-ERR reply is nested too deeply\r\n");
@@ -69,6 +74,17 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
             } else {
                 header(b'*', 2 * entries.len(), out);
             }
+            pairs(entries, protocol, depth, out);
+        }
+        Reply::Pairs(entries) if resp3 => {
+            header(b'*', entries.len(), out);
+            for entry in entries {
+                header(b'*', 2, out);
+                pairs(std::slice::from_ref(entry), protocol, depth + 1, out);
+            }
+        }
+        Reply::Pairs(entries) => {
+            header(b'*', 2 * entries.len(), out);
             pairs(entries, protocol, depth, out);
         }
         Reply::Attribute(attributes, reply) => {
@@ -190,6 +206,11 @@ mod tests {
             (Reply::bulk("k"), Reply::Bool(true)),
             (Reply::from(2), Reply::Map(vec![])),
         ];
+        check(
+            Reply::Pairs(pairs.clone()),
+            "*4\r\n$1\r\nk\r\n:1\r\n:2\r\n*0\r\n",
+            "*2\r\n*2\r\n$1\r\nk\r\n#t\r\n*2\r\n:2\r\n%0\r\n",
+        );
         check(
             Reply::Map(pairs),
             "*4\r\n$1\r\nk\r\n:1\r\n:2\r\n*0\r\n",

@@ -29,6 +29,8 @@ pub enum Reply {
     Array(Vec<Reply>),
     /// RESP2: an array of keys and values in turn.
     Map(Vec<(Reply, Reply)>),
+    /// RESP3: an array of arrays of two. RESP2: an array of firsts and seconds in turn.
+    Pairs(Vec<(Reply, Reply)>),
     /// RESP2: an array.
     Set(Vec<Reply>),
     /// RESP2: an array.

@@ -9,6 +9,7 @@ pub struct Figures {
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
+    pub expired_fields: u64,
     /// Keys changed.
     pub changed: u64,
     pub hot_records: usize,
@@ -52,6 +53,7 @@ impl Store {
             hits: self.totals.hits,
             misses: self.totals.misses,
             expired: self.totals.expired,
+            expired_fields: self.totals.expired_fields,
             changed: self.changed,
             hot_records: self.hot.len(),
             hot_bytes: self.hot.bytes(),

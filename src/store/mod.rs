@@ -200,6 +200,7 @@ impl Store {
         self.totals.hits += effects.hits;
         self.totals.misses += effects.misses;
         self.totals.expired += effects.expired;
+        self.totals.expired_fields += effects.expired_fields;
         self.keep(work);
         depends
     }

@@ -5,7 +5,7 @@
 
 use super::{Done, Store};
 use crate::disk::format::{
-    Family, Garbage, Header, RecordKey, namespace_prefix, owned, prefix_end, split_ordered_id,
+    Deadlines, Family, Garbage, Header, RecordKey, namespace_prefix, owned, prefix_end, split_ordered_id,
 };
 use crate::disk::{Batch, Builder, Disk, ReadError, View};
 
@@ -212,8 +212,11 @@ fn delete_keys(
         if let Some((id, garbage)) = owned(header, &record[body..]).map_err(damaged)? {
             delete_value(view, batch, id, garbage)?;
         }
-        if let (Some(deadline), Some((_, name))) = (header.deadline, split_ordered_id(key)) {
-            batch.delete(&RecordKey::expire(deadline, namespace, name));
+        if let Some((_, name)) = split_ordered_id(key) {
+            let Deadlines { key, fields } = Deadlines::of(header, &record[body..]).map_err(damaged)?;
+            for deadline in [key, fields].into_iter().flatten() {
+                batch.delete(&RecordKey::expire(deadline, namespace, name));
+            }
         }
         if one_by_one {
             batch.delete(&RecordKey::new(Family::Meta, key));

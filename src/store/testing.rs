@@ -21,6 +21,8 @@ pub struct TestStore {
     /// How many runs of bodies ended in a fault, and how many bodies went to a view.
     pub faults: usize,
     pub views: usize,
+    /// How many writes of records bodies made.
+    pub writes: usize,
     woken: Receiver<()>,
     dir: TempDir,
 }
@@ -34,6 +36,7 @@ impl TestStore {
             now: 1_700_000_000_000,
             faults: 0,
             views: 0,
+            writes: 0,
             woken,
             dir,
         }
@@ -49,6 +52,7 @@ impl TestStore {
             let end = txn.end();
             let over = match result {
                 Ok(value) => {
+                    self.writes += end.0.writes.log.len();
                     self.store.apply(end);
                     Ok(value)
                 }

@@ -53,6 +53,8 @@ pub struct Effects {
     pub misses: u64,
     /// Keys found past their deadline, and deleted.
     pub expired: u64,
+    /// Fields of hashes likewise.
+    pub expired_fields: u64,
 }
 
 /// Where a transaction reads.

@@ -3,17 +3,25 @@
 
 pub mod bitfield;
 pub mod bitmap;
+pub mod blob;
+pub mod buckets;
 pub mod geohash;
+pub mod hash;
 pub mod hyperloglog;
 pub mod keys;
 pub mod lcs;
 #[cfg(test)]
+mod model_buckets;
+#[cfg(test)]
 mod model_hyperloglog;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod model_tree;
 pub mod sort;
 pub mod string;
 pub mod thresholds;
+pub mod tree;
 
 /// What a command answers where the key holds another kind of value than it works on.
 pub const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";

@@ -17,7 +17,7 @@ use crate::disk::format::{Header, Kind, LongString, RecordKey, SEGMENT};
 use crate::store::{Entry, Key, Result, Stop, Txn, Value};
 
 pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
-const NOT_A_FLOAT: &str = "ERR value is not a valid float";
+pub const NOT_A_FLOAT: &str = "ERR value is not a valid float";
 const TOO_LONG: &str = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 
 /// How many cold segments a command that only reads waits for: 2 MiB of them.
@@ -28,6 +28,7 @@ const MAX_LENGTH: u64 = SEGMENT as u64 * u32::MAX as u64;
 static ZEROS: [u8; SEGMENT] = [0; SEGMENT];
 
 /// A string's bytes: shared with the hot tier where they are one record, else put together.
+#[derive(Clone)]
 pub enum Bytes {
     Shared(Value, Range<usize>),
     Owned(Vec<u8>),

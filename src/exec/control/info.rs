@@ -270,6 +270,7 @@ fn stats(source: &Source, page: &mut Page) {
     page.field("rejected_connections", stats.rejected_connections);
     page.constant(&["sync_full", "sync_partial_ok", "sync_partial_err"], 0);
     page.field("expired_keys", figures.expired);
+    page.field("expired_subkeys", figures.expired_fields);
     page.field("expired_stale_perc", "0.00");
     page.constant(
         &[

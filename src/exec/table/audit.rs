@@ -19,6 +19,9 @@ const KNOWN: &[&str] = &[
     "geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore",
     // hyperloglog
     "pfadd pfcount pfdebug pfmerge pfselftest",
+    // hash
+    "hdel hexists hexpire hexpireat hexpiretime hget hgetall hgetdel hgetex hincrby hincrbyfloat hkeys hlen hmget hmset \
+     hpersist hpexpire hpexpireat hpexpiretime hpttl hrandfield hscan hset hsetex hsetnx hstrlen httl hvals",
     // connection
     "auth client client|caching client|capa client|getname client|getredir client|help client|id client|info \
      client|kill client|list client|no-evict client|no-touch client|pause client|reply client|setinfo client|setname \

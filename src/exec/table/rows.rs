@@ -7,6 +7,7 @@ mod database;
 mod generic;
 mod geo;
 mod hyperloglog;
+mod hash;
 mod scripting;
 mod server;
 mod sort;
@@ -25,6 +26,7 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("generic", sort::ROWS),
     ("geo", geo::ROWS),
     ("hyperloglog", hyperloglog::ROWS),
+    ("hash", hash::ROWS),
     ("scripting", scripting::ROWS),
     ("server", server::ROWS),
     ("server", database::ROWS),

@@ -1,0 +1,684 @@
+//! A table of members, each with a value, in pages of records: what a large set or hash is made of, and how a large
+//! sorted set finds a member's score.
+//!
+//! ```text
+//! state := id:u64 be seed:u64 be members:varint weight:varint pages:varint      in the key's own record
+//! page  := (member:cell value)*                                                 record `bucket(id, number)`
+//! ```
+//!
+//! (`cell` and `varint` as `disk/cells.rs` has them, `value` as `types/blob.rs` has it.) Every page below `pages` has a
+//! record, an empty one if it holds nothing, so that a record that is missing is damage and never a question to the disk.
+//!
+//! The table grows by **linear hashing**: one page at a time is split, in the transaction that added the member, and
+//! merged again as members leave; so no command ever moves more than a few pages. A page holds about
+//! [`MEMBERS_PER_PAGE`] members or [`BYTES_PER_PAGE`] bytes, whichever it reaches first; a longer member fills its page
+//! alone.
+//!
+//! A member's **position** is 32 bits of a keyed hash (members are chosen by clients: the key keeps them from choosing
+//! positions too). The page is named by the position's bits in reverse, so the pages that share the last bits of their
+//! number share the first bits of their positions: every page holds one interval of positions, and a split cuts one in two.
+//! A walk in order of positions is therefore not disturbed by splits and merges, and its cursor is simply the position
+//! that it has come to: each member that is there from its beginning to its end is shown exactly once.
+
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use siphasher::sip::SipHasher13;
+
+use super::blob::{self, Stored};
+use super::string::Bytes;
+use crate::disk::cells::{Reader, cell_len, push_cell, push_varint};
+use crate::disk::format::{Family, Malformed, RecordKey};
+use crate::store::{Result, Stop, Txn, Value};
+
+/// How many members, and how many bytes, a page holds on average before the table grows.
+pub const MEMBERS_PER_PAGE: u64 = 16;
+pub const BYTES_PER_PAGE: u64 = 1024;
+/// A table is cut down when its pages hold less than this part of what they may.
+const SPARSE: u64 = 2;
+/// How many pages one change splits or merges at most: two, as one would only ever keep pace.
+const MOVES: usize = 2;
+/// How many cold records a command that only reads waits for.
+const MAX_COLD: usize = 256;
+/// How many random places are tried before the next member in order is taken.
+const DRAWS: usize = 128;
+/// How many random places are fetched for one member: nearly always, one of them holds one.
+const DRAWS_FETCHED: usize = 4;
+
+/// Seeds of tables are made from their ids with it: unknown to clients, but the same in each run of a command.
+static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// Whether a walk loads values, or shows each as empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Want {
+    Members,
+    Values,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Buckets {
+    id: u64,
+    seed: u64,
+    len: u64,
+    /// Bytes of all entries, none counting for more than a page.
+    weight: u64,
+    pages: u32,
+}
+
+impl Buckets {
+    /// A table without members, under an id of its own.
+    pub fn create(txn: &mut Txn) -> Buckets {
+        let table = Buckets::empty(txn, 1);
+        txn.put(RecordKey::bucket(table.id, 0), Value::from(&b""[..]));
+        table
+    }
+
+    fn empty(txn: &mut Txn, pages: u32) -> Buckets {
+        let id = txn.fresh_id();
+        Buckets {
+            id,
+            seed: SECRET.hash_one(id),
+            len: 0,
+            weight: 0,
+            pages,
+        }
+    }
+
+    /// A table of these members and values, no member among them twice. Each page is written once.
+    pub fn build(txn: &mut Txn, entries: &[(&[u8], &[u8])]) -> Buckets {
+        let weigh = |&(member, value): &(&[u8], &[u8])| {
+            let value = value.len().min(blob::MAX_INLINE);
+            (cell_len(member.len()) + cell_len(value)).min(BYTES_PER_PAGE as usize) as u64
+        };
+        let pages = (entries.len() as u64)
+            .div_ceil(MEMBERS_PER_PAGE)
+            .max(entries.iter().map(weigh).sum::<u64>().div_ceil(BYTES_PER_PAGE))
+            .clamp(1, u64::from(u32::MAX)) as u32;
+        let mut table = Buckets::empty(txn, pages);
+        let mut images = vec![Vec::new(); pages as usize];
+        for (member, value) in entries {
+            let image = &mut images[table.page_of(member) as usize];
+            let before = image.len();
+            push_cell(image, member);
+            blob::push(txn, table.id, value, image);
+            table.len += 1;
+            table.weight += weight(image.len() - before);
+        }
+        for (number, image) in (0..).zip(images) {
+            txn.put(RecordKey::bucket(table.id, number), Value::from(&image[..]));
+        }
+        table
+    }
+
+    pub fn decode(state: &[u8]) -> Result<Buckets> {
+        Buckets::read(&mut Reader(state))
+    }
+
+    /// Reads the state at the head of `reader`.
+    pub fn read(reader: &mut Reader) -> Result<Buckets> {
+        let table = Buckets {
+            id: reader.u64()?,
+            seed: reader.u64()?,
+            len: reader.varint()?,
+            weight: reader.varint()?,
+            pages: u32::try_from(reader.varint()?).unwrap_or(0),
+        };
+        if table.pages == 0 {
+            return Err(Stop::from(Malformed("number of a table's pages")));
+        }
+        Ok(table)
+    }
+
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.id.to_be_bytes());
+        out.extend_from_slice(&self.seed.to_be_bytes());
+        for number in [self.len, self.weight, u64::from(self.pages)] {
+            push_varint(out, number);
+        }
+    }
+
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The number of members.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The number of pages: what a walk over all members reads.
+    pub fn pages(&self) -> u32 {
+        self.pages
+    }
+
+    /// Notes what a change or a read of this member will want. Says whether its page has to be fetched.
+    pub fn prefetch(&self, txn: &mut Txn, member: &[u8]) -> bool {
+        if self.is_full(self.len + 1) {
+            let (split, _) = split_of(self.pages);
+            txn.prefetch(self.record(split));
+        } else if self.is_sparse(self.len.saturating_sub(1)) {
+            let (kept, last) = split_of(self.pages - 1);
+            txn.prefetch(self.record(kept));
+            txn.prefetch(self.record(last));
+        }
+        txn.prefetch(self.record(self.page_of(member)))
+    }
+
+    pub fn contains(&self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
+        let page = self.page(txn, self.page_of(member))?;
+        Ok(find(&page, member)?.is_some())
+    }
+
+    pub fn get(&self, txn: &mut Txn, member: &[u8]) -> Result<Option<Bytes>> {
+        let page = self.page(txn, self.page_of(member))?;
+        match find(&page, member)? {
+            Some(slot) => slot.value.load(txn, self.id, &page).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Notes the value's own record, if it has one, to be fetched; the member's page has to be in memory.
+    pub fn prefetch_value(&self, txn: &mut Txn, member: &[u8]) -> Result<()> {
+        let page = self.page(txn, self.page_of(member))?;
+        if let Some(slot) = find(&page, member)? {
+            slot.value.prefetch(txn, self.id);
+        }
+        Ok(())
+    }
+
+    /// Gives the member this value. Whether the member is new.
+    pub fn insert(&mut self, txn: &mut Txn, member: &[u8], value: &[u8]) -> Result<bool> {
+        let number = self.page_of(member);
+        let page = self.page(txn, number)?;
+        let found = find(&page, member)?;
+        if let Some(Slot {
+            value: Stored::Inline(old),
+            ..
+        }) = &found
+            && page[old.clone()] == *value
+        {
+            return Ok(false);
+        }
+        let mut entry = Vec::with_capacity(member.len() + value.len().min(blob::MAX_INLINE) + 20);
+        push_cell(&mut entry, member);
+        blob::push(txn, self.id, value, &mut entry);
+        let added = weight(entry.len());
+        if let Some(slot) = found {
+            slot.value.forget(txn, self.id);
+            let image = Value::concat(&[&page[..slot.entry.start], &entry, &page[slot.entry.end..]]);
+            txn.put(self.record(number), image);
+            self.weight = self.weight + added - weight(slot.entry.len());
+            self.fit(txn)?;
+            return Ok(false);
+        }
+        txn.put(self.record(number), Value::concat(&[&page, &entry]));
+        self.len += 1;
+        self.weight += added;
+        self.fit(txn)?;
+        Ok(true)
+    }
+
+    /// Takes the member out, and returns its value.
+    pub fn remove(&mut self, txn: &mut Txn, member: &[u8]) -> Result<Option<Bytes>> {
+        let number = self.page_of(member);
+        let page = self.page(txn, number)?;
+        let Some(slot) = find(&page, member)? else {
+            return Ok(None);
+        };
+        let value = slot.value.load(txn, self.id, &page)?;
+        self.remove_slot(txn, number, &page, &slot)?;
+        Ok(Some(value))
+    }
+
+    /// As [`Buckets::remove`], but does not read the value. Whether the member was there.
+    pub fn delete(&mut self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
+        let number = self.page_of(member);
+        let page = self.page(txn, number)?;
+        match find(&page, member)? {
+            Some(slot) => self.remove_slot(txn, number, &page, &slot).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn remove_slot(&mut self, txn: &mut Txn, number: u32, page: &Value, slot: &Slot) -> Result<()> {
+        slot.value.forget(txn, self.id);
+        let image = Value::concat(&[&page[..slot.entry.start], &page[slot.entry.end..]]);
+        txn.put(self.record(number), image);
+        self.len -= 1;
+        self.weight -= weight(slot.entry.len());
+        self.fit(txn)
+    }
+
+    /// A member and its value, all members being about equally likely. The table must not be empty.
+    ///
+    /// A page is chosen, then a place in it, and both again if there is nothing: so a member is not likelier for being
+    /// alone in its page. Only in the few pages with more members than places a member comes a little less often.
+    pub fn random(&self, txn: &mut Txn) -> Result<(Bytes, Bytes)> {
+        let hit = self.draw(txn)?;
+        let value = hit.slot.value.load(txn, self.id, &hit.page)?;
+        Ok((Bytes::Shared(hit.page, hit.slot.member), value))
+    }
+
+    /// As [`Buckets::random`], without the value.
+    pub fn random_member(&self, txn: &mut Txn) -> Result<Bytes> {
+        let hit = self.draw(txn)?;
+        Ok(Bytes::Shared(hit.page, hit.slot.member))
+    }
+
+    /// Takes a random member out.
+    pub fn pop(&mut self, txn: &mut Txn) -> Result<Bytes> {
+        let hit = self.draw(txn)?;
+        self.remove_slot(txn, hit.number, &hit.page, &hit.slot)?;
+        Ok(Bytes::Shared(hit.page, hit.slot.member))
+    }
+
+    /// Notes what the next `count` random members will want, as far as can be foreseen. Returns how many pages have to
+    /// be fetched.
+    pub fn prefetch_random(&self, txn: &mut Txn, count: usize) -> usize {
+        let mut random = txn.random.clone();
+        let mut cold = 0;
+        for _ in 0..count
+            .saturating_mul(DRAWS_FETCHED)
+            .min(self.pages as usize * DRAWS_FETCHED)
+        {
+            let number = random.below(u64::from(self.pages)) as u32;
+            random.next_u64();
+            cold += usize::from(txn.prefetch(self.record(number)));
+        }
+        cold
+    }
+
+    /// As [`Buckets::prefetch_random`], for a command that only reads: it runs over a view if too much is cold.
+    pub fn fetch_random(&self, txn: &mut Txn, count: usize) -> Result<()> {
+        if self.prefetch_random(txn, count) > MAX_COLD {
+            txn.view()?;
+        }
+        txn.await_prefetched()
+    }
+
+    fn draw(&self, txn: &mut Txn) -> Result<Hit> {
+        // Twice the average, as pages still to be split hold up to twice that of pages that were, and some room.
+        let places = 2 * self.len.div_ceil(u64::from(self.pages)) + 4;
+        let mut number = 0;
+        for _ in 0..DRAWS {
+            let before = txn.random.clone();
+            number = txn.random.below(u64::from(self.pages)) as u32;
+            let mut place = txn.random.below(places);
+            let page = match self.page(txn, number) {
+                Err(Stop::Fault) => {
+                    txn.random = before;
+                    self.prefetch_random(txn, 1);
+                    return Err(Stop::Fault);
+                }
+                page => page?,
+            };
+            let count = slots(&page).count() as u64;
+            if count > places {
+                place = txn.random.below(count);
+            }
+            if let Some(slot) = slots(&page).nth(place as usize) {
+                let slot = slot?;
+                return Ok(Hit { number, page, slot });
+            }
+        }
+        for step in 0..self.pages {
+            let number = ((u64::from(number) + u64::from(step)) % u64::from(self.pages)) as u32;
+            let page = self.page(txn, number)?;
+            if let Some(slot) = slots(&page).next() {
+                let slot = slot?;
+                return Ok(Hit { number, page, slot });
+            }
+        }
+        Err(Stop::from(Malformed("a table whose members are not there")))
+    }
+
+    /// Shows about `count` members from `cursor` on, 0 being the beginning, and returns where to go on: 0 at the end.
+    pub fn scan(
+        &self,
+        txn: &mut Txn,
+        cursor: u64,
+        count: usize,
+        want: Want,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<u64> {
+        let mut from = u64::from(cursor as u32);
+        self.fetch_from(txn, from, count)?;
+        let (mut seen, mut visited) = (0, 0);
+        loop {
+            let number = self.page_at(from as u32);
+            let page = self.page(txn, number)?;
+            let interval = self.interval(number);
+            for slot in slots(&page) {
+                let slot = slot?;
+                let member = &page[slot.member.clone()];
+                // A page that was merged since the cursor was made begins before it.
+                if interval.start < from && u64::from(self.position(member)) < from {
+                    continue;
+                }
+                seen += 1;
+                self.show(txn, &page, &slot, want, &mut visit)
+                    .inspect_err(|stop| {
+                        if matches!(stop, Stop::Fault) {
+                            self.prefetch_values(txn, &page);
+                        }
+                    })?;
+            }
+            visited += 1;
+            from = interval.end;
+            if from > u64::from(u32::MAX) {
+                return Ok(0);
+            }
+            if seen >= count || visited >= count.saturating_mul(10) {
+                return Ok(from);
+            }
+        }
+    }
+
+    /// Fetches the pages that hold the next `count` members, on average.
+    fn fetch_from(&self, txn: &mut Txn, mut from: u64, count: usize) -> Result<()> {
+        let average = (self.len / u64::from(self.pages)).max(1);
+        let mut cold = 0;
+        for _ in 0..(count as u64).div_ceil(average).max(1) {
+            let number = self.page_at(from as u32);
+            cold += usize::from(txn.prefetch(self.record(number)));
+            if cold > MAX_COLD {
+                txn.view()?;
+            }
+            from = self.interval(number).end;
+            if from > u64::from(u32::MAX) {
+                break;
+            }
+        }
+        txn.await_prefetched()
+    }
+
+    /// Shows every member, in the order of pages. A command that only reads runs over a view if much is cold; one that
+    /// also writes calls [`Buckets::fetch_all`] before.
+    pub fn for_each(
+        &self,
+        txn: &mut Txn,
+        want: Want,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        if let Ok((view, _)) = txn.view() {
+            let (from, to) = (self.id.to_be_bytes(), (self.id + 1).to_be_bytes());
+            let mut pages = view.walk(Family::Bucket, &from, Some(&to))?;
+            while let Some((_, page)) = pages.next_record()? {
+                let page = Value::from(page);
+                self.show_page(txn, &page, want, &mut visit)?;
+            }
+            return Ok(());
+        }
+        self.fetch_pages(txn, MAX_COLD)?;
+        for number in 0..self.pages {
+            let page = self.page(txn, number)?;
+            if let Err(stop) = self.show_page(txn, &page, want, &mut visit) {
+                if matches!(stop, Stop::Fault) {
+                    self.fetch_values(txn, number, MAX_COLD)?;
+                }
+                return Err(stop);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all that [`Buckets::for_each`] reads is in memory, whatever it is.
+    pub fn fetch_all(&self, txn: &mut Txn, want: Want) -> Result<()> {
+        self.fetch_pages(txn, usize::MAX)?;
+        match want {
+            Want::Members => Ok(()),
+            Want::Values => self.fetch_values(txn, 0, usize::MAX),
+        }
+    }
+
+    fn fetch_pages(&self, txn: &mut Txn, most: usize) -> Result<()> {
+        let mut cold = 0;
+        for number in 0..self.pages {
+            cold += usize::from(txn.prefetch(self.record(number)));
+            if cold > most {
+                txn.view()?;
+            }
+        }
+        txn.await_prefetched()
+    }
+
+    /// Fetches the values that have records of their own, from a page on; the pages have to be in memory.
+    fn fetch_values(&self, txn: &mut Txn, from: u32, most: usize) -> Result<()> {
+        let mut cold = 0;
+        for number in from..self.pages {
+            let page = self.page(txn, number)?;
+            cold += self.prefetch_values(txn, &page);
+            if cold > most {
+                txn.view()?;
+            }
+        }
+        txn.await_prefetched()
+    }
+
+    fn prefetch_values(&self, txn: &mut Txn, page: &Value) -> usize {
+        let cold = slots(page)
+            .flatten()
+            .filter(|slot| slot.value.prefetch(txn, self.id));
+        cold.count()
+    }
+
+    fn show_page(
+        &self,
+        txn: &mut Txn,
+        page: &Value,
+        want: Want,
+        visit: &mut impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        for slot in slots(page) {
+            self.show(txn, page, &slot?, want, visit)?;
+        }
+        Ok(())
+    }
+
+    fn show(
+        &self,
+        txn: &mut Txn,
+        page: &Value,
+        slot: &Slot,
+        want: Want,
+        visit: &mut impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let member = &page[slot.member.clone()];
+        match (&slot.value, want) {
+            (_, Want::Members) => visit(member, b""),
+            (Stored::Inline(range), Want::Values) => visit(member, &page[range.clone()]),
+            (stored, Want::Values) => visit(member, &stored.load(txn, self.id, page)?),
+        }
+    }
+
+    /// A table of its own with the same members and values. All of it comes into memory.
+    pub fn copy(&self, txn: &mut Txn) -> Result<Buckets> {
+        self.fetch_all(txn, Want::Values)?;
+        let copy = Buckets {
+            id: txn.fresh_id(),
+            ..self.clone()
+        };
+        for number in 0..self.pages {
+            let page = self.page(txn, number)?;
+            for slot in slots(&page) {
+                slot?.value.copy(txn, self.id, copy.id)?;
+            }
+            txn.put(copy.record(number), page);
+        }
+        Ok(copy)
+    }
+
+    fn record(&self, number: u32) -> RecordKey {
+        RecordKey::bucket(self.id, number)
+    }
+
+    fn page(&self, txn: &mut Txn, number: u32) -> Result<Value> {
+        txn.get(&self.record(number))?
+            .ok_or_else(|| Stop::from(Malformed("a page of a table is not there")))
+    }
+
+    fn position(&self, member: &[u8]) -> u32 {
+        (SipHasher13::new_with_keys(self.seed, 0).hash(member) >> 32) as u32
+    }
+
+    fn page_of(&self, member: &[u8]) -> u32 {
+        self.page_at(self.position(member))
+    }
+
+    /// The page that holds a position.
+    fn page_at(&self, position: u32) -> u32 {
+        let bits = position.reverse_bits();
+        let level = self.pages.ilog2();
+        let low = |count: u32| (u64::from(bits) & ((1 << count) - 1)) as u32;
+        match low(level + 1) {
+            page if page < self.pages => page,
+            _ => low(level),
+        }
+    }
+
+    /// The positions that a page holds.
+    fn interval(&self, page: u32) -> Range<u64> {
+        let level = self.pages.ilog2();
+        let split = 1 << level;
+        let is_split = page >= split || page < self.pages - split;
+        let start = u64::from(page.reverse_bits());
+        start..start + (1 << (32 - level - u32::from(is_split)))
+    }
+
+    fn is_full(&self, len: u64) -> bool {
+        let pages = u64::from(self.pages);
+        self.pages < u32::MAX && (len > pages * MEMBERS_PER_PAGE || self.weight > pages * BYTES_PER_PAGE)
+    }
+
+    fn is_sparse(&self, len: u64) -> bool {
+        let pages = u64::from(self.pages);
+        pages > 1 && len * SPARSE < pages * MEMBERS_PER_PAGE && self.weight * SPARSE < pages * BYTES_PER_PAGE
+    }
+
+    /// Splits or merges pages until their number fits what they hold, or enough was done for one change.
+    fn fit(&mut self, txn: &mut Txn) -> Result<()> {
+        for _ in 0..MOVES {
+            if self.is_full(self.len) {
+                self.split(txn)?;
+            } else if self.is_sparse(self.len) {
+                self.merge(txn)?;
+            } else {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn split(&mut self, txn: &mut Txn) -> Result<()> {
+        let (old, new) = split_of(self.pages);
+        let page = self.page(txn, old)?;
+        self.pages += 1;
+        let (mut stays, mut goes) = (Vec::with_capacity(page.len()), Vec::with_capacity(page.len()));
+        for slot in slots(&page) {
+            let slot = slot?;
+            let side = match self.page_of(&page[slot.member]) == new {
+                true => &mut goes,
+                false => &mut stays,
+            };
+            side.extend_from_slice(&page[slot.entry]);
+        }
+        txn.put(self.record(old), Value::from(&stays[..]));
+        txn.put(self.record(new), Value::from(&goes[..]));
+        Ok(())
+    }
+
+    fn merge(&mut self, txn: &mut Txn) -> Result<()> {
+        let (kept, last) = split_of(self.pages - 1);
+        txn.prefetch(self.record(kept));
+        txn.prefetch(self.record(last));
+        txn.await_prefetched()?;
+        let (before, added) = (self.page(txn, kept)?, self.page(txn, last)?);
+        txn.put(self.record(kept), Value::concat(&[&before, &added]));
+        txn.delete(self.record(last));
+        self.pages -= 1;
+        Ok(())
+    }
+}
+
+/// The page that is split when there are `pages`, and the one that it gives half of its positions to.
+fn split_of(pages: u32) -> (u32, u32) {
+    (pages - (1 << pages.ilog2()), pages)
+}
+
+fn weight(entry: usize) -> u64 {
+    (entry as u64).min(BYTES_PER_PAGE)
+}
+
+/// A member in a page, by where its bytes are.
+struct Slot {
+    member: Range<usize>,
+    value: Stored,
+    entry: Range<usize>,
+}
+
+/// A member that was chosen.
+struct Hit {
+    number: u32,
+    page: Value,
+    slot: Slot,
+}
+
+fn slots(page: &[u8]) -> Slots<'_> {
+    Slots {
+        page,
+        reader: Reader(page),
+    }
+}
+
+struct Slots<'p> {
+    page: &'p [u8],
+    reader: Reader<'p>,
+}
+
+impl Slots<'_> {
+    fn at(&self) -> usize {
+        self.page.len() - self.reader.0.len()
+    }
+
+    fn slot(&mut self) -> std::result::Result<Slot, Malformed> {
+        let start = self.at();
+        let len = self.reader.cell()?.len();
+        let member = self.at() - len..self.at();
+        let value = Stored::read(self.page, &mut self.reader)?;
+        Ok(Slot {
+            member,
+            value,
+            entry: start..self.at(),
+        })
+    }
+}
+
+impl Iterator for Slots<'_> {
+    type Item = std::result::Result<Slot, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.reader.is_empty() {
+            return None;
+        }
+        let slot = self.slot();
+        if slot.is_err() {
+            self.reader = Reader(b"");
+        }
+        Some(slot)
+    }
+}
+
+fn find(page: &[u8], member: &[u8]) -> std::result::Result<Option<Slot>, Malformed> {
+    for slot in slots(page) {
+        let slot = slot?;
+        if page[slot.member.clone()] == *member {
+            return Ok(Some(slot));
+        }
+    }
+    Ok(None)
+}
