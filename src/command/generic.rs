@@ -6,6 +6,7 @@ use crate::disk::format::Kind;
 use crate::resp::{Reply, shown};
 use crate::store::{Entry, Key, Result, Stop, Txn};
 use crate::types::keys::{self, DeadlineCondition};
+use crate::types::set;
 
 const NO_SUCH_KEY: &str = "ERR no such key";
 const SAME_OBJECT: &str = "ERR source and destination objects are the same";
@@ -282,7 +283,8 @@ fn encoding(entry: &Entry) -> &'static str {
         Kind::String if parse_i64(entry.body()).is_some() => "int",
         Kind::String if entry.body().len() <= EMBEDDED => "embstr",
         Kind::String | Kind::LongString => "raw",
-        Kind::Hash | Kind::List | Kind::Set | Kind::SortedSet => "listpack",
+        Kind::Set => set::small_encoding(entry),
+        Kind::Hash | Kind::List | Kind::SortedSet => "listpack",
         Kind::ExpiringHash => "listpackex",
         Kind::LargeHash | Kind::LargeSet => "hashtable",
         Kind::LargeList => "quicklist",

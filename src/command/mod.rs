@@ -9,6 +9,7 @@ pub mod hash;
 mod lcs;
 pub mod memory;
 pub mod scan;
+pub mod set;
 mod set_options;
 pub mod string;
 

@@ -26,9 +26,7 @@ pub fn randomkey(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn scan(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let Some(cursor) = parse_cursor(call.arg(1)) else {
-        return Stop::error("ERR invalid cursor");
-    };
+    let cursor = cursor(call.arg(1))?;
     let options = Options::parse(call.args.skip(2), "type")?;
     let selection = Selection {
         pattern: options.pattern,
@@ -39,10 +37,19 @@ pub fn scan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let from = cursors.position(cursor).unwrap_or_default();
     let step = keys::step(txn, call.db, &from, selection, options.count)?;
     let next = step.next.map_or(0, |position| cursors.remember(&position));
-    Ok(Reply::Array(vec![
-        Reply::bulk(next.to_string()),
-        names(step.names),
-    ]))
+    Ok(shown(next, step.names))
+}
+
+/// The reply of one step of a walk: where to go on, and what was met.
+pub(super) fn shown(next: u64, elements: Vec<Vec<u8>>) -> Reply {
+    Reply::Array(vec![Reply::bulk(next.to_string()), names(elements)])
+}
+
+pub(super) fn cursor(arg: &[u8]) -> Result<u64> {
+    match parse_cursor(arg) {
+        Some(cursor) => Ok(cursor),
+        None => Stop::error("ERR invalid cursor"),
+    }
 }
 
 fn names(names: Vec<Vec<u8>>) -> Reply {

@@ -59,6 +59,14 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// The first `n` arguments, or all when there are fewer.
+    pub fn first(&self, n: usize) -> Args<'a> {
+        Args {
+            base: self.base,
+            spans: &self.spans[..n.min(self.spans.len())],
+        }
+    }
+
     /// The arguments from the `n`-th on: none when there are fewer.
     pub fn skip(&self, n: usize) -> Args<'a> {
         Args {

@@ -8,6 +8,7 @@ pub mod buckets;
 pub mod geohash;
 pub mod hash;
 pub mod hyperloglog;
+pub mod intset;
 pub mod keys;
 pub mod lcs;
 #[cfg(test)]
@@ -18,6 +19,8 @@ mod model_hyperloglog;
 mod model_tests;
 #[cfg(test)]
 mod model_tree;
+pub mod set;
+pub mod set_algebra;
 pub mod sort;
 pub mod string;
 pub mod thresholds;

@@ -72,6 +72,18 @@ pub const fn unknown(access: u32, locate: fn(Args) -> Option<usize>) -> KeySpec 
     }
 }
 
+/// As many keys as argument `index` says, right behind it.
+pub const fn numbered(index: i32, access: u32) -> KeySpec {
+    KeySpec {
+        find: Find::KeyNumber {
+            number: 0,
+            first: 1,
+            step: 1,
+        },
+        ..at(index, access)
+    }
+}
+
 impl KeySpec {
     pub const fn noted(mut self, notes: &'static str) -> KeySpec {
         self.notes = notes;

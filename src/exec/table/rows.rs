@@ -10,11 +10,12 @@ mod hyperloglog;
 mod hash;
 mod scripting;
 mod server;
+mod set;
 mod sort;
 mod string;
 
 use super::flags::{access::*, acl, flag::*};
-use super::keys::{KeySpec, at, behind, bitfield_access, range, set_access, sort_target, unknown};
+use super::keys::{KeySpec, at, behind, bitfield_access, numbered, range, set_access, sort_target, unknown};
 use super::{Command, Control};
 use crate::command::Handler;
 
@@ -30,6 +31,7 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("scripting", scripting::ROWS),
     ("server", server::ROWS),
     ("server", database::ROWS),
+    ("set", set::ROWS),
     ("string", string::ROWS),
 ];
 

@@ -1,0 +1,243 @@
+//! Commands over sets.
+
+use super::scan;
+use super::string::bulk;
+use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
+use crate::base::glob;
+use crate::base::num::parse_i64;
+use crate::resp::{Args, Reply};
+use crate::store::{Key, Result, Stop, Txn};
+use crate::types::keys;
+use crate::types::set::{self, Set};
+use crate::types::set_algebra::{self, Operation, Purpose};
+use crate::types::string::Bytes;
+
+/// Most members that SRANDMEMBER draws with repetition, so that no reply outgrows memory.
+const MAX_DRAWS: u64 = 10_000_000;
+
+pub fn sadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let members = call.args.skip(2).iter();
+    let added = set::add(txn, call.key(1), members, &call.limits.thresholds)?;
+    Ok(Reply::Int(added as i64))
+}
+
+pub fn srem(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let members = call.args.skip(2).iter();
+    let removed = set::remove(txn, call.key(1), members)?;
+    Ok(Reply::Int(removed as i64))
+}
+
+/// Arguments that are members.
+struct Members<'a>(Args<'a>);
+
+impl<'a> Members<'a> {
+    fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
+        self.0.iter()
+    }
+}
+
+fn read(txn: &mut Txn, key: Key) -> Result<Option<Set>> {
+    Set::open(txn.lookup_read(key)?)
+}
+
+pub fn scard(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let len = read(txn, call.key(1))?.map_or(Ok(0), |set| set.len())?;
+    Ok(Reply::Int(len as i64))
+}
+
+pub fn sismember(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let is_member = match read(txn, call.key(1))? {
+        Some(set) => set.contains(txn, call.arg(2))?,
+        None => false,
+    };
+    Ok(Reply::Int(i64::from(is_member)))
+}
+
+pub fn smismember(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let members = call.args.skip(2);
+    let Some(set) = read(txn, call.key(1))? else {
+        return Ok(Reply::Array(vec![Reply::Int(0); members.len()]));
+    };
+    for member in members {
+        set.prefetch(txn, member);
+    }
+    txn.await_prefetched()?;
+    let is_member = |member| Ok(Reply::Int(i64::from(set.contains(txn, member)?)));
+    Ok(Reply::Array(
+        members.iter().map(is_member).collect::<Result<_>>()?,
+    ))
+}
+
+pub fn smembers(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let members = match read(txn, call.key(1))? {
+        Some(set) => set.members(txn)?,
+        None => Vec::new(),
+    };
+    Ok(Reply::Set(members.into_iter().map(bulk).collect()))
+}
+
+pub fn smove(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let (from, to) = (call.key(1), call.key(2));
+    keys::prefetch(txn, [from, to].into_iter())?;
+    let moved = set::move_member(txn, from, to, call.arg(3), &call.limits.thresholds)?;
+    Ok(Reply::Int(i64::from(moved)))
+}
+
+pub fn spop(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    match call.args.len() {
+        2 => Ok(set::pop(txn, call.key(1))?.map_or(Reply::Null, bulk)),
+        3 => {
+            let count = match parse_i64(call.arg(2)) {
+                Some(count @ 0..) => count as u64,
+                _ => return Stop::error("ERR value is out of range, must be positive"),
+            };
+            let popped = set::pop_many(txn, call.key(1), count, &call.limits.thresholds)?;
+            Ok(Reply::Set(popped.into_iter().map(bulk).collect()))
+        }
+        _ => syntax_error(),
+    }
+}
+
+pub fn srandmember(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    match call.args.len() {
+        2 => match read(txn, call.key(1))? {
+            Some(set) => Ok(bulk(set.random(txn)?)),
+            None => Ok(Reply::Null),
+        },
+        3 => {
+            let count = random_count(call.arg(2))?;
+            let members = match read(txn, call.key(1))? {
+                Some(set) => some_members(txn, &set, count)?,
+                None => Vec::new(),
+            };
+            Ok(Reply::Array(members.into_iter().map(bulk).collect()))
+        }
+        _ => syntax_error(),
+    }
+}
+
+/// How many members are asked for; negative: with repetition.
+fn random_count(arg: &[u8]) -> Result<i64> {
+    match parse_i64(arg) {
+        None => Stop::error(NOT_AN_INTEGER),
+        Some(i64::MIN) => Stop::error(
+            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+        ),
+        Some(count) => Ok(count),
+    }
+}
+
+fn some_members(txn: &mut Txn, set: &Set, count: i64) -> Result<Vec<Bytes>> {
+    if count >= 0 {
+        return set.sample(txn, count as u64);
+    }
+    if count.unsigned_abs() > MAX_DRAWS {
+        return Stop::error("ERR value is out of range");
+    }
+    set.draws(txn, count.unsigned_abs() as usize)
+}
+
+pub fn sunion(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    combine(txn, call, Operation::Union)
+}
+
+pub fn sinter(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    combine(txn, call, Operation::Intersection)
+}
+
+pub fn sdiff(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    combine(txn, call, Operation::Difference)
+}
+
+pub fn sunionstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    store(txn, call, Operation::Union)
+}
+
+pub fn sinterstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    store(txn, call, Operation::Intersection)
+}
+
+pub fn sdiffstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    store(txn, call, Operation::Difference)
+}
+
+fn combine(txn: &mut Txn, call: &Call, operation: Operation) -> Result<Reply> {
+    let sets = open_all(txn, call, call.args.skip(1), Purpose::Read)?;
+    let members = set_algebra::combine(txn, operation, &sets, Purpose::Read)?;
+    Ok(Reply::Set(members.into_iter().map(Reply::bulk).collect()))
+}
+
+fn store(txn: &mut Txn, call: &Call, operation: Operation) -> Result<Reply> {
+    let sources = call.args.skip(2);
+    keys::prefetch(
+        txn,
+        call.args.skip(1).iter().map(|name| Key { db: call.db, name }),
+    )?;
+    let sets = open_all(txn, call, sources, Purpose::Store)?;
+    let members = set_algebra::combine(txn, operation, &sets, Purpose::Store)?;
+    set::replace(txn, call.key(1), &members, &call.limits.thresholds)?;
+    Ok(Reply::Int(members.len() as i64))
+}
+
+/// The sets of these keys; one that is not there is none.
+fn open_all(txn: &mut Txn, call: &Call, names: Args, purpose: Purpose) -> Result<Vec<Option<Set>>> {
+    let db = call.db;
+    keys::prefetch(txn, names.iter().map(|name| Key { db, name }))?;
+    let mut sets = Vec::with_capacity(names.len());
+    for name in names {
+        let key = Key { db, name };
+        let found = match purpose {
+            Purpose::Read => txn.lookup_read(key)?,
+            Purpose::Store => txn.lookup(key)?,
+        };
+        sets.push(Set::open(found)?);
+    }
+    Ok(sets)
+}
+
+pub fn sintercard(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let count = match parse_i64(call.arg(1)) {
+        Some(count @ 1..) => count as u64,
+        _ => return Stop::error("ERR numkeys should be greater than 0"),
+    };
+    let rest = call.args.skip(2);
+    if count > rest.len() as u64 {
+        return Stop::error("ERR Number of keys can't be greater than number of args");
+    }
+    let mut limit = u64::MAX;
+    let mut at = 2 + count as usize;
+    while at < call.args.len() {
+        let Some(value) = call.args.get(at + 1).filter(|_| is_option(call.arg(at), "LIMIT")) else {
+            return syntax_error();
+        };
+        limit = match parse_i64(value) {
+            Some(0) => u64::MAX,
+            Some(limit @ 1..) => limit as u64,
+            _ => return Stop::error("ERR LIMIT can't be negative"),
+        };
+        at += 2;
+    }
+    let names = rest.first(count as usize);
+    let sets = open_all(txn, call, names, Purpose::Read)?;
+    let common = set_algebra::intersection(txn, &sets, limit, Purpose::Read)?;
+    Ok(Reply::Int(common.len() as i64))
+}
+
+pub fn sscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let cursor = scan::cursor(call.arg(2))?;
+    let Some(set) = read(txn, call.key(1))? else {
+        return Ok(scan::shown(0, Vec::new()));
+    };
+    let options = scan::Options::parse(call.args.skip(3), "")?;
+    let mut shown = Vec::new();
+    let next = set.scan(txn, cursor, options.count, |member| {
+        if selection
+            .pattern
+            .is_none_or(|pattern| pattern == b"*" || glob::matches(pattern, member, false))
+        {
+            shown.push(member.to_vec());
+        }
+        Ok(())
+    })?;
+    Ok(scan::shown(next, shown))
+}
