@@ -7,6 +7,7 @@ pub mod generic;
 pub mod hyperloglog;
 pub mod hash;
 mod lcs;
+pub mod list;
 pub mod memory;
 pub mod scan;
 pub mod set;

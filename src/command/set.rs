@@ -3,7 +3,6 @@
 use super::scan;
 use super::string::bulk;
 use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
-use crate::base::glob;
 use crate::base::num::parse_i64;
 use crate::resp::{Args, Reply};
 use crate::store::{Key, Result, Stop, Txn};
@@ -231,10 +230,7 @@ pub fn sscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = scan::Options::parse(call.args.skip(3), "")?;
     let mut shown = Vec::new();
     let next = set.scan(txn, cursor, options.count, |member| {
-        if selection
-            .pattern
-            .is_none_or(|pattern| pattern == b"*" || glob::matches(pattern, member, false))
-        {
+        if options.shows(member) {
             shown.push(member.to_vec());
         }
         Ok(())

@@ -66,6 +66,10 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
             out.extend_from_slice(b"-ERR reply is nested too deeply\r\n");
         }
         Reply::Array(items) => elements(b'*', items, protocol, depth, out),
+        Reply::Bulks(bulks) => {
+            header(b'*', bulks.count, out);
+            out.extend_from_slice(&bulks.encoded);
+        }
         Reply::Set(items) => elements(if resp3 { b'~' } else { b'*' }, items, protocol, depth, out),
         Reply::Push(items) => elements(if resp3 { b'>' } else { b'*' }, items, protocol, depth, out),
         Reply::Map(entries) => {
@@ -118,7 +122,8 @@ fn header(marker: u8, value: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
+#[inline]
+pub(super) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(MAX_HEADER + bytes.len() + 2);
     header(b'$', bytes.len(), out);
     out.extend_from_slice(bytes);

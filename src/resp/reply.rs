@@ -27,6 +27,8 @@ pub enum Reply {
     /// RESP2: the null array. RESP3: null.
     NullArray,
     Array(Vec<Reply>),
+    /// An array of bulks: as `Array`, and cheaper where there are many.
+    Bulks(Bulks),
     /// RESP2: an array of keys and values in turn.
     Map(Vec<(Reply, Reply)>),
     /// RESP3: an array of arrays of two. RESP2: an array of firsts and seconds in turn.
@@ -147,6 +149,21 @@ impl From<Arc<[u8]>> for Blob {
     fn from(bytes: Arc<[u8]>) -> Blob {
         let whole = 0..bytes.len();
         Blob::shared(bytes, whole)
+    }
+}
+
+/// An array of bulks, encoded as it is made: the same in both protocols.
+#[derive(Clone, Default, Debug, PartialEq)]
+pub struct Bulks {
+    pub(super) count: usize,
+    pub(super) encoded: Vec<u8>,
+}
+
+impl Bulks {
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.count += 1;
+        super::encode::bulk(bytes, &mut self.encoded);
     }
 }
 

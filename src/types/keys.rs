@@ -1,6 +1,6 @@
 //! Keys, whatever they hold: names of types, RENAME, COPY and MOVE, conditions on deadlines, walks and random choice.
 
-use super::{hash, set};
+use super::{hash, list, set};
 use crate::base::glob;
 use crate::base::random::Random;
 use crate::disk::View;
@@ -43,7 +43,7 @@ pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> 
             txn.write(to, replaced, entry.header, &[entry.body()])
         }
         Kind::LargeHash => hash::copy_large(txn, entry, to, replaced),
-        Kind::LargeList => todo!("list::copy"),
+        Kind::LargeList => list::copy(txn, entry, to, replaced),
         Kind::LargeSet => set::copy(txn, entry, to, replaced),
         Kind::LargeSortedSet => todo!("sorted_set::copy"),
         Kind::Stream => todo!("stream::copy"),

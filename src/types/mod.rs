@@ -11,10 +11,13 @@ pub mod hyperloglog;
 pub mod intset;
 pub mod keys;
 pub mod lcs;
+pub mod list;
 #[cfg(test)]
 mod model_buckets;
 #[cfg(test)]
 mod model_hyperloglog;
+#[cfg(test)]
+mod model_list;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]

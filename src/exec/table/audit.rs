@@ -25,6 +25,9 @@ const KNOWN: &[&str] = &[
     // set
     "sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember srem \
      sscan sunion sunionstore",
+    // list
+    "blmove blmpop blpop brpop brpoplpush lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim \
+     rpop rpoplpush rpush rpushx",
     // connection
     "auth client client|caching client|capa client|getname client|getredir client|help client|id client|info \
      client|kill client|list client|no-evict client|no-touch client|pause client|reply client|setinfo client|setname \
@@ -49,6 +52,7 @@ const ABSENT: &[(&str, &str)] = &[
         "needs a hold on dispatch; comes with blocking commands",
     ),
     ("client|capa sflush", "in later servers only"),
+    ("blmove blmpop blpop brpop brpoplpush", "clients cannot be blocked yet"),
     ("dump restore restore-asking migrate", "come with the dump format"),
     (
         "waitaof failover psync sync replconf replicaof slaveof",

@@ -8,6 +8,7 @@ mod generic;
 mod geo;
 mod hyperloglog;
 mod hash;
+mod list;
 mod scripting;
 mod server;
 mod set;
@@ -28,6 +29,7 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("geo", geo::ROWS),
     ("hyperloglog", hyperloglog::ROWS),
     ("hash", hash::ROWS),
+    ("list", list::ROWS),
     ("scripting", scripting::ROWS),
     ("server", server::ROWS),
     ("server", database::ROWS),
