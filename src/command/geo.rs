@@ -106,8 +106,8 @@ fn for_members(txn: &mut Txn, call: &Call, reply: impl Fn(Option<Place>) -> Repl
 
 fn coordinates(place: Place) -> Reply {
     Reply::Array(vec![
-        Reply::HumanDouble(place.longitude),
-        Reply::HumanDouble(place.latitude),
+        Reply::LongDouble(place.longitude),
+        Reply::LongDouble(place.latitude),
     ])
 }
 

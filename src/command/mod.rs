@@ -4,14 +4,15 @@ pub mod bitmap;
 pub mod database;
 pub mod debug;
 pub mod generic;
-pub mod hyperloglog;
 pub mod hash;
+pub mod hyperloglog;
 mod lcs;
 pub mod list;
 pub mod memory;
 pub mod scan;
 pub mod set;
 mod set_options;
+pub mod sort;
 pub mod string;
 
 use crate::resp::{Args, Reply};
@@ -66,6 +67,7 @@ pub fn is_option(arg: &[u8], option: &str) -> bool {
 }
 
 pub const SYNTAX: &str = "ERR syntax error";
+pub const NOT_A_FLOAT: &str = "ERR value is not a valid float";
 pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 
 pub fn syntax_error<T>() -> Result<T> {

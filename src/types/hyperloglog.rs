@@ -304,11 +304,11 @@ pub fn count(txn: &mut Txn, key: Key, entry: &Entry) -> Result<u64> {
 pub fn union(txn: &mut Txn, entries: &[Option<Entry>]) -> Result<(Box<Registers>, bool)> {
     let mut registers = Box::new([0; REGISTERS]);
     let mut any_dense = false;
-    let parts = entries.iter().flatten();
-    string::fetch(
-        txn,
-        parts.map(|entry| (entry, 0..string::len(entry).unwrap_or(0).min(SPARSE_MAX))),
-    )?;
+    let mut parts = Vec::new();
+    for entry in entries.iter().flatten() {
+        parts.push((entry, 0..string::len(entry)?.min(SPARSE_MAX)));
+    }
+    string::fetch(txn, parts.into_iter())?;
     for entry in entries.iter().flatten() {
         let sketch = Sketch::read(txn, entry)?;
         any_dense |= sketch.encoding() == Encoding::Dense;

@@ -25,6 +25,7 @@ mod model_tree;
 pub mod set;
 pub mod set_algebra;
 pub mod sort;
+pub mod sort_source;
 pub mod string;
 pub mod thresholds;
 pub mod tree;

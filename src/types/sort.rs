@@ -1,7 +1,7 @@
 //! What SORT does beside reading: the names that patterns make of elements, the order of elements, and which are shown.
 
 use std::cmp::Ordering;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use crate::base::num::parse_f64;
 use crate::store::{Result, Stop};
@@ -85,18 +85,18 @@ impl Order {
     /// there is a BY: a number that is missing counts as 0, and bytes that are missing come before all others.
     pub fn sort(
         self,
-        elements: &[impl AsRef<[u8]>],
-        weights: Option<&[Option<impl AsRef<[u8]>>]>,
+        elements: &[impl Deref<Target = [u8]>],
+        weights: Option<&[Option<impl Deref<Target = [u8]>>]>,
         shown: Range<usize>,
     ) -> Result<Vec<usize>> {
         if self.alpha {
             return Ok(match weights {
                 Some(weights) => {
-                    let weight = |i: usize| weights[i].as_ref().map(AsRef::as_ref);
+                    let weight = |i: usize| weights[i].as_deref();
                     self.arrange(elements.len(), shown, |a, b| weight(a).cmp(&weight(b)))
                 }
                 None => {
-                    let bytes = |i: usize| elements[i].as_ref();
+                    let bytes = |i: usize| &*elements[i];
                     self.arrange(elements.len(), shown, |a, b| bytes(a).cmp(bytes(b)))
                 }
             });
@@ -104,17 +104,17 @@ impl Order {
         let numbers = match weights {
             Some(weights) => weights
                 .iter()
-                .map(|weight| weight.as_ref().map_or(Ok(0.0), |weight| number(weight.as_ref())))
+                .map(|weight| weight.as_deref().map_or(Ok(0.0), number))
                 .collect::<Result<Vec<f64>>>()?,
             None => elements
                 .iter()
-                .map(|element| number(element.as_ref()))
+                .map(|element| number(element))
                 .collect::<Result<Vec<f64>>>()?,
         };
         Ok(self.arrange(elements.len(), shown, |a, b| {
             // No number is NaN; those that are equal are in the order of their elements.
             let order = numbers[a].partial_cmp(&numbers[b]).unwrap_or(Ordering::Equal);
-            order.then_with(|| elements[a].as_ref().cmp(elements[b].as_ref()))
+            order.then_with(|| elements[a].cmp(&*elements[b]))
         }))
     }
 
@@ -222,6 +222,9 @@ mod tests {
     fn orders() {
         let sort = |alpha, descending, elements: &[&str], weights: Option<&[Option<&str>]>| {
             let order = Order { alpha, descending };
+            let elements: Vec<&[u8]> = elements.iter().map(|element| element.as_bytes()).collect();
+            let weights: Option<Vec<_>> = weights.map(|weights| weights.iter().map(|weight| weight.map(str::as_bytes)).collect());
+            let (elements, weights) = (&elements[..], weights.as_deref());
             let all = order.sort(elements, weights, 0..elements.len()).unwrap();
             for start in 0..elements.len() {
                 for end in start + 1..=elements.len() {

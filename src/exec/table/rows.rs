@@ -5,7 +5,6 @@ mod bitmap;
 mod connection;
 mod database;
 mod generic;
-mod geo;
 mod hyperloglog;
 mod hash;
 mod list;
@@ -26,7 +25,6 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("connection", connection::ROWS),
     ("generic", generic::ROWS),
     ("generic", sort::ROWS),
-    ("geo", geo::ROWS),
     ("hyperloglog", hyperloglog::ROWS),
     ("hash", hash::ROWS),
     ("list", list::ROWS),
