@@ -57,7 +57,11 @@ fn pop(txn: &mut Txn, call: &Call, side: Side, name: &str) -> Result<Reply> {
     let count = call.args.get(2).map(positive).transpose()?;
     let key = call.key(1);
     let Some(old) = list_entry(txn.lookup(key)?)? else {
-        return Ok(if count.is_some() { Reply::NullArray } else { Reply::Null });
+        return Ok(if count.is_some() {
+            Reply::NullArray
+        } else {
+            Reply::Null
+        });
     };
     match count {
         None => Ok(pop_one(txn, key, &old, side, limit(call))?.map_or(Reply::Null, Reply::bulk)),
@@ -76,14 +80,7 @@ fn pop_one(txn: &mut Txn, key: Key, old: &Entry, side: Side, limit: Limit) -> Re
 }
 
 /// Takes up to `count` elements off.
-pub fn pop_some(
-    txn: &mut Txn,
-    key: Key,
-    old: &Entry,
-    side: Side,
-    count: u64,
-    limit: Limit,
-) -> Result<Bulks> {
+pub fn pop_some(txn: &mut Txn, key: Key, old: &Entry, side: Side, count: u64, limit: Limit) -> Result<Bulks> {
     let mut list = List::of(Some(old))?;
     let mut popped = Bulks::default();
     list.pop(txn, side, count, |element| popped.push(element))?;
@@ -193,7 +190,11 @@ pub fn lrem(txn: &mut Txn, call: &Call) -> Result<Reply> {
     };
     let mut list = List::of(Some(&old))?;
     let side = if count < 0 { Side::Right } else { Side::Left };
-    let most = if count == 0 { u64::MAX } else { count.unsigned_abs() };
+    let most = if count == 0 {
+        u64::MAX
+    } else {
+        count.unsigned_abs()
+    };
     let mut found = list.positions(txn, side, call.arg(3), most)?;
     if found.is_empty() {
         return Ok(Reply::Int(0));
@@ -294,7 +295,11 @@ pub fn lpos(txn: &mut Txn, call: &Call) -> Result<Reply> {
     };
     let list = List::of(Some(&entry))?;
     let len = list.len();
-    let compared = if search.compared == 0 { len } else { search.compared.min(len) };
+    let compared = if search.compared == 0 {
+        len
+    } else {
+        search.compared.min(len)
+    };
     let range = match search.side {
         Side::Left => 0..compared,
         Side::Right => len - compared..len,
@@ -403,7 +408,14 @@ mod tests {
 
     #[test]
     fn positions_count_from_either_end() {
-        for (index, found) in [(0, Some(0)), (2, Some(2)), (3, None), (-1, Some(2)), (-3, Some(0)), (-4, None)] {
+        for (index, found) in [
+            (0, Some(0)),
+            (2, Some(2)),
+            (3, None),
+            (-1, Some(2)),
+            (-3, Some(0)),
+            (-4, None),
+        ] {
             assert_eq!(index_in(index, 3), found, "{index}");
         }
         assert_eq!(index_in(i64::MIN, 3), None);

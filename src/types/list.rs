@@ -160,7 +160,9 @@ impl<'e> List<'e> {
                 elements.reverse();
             }
             let mut encoded = Vec::with_capacity(elements.iter().map(|element| element.len()).sum());
-            elements.iter().for_each(|element| encoded.extend_from_slice(element));
+            elements
+                .iter()
+                .for_each(|element| encoded.extend_from_slice(element));
             self.end(side).push(elements.len() as u64, encoded);
             return Ok(());
         }

@@ -22,11 +22,7 @@ struct Run {
 }
 
 /// Changes the list at the key as a command does.
-fn change<T>(
-    txn: &mut Txn,
-    limit: Limit,
-    body: impl FnOnce(&mut Txn, &mut List) -> Result<T>,
-) -> Result<T> {
+fn change<T>(txn: &mut Txn, limit: Limit, body: impl FnOnce(&mut Txn, &mut List) -> Result<T>) -> Result<T> {
     let old = list_entry(txn.lookup(KEY)?)?;
     let mut list = List::of(old.as_ref())?;
     let answer = body(txn, &mut list)?;
@@ -41,7 +37,11 @@ fn read(txn: &mut Txn, key: Key, range: std::ops::Range<u64>, from: Side) -> Res
     let mut found = Vec::new();
     let mut next = range.clone();
     list.range(txn, range, from, |index, element| {
-        let expected = if from == Side::Left { next.next() } else { next.next_back() };
+        let expected = if from == Side::Left {
+            next.next()
+        } else {
+            next.next_back()
+        };
         assert_eq!(Some(index), expected);
         found.push(element.to_vec());
         true
@@ -64,7 +64,11 @@ impl Run {
     }
 
     fn side(&mut self) -> Side {
-        if self.below(2) == 0 { Side::Left } else { Side::Right }
+        if self.below(2) == 0 {
+            Side::Left
+        } else {
+            Side::Right
+        }
     }
 
     fn element(&mut self) -> Vec<u8> {
@@ -93,7 +97,11 @@ impl Run {
 
     fn push(&mut self) {
         let side = self.side();
-        let count = if self.below(30) == 0 { 300 } else { 1 + self.below(4) };
+        let count = if self.below(30) == 0 {
+            300
+        } else {
+            1 + self.below(4)
+        };
         let elements: Vec<_> = (0..count).map(|_| self.element()).collect();
         for element in &elements {
             match side {
@@ -113,7 +121,11 @@ impl Run {
 
     fn pop(&mut self) {
         let side = self.side();
-        let count = if self.below(20) == 0 { self.below(400) } else { 1 + self.below(4) };
+        let count = if self.below(20) == 0 {
+            self.below(400)
+        } else {
+            1 + self.below(4)
+        };
         let taken = (0..count).map_while(|_| match side {
             Side::Left => self.model.pop_front(),
             Side::Right => self.model.pop_back(),
@@ -149,7 +161,11 @@ impl Run {
 
     fn remove(&mut self) {
         let (wanted, side, limit) = (self.element(), self.side(), self.limit);
-        let most = if self.below(3) == 0 { u64::MAX } else { 1 + self.below(3) };
+        let most = if self.below(3) == 0 {
+            u64::MAX
+        } else {
+            1 + self.below(3)
+        };
         let mut found: Vec<u64> = (0..self.model.len() as u64)
             .filter(|&at| self.model[at as usize] == wanted)
             .collect();
@@ -252,7 +268,16 @@ impl Run {
 
 #[test]
 fn lists_are_what_the_model_says() {
-    for (seed, limit) in [(1, 3), (2, -1), (3, -2), (4, 128), (5, 0), (6, -5), (7, 10), (8, 3)] {
+    for (seed, limit) in [
+        (1, 3),
+        (2, -1),
+        (3, -2),
+        (4, 128),
+        (5, 0),
+        (6, -5),
+        (7, 10),
+        (8, 3),
+    ] {
         println!("seed {seed}");
         Run::new(seed, limit).steps(500);
     }

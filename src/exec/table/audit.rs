@@ -52,7 +52,10 @@ const ABSENT: &[(&str, &str)] = &[
         "needs a hold on dispatch; comes with blocking commands",
     ),
     ("client|capa sflush", "in later servers only"),
-    ("blmove blmpop blpop brpop brpoplpush", "clients cannot be blocked yet"),
+    (
+        "blmove blmpop blpop brpop brpoplpush",
+        "clients cannot be blocked yet",
+    ),
     ("dump restore restore-asking migrate", "come with the dump format"),
     (
         "waitaof failover psync sync replconf replicaof slaveof",

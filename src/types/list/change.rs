@@ -11,7 +11,9 @@ impl List<'_> {
         let (id, len, head) = (self.id(), self.len(), self.head.count());
         let tail = head + self.middle_len();
         let (side, number) = match &mut self.middle {
-            Some(middle) if (head..tail).contains(&index) => return middle.set_at(txn, index - head, element),
+            Some(middle) if (head..tail).contains(&index) => {
+                return middle.set_at(txn, index - head, element);
+            }
             _ if index < head => (Side::Left, index),
             _ => (Side::Right, len - 1 - index),
         };
@@ -27,7 +29,9 @@ impl List<'_> {
         let (len, head) = (self.len(), self.head.count());
         let tail = head + self.middle_len();
         let (side, number) = match &mut self.middle {
-            Some(middle) if head < index && index < tail => return middle.insert_at(txn, index - head, element),
+            Some(middle) if head < index && index < tail => {
+                return middle.insert_at(txn, index - head, element);
+            }
             _ if index <= head => (Side::Left, index),
             _ => (Side::Right, len - index),
         };
@@ -44,7 +48,8 @@ impl List<'_> {
         let (in_head, rest) = indexes.split_at(indexes.partition_point(|&index| index < head));
         let (in_middle, in_tail) = rest.split_at(rest.partition_point(|&index| index < tail));
         let from_right = in_tail.iter().rev().map(|index| len - 1 - index);
-        self.head.remove(in_head.iter().copied(), |element| element.forget(txn, id))?;
+        self.head
+            .remove(in_head.iter().copied(), |element| element.forget(txn, id))?;
         self.tail.remove(from_right, |element| element.forget(txn, id))?;
         for index in in_middle.iter().rev() {
             let Some(middle) = &mut self.middle else { break };

@@ -80,7 +80,11 @@ impl List<'_> {
             }
             let mut indexes = part.clone();
             let mut show = |element: &[u8]| {
-                let index = if reverse { indexes.next_back() } else { indexes.next() };
+                let index = if reverse {
+                    indexes.next_back()
+                } else {
+                    indexes.next()
+                };
                 go_on = show(index.unwrap_or(part.end), element);
                 Ok(go_on)
             };
