@@ -17,13 +17,7 @@ pub enum Data {
 }
 
 impl Data {
-    pub const ALL: [Data; 5] = [
-        Data::SortedSet,
-        Data::Lexical,
-        Data::List,
-        Data::Set,
-        Data::Hash,
-    ];
+    pub const ALL: [Data; 5] = [Data::SortedSet, Data::Lexical, Data::List, Data::Set, Data::Hash];
 
     /// The key's name.
     pub fn key(self) -> &'static str {

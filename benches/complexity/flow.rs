@@ -32,17 +32,26 @@ pub fn measure(server: &Server, options: &Options) -> Result<Vec<Flow>> {
         ("window ZADD+ZREM...", None, turns, |turn, options| {
             let add = words(&["ZADD", "window", &turn.to_string(), &element(turn)]);
             let end = turn.saturating_sub(options.window);
-            vec![add, words(&["ZREMRANGEBYSCORE", "window", "-inf", &format!("({end}")])]
+            vec![
+                add,
+                words(&["ZREMRANGEBYSCORE", "window", "-inf", &format!("({end}")]),
+            ]
         }),
         ("SPOP to empty", Some(Data::Set), options.elements, |_, _| {
             vec![words(&["SPOP", "set"])]
         }),
-        ("ZPOPMIN to empty", Some(Data::SortedSet), options.elements, |_, _| {
-            vec![words(&["ZPOPMIN", "zset"])]
-        }),
-        ("ZPOPMAX to empty", Some(Data::SortedSet), options.elements, |_, _| {
-            vec![words(&["ZPOPMAX", "zset"])]
-        }),
+        (
+            "ZPOPMIN to empty",
+            Some(Data::SortedSet),
+            options.elements,
+            |_, _| vec![words(&["ZPOPMIN", "zset"])],
+        ),
+        (
+            "ZPOPMAX to empty",
+            Some(Data::SortedSet),
+            options.elements,
+            |_, _| vec![words(&["ZPOPMAX", "zset"])],
+        ),
         ("RPOP to empty", Some(Data::List), options.elements, |_, _| {
             vec![words(&["RPOP", "list"])]
         }),
@@ -90,7 +99,11 @@ pub fn print(servers: &[(Kind, Vec<Flow>)]) {
     for at in 0..rows {
         for (kind, flows) in servers {
             let Some(flow) = flows.get(at) else { continue };
-            let shown: Vec<String> = flow.rates.iter().map(|rate| format!("{:>6.0}", rate / 1000.0)).collect();
+            let shown: Vec<String> = flow
+                .rates
+                .iter()
+                .map(|rate| format!("{:>6.0}", rate / 1000.0))
+                .collect();
             println!("{:<20} {:<8} {}", flow.row, kind.name(), shown.join(" "));
         }
     }

@@ -97,7 +97,9 @@ const PROBES: &[Probe] = &[
     probe("ZRANGE last 10", Data::SortedSet, |_| {
         words(&["ZRANGE", "zset", "-10", "-1"])
     }),
-    probe("ZRANDMEMBER", Data::SortedSet, |_| words(&["ZRANDMEMBER", "zset"])),
+    probe("ZRANDMEMBER", Data::SortedSet, |_| {
+        words(&["ZRANDMEMBER", "zset"])
+    }),
     probe("ZREMRANGEBYRANK 1", Data::SortedSet, |draw| {
         let rank = draw.number().to_string();
         words(&["ZREMRANGEBYRANK", "zset", &rank, &rank])
@@ -106,7 +108,12 @@ const PROBES: &[Probe] = &[
         words(&["LINDEX", "list", &draw.number().to_string()])
     }),
     probe("LSET", Data::List, |draw| {
-        words(&["LSET", "list", &draw.number().to_string(), &element(draw.number())])
+        words(&[
+            "LSET",
+            "list",
+            &draw.number().to_string(),
+            &element(draw.number()),
+        ])
     }),
     probe("SRANDMEMBER", Data::Set, |_| words(&["SRANDMEMBER", "set"])),
     probe("SPOP", Data::Set, |_| words(&["SPOP", "set"])),
@@ -176,7 +183,11 @@ fn hot(server: &Server, probe: &Probe, options: &Options) -> Result<Histogram> {
     let mut client = Client::connect(server.address)?;
     let mut draw = Draw::new(1, options);
     // An even number, so that what is renamed has its name back.
-    let samples = if probe.once { 1 } else { options.samples.next_multiple_of(2) };
+    let samples = if probe.once {
+        1
+    } else {
+        options.samples.next_multiple_of(2)
+    };
     for _ in 0..samples {
         let command = draw.command(probe);
         latency.record(timed(&mut client, &command)?, 1);
@@ -198,7 +209,9 @@ fn cold(server: &mut Server, probe: &Probe, options: &Options, latency: &mut Lat
         latency.cold_first.push(first.as_secs_f64() * 1e6);
         let next = if probe.once { 0 } else { options.next | 1 };
         for _ in 0..next {
-            latency.cold_next.record(timed(&mut client, &draw.command(probe))?, 1);
+            latency
+                .cold_next
+                .record(timed(&mut client, &draw.command(probe))?, 1);
         }
     }
     if probe.once {
@@ -208,7 +221,12 @@ fn cold(server: &mut Server, probe: &Probe, options: &Options, latency: &mut Lat
 }
 
 pub fn print(servers: &[(Kind, Vec<Latency>)]) {
-    let of = |kind: Kind| servers.iter().find(|(other, _)| *other == kind).map(|(_, rows)| rows);
+    let of = |kind: Kind| {
+        servers
+            .iter()
+            .find(|(other, _)| *other == kind)
+            .map(|(_, rows)| rows)
+    };
     let (redkeep, redis) = (of(Kind::Redkeep), of(Kind::Redis));
     let Some(rows) = redkeep.or(redis) else { return };
     println!("\nlatency in microseconds");
@@ -227,7 +245,10 @@ pub fn print(servers: &[(Kind, Vec<Latency>)]) {
             percentiles(mine.map(|latency| &latency.hot)),
             percentiles(theirs.map(|latency| &latency.hot)),
             p50(mine) / p50(theirs),
-            cold.map_or_else(|| "-".to_owned(), |latency| format!("{:.0}", median(&latency.cold_first))),
+            cold.map_or_else(
+                || "-".to_owned(),
+                |latency| format!("{:.0}", median(&latency.cold_first))
+            ),
             percentiles(cold.map(|latency| &latency.cold_next)),
         );
     }

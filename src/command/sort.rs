@@ -121,7 +121,13 @@ fn run(txn: &mut Txn, call: &Call, mut options: Options) -> Result<Reply> {
 }
 
 /// The elements that are shown, in their order.
-fn shown(txn: &mut Txn, db: usize, source: &Source, options: &Options, purpose: Purpose) -> Result<Vec<Bytes>> {
+fn shown(
+    txn: &mut Txn,
+    db: usize,
+    source: &Source,
+    options: &Options,
+    purpose: Purpose,
+) -> Result<Vec<Bytes>> {
     let len = source.len()?;
     let range = options.limit.range(len);
     if options.unsorted {
@@ -130,14 +136,20 @@ fn shown(txn: &mut Txn, db: usize, source: &Source, options: &Options, purpose: 
     let elements = source.elements(txn, 0..len, false, purpose)?;
     let weights = match options.by {
         Some(pattern) => {
-            let wanted: Vec<_> = elements.iter().map(|element| Wanted { pattern, element }).collect();
+            let wanted: Vec<_> = elements
+                .iter()
+                .map(|element| Wanted { pattern, element })
+                .collect();
             Some(sort_source::values(txn, db, &wanted, purpose)?)
         }
         None => None,
     };
     let numbers = options.order.sort(&elements, weights.as_deref(), range.clone())?;
     let mut elements: Vec<Option<Bytes>> = elements.into_iter().map(Some).collect();
-    Ok(numbers[range].iter().filter_map(|&number| elements[number].take()).collect())
+    Ok(numbers[range]
+        .iter()
+        .filter_map(|&number| elements[number].take())
+        .collect())
 }
 
 /// Makes a list of the values, without a deadline; what is missing is an empty element.

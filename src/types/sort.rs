@@ -223,7 +223,8 @@ mod tests {
         let sort = |alpha, descending, elements: &[&str], weights: Option<&[Option<&str>]>| {
             let order = Order { alpha, descending };
             let elements: Vec<&[u8]> = elements.iter().map(|element| element.as_bytes()).collect();
-            let weights: Option<Vec<_>> = weights.map(|weights| weights.iter().map(|weight| weight.map(str::as_bytes)).collect());
+            let weights: Option<Vec<_>> =
+                weights.map(|weights| weights.iter().map(|weight| weight.map(str::as_bytes)).collect());
             let (elements, weights) = (&elements[..], weights.as_deref());
             let all = order.sort(elements, weights, 0..elements.len()).unwrap();
             for start in 0..elements.len() {

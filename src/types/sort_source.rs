@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
+use super::WRONG_TYPE;
 use super::hash::{self, Hash};
 use super::list::{List, Side};
 use super::set::Set;
 use super::set_algebra::Purpose;
 use super::sort::Pattern;
 use super::string::{self, Bytes};
-use super::WRONG_TYPE;
 use crate::disk::format::Kind;
 use crate::store::{Entry, Key, Result, Stop, Txn};
 
@@ -30,8 +30,12 @@ impl Source {
         };
         match entry.header.kind {
             Kind::List | Kind::LargeList => Ok(Source::List(entry)),
-            Kind::Set | Kind::LargeSet => Set::open(Some(entry)).map(|set| set.map_or(Source::Nothing, Source::Set)),
-            Kind::SortedSet | Kind::LargeSortedSet | Kind::String
+            Kind::Set | Kind::LargeSet => {
+                Set::open(Some(entry)).map(|set| set.map_or(Source::Nothing, Source::Set))
+            }
+            Kind::SortedSet
+            | Kind::LargeSortedSet
+            | Kind::String
             | Kind::LongString
             | Kind::Hash
             | Kind::ExpiringHash
@@ -106,16 +110,23 @@ pub fn values(txn: &mut Txn, db: usize, wanted: &[Wanted], purpose: Purpose) -> 
         txn.lookup_read(Key { db, name: &name })
     })?;
     let pairs: Vec<_> = wanted.iter().zip(entries).collect();
-    together(txn, purpose, &pairs, |txn, (wanted, entry)| match (wanted.pattern, entry) {
-        (Pattern::Element, _) => Ok(Some(Bytes::Owned(wanted.element.to_vec()))),
-        (Pattern::Key { field: None, .. }, Some(entry)) if string::is_string(entry.header.kind) => {
-            string::read(txn, entry).map(Some)
+    together(txn, purpose, &pairs, |txn, (wanted, entry)| {
+        match (wanted.pattern, entry) {
+            (Pattern::Element, _) => Ok(Some(Bytes::Owned(wanted.element.to_vec()))),
+            (Pattern::Key { field: None, .. }, Some(entry)) if string::is_string(entry.header.kind) => {
+                string::read(txn, entry).map(Some)
+            }
+            (
+                Pattern::Key {
+                    field: Some(field), ..
+                },
+                Some(entry),
+            ) if hash::is_hash(entry.header.kind) => {
+                let held = Hash::open(entry.clone())?.get(txn, field)?;
+                Ok(held.map(|held| held.value))
+            }
+            _ => Ok(None),
         }
-        (Pattern::Key { field: Some(field), .. }, Some(entry)) if hash::is_hash(entry.header.kind) => {
-            let held = Hash::open(entry.clone())?.get(txn, field)?;
-            Ok(held.map(|held| held.value))
-        }
-        _ => Ok(None),
     })
 }
 
