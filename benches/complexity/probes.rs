@@ -234,9 +234,8 @@ pub fn print(servers: &[(Kind, Vec<Latency>)]) {
         "{:<20} {:>16} {:>16} {:>6} {:>10} {:>16}",
         "", "redkeep p50/p99", "redis p50/p99", "ratio", "cold first", "next p50/p99"
     );
-    let find = |rows: Option<&'_ Vec<Latency>>, at: usize| rows.and_then(|rows| rows.get(at));
     for (at, row) in rows.iter().enumerate() {
-        let (mine, theirs) = (find(redkeep, at), find(redis, at));
+        let [mine, theirs] = [redkeep, redis].map(|rows| rows.and_then(|rows| rows.get(at)));
         let p50 = |latency: Option<&Latency>| latency.map_or(f64::NAN, |latency| latency.hot.percentile(0.5));
         let cold = mine.filter(|latency| !latency.cold_first.is_empty());
         println!(
