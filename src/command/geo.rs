@@ -1,17 +1,18 @@
 //! Commands over places: sorted sets whose scores are geohashes.
 
 use super::geo_search::{self, Options, Source};
+use super::string::bulk;
 use super::{Call, NOT_A_FLOAT, is_option, syntax_error};
 use crate::base::num::parse_f64;
 use crate::resp::{Args, Reply};
-use crate::store::{Entry, Key, Result, Stop, Txn};
+use crate::store::{Key, Result, Stop, Txn};
 use crate::types::geo::{self, Found};
-use crate::types::geohash::Place;
-use crate::types::sorted_set::{self, AddCondition, sorted_set_entry};
+use crate::types::geohash::{Place, Search};
+use crate::types::sorted_set::{self, Condition, Purpose, SortedSet};
 
 pub fn geoadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut rest = call.args.skip(2);
-    let (mut condition, mut count_changed) = (AddCondition::default(), false);
+    let (mut condition, mut count_changed) = (Condition::default(), false);
     while let Some(word) = rest.get(0) {
         match word {
             _ if is_option(word, "NX") => condition.nx = true,
@@ -26,10 +27,11 @@ pub fn geoadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     let mut members = Vec::with_capacity(rest.len() / 3);
     while let Some(member) = rest.get(2) {
-        members.push((place(rest)?.score(), member));
+        members.push((member, place(rest)?.score()));
         rest = rest.skip(3);
     }
-    let counts = sorted_set::add_all(txn, call.key(1), &members, condition, &call.limits.thresholds)?;
+    let thresholds = &call.limits.thresholds;
+    let counts = sorted_set::add(txn, call.key(1), members.into_iter(), condition, thresholds)?;
     let count = counts.added + if count_changed { counts.updated } else { 0 };
     Ok(Reply::Int(count as i64))
 }
@@ -70,10 +72,10 @@ pub fn geodist(txn: &mut Txn, call: &Call) -> Result<Reply> {
         5 => unit(call.arg(4))?,
         _ => return syntax_error(),
     };
-    let Some(entry) = sorted_set_entry(txn.lookup_read(call.key(1))?)? else {
+    let Some(set) = SortedSet::open(txn.lookup_read(call.key(1))?)? else {
         return Ok(Reply::Null);
     };
-    let places = geo::places(txn, &entry, call.args.skip(2).iter().take(2))?;
+    let places = geo::places(txn, &set, call.args.skip(2).iter().take(2))?;
     Ok(match places[..] {
         [Some(from), Some(to)] => distance_reply(from.distance(to) / unit),
         _ => Reply::Null,
@@ -97,8 +99,8 @@ pub fn geopos(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 fn for_members(txn: &mut Txn, call: &Call, reply: impl Fn(Option<Place>) -> Reply) -> Result<Reply> {
     let members = call.args.skip(2);
-    let places = match sorted_set_entry(txn.lookup_read(call.key(1))?)? {
-        Some(entry) => geo::places(txn, &entry, members.iter())?,
+    let places = match SortedSet::open(txn.lookup_read(call.key(1))?)? {
+        Some(set) => geo::places(txn, &set, members.iter())?,
         None => vec![None; members.len()],
     };
     Ok(Reply::Array(places.into_iter().map(reply).collect()))
@@ -136,11 +138,11 @@ pub fn georadiusbymember_ro(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 fn search(txn: &mut Txn, call: &Call, key: usize, source: Source) -> Result<Reply> {
-    let entry = sorted_set_entry(txn.lookup_read(call.key(key))?)?;
-    let options = geo_search::parse(txn, call, entry.as_ref(), source)?;
+    let set = SortedSet::open(txn.lookup_read(call.key(key))?)?;
+    let options = geo_search::parse(txn, call, set.as_ref(), source)?;
     let target = options.target.map(|name| Key { db: call.db, name });
-    let found = match (&entry, &options.search) {
-        (Some(entry), Some(search)) => find(txn, entry, &options, search, target.is_some())?,
+    let found = match (&set, &options.search) {
+        (Some(set), Some(search)) => find(txn, set, &options, search)?,
         _ => Vec::new(),
     };
     let unit = options.search.map_or(1.0, |search| search.unit);
@@ -149,32 +151,24 @@ fn search(txn: &mut Txn, call: &Call, key: usize, source: Source) -> Result<Repl
         return Ok(Reply::Array(replies.collect()));
     };
     let count = found.len() as i64;
-    let members = found
-        .into_iter()
-        .map(|found| {
-            let score = if options.store_distances {
-                found.distance / unit
-            } else {
-                found.score
-            };
-            (score, found.member)
-        })
-        .collect();
-    let old = txn.lookup(target)?;
-    sorted_set::store(txn, target, old.as_ref(), members, &call.limits.thresholds)?;
+    let scored = |found: Found| match options.store_distances {
+        true => (found.member.to_vec(), found.distance / unit),
+        false => (found.member.to_vec(), found.score),
+    };
+    let members: Vec<_> = found.into_iter().map(scored).collect();
+    sorted_set::replace(txn, target, &members, &call.limits.thresholds)?;
     Ok(Reply::Int(count))
 }
 
 /// What a search finds, in the order asked for and no more than asked for.
-fn find(
-    txn: &mut Txn,
-    entry: &Entry,
-    options: &Options,
-    search: &geo::Search,
-    writes: bool,
-) -> Result<Vec<Found>> {
-    let limit = if options.any { options.count } else { None };
-    let mut found = geo::search(txn, entry, search, limit, writes)?;
+fn find(txn: &mut Txn, set: &SortedSet, options: &Options, search: &Search) -> Result<Vec<Found>> {
+    let count = options.count.unwrap_or(usize::MAX);
+    let limit = if options.any { count } else { usize::MAX };
+    let purpose = match options.target {
+        Some(_) => Purpose::Write,
+        None => Purpose::Read,
+    };
+    let mut found = geo::search(txn, set, search, limit, purpose)?;
     let by_distance = |a: &Found, b: &Found| a.distance.total_cmp(&b.distance);
     match options.descending {
         Some(false) => found.sort_by(by_distance),
@@ -183,12 +177,12 @@ fn find(
         None if options.count.is_some() && !options.any => found.sort_by(by_distance),
         None => {}
     }
-    found.truncate(options.count.unwrap_or(usize::MAX));
+    found.truncate(count);
     Ok(found)
 }
 
 fn found_reply(found: Found, options: &Options, unit: f64) -> Reply {
-    let member = Reply::bulk(found.member);
+    let member = bulk(found.member);
     if !(options.with_distance || options.with_hash || options.with_place) {
         return member;
     }

@@ -4,9 +4,10 @@ use super::geo::{place, unit};
 use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::num::{parse_f64, parse_i64};
 use crate::resp::{Args, c_text};
-use crate::store::{Entry, Result, Stop, Txn};
-use crate::types::geo::{self, Search};
-use crate::types::geohash::{Place, Shape};
+use crate::store::{Result, Stop, Txn};
+use crate::types::geo;
+use crate::types::geohash::{Place, Search, Shape};
+use crate::types::sorted_set::SortedSet;
 
 /// Where a command has its centre, and whether it may store what it finds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,9 +36,9 @@ pub struct Options<'a> {
 }
 
 /// The options so far, and what is yet to become a search.
-struct Parser<'a, 'e> {
+struct Parser<'a, 's> {
     source: Source,
-    entry: Option<&'e Entry>,
+    set: Option<&'s SortedSet>,
     options: Options<'a>,
     /// A centre that is a place, or a member's; and whether a member was named.
     centre: Option<Place>,
@@ -46,10 +47,15 @@ struct Parser<'a, 'e> {
 }
 
 /// Reads all arguments behind the key. In the order in which Redis does: which error comes first depends on it.
-pub fn parse<'a>(txn: &mut Txn, call: &Call<'a>, entry: Option<&Entry>, source: Source) -> Result<Options<'a>> {
+pub fn parse<'a>(
+    txn: &mut Txn,
+    call: &Call<'a>,
+    set: Option<&SortedSet>,
+    source: Source,
+) -> Result<Options<'a>> {
     let mut parser = Parser {
         source,
-        entry,
+        set,
         options: Options::default(),
         centre: None,
         by_member: false,
@@ -68,7 +74,7 @@ pub fn parse<'a>(txn: &mut Txn, call: &Call<'a>, entry: Option<&Entry>, source: 
         }
         Source::Member { .. } => {
             parser.centre_on(txn, call.arg(2))?;
-            if entry.is_some() {
+            if set.is_some() {
                 parser.shape = Some(circle(call.args.skip(3))?);
             }
             call.args.skip(5)
@@ -83,10 +89,10 @@ impl<'a> Parser<'a, '_> {
         while let Some(word) = rest.get(0) {
             let args = rest.skip(1);
             let taken = match word {
-                _ if is_option(word, "WITHDIST") => set(&mut self.options.with_distance),
-                _ if is_option(word, "WITHHASH") => set(&mut self.options.with_hash),
-                _ if is_option(word, "WITHCOORD") => set(&mut self.options.with_place),
-                _ if is_option(word, "ANY") => set(&mut self.options.any),
+                _ if is_option(word, "WITHDIST") => switch(&mut self.options.with_distance),
+                _ if is_option(word, "WITHHASH") => switch(&mut self.options.with_hash),
+                _ if is_option(word, "WITHCOORD") => switch(&mut self.options.with_place),
+                _ if is_option(word, "ANY") => switch(&mut self.options.any),
                 _ if is_option(word, "ASC") => self.direct(false),
                 _ if is_option(word, "DESC") => self.direct(true),
                 _ if is_option(word, "COUNT") && !args.is_empty() => {
@@ -152,8 +158,8 @@ impl<'a> Parser<'a, '_> {
     /// Takes a member's place as the centre. Without a key nothing is looked for, but the arguments are checked.
     fn centre_on(&mut self, txn: &mut Txn, member: &[u8]) -> Result<()> {
         self.by_member = true;
-        let Some(entry) = self.entry else { return Ok(()) };
-        match geo::places(txn, entry, std::iter::once(member))?[..] {
+        let Some(set) = self.set else { return Ok(()) };
+        match geo::places(txn, set, std::iter::once(member))?[..] {
             [Some(place)] => {
                 self.centre = Some(place);
                 Ok(())
@@ -199,7 +205,7 @@ impl<'a> Parser<'a, '_> {
     }
 }
 
-fn set(option: &mut bool) -> usize {
+fn switch(option: &mut bool) -> usize {
     *option = true;
     0
 }

@@ -4,6 +4,8 @@ pub mod bitmap;
 pub mod database;
 pub mod debug;
 pub mod generic;
+pub mod geo;
+mod geo_search;
 pub mod hash;
 pub mod hyperloglog;
 mod lcs;

@@ -5,9 +5,9 @@ use super::{Call, is_option, syntax_error};
 use crate::resp::Reply;
 use crate::store::{Key, Result, Txn};
 use crate::types::list::{self, List, Side};
-use crate::types::set_algebra::Purpose;
 use crate::types::sort::{Limit, Order, Pattern};
 use crate::types::sort_source::{self, Source, Wanted};
+use crate::types::sorted_set::Purpose;
 use crate::types::string::Bytes;
 
 struct Options<'a> {
@@ -91,7 +91,7 @@ pub fn sort_ro(txn: &mut Txn, call: &Call) -> Result<Reply> {
 fn run(txn: &mut Txn, call: &Call, mut options: Options) -> Result<Reply> {
     let source = Source::open(txn.lookup_read(call.key(1))?)?;
     let purpose = match options.target {
-        Some(_) => Purpose::Store,
+        Some(_) => Purpose::Write,
         None => Purpose::Read,
     };
     // The order of a set is nobody's, but what is stored has to be the same each time.

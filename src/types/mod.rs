@@ -5,6 +5,7 @@ pub mod bitfield;
 pub mod bitmap;
 pub mod blob;
 pub mod buckets;
+pub mod geo;
 pub mod geohash;
 pub mod hash;
 pub mod hyperloglog;
@@ -28,6 +29,7 @@ pub mod sort;
 pub mod sort_source;
 pub mod string;
 pub mod thresholds;
+mod together;
 pub mod tree;
 
 /// What a command answers where the key holds another kind of value than it works on.

@@ -2,18 +2,16 @@
 
 use std::ops::Range;
 
-use super::WRONG_TYPE;
 use super::hash::{self, Hash};
 use super::list::{List, Side};
 use super::set::Set;
-use super::set_algebra::Purpose;
 use super::sort::Pattern;
+use super::WRONG_TYPE;
+use super::sorted_set::{Purpose, SortedSet};
 use super::string::{self, Bytes};
+use super::together::together;
 use crate::disk::format::Kind;
 use crate::store::{Entry, Key, Result, Stop, Txn};
-
-/// A command that only reads waits for at most so many records; with more of them cold it runs over a view.
-const MAX_COLD: usize = 256;
 
 /// A key that can be sorted.
 pub enum Source {
@@ -21,6 +19,7 @@ pub enum Source {
     Nothing,
     List(Entry),
     Set(Set),
+    SortedSet(SortedSet),
 }
 
 impl Source {
@@ -30,12 +29,11 @@ impl Source {
         };
         match entry.header.kind {
             Kind::List | Kind::LargeList => Ok(Source::List(entry)),
-            Kind::Set | Kind::LargeSet => {
-                Set::open(Some(entry)).map(|set| set.map_or(Source::Nothing, Source::Set))
+            Kind::Set | Kind::LargeSet => Set::open(Some(entry)).map(|set| set.map_or(Source::Nothing, Source::Set)),
+            Kind::SortedSet | Kind::LargeSortedSet => {
+                SortedSet::open(Some(entry)).map(|set| set.map_or(Source::Nothing, Source::SortedSet))
             }
-            Kind::SortedSet
-            | Kind::LargeSortedSet
-            | Kind::String
+            Kind::String
             | Kind::LongString
             | Kind::Hash
             | Kind::ExpiringHash
@@ -49,6 +47,7 @@ impl Source {
             Source::Nothing => 0,
             Source::List(entry) => List::of(Some(entry))?.len(),
             Source::Set(set) => set.len()?,
+            Source::SortedSet(set) => set.len(),
         };
         usize::try_from(len).map_or_else(|_| Stop::error("ERR too many elements to sort"), Ok)
     }
@@ -79,17 +78,21 @@ impl Source {
                 let list = List::of(Some(entry))?;
                 match purpose {
                     Purpose::Read => list.range(txn, ranks, from, show)?,
-                    Purpose::Store => list.range_to_write(txn, ranks, from, show)?,
+                    Purpose::Write => list.range_to_write(txn, ranks, from, show)?,
                 }
             }
             Source::Set(set) => {
-                if purpose == Purpose::Store {
+                if purpose == Purpose::Write {
                     set.fetch_all(txn)?;
                 }
                 let mut members = set.members(txn)?;
                 members.truncate(range.end);
                 elements = members.split_off(range.start);
             }
+            Source::SortedSet(set) => set.range(txn, ranks, reversed, purpose, |member, _| {
+                elements.push(member.to_bytes());
+                Ok(true)
+            })?,
         }
         Ok(elements)
     }
@@ -103,52 +106,23 @@ pub struct Wanted<'a> {
 
 /// What the patterns find in this database. All that is cold is asked for together.
 pub fn values(txn: &mut Txn, db: usize, wanted: &[Wanted], purpose: Purpose) -> Result<Vec<Option<Bytes>>> {
-    let entries = together(txn, purpose, wanted, |txn, wanted| {
+    let writes = purpose == Purpose::Write;
+    let entries = together(txn, writes, wanted, |txn, wanted| {
         let Some(name) = wanted.pattern.key(wanted.element) else {
             return Ok(None);
         };
         txn.lookup_read(Key { db, name: &name })
     })?;
-    let pairs: Vec<_> = wanted.iter().zip(entries).collect();
-    together(txn, purpose, &pairs, |txn, (wanted, entry)| {
-        match (wanted.pattern, entry) {
-            (Pattern::Element, _) => Ok(Some(Bytes::Owned(wanted.element.to_vec()))),
-            (Pattern::Key { field: None, .. }, Some(entry)) if string::is_string(entry.header.kind) => {
-                string::read(txn, entry).map(Some)
-            }
-            (
-                Pattern::Key {
-                    field: Some(field), ..
-                },
-                Some(entry),
-            ) if hash::is_hash(entry.header.kind) => {
-                let held = Hash::open(entry.clone())?.get(txn, field)?;
-                Ok(held.map(|held| held.value))
-            }
-            _ => Ok(None),
+    let pairs = wanted.iter().zip(&entries);
+    together(txn, writes, pairs, |txn, (wanted, entry)| match (wanted.pattern, entry) {
+        (Pattern::Element, _) => Ok(Some(Bytes::Owned(wanted.element.to_vec()))),
+        (Pattern::Key { field: None, .. }, Some(entry)) if string::is_string(entry.header.kind) => {
+            string::read(txn, entry).map(Some)
         }
+        (Pattern::Key { field: Some(field), .. }, Some(entry)) if hash::is_hash(entry.header.kind) => {
+            let held = Hash::open(entry.clone())?.get(txn, field)?;
+            Ok(held.map(|held| held.value))
+        }
+        _ => Ok(None),
     })
-}
-
-/// Reads something for each item; it goes on after a fault, so that one wait brings all that is missing.
-fn together<I, T>(
-    txn: &mut Txn,
-    purpose: Purpose,
-    items: &[I],
-    mut read: impl FnMut(&mut Txn, &I) -> Result<T>,
-) -> Result<Vec<T>> {
-    let mut results = Vec::with_capacity(items.len());
-    let mut cold = 0;
-    for item in items {
-        match read(txn, item) {
-            Err(Stop::Fault) => {
-                cold += 1;
-                if purpose == Purpose::Read && cold > MAX_COLD {
-                    txn.view()?;
-                }
-            }
-            result => results.push(result?),
-        }
-    }
-    if cold == 0 { Ok(results) } else { Err(Stop::Fault) }
 }

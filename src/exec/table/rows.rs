@@ -5,6 +5,7 @@ mod bitmap;
 mod connection;
 mod database;
 mod generic;
+mod geo;
 mod hash;
 mod hyperloglog;
 mod list;
@@ -25,6 +26,7 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("connection", connection::ROWS),
     ("generic", generic::ROWS),
     ("generic", sort::ROWS),
+    ("geo", geo::ROWS),
     ("hyperloglog", hyperloglog::ROWS),
     ("hash", hash::ROWS),
     ("list", list::ROWS),
