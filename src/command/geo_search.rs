@@ -143,7 +143,10 @@ impl<'a> Parser<'a, '_> {
 
     /// An option of GEORADIUS and GEORADIUSBYMEMBER alone.
     fn store_option(&mut self, word: &[u8], args: Args<'a>) -> Result<usize> {
-        let stores = matches!(self.source, Source::Place { stores: true } | Source::Member { stores: true });
+        let stores = matches!(
+            self.source,
+            Source::Place { stores: true } | Source::Member { stores: true }
+        );
         let distances = is_option(word, "STOREDIST");
         match args.get(0) {
             Some(target) if stores && (distances || is_option(word, "STORE")) => {

@@ -15,6 +15,7 @@ pub mod scan;
 pub mod set;
 mod set_options;
 pub mod sort;
+pub mod sorted_set;
 pub mod string;
 
 use crate::resp::{Args, Reply};

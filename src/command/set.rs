@@ -26,15 +26,6 @@ pub fn srem(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(removed as i64))
 }
 
-/// Arguments that are members.
-struct Members<'a>(Args<'a>);
-
-impl<'a> Members<'a> {
-    fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
-        self.0.iter()
-    }
-}
-
 fn read(txn: &mut Txn, key: Key) -> Result<Option<Set>> {
     Set::open(txn.lookup_read(key)?)
 }
@@ -116,7 +107,7 @@ pub fn srandmember(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 /// How many members are asked for; negative: with repetition.
-fn random_count(arg: &[u8]) -> Result<i64> {
+pub(super) fn random_count(arg: &[u8]) -> Result<i64> {
     match parse_i64(arg) {
         None => Stop::error(NOT_AN_INTEGER),
         Some(i64::MIN) => Stop::error(

@@ -1,6 +1,6 @@
 //! Keys, whatever they hold: names of types, RENAME, COPY and MOVE, conditions on deadlines, walks and random choice.
 
-use super::{hash, list, set};
+use super::{hash, list, set, sorted_set};
 use crate::base::glob;
 use crate::base::random::Random;
 use crate::disk::View;
@@ -45,7 +45,7 @@ pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> 
         Kind::LargeHash => hash::copy_large(txn, entry, to, replaced),
         Kind::LargeList => list::copy(txn, entry, to, replaced),
         Kind::LargeSet => set::copy(txn, entry, to, replaced),
-        Kind::LargeSortedSet => todo!("sorted_set::copy"),
+        Kind::LargeSortedSet => sorted_set::copy(txn, entry, to, replaced),
         Kind::Stream => todo!("stream::copy"),
         Kind::LongString => {
             let body = copy_segments(txn, LongString::decode(entry.body())?)?.encode();

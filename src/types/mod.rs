@@ -20,6 +20,8 @@ mod model_hyperloglog;
 #[cfg(test)]
 mod model_list;
 #[cfg(test)]
+mod model_set;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod model_tree;
@@ -27,6 +29,7 @@ pub mod set;
 pub mod set_algebra;
 pub mod sort;
 pub mod sort_source;
+pub mod sorted_set;
 pub mod string;
 pub mod thresholds;
 mod together;

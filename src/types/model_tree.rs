@@ -35,7 +35,7 @@ fn with<T>(test: &mut TestStore, mut body: impl FnMut(&mut Txn, &mut Tree) -> Re
 /// Keys that share long prefixes, so that nodes hold few.
 fn key(random: &mut Random) -> Vec<u8> {
     let n = random.below(3000);
-    let mut key = vec![b'k'; 60 + (n % 3) as usize * 30];
+    let mut key = vec![b'k'; 230];
     key.extend_from_slice(&n.to_be_bytes()[5..]);
     key
 }
@@ -97,13 +97,12 @@ fn check(test: &mut TestStore, model: &Entries, random: &mut Random, by_key: boo
 
 fn remove_range(test: &mut TestStore, model: &mut Entries, random: &mut Random) {
     let mut ranks = span(random, model.len());
-    match random.below(4) {
-        0 => ranks.start = 0,
+    match random.below(20) {
+        0 => ranks = 0..ranks.end,
         1 => ranks.end = u64::MAX,
+        2..=6 => ranks = 0..random.below(30),
+        7..=11 => ranks.start = (model.len() as u64).saturating_sub(random.below(30)),
         _ => {}
-    }
-    if ranks.end - ranks.start > 1000 && random.below(5) > 0 {
-        return;
     }
     let removed = with(test, |txn, tree| {
         let mut removed = Entries::new();
@@ -124,10 +123,10 @@ fn run_keys(seed: u64) {
     if seed % 2 == 0 {
         test.store.set_hot_budget(8 << 10);
     }
-    for step in 0..3000 {
-        let grows = step % 1000 < 600;
+    for step in 0..4500 {
+        let grows = step % 1500 < 1000;
         match random.below(20) {
-            0..=8 if grows || random.below(3) == 0 => {
+            0..=9 if grows || random.below(5) == 0 => {
                 let (key, value) = (key(&mut random), value(&mut random));
                 let is_new = with(&mut test, |txn, tree| tree.insert(txn, &key, &value));
                 let at = model.binary_search_by(|(k, _)| k.cmp(&key));
@@ -137,7 +136,7 @@ fn run_keys(seed: u64) {
                     Err(at) => model.insert(at, (key, value)),
                 }
             }
-            0..=12 => {
+            10 | 11 => {
                 let key = match model.get(random.below(model.len() as u64 + 1) as usize) {
                     Some((key, _)) => key.clone(),
                     None => key(&mut random),
@@ -145,6 +144,12 @@ fn run_keys(seed: u64) {
                 let removed = with(&mut test, |txn, tree| tree.remove(txn, &key)).map(|v| v.to_vec());
                 let at = model.binary_search_by(|(k, _)| k.cmp(&key));
                 assert_eq!(removed, at.ok().map(|at| model.remove(at).1));
+            }
+            0..=9 => {
+                let rank = random.below(model.len() as u64 + 1);
+                let removed = with(&mut test, |txn, tree| tree.remove_at(txn, rank));
+                let at = (removed.is_some()).then(|| model.remove(rank as usize));
+                assert_eq!(removed.map(|(key, value)| (key.to_vec(), value.to_vec())), at);
             }
             13 if step % 3 == 0 => remove_range(&mut test, &mut model, &mut random),
             14 if step % 7 == 0 => test.drop_hot(),

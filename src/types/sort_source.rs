@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
+use super::WRONG_TYPE;
 use super::hash::{self, Hash};
 use super::list::{List, Side};
 use super::set::Set;
 use super::sort::Pattern;
-use super::WRONG_TYPE;
 use super::sorted_set::{Purpose, SortedSet};
 use super::string::{self, Bytes};
 use super::together::together;
@@ -29,7 +29,9 @@ impl Source {
         };
         match entry.header.kind {
             Kind::List | Kind::LargeList => Ok(Source::List(entry)),
-            Kind::Set | Kind::LargeSet => Set::open(Some(entry)).map(|set| set.map_or(Source::Nothing, Source::Set)),
+            Kind::Set | Kind::LargeSet => {
+                Set::open(Some(entry)).map(|set| set.map_or(Source::Nothing, Source::Set))
+            }
             Kind::SortedSet | Kind::LargeSortedSet => {
                 SortedSet::open(Some(entry)).map(|set| set.map_or(Source::Nothing, Source::SortedSet))
             }
@@ -114,15 +116,22 @@ pub fn values(txn: &mut Txn, db: usize, wanted: &[Wanted], purpose: Purpose) -> 
         txn.lookup_read(Key { db, name: &name })
     })?;
     let pairs = wanted.iter().zip(&entries);
-    together(txn, writes, pairs, |txn, (wanted, entry)| match (wanted.pattern, entry) {
-        (Pattern::Element, _) => Ok(Some(Bytes::Owned(wanted.element.to_vec()))),
-        (Pattern::Key { field: None, .. }, Some(entry)) if string::is_string(entry.header.kind) => {
-            string::read(txn, entry).map(Some)
+    together(txn, writes, pairs, |txn, (wanted, entry)| {
+        match (wanted.pattern, entry) {
+            (Pattern::Element, _) => Ok(Some(Bytes::Owned(wanted.element.to_vec()))),
+            (Pattern::Key { field: None, .. }, Some(entry)) if string::is_string(entry.header.kind) => {
+                string::read(txn, entry).map(Some)
+            }
+            (
+                Pattern::Key {
+                    field: Some(field), ..
+                },
+                Some(entry),
+            ) if hash::is_hash(entry.header.kind) => {
+                let held = Hash::open(entry.clone())?.get(txn, field)?;
+                Ok(held.map(|held| held.value))
+            }
+            _ => Ok(None),
         }
-        (Pattern::Key { field: Some(field), .. }, Some(entry)) if hash::is_hash(entry.header.kind) => {
-            let held = Hash::open(entry.clone())?.get(txn, field)?;
-            Ok(held.map(|held| held.value))
-        }
-        _ => Ok(None),
     })
 }

@@ -16,6 +16,7 @@
 //!
 //! Nodes have numbers that nothing else has ([`Txn::fresh_id`]), so several trees can share one id.
 
+mod build;
 mod leaves;
 mod node;
 mod range;
@@ -53,7 +54,7 @@ pub struct Part<'r> {
 }
 
 impl<'r> Part<'r> {
-    fn new(record: &'r Value, range: Range<usize>) -> Part<'r> {
+    pub fn new(record: &'r Value, range: Range<usize>) -> Part<'r> {
         Part {
             record,
             start: range.start,

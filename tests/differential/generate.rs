@@ -20,6 +20,7 @@ pub struct Family {
 
 pub const FAMILIES: [&Family; 5] = [
     &super::string::FAMILY,
+    &super::set::FAMILY,
     &super::bitmap::FAMILY,
     &super::generic::FAMILY,
     &super::hyperloglog::FAMILY,
@@ -333,6 +334,7 @@ fn is_affordable(args: &[Vec<u8>]) -> bool {
     match &name(args)[..] {
         "SETBIT" => at_most(2, BITS),
         "SETRANGE" => at_most(2, BITS / 8),
+        "SPOP" => super::set::is_determined(args),
         // An operation's offset may be anywhere, with # in front or without.
         "BITFIELD" => (2..args.len()).all(|at| {
             let small = !args[at].starts_with(b"#") && at_most(at, BITS);

@@ -16,6 +16,7 @@ mod generate;
 mod generic;
 mod hyperloglog;
 mod pair;
+mod set;
 mod shrink;
 mod string;
 

@@ -28,6 +28,11 @@ const KNOWN: &[&str] = &[
     // list
     "blmove blmpop blpop brpop brpoplpush lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim \
      rpop rpoplpush rpush rpushx",
+    // sorted_set
+    "bzmpop bzpopmax bzpopmin zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop \
+     zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex \
+     zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion \
+     zunionstore",
     // connection
     "auth client client|caching client|capa client|getname client|getredir client|help client|id client|info \
      client|kill client|list client|no-evict client|no-touch client|pause client|reply client|setinfo client|setname \
@@ -57,6 +62,7 @@ const ABSENT: &[(&str, &str)] = &[
         "clients cannot be blocked yet",
     ),
     ("dump restore restore-asking migrate", "come with the dump format"),
+    ("bzmpop bzpopmax bzpopmin", "blocking commands come later"),
     (
         "waitaof failover psync sync replconf replicaof slaveof",
         "come with replication",

@@ -13,6 +13,7 @@ mod scripting;
 mod server;
 mod set;
 mod sort;
+mod sorted_set;
 mod string;
 
 use super::flags::{access::*, acl, flag::*};
@@ -34,6 +35,7 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("server", server::ROWS),
     ("server", database::ROWS),
     ("set", set::ROWS),
+    ("sorted_set", sorted_set::ROWS),
     ("string", string::ROWS),
 ];
 

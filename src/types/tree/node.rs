@@ -356,7 +356,11 @@ impl<'a> Inner<'a> {
 /// The record of an inner node.
 pub fn encode_inner(children: &[Child], implied: usize, level: u32) -> Vec<u8> {
     let width = count_width(level);
-    let mut out = Vec::with_capacity(inner_len(children, level));
+    let len = children
+        .iter()
+        .map(|child| child_len(child, level))
+        .sum::<usize>();
+    let mut out = Vec::with_capacity(HEAD + len);
     out.extend_from_slice(&(implied as u16).to_be_bytes());
     out.extend_from_slice(&(children.len() as u16).to_be_bytes());
     for child in children {
@@ -369,8 +373,8 @@ pub fn encode_inner(children: &[Child], implied: usize, level: u32) -> Vec<u8> {
     out
 }
 
-fn inner_len(children: &[Child], level: u32) -> usize {
+/// About how many bytes a child takes in a node of this level.
+pub fn child_len(child: &Child, level: u32) -> usize {
     const NODE: usize = 5;
-    let child = |child: &Child| count_width(level) + NODE + cell_len(child.separator.len());
-    HEAD + children.iter().map(child).sum::<usize>()
+    count_width(level) + NODE + cell_len(child.separator.len())
 }

@@ -36,7 +36,8 @@ fn within(ranks: &Range<u64>, before: u64, count: u64) -> Range<u64> {
 
 impl Tree {
     fn clamp(&self, ranks: Range<u64>) -> Range<u64> {
-        ranks.start.min(self.len)..ranks.end.min(self.len)
+        let end = ranks.end.min(self.len);
+        ranks.start.min(end)..end
     }
 
     /// Calls `visit` with the key and the value of each entry of these ranks, until it says false. For commands that only
@@ -83,8 +84,21 @@ impl Tree {
         }
     }
 
-    /// Notes all nodes of these ranks that can be told to be missing. More than `max_cold` of them: over a view.
-    fn prefetch_range(&self, txn: &mut Txn, ranks: Range<u64>, max_cold: usize) -> Result<()> {
+    /// Notes what a read of these ranks, one by one, will want, for commands that only read.
+    pub fn prefetch_ranks(&self, txn: &mut Txn, ranks: &[u64]) -> Result<()> {
+        let mut cold = 0;
+        for &rank in ranks {
+            cold += self.prefetch_range(txn, self.clamp(rank..rank + 1), MAX_COLD_NODES)?;
+            if cold > MAX_COLD_NODES {
+                txn.view()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes all nodes of these ranks that can be told to be missing, and returns their number. More than `max_cold` of
+    /// them: over a view.
+    fn prefetch_range(&self, txn: &mut Txn, ranks: Range<u64>, max_cold: usize) -> Result<usize> {
         let mut cold = 0;
         let mut nodes = vec![(self.root, self.totals(), ranks)];
         while let Some((node, totals, ranks)) = nodes.pop() {
@@ -114,7 +128,7 @@ impl Tree {
                 }
             }
         }
-        Ok(())
+        Ok(cold)
     }
 
     /// False: `visit` wants no more.

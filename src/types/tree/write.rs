@@ -145,7 +145,7 @@ impl Tree {
         txn.put(self.record(self.root), Value::from(&leaf[..]));
     }
 
-    fn entry(&self, txn: &mut Txn, key: &[u8], value: &[u8]) -> Vec<u8> {
+    pub(super) fn entry(&self, txn: &mut Txn, key: &[u8], value: &[u8]) -> Vec<u8> {
         let mut entry = Vec::with_capacity(key.len() + value.len().min(blob::MAX_INLINE) + 16);
         push_cell(&mut entry, key);
         blob::push(txn, self.id, value, &mut entry);

@@ -1,0 +1,214 @@
+//! Members popped from the ends, and drawn at random.
+
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+
+use super::super::string::bulk;
+use super::super::{Call, is_option, syntax_error};
+use super::read;
+use crate::base::num::parse_i64;
+use crate::command::set::random_count;
+use crate::resp::Reply;
+use crate::store::{Key, Result, Stop, Txn};
+use crate::types::keys;
+use crate::types::sorted_set::{self, Purpose, SortedSet};
+use crate::types::string::Bytes;
+
+/// Most members that ZRANDMEMBER draws with repetition, so that no reply outgrows memory.
+const MAX_DRAWS: u64 = 10_000_000;
+
+pub fn zpopmin(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    pop(txn, call, false)
+}
+
+pub fn zpopmax(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    pop(txn, call, true)
+}
+
+fn pop(txn: &mut Txn, call: &Call, from_end: bool) -> Result<Reply> {
+    let count = match call.args.get(2).map(parse_i64) {
+        _ if call.args.len() > 3 => return syntax_error(),
+        None => None,
+        Some(Some(count @ 0..)) => Some(count as u64),
+        Some(_) => return Stop::error("ERR value is out of range, must be positive"),
+    };
+    let key = call.key(1);
+    let Some(set) = SortedSet::open(txn.lookup(key)?)? else {
+        return Ok(Reply::Array(Vec::new()));
+    };
+    if count == Some(0) {
+        return Ok(Reply::Array(Vec::new()));
+    }
+    let popped = sorted_set::pop(txn, key, &set, count.unwrap_or(1), from_end)?;
+    let mut pairs = popped.into_iter().map(pair);
+    if count.is_some() {
+        return Ok(Reply::Pairs(pairs.collect()));
+    }
+    let Some((member, score)) = pairs.next() else {
+        return Ok(Reply::Array(Vec::new()));
+    };
+    Ok(Reply::Array(vec![member, score]))
+}
+
+fn pair((member, score): (Bytes, f64)) -> (Reply, Reply) {
+    (bulk(member), Reply::Double(score))
+}
+
+/// What ZMPOP and its blocking form ask for.
+struct Take {
+    /// How many keys there are, from argument `first` on.
+    keys: usize,
+    first: usize,
+    from_end: bool,
+    count: u64,
+}
+
+impl Take {
+    /// Parses from the number of keys on, which is argument `at`.
+    fn parse(call: &Call, at: usize) -> Result<Take> {
+        let Some(keys @ 1..) = parse_i64(call.arg(at)) else {
+            return Stop::error("ERR numkeys should be greater than 0");
+        };
+        let keys = usize::try_from(keys).unwrap_or(usize::MAX);
+        let (first, mut at) = (at + 1, at.saturating_add(1).saturating_add(keys));
+        let from_end = match call.args.get(at) {
+            Some(end) if is_option(end, "min") => false,
+            Some(end) if is_option(end, "max") => true,
+            _ => return syntax_error(),
+        };
+        let mut count = None;
+        at += 1;
+        while let Some(option) = call.args.get(at) {
+            let Some(value) = call.args.get(at + 1) else {
+                return syntax_error();
+            };
+            if count.is_some() || !is_option(option, "count") {
+                return syntax_error();
+            }
+            let Some(number @ 1..) = parse_i64(value) else {
+                return Stop::error("ERR count should be greater than 0");
+            };
+            count = Some(number as u64);
+            at += 2;
+        }
+        Ok(Take {
+            keys,
+            first,
+            from_end,
+            count: count.unwrap_or(1),
+        })
+    }
+
+    /// Pops from the first key that is there: `None` if none is.
+    fn run(&self, txn: &mut Txn, call: &Call) -> Result<Option<Reply>> {
+        let keys = || (self.first..self.first + self.keys).map(|at| call.key(at));
+        keys::prefetch(txn, keys())?;
+        for key in keys() {
+            let Some(set) = SortedSet::open(txn.lookup(key)?)? else {
+                continue;
+            };
+            let popped = sorted_set::pop(txn, key, &set, self.count, self.from_end)?;
+            return Ok(Some(popped_from(key, popped)));
+        }
+        Ok(None)
+    }
+}
+
+/// A key and what was popped from it: arrays of two in either protocol.
+fn popped_from(key: Key, popped: Vec<(Bytes, f64)>) -> Reply {
+    let pairs = popped.into_iter().map(pair);
+    let pairs = pairs.map(|(member, score)| Reply::Array(vec![member, score]));
+    Reply::Array(vec![
+        Reply::bulk(key.name.to_vec()),
+        Reply::Array(pairs.collect()),
+    ])
+}
+
+pub fn zmpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let popped = Take::parse(call, 1)?.run(txn, call)?;
+    Ok(popped.unwrap_or(Reply::NullArray))
+}
+
+pub fn zrandmember(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let Some(arg) = call.args.get(2) else {
+        let Some(set) = read(txn, call.key(1))? else {
+            return Ok(Reply::Null);
+        };
+        let rank = txn.random.below(set.len());
+        let member = members(txn, &set, &[rank])?.pop();
+        return Ok(member.map_or(Reply::Null, |(member, _)| bulk(member)));
+    };
+    let count = random_count(arg)?;
+    let with_scores = match call.args.get(3) {
+        None => false,
+        Some(option) if call.args.len() == 4 && is_option(option, "withscores") => true,
+        Some(_) => return syntax_error(),
+    };
+    let is_huge = with_scores && count.unsigned_abs() > i64::MAX as u64 / 2;
+    if is_huge || count < 0 && count.unsigned_abs() > MAX_DRAWS {
+        return Stop::error("ERR value is out of range");
+    }
+    let drawn = match read(txn, call.key(1))? {
+        Some(set) => draw(txn, &set, count)?,
+        None => Vec::new(),
+    };
+    if with_scores {
+        return Ok(Reply::Pairs(drawn.into_iter().map(pair).collect()));
+    }
+    Ok(Reply::Array(
+        drawn.into_iter().map(|(member, _)| bulk(member)).collect(),
+    ))
+}
+
+/// So many random members: different ones if `count` is positive, all if there are not more.
+fn draw(txn: &mut Txn, set: &SortedSet, count: i64) -> Result<Vec<(Bytes, f64)>> {
+    let len = set.len();
+    if count >= 0 && count as u64 >= len {
+        let mut all = Vec::with_capacity(len as usize);
+        set.range(txn, 0..len, false, Purpose::Read, |member, score| {
+            all.push((member.to_bytes(), score));
+            Ok(true)
+        })?;
+        return Ok(all);
+    }
+    let ranks: Vec<u64> = if count < 0 {
+        (0..count.unsigned_abs()).map(|_| txn.random.below(len)).collect()
+    } else {
+        distinct_ranks(txn, len, count as u64)
+    };
+    members(txn, set, &ranks)
+}
+
+/// So many different numbers below `len`, fewer than it (Floyd's algorithm), in random order.
+fn distinct_ranks(txn: &mut Txn, len: u64, count: u64) -> Vec<u64> {
+    let mut seen: HashSet<u64, RandomState> = HashSet::default();
+    let mut ranks: Vec<u64> = (len - count..len)
+        .map(|last| {
+            let drawn = txn.random.below(last + 1);
+            let rank = if seen.insert(drawn) { drawn } else { last };
+            seen.insert(rank);
+            rank
+        })
+        .collect();
+    for at in (1..ranks.len()).rev() {
+        let other = txn.random.below(at as u64 + 1) as usize;
+        ranks.swap(at, other);
+    }
+    ranks
+}
+
+/// The members of these ranks, in this order.
+fn members(txn: &mut Txn, set: &SortedSet, ranks: &[u64]) -> Result<Vec<(Bytes, f64)>> {
+    let mut members = Vec::with_capacity(ranks.len());
+    for (at, &rank) in ranks.iter().enumerate() {
+        match set.at(txn, rank) {
+            Err(Stop::Fault) => {
+                set.prefetch_ranks(txn, &ranks[at..])?;
+                return Err(Stop::Fault);
+            }
+            member => members.push(member?),
+        }
+    }
+    Ok(members)
+}
