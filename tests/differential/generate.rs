@@ -18,12 +18,14 @@ pub struct Family {
     pub state: Option<(&'static str, Reads)>,
 }
 
-pub const FAMILIES: [&Family; 5] = [
+pub const FAMILIES: &[&Family] = &[
     &super::string::FAMILY,
     &super::set::FAMILY,
     &super::bitmap::FAMILY,
     &super::generic::FAMILY,
+    &super::geo::FAMILY,
     &super::hyperloglog::FAMILY,
+    &super::sort::FAMILY,
     &super::connection::FAMILY,
 ];
 

@@ -107,7 +107,9 @@ fn direction(g: &mut Gen) -> Args {
 }
 
 fn shown(g: &mut Gen) -> Vec<Args> {
-    ["WITHDIST", "WITHCOORD", "WITHHASH"].map(|word| args![g.cased(word)]).into()
+    ["WITHDIST", "WITHCOORD", "WITHHASH"]
+        .map(|word| args![g.cased(word)])
+        .into()
 }
 
 fn geosearch(g: &mut Gen) -> Args {

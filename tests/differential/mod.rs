@@ -14,10 +14,12 @@ mod connection;
 mod expected;
 mod generate;
 mod generic;
+mod geo;
 mod hyperloglog;
 mod pair;
 mod set;
 mod shrink;
+mod sort;
 mod string;
 
 use crate::support::server::redis_is_installed;

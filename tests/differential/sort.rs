@@ -66,7 +66,10 @@ fn fill(g: &mut Gen) -> Args {
 }
 
 fn pattern(g: &mut Gen) -> Vec<u8> {
-    Vec::from(*g.rng.pick(&["w_*", "h_*->f", "h_*->g", "#", "none_*", "*", "fixed", "h_*->"]))
+    Vec::from(
+        *g.rng
+            .pick(&["w_*", "h_*->f", "h_*->g", "#", "none_*", "*", "fixed", "h_*->"]),
+    )
 }
 
 /// Not what leaves open which of two comes first: equal bytes by BY ALPHA, and the order of an unsorted set.
@@ -74,7 +77,11 @@ fn sort(g: &mut Gen, name: &str) -> Args {
     let key = source(g);
     let mut args = args![name, key.clone()];
     let (alpha, stable) = (g.rng.one_in(3), key.starts_with(b"sort-list"));
-    let limit = args![g.cased("LIMIT"), g.rng.between(-2, 30).to_string(), g.rng.between(-2, 30).to_string()];
+    let limit = args![
+        g.cased("LIMIT"),
+        g.rng.between(-2, 30).to_string(),
+        g.rng.between(-2, 30).to_string()
+    ];
     let mut options = Vec::new();
     match g.rng.below(4) {
         0 if !alpha => {
