@@ -128,7 +128,7 @@ fn shown(
     options: &Options,
     purpose: Purpose,
 ) -> Result<Vec<Bytes>> {
-    let len = source.len()?;
+    let len = source.count()?;
     let range = options.limit.range(len);
     if options.unsorted {
         return source.elements(txn, range, options.order.descending, purpose);

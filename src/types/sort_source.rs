@@ -44,7 +44,7 @@ impl Source {
         }
     }
 
-    pub fn len(&self) -> Result<usize> {
+    pub fn count(&self) -> Result<usize> {
         let len = match self {
             Source::Nothing => 0,
             Source::List(entry) => List::of(Some(entry))?.len(),
@@ -63,7 +63,7 @@ impl Source {
         reversed: bool,
         purpose: Purpose,
     ) -> Result<Vec<Bytes>> {
-        let len = self.len()?;
+        let len = self.count()?;
         let mut elements = Vec::with_capacity(range.len());
         let ranks = match reversed {
             false => range.start as u64..range.end as u64,
