@@ -21,8 +21,9 @@
 //!   body of a string        := byte*                           the value whole, at most SEGMENT bytes
 //!   body of a long string   := id:u64 be length:u64 be         its bytes are in family "segment"
 //!
-//!   body of a small collection := cell*                        the collection whole; cells as `disk/cells.rs` has them;
-//!                                                              a set's form is in front, see `types/set.rs`
+//!   body of a small collection := byte*                        the collection whole: cells (`disk/cells.rs`), but a list as
+//!                                                              `types/list.rs` has it; a set's form is in front, see
+//!                                                              `types/set.rs`
 //!   body of a small hash    := see `types/hash/packed.rs`      an expiring one's begins with earliest:u64 be
 //!   body of a large one     := id:u64 be byte*                 its records are under its id in the three families below
 //!   body of a large hash    := id:u64 be byte* earliest:u64 be the state is as in `types/hash/large.rs`

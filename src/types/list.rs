@@ -31,7 +31,7 @@ use crate::store::{Entry, Key, Result, Stop, Txn};
 use end::{Element, End, encoded_elements, turned};
 
 /// An end of a large list above this many bytes moves its inner part into the tree.
-const END_BYTES: usize = 1024;
+const END_BYTES: usize = 2048;
 /// Room for what stands before the ends.
 const STATE_BYTES: usize = 64;
 

@@ -26,6 +26,7 @@ pub const FAMILIES: &[&Family] = &[
     &super::geo::FAMILY,
     &super::hyperloglog::FAMILY,
     &super::sort::FAMILY,
+    &super::list::FAMILY,
     &super::connection::FAMILY,
 ];
 

@@ -16,6 +16,7 @@ mod generate;
 mod generic;
 mod geo;
 mod hyperloglog;
+mod list;
 mod pair;
 mod set;
 mod shrink;
