@@ -13,7 +13,7 @@ use crate::types::set_algebra::{self, Operation, Purpose};
 use crate::types::string::Bytes;
 
 /// Most members that SRANDMEMBER draws with repetition, so that no reply outgrows memory.
-const MAX_DRAWS: u64 = 10_000_000;
+const MAX_DRAWS: u64 = 1 << 20;
 
 pub fn sadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let members = call.args.skip(2).iter();
@@ -32,7 +32,7 @@ fn read(txn: &mut Txn, key: Key) -> Result<Option<Set>> {
 }
 
 pub fn scard(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let len = read(txn, call.key(1))?.map_or(Ok(0), |set| set.len())?;
+    let len = read(txn, call.key(1))?.map_or(Ok(0), |set| set.cardinality())?;
     Ok(Reply::Int(len as i64))
 }
 

@@ -21,7 +21,8 @@
 //!   body of a string        := byte*                           the value whole, at most SEGMENT bytes
 //!   body of a long string   := id:u64 be length:u64 be         its bytes are in family "segment"
 //!
-//!   body of a small collection := cell*                        the collection whole; cells as `disk/cells.rs` has them
+//!   body of a small collection := cell*                        the collection whole; cells as `disk/cells.rs` has them;
+//!                                                              a set's form is in front, see `types/set.rs`
 //!   body of a large one     := id:u64 be byte*                 its records are under its id in the three families below
 //!
 //! family "bucket": pages of members by hash                    see `types/buckets.rs`

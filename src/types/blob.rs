@@ -139,7 +139,11 @@ mod tests {
             let read = |txn: &mut Txn| Ok(stored.load(txn, 7, &page)?.to_vec());
             assert_eq!(test.run(read), Ok(value.clone()));
             test.run(|txn| stored.copy(txn, 7, 8)).unwrap();
-            test.run(|txn| Ok(stored.forget(txn, 7))).unwrap();
+            test.run(|txn| {
+                stored.forget(txn, 7);
+                Ok(())
+            })
+            .unwrap();
             if len > MAX_INLINE {
                 assert!(test.run(read).is_err());
             }

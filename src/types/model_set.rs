@@ -155,10 +155,10 @@ impl Bench {
                 return Ok((0, Model::new(), false, None));
             };
             let members = set.members(txn)?;
-            assert_eq!(members.len() as u64, set.len()?);
+            assert_eq!(members.len() as u64, set.cardinality()?);
             let contains = set.contains(txn, &probe)?;
             let kind = set.entry().header.kind;
-            Ok((set.len()?, collect(members), contains, Some(kind)))
+            Ok((set.cardinality()?, collect(members), contains, Some(kind)))
         });
         assert_eq!(members, model);
         assert_eq!(len, model.len() as u64);

@@ -61,8 +61,8 @@ impl Set {
         &self.entry
     }
 
-    /// The number of members.
-    pub fn len(&self) -> Result<u64> {
+    /// The number of members: at least one.
+    pub fn cardinality(&self) -> Result<u64> {
         Ok(match &self.form {
             Form::Integers => self.integers()?.len() as u64,
             Form::List => self.cells().count() as u64,
@@ -181,7 +181,7 @@ impl Set {
                 Ok(Bytes::Owned(digits(n)))
             }
             Form::List => {
-                let rank = txn.random.below(self.len()?) as usize;
+                let rank = txn.random.below(self.cardinality()?) as usize;
                 match self.list().nth(rank) {
                     Some(member) => Ok(member?),
                     None => Err(Stop::from(Malformed("a set without members"))),
@@ -203,7 +203,7 @@ impl Set {
 
     /// So many different members, or all if there are fewer.
     pub fn sample(&self, txn: &mut Txn, count: u64) -> Result<Vec<Bytes>> {
-        let len = self.len()?;
+        let len = self.cardinality()?;
         if let Form::Table(table) = &self.form
             && count < len / SCARCE
         {
@@ -266,7 +266,7 @@ impl Draft {
     fn of(set: &Set) -> Result<Draft> {
         Ok(match &set.form {
             Form::Integers => Draft::Integers(set.entry.body().to_vec()),
-            Form::List => Draft::List(set.entry.body().to_vec(), set.len()?),
+            Form::List => Draft::List(set.entry.body().to_vec(), set.cardinality()?),
             Form::Table(table) => Draft::Table(table.clone()),
         })
     }
@@ -282,8 +282,8 @@ impl Draft {
         }
     }
 
-    /// Becomes a table if so many members more may come that it would have to anyway.
-    fn expect(&mut self, txn: &mut Txn, more: u64, limits: &Thresholds) -> Result<()> {
+    /// Becomes a table if so many members more may come that it would have to anyway. Whether it did.
+    fn expect(&mut self, txn: &mut Txn, more: u64, limits: &Thresholds) -> Result<bool> {
         let most = match self {
             Draft::Integers(_) => limits.set_intset,
             Draft::List(..) => limits.set_entries,
@@ -292,7 +292,7 @@ impl Draft {
         if more > most {
             *self = Draft::Table(self.to_table(txn)?);
         }
-        Ok(())
+        Ok(more > most)
     }
 
     /// Adds a member. Whether it is new.
@@ -458,12 +458,12 @@ pub fn add<'m>(
         });
         txn.await_prefetched()?;
     }
-    draft.expect(txn, count, limits)?;
+    let converted = draft.expect(txn, count, limits)?;
     let mut added = 0;
     for member in members {
         added += u64::from(draft.add(txn, member, limits)?);
     }
-    if added > 0 {
+    if added > 0 || converted {
         let old = set.as_ref().map(Set::entry);
         draft.write(txn, key, old, old.and_then(|old| old.header.deadline))?;
     }
@@ -554,7 +554,7 @@ pub fn pop_many(txn: &mut Txn, key: Key, count: u64, limits: &Thresholds) -> Res
     if count == 0 {
         return Ok(Vec::new());
     }
-    let left = set.len()?.saturating_sub(count);
+    let left = set.cardinality()?.saturating_sub(count);
     let deadline = set.entry.header.deadline;
     if let Form::Table(table) = &set.form
         && left * REBUILT_BELOW > count

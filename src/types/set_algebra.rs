@@ -66,7 +66,7 @@ pub fn intersection(
     let mut present: Vec<(u64, &Set)> = Vec::with_capacity(sets.len());
     for set in sets {
         match set {
-            Some(set) => present.push((set.len()?, set)),
+            Some(set) => present.push((set.cardinality()?, set)),
             None => return Ok(Vec::new()),
         }
     }
@@ -94,10 +94,10 @@ fn difference(txn: &mut Txn, sets: &[Option<Set>], purpose: Purpose) -> Result<V
         return Ok(Vec::new());
     };
     let others: Vec<&Set> = sets[1..].iter().flatten().collect();
-    let len = first.len()?;
+    let len = first.cardinality()?;
     let mut total = len;
     for other in &others {
-        total = total.saturating_add(other.len()?);
+        total = total.saturating_add(other.cardinality()?);
     }
     let candidates = members(txn, first, purpose)?;
     if len.saturating_mul(sets.len() as u64) / 2 <= total {
