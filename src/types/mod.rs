@@ -22,6 +22,8 @@ mod model_list;
 #[cfg(test)]
 mod model_set;
 #[cfg(test)]
+mod model_sorted_set;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod model_tree;
