@@ -1,8 +1,7 @@
 //! Commands over sets.
 
-use super::scan;
 use super::string::bulk;
-use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
+use super::{Call, NOT_AN_INTEGER, is_option, scan, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Args, Reply};
 use crate::store::{Key, Result, Stop, Txn};

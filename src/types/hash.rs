@@ -251,18 +251,21 @@ impl Hash {
 
     /// Deletes the field, and says whether it was there.
     pub fn remove(&mut self, txn: &mut Txn, field: &[u8]) -> Result<bool> {
-        let was_there = match &mut self.form {
-            Form::Packed(packed) => match packed.find(field)? {
-                Some(slot) => {
-                    packed.remove(slot);
-                    true
-                }
-                None => false,
-            },
-            Form::Large(large) => large.remove(txn, field)?,
-        };
-        self.is_changed |= was_there;
-        Ok(was_there)
+        match &mut self.form {
+            Form::Packed(packed) => {
+                let Some(slot) = packed.find(field)? else {
+                    return Ok(false);
+                };
+                packed.remove(slot);
+                self.is_changed = true;
+                Ok(true)
+            }
+            Form::Large(large) => {
+                // A field that is due goes too, though it was not there.
+                self.is_changed = true;
+                large.remove(txn, field)
+            }
+        }
     }
 
     /// Puts what was changed. A hash without fields disappears; the key's deadline stays.

@@ -16,6 +16,8 @@ pub mod list;
 #[cfg(test)]
 mod model_buckets;
 #[cfg(test)]
+mod model_hash;
+#[cfg(test)]
 mod model_hyperloglog;
 #[cfg(test)]
 mod model_list;

@@ -22,16 +22,20 @@ enum Rule {
 
 fn rule(name: &str, args: &[Vec<u8>]) -> Rule {
     match name {
-        "KEYS" | "SMEMBERS" | "SUNION" | "SINTER" | "SDIFF" | "SPOP" => Rule::SameElements,
-        // All of a small set; of a part each server makes its own choice.
-        "SRANDMEMBER" if args.get(2).is_some_and(|count| count == b"1000") => Rule::SameElements,
-        "SRANDMEMBER" => Rule::SameKind,
-        "SSCAN"
+        "KEYS" | "HGETALL" | "HKEYS" | "HVALS" | "SMEMBERS" | "SUNION" | "SINTER" | "SDIFF" | "SPOP" => {
+            Rule::SameElements
+        }
+        // All of a small hash or set; of a part each server makes its own choice.
+        "HRANDFIELD" | "SRANDMEMBER" if args.get(2).is_some_and(|count| count == b"1000") => {
+            Rule::SameElements
+        }
+        "HRANDFIELD" | "SRANDMEMBER" => Rule::SameKind,
+        "HSCAN" | "SSCAN"
             if args.get(2).is_some_and(|cursor| cursor == b"0") && args.iter().any(|arg| arg == b"1000") =>
         {
             Rule::SameElements
         }
-        "SSCAN" => Rule::SameKind,
+        "HSCAN" | "SSCAN" => Rule::SameKind,
         // A cursor that was given by one server means nothing to the other; whole scans compare.
         "SCAN" if args.get(1).is_some_and(|cursor| cursor == b"0") => Rule::SameElements,
         "SCAN" | "RANDOMKEY" | "HELLO" => Rule::SameKind,

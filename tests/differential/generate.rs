@@ -27,6 +27,7 @@ pub const FAMILIES: &[&Family] = &[
     &super::hyperloglog::FAMILY,
     &super::sort::FAMILY,
     &super::list::FAMILY,
+    &super::hash::FAMILY,
     &super::connection::FAMILY,
 ];
 

@@ -15,6 +15,7 @@ mod expected;
 mod generate;
 mod generic;
 mod geo;
+mod hash;
 mod hyperloglog;
 mod list;
 mod pair;

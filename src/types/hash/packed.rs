@@ -247,7 +247,7 @@ mod tests {
 
     fn shown(hash: &Packed) -> Vec<(String, String, Option<u64>)> {
         let text = |range| String::from_utf8_lossy(&hash.bytes()[range]).into_owned();
-        let slots = hash.slots().map(Result::unwrap);
+        let slots = hash.slots().map(|slot| slot.unwrap());
         slots
             .map(|slot| (text(slot.field), text(slot.value), slot.deadline))
             .collect()
