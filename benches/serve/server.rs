@@ -114,6 +114,7 @@ impl Server {
     }
 
     /// Kills the process and starts it again on the same data: nothing of it is in its memory then.
+    #[allow(dead_code, reason = "for benches/complexity")]
     pub fn restart(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -324,6 +325,7 @@ impl Client {
     }
 
     /// Sends commands as one pipeline, and reads all their replies.
+    #[allow(dead_code, reason = "for benches/complexity")]
     pub fn pipeline(&mut self, commands: &[Vec<String>]) -> Result<()> {
         for command in commands {
             self.begin(command.len() as u64);

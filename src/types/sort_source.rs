@@ -48,7 +48,7 @@ impl Source {
         let len = match self {
             Source::Nothing => 0,
             Source::List(entry) => List::of(Some(entry))?.len(),
-            Source::Set(set) => set.len()?,
+            Source::Set(set) => set.cardinality()?,
             Source::SortedSet(set) => set.len(),
         };
         usize::try_from(len).map_or_else(|_| Stop::error("ERR too many elements to sort"), Ok)
