@@ -257,6 +257,7 @@ pub fn call_limits(config: &Config) -> CallLimits {
             stream_bytes: config.stream_node_max_bytes,
             stream_entries: config.stream_node_max_entries,
         },
+        hll_sparse: config.hll_sparse_max_bytes,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The reply encoder: RESP3, and RESP2 with what it lacks replaced as Redis does.
 
 use super::{
-    double::format_double,
+    double::{format_double, format_long_double},
     reply::{Blob, Reply},
 };
 
@@ -44,6 +44,8 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\r\n");
         }
         Reply::Double(value) => bulk(&format_double(*value), out),
+        Reply::LongDouble(value) if resp3 => line(b',', &format_long_double(*value), out),
+        Reply::LongDouble(value) => bulk(format_long_double(*value).as_bytes(), out),
         Reply::Bool(value) if resp3 => out.extend_from_slice(if *value { b"#t\r\n" } else { b"#f\r\n" }),
         Reply::Bool(value) => header(b':', i64::from(*value), out),
         Reply::BigNumber(digits) if resp3 => line(b'(', digits, out),

@@ -15,6 +15,8 @@ pub enum Reply {
     Int(i64),
     /// RESP2: a bulk with the same text.
     Double(f64),
+    /// A double with the digits of C's `%.17Lf`, but no zeros at their end. RESP2: a bulk.
+    LongDouble(f64),
     /// RESP2: the integer 1 or 0.
     Bool(bool),
     /// Decimal digits, with a sign. RESP2: a bulk.

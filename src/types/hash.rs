@@ -67,7 +67,7 @@ impl Hash {
     /// The key's hash, for a command that only reads.
     pub fn to_read(txn: &mut Txn, key: Key) -> Result<Option<Hash>> {
         match txn.lookup_read(key)? {
-            Some(entry) => Hash::decode(entry).map(Some),
+            Some(entry) => Hash::open(entry).map(Some),
             None => Ok(None),
         }
     }
@@ -81,7 +81,7 @@ impl Hash {
                 is_changed: false,
             });
         };
-        let mut hash = Hash::decode(entry)?;
+        let mut hash = Hash::open(entry)?;
         if let Form::Packed(packed) = &mut hash.form
             && packed.may_be_due(txn.now)
         {
@@ -91,7 +91,8 @@ impl Hash {
         Ok(hash)
     }
 
-    fn decode(entry: Entry) -> Result<Hash> {
+    /// The hash in an entry, for a command that only reads.
+    pub fn open(entry: Entry) -> Result<Hash> {
         if !is_hash(entry.header.kind) {
             return Stop::error(WRONG_TYPE);
         }

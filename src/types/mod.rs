@@ -5,7 +5,10 @@ pub mod bitfield;
 pub mod bitmap;
 pub mod blob;
 pub mod buckets;
+pub mod geo;
+pub mod geohash;
 pub mod hash;
+pub mod hyperloglog;
 pub mod intset;
 pub mod keys;
 pub mod lcs;
@@ -14,6 +17,8 @@ pub mod list;
 mod model_buckets;
 #[cfg(test)]
 mod model_hash;
+#[cfg(test)]
+mod model_hyperloglog;
 #[cfg(test)]
 mod model_list;
 #[cfg(test)]
@@ -28,10 +33,13 @@ mod model_tests;
 mod model_tree;
 pub mod set;
 pub mod set_algebra;
+pub mod sort;
+pub mod sort_source;
 pub mod sorted_set;
 pub mod stream;
 pub mod string;
 pub mod thresholds;
+mod together;
 pub mod tree;
 
 /// What a command answers where the key holds another kind of value than it works on.

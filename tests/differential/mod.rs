@@ -14,11 +14,14 @@ mod connection;
 mod expected;
 mod generate;
 mod generic;
+mod geo;
 mod hash;
+mod hyperloglog;
 mod list;
 mod pair;
 mod set;
 mod shrink;
+mod sort;
 mod stream;
 mod string;
 

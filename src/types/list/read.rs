@@ -19,6 +19,17 @@ impl List<'_> {
         self.visit(txn, range, from, false, show)
     }
 
+    /// As [`List::range`], for commands that also write.
+    pub fn range_to_write(
+        &self,
+        txn: &mut Txn,
+        range: Range<u64>,
+        from: Side,
+        show: impl FnMut(u64, &[u8]) -> bool,
+    ) -> Result<()> {
+        self.visit(txn, range, from, true, show)
+    }
+
     /// The element at this index, which must be one of the list.
     pub fn get(&self, txn: &mut Txn, index: u64) -> Result<Option<Vec<u8>>> {
         let head = self.head.count();

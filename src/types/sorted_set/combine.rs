@@ -72,7 +72,7 @@ impl Source {
     fn len(&self) -> Result<u64> {
         match self {
             Source::SortedSet(set) => Ok(set.len()),
-            Source::Set(set) => set.len(),
+            Source::Set(set) => set.cardinality(),
             Source::Nothing => Ok(0),
         }
     }
