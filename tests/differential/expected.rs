@@ -24,14 +24,16 @@ fn rule(name: &str, args: &[Vec<u8>]) -> Rule {
     match name {
         "KEYS" | "SMEMBERS" | "SUNION" | "SINTER" | "SDIFF" | "SPOP" => Rule::SameElements,
         // All of a small set; of a part each server makes its own choice.
-        "SRANDMEMBER" if args.get(2).is_some_and(|count| count == b"1000") => Rule::SameElements,
-        "SRANDMEMBER" => Rule::SameKind,
-        "SSCAN"
+        "SRANDMEMBER" | "ZRANDMEMBER" if args.get(2).is_some_and(|count| count == b"1000") => {
+            Rule::SameElements
+        }
+        "SRANDMEMBER" | "ZRANDMEMBER" => Rule::SameKind,
+        "SSCAN" | "ZSCAN"
             if args.get(2).is_some_and(|cursor| cursor == b"0") && args.iter().any(|arg| arg == b"1000") =>
         {
             Rule::SameElements
         }
-        "SSCAN" => Rule::SameKind,
+        "SSCAN" | "ZSCAN" => Rule::SameKind,
         // A cursor that was given by one server means nothing to the other; whole scans compare.
         "SCAN" if args.get(1).is_some_and(|cursor| cursor == b"0") => Rule::SameElements,
         "SCAN" | "RANDOMKEY" | "HELLO" => Rule::SameKind,

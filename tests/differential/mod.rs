@@ -17,6 +17,7 @@ mod generic;
 mod pair;
 mod set;
 mod shrink;
+mod sorted_set;
 mod string;
 
 use crate::support::server::redis_is_installed;
