@@ -63,7 +63,7 @@ impl Options {
         if nx && xx {
             return Stop::error("ERR XX and NX options at the same time are not compatible");
         }
-        if (gt && nx) || (lt && nx) || (gt && lt) {
+        if nx && (gt || lt) || gt && lt {
             return Stop::error("ERR GT, LT, and/or NX options at the same time are not compatible");
         }
         if incr && members > 1 {

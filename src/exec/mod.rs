@@ -31,8 +31,7 @@ use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
 use crate::resp::Reply;
-use crate::store::{Key, News, Stop, Store, Ticket};
-use crate::types::hash;
+use crate::store::{News, Stop, Store, Ticket};
 use crate::types::thresholds::Thresholds;
 
 pub use client::{Client, Clients};

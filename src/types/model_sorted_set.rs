@@ -194,7 +194,7 @@ impl Bench {
         let operation = [Operation::Union, Operation::Intersection, Operation::Difference][self.below(3)];
         let aggregate = [Aggregate::Sum, Aggregate::Min, Aggregate::Max][self.below(3)];
         let from: Vec<(usize, f64)> = (0..1 + self.below(3))
-            .map(|_| (self.below(3), self.below(4) as f64))
+            .map(|_| (self.below(3), 0.5 + self.below(4) as f64))
             .collect();
         let stored = self.run(|txn, limits| {
             let mut sources = Vec::new();

@@ -82,6 +82,11 @@ impl SortedSet {
         }
     }
 
+    /// Never, of what a key holds.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     pub fn score(&self, txn: &mut Txn, member: &[u8]) -> Result<Option<f64>> {
         match &self.form {
             Form::Packed => {

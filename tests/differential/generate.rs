@@ -21,6 +21,7 @@ pub struct Family {
 pub const FAMILIES: &[&Family] = &[
     &super::string::FAMILY,
     &super::set::FAMILY,
+    &super::sorted_set::FAMILY,
     &super::bitmap::FAMILY,
     &super::generic::FAMILY,
     &super::geo::FAMILY,
@@ -343,6 +344,7 @@ fn is_affordable(args: &[Vec<u8>]) -> bool {
         "SETBIT" => at_most(2, BITS),
         "SETRANGE" => at_most(2, BITS / 8),
         "SPOP" => super::set::is_determined(args),
+        name if name.starts_with('Z') => super::sorted_set::keeps_scores(name, args),
         // An operation's offset may be anywhere, with # in front or without.
         "BITFIELD" => (2..args.len()).all(|at| {
             let small = !args[at].starts_with(b"#") && at_most(at, BITS);

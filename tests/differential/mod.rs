@@ -22,6 +22,7 @@ mod pair;
 mod set;
 mod shrink;
 mod sort;
+mod sorted_set;
 mod stream;
 mod string;
 

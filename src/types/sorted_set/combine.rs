@@ -207,7 +207,8 @@ fn intersect(
         scores.push(number(weight * score));
         for (other, weight) in others {
             match other.score(txn, member) {
-                Ok(Some(score)) => scores.push(number(weight * score)),
+                // As Redis: an infinite score of weight 0 makes the whole sum 0 here, and only itself elsewhere.
+                Ok(Some(score)) => scores.push(weight * score),
                 Ok(None) => continue 'candidates,
                 Err(Stop::Fault) => return Err(fetch(txn, &candidates[at..], others, purpose)),
                 Err(stop) => return Err(stop),
