@@ -1,7 +1,7 @@
 //! The large keys, and the commands that make them.
 
 use crate::Options;
-use crate::load::Random;
+use crate::common::Random;
 use crate::server::{Client, Result};
 
 /// A type of key that is measured.

@@ -8,6 +8,8 @@
 //!   window over time (ZADD and ZREMRANGEBYSCORE), and keys popped empty.
 
 #[allow(dead_code, reason = "shared with benches/serve, which uses all of it")]
+#[path = "../common/mod.rs"]
+mod common;
 #[path = "../serve/load.rs"]
 mod load;
 #[allow(dead_code, reason = "shared with benches/serve, which uses all of it")]

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::Options;
+use crate::common::Random;
+use crate::common::median;
 use crate::data::{Data, element, words};
-use crate::load::Random;
-use crate::report::{Histogram, median};
+use crate::report::Histogram;
 use crate::server::{Client, Kind, Result, Server};
 
 /// From what arguments are drawn.

@@ -120,7 +120,7 @@ fn remove_range(test: &mut TestStore, model: &mut Entries, random: &mut Random) 
 
 fn run_keys(seed: u64) {
     let (mut random, mut test, mut model) = (Random::from_seed(seed), TestStore::open(), Entries::new());
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         test.store.set_hot_budget(8 << 10);
     }
     for step in 0..4500 {
@@ -162,7 +162,7 @@ fn run_keys(seed: u64) {
 
 fn run_positions(seed: u64) {
     let (mut random, mut test, mut model) = (Random::from_seed(seed), TestStore::open(), Entries::new());
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         test.store.set_hot_budget(8 << 10);
     }
     for step in 0..3000 {
