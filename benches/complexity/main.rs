@@ -10,6 +10,7 @@
 #[allow(dead_code, reason = "shared with benches/serve, which uses all of it")]
 #[path = "../common/mod.rs"]
 mod common;
+#[allow(dead_code, reason = "shared with benches/serve, which uses all of it")]
 #[path = "../serve/load.rs"]
 mod load;
 #[allow(dead_code, reason = "shared with benches/serve, which uses all of it")]
