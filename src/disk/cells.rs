@@ -40,7 +40,19 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, Malformed> {
+        // Most are a byte.
+        match self.0.split_first() {
+            Some((&byte, rest)) if byte < 0x80 => {
+                self.0 = rest;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0;
         for (i, &byte) in self.0.iter().take(VARINT_MAX).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * i);
@@ -52,11 +64,13 @@ impl<'a> Reader<'a> {
         Err(TRUNCATED)
     }
 
+    #[inline]
     pub fn cell(&mut self) -> Result<&'a [u8], Malformed> {
         let len = usize::try_from(self.varint()?).map_err(|_| TRUNCATED)?;
         self.bytes(len)
     }
 
+    #[inline]
     pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
         let (bytes, rest) = self.0.split_at_checked(len).ok_or(TRUNCATED)?;
         self.0 = rest;
