@@ -1,6 +1,7 @@
 //! `redkeep-server`: flags, start, exit.
 
 use std::cell::RefCell;
+use std::fs;
 use std::future::poll_fn;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -8,14 +9,15 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use redkeep::config::{self, Config};
-use redkeep::disk::{Compression, DiskOptions};
-use redkeep::exec::{self, Engine, MemoryPlan};
+use redkeep::base::{log, process};
+use redkeep::config::Config;
+use redkeep::exec::{self, Engine, MemoryPlan, Paused};
 use redkeep::net::{self, SharedEngine};
-use redkeep::store::{Store, StoreOptions};
+use redkeep::store::Store;
 use tokio::runtime::LocalOptions;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::task::coop::unconstrained;
 use tokio::{task, time};
 
 #[global_allocator]
@@ -23,28 +25,36 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// jemalloc's options. The hot tier is read at random: with huge pages a lookup misses the TLB far less, which is a
 /// quarter of the CPU time of a GET over a million keys. (They are no trouble without fork.) One thread makes and drops
-/// nearly everything, so two arenas are plenty, and what is free goes back soon: the memory budget is meant.
+/// nearly everything, so two arenas are plenty. What is free goes back after ten seconds: a memtable's pages serve the
+/// next memtable, instead of being cleared by the kernel again.
 #[allow(non_upper_case_globals)]
 #[unsafe(export_name = "malloc_conf")]
 pub static malloc_conf: &[u8] =
-    b"thp:always,metadata_thp:auto,narenas:2,dirty_decay_ms:2000,muzzy_decay_ms:0\0";
+    b"thp:always,metadata_thp:auto,narenas:2,dirty_decay_ms:10000,muzzy_decay_ms:0\0";
 
 /// How many tasks run before the runtime asks for new events: enough for a whole tick of many connections.
 const EVENT_INTERVAL: u32 = 256;
-/// Below this memory budget the heap does without huge pages.
-const LEAST_FOR_HUGE_PAGES: u64 = 1 << 30;
+/// Below this memory budget the heap does without huge pages, and gives back sooner what is free.
+const SMALL_BUDGET: u64 = 1 << 30;
+const SMALL_BUDGET_DECAY: Duration = Duration::from_secs(2);
 /// Above so many cores, sockets get threads of their own (`io-threads 0`).
 const CORES_FOR_ONE_THREAD: usize = 4;
 /// How long the end waits for what is staged to be on disk.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    let config = match Config::from_command_line(std::env::args_os()) {
+    let mut config = match Config::from_command_line(std::env::args_os()) {
         Ok(config) => config,
         Err(error) => error.exit(),
     };
-    if MemoryPlan::of(&config).total < LEAST_FOR_HUGE_PAGES {
+    if let Err(text) = begin_log(&config) {
+        eprintln!("redkeep-server: {text}");
+        return ExitCode::FAILURE;
+    }
+    limit_clients(&mut config);
+    if MemoryPlan::of(&config).total < SMALL_BUDGET {
         forgo_huge_pages();
+        process::set_heap_decay(SMALL_BUDGET_DECAY);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -57,9 +67,34 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => {
-            eprintln!("redkeep-server: {text}");
+            log::warning(text);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// From here on everything that is to be said is said in the log, a panic included.
+fn begin_log(config: &Config) -> Result<(), String> {
+    log::set_level(config.loglevel);
+    if !config.logfile.as_os_str().is_empty() {
+        let cannot = |e| format!("Can't open the log file {}: {e}", config.logfile.display());
+        // Named as in Redis, which makes `dir` its working directory first.
+        fs::create_dir_all(&config.dir).map_err(cannot)?;
+        log::to_file(config.dir.join(&config.logfile)).map_err(cannot)?;
+    }
+    std::panic::set_hook(Box::new(|panic| log::warning(panic)));
+    Ok(())
+}
+
+/// `maxclients` is what the operating system allows.
+fn limit_clients(config: &mut Config) {
+    let possible = process::allow_clients(config.maxclients);
+    if possible < config.maxclients {
+        log::warning(format_args!(
+            "the limit of open files is too low for maxclients {}: it is set to {possible}",
+            config.maxclients
+        ));
+        config.maxclients = possible;
     }
 }
 
@@ -76,8 +111,12 @@ async fn serve(config: Config) -> Result<(), String> {
     let listeners = net::bind(&config)?;
     let dir = config.dir.clone();
     let started = std::time::Instant::now();
-    let store = Store::open(&dir, &store_options(&config), Arc::new(move || far.notify_one()))
-        .map_err(|e| format!("{}: {e}", dir.display()))?;
+    let store = Store::open(
+        &dir,
+        &exec::store_options(&config),
+        Arc::new(move || far.notify_one()),
+    )
+    .map_err(|e| format!("{}: {e}", dir.display()))?;
     let io_threads = io_threads(&config);
     let port = config.port;
     write_pidfile(&config)?;
@@ -91,38 +130,21 @@ async fn serve(config: Config) -> Result<(), String> {
         .serve(&engine, io_threads)
         .map_err(|e| format!("cannot serve: {e}"))?;
     spawn_work(&engine, pump);
-    println!(
+    log::notice(format_args!(
         "redkeep {}: ready to accept connections on port {port} ({} ms)",
         env!("CARGO_PKG_VERSION"),
         started.elapsed().as_millis()
-    );
+    ));
     asked_to_end(&engine).await?;
     let ended = end(&engine).await;
     if !pidfile.as_os_str().is_empty() {
         // Someone else's removal is as good.
-        let _ = std::fs::remove_file(pidfile);
+        let _ = fs::remove_file(pidfile);
+    }
+    if ended.is_ok() {
+        log::warning("Redkeep is now ready to exit, bye bye...");
     }
     ended
-}
-
-fn store_options(config: &Config) -> StoreOptions {
-    let plan = MemoryPlan::of(config);
-    StoreOptions {
-        disk: DiskOptions {
-            write_buffer: plan.write_buffer as usize,
-            block_cache: plan.block_cache as usize,
-            background_jobs: config.rocksdb_max_background_jobs as usize,
-            compression: match config.rocksdb_compression {
-                config::Compression::None => Compression::None,
-                config::Compression::Lz4 => Compression::Lz4,
-                config::Compression::Zstd => Compression::Zstd,
-            },
-        },
-        hot_budget: plan.hot_budget(0),
-        fetch_threads: config.fetch_threads as usize,
-        databases: config.databases as usize,
-        durability: exec::durability(config.appendfsync),
-    }
 }
 
 fn io_threads(config: &Config) -> usize {
@@ -138,19 +160,23 @@ fn write_pidfile(config: &Config) -> Result<(), String> {
     if config.pidfile.as_os_str().is_empty() {
         return Ok(());
     }
-    std::fs::write(&config.pidfile, format!("{}\n", std::process::id()))
+    fs::write(&config.pidfile, format!("{}\n", std::process::id()))
         .map_err(|e| format!("the pid file {} cannot be written: {e}", config.pidfile.display()))
 }
 
 /// The tasks beside the connections: the end of each tick, and regular work.
 fn spawn_work(engine: &SharedEngine, pump: Arc<Notify>) {
     let pumped = engine.clone();
-    task::spawn_local(async move {
+    // One turn of this task may write to every connection: more than the budget that others share fairly.
+    task::spawn_local(unconstrained(async move {
         loop {
             pump.notified().await;
-            pumped.borrow_mut().pump();
+            while net::pump(&pumped) {
+                // Also to the sockets.
+                task::yield_now().await;
+            }
         }
-    });
+    }));
     let ticking = engine.clone();
     task::spawn_local(async move {
         loop {
@@ -174,10 +200,16 @@ async fn asked_to_end(engine: &SharedEngine) -> Result<(), String> {
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     poll_fn(|cx| {
-        let signalled = terminate.poll_recv(cx).is_ready() || interrupt.poll_recv(cx).is_ready();
+        let mut signalled = false;
+        for (signal, name) in [(&mut terminate, "SIGTERM"), (&mut interrupt, "SIGINT")] {
+            if signal.poll_recv(cx).is_ready() {
+                log::warning(format_args!("Received {name} scheduling shutdown..."));
+                signalled = true;
+            }
+        }
         let mut engine = engine.borrow_mut();
         engine.shutdown_waker = Some(cx.waker().clone());
-        if signalled || engine.shutdown.is_some() {
+        if signalled || engine.shutdown {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -190,11 +222,14 @@ async fn asked_to_end(engine: &SharedEngine) -> Result<(), String> {
 /// Brings everything that is staged to disk, so that the next start has nothing to replay.
 async fn end(engine: &SharedEngine) -> Result<(), String> {
     let deadline = time::Instant::now() + SHUTDOWN_LIMIT;
+    // Nobody adds to what is staged any more.
+    engine.borrow_mut().pause(Paused::All, u64::MAX);
     while !engine.borrow().store.is_idle() {
         if time::Instant::now() > deadline {
             return Err("the disk does not answer: what was not acknowledged is lost".to_owned());
         }
-        engine.borrow_mut().pump();
+        // What more there may be to do is not for now.
+        let _ = net::pump(engine);
         time::sleep(Duration::from_millis(1)).await;
     }
     engine.borrow_mut().store.close()

@@ -1,11 +1,14 @@
-//! Redkeep from the outside: everything here talks to a running server over TCP, as a client does.
+//! Redkeep from the outside: nearly everything here talks to a running server over TCP, as a client does.
 //!
 //! | module | what it shows |
 //! |---|---|
 //! | [`transcripts`] | what each command answers, in every mode a server can be in, and that Redis answers the same |
 //! | [`differential`] | random commands get the answers of a real redis-server |
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
+//! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
+//! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
+//! | [`fixtures`] | stores that earlier versions wrote are read |
 //! | [`clients`] | the clients people use work unmodified |
 //! | [`readme`] | the reference in the README is current |
 //! | [`tidy`] | the source keeps the rules of the house |
@@ -14,6 +17,9 @@ mod clients;
 mod crash;
 mod differential;
 mod disk_full;
+mod fixtures;
+mod operation;
+mod power_loss;
 mod readme;
 mod support;
 mod tidy;

@@ -1,6 +1,8 @@
 //! Transcripts: commands and the replies they get, in `tests/commands/*.txt`, run in every mode.
 //!
+//! - **in-process**: the library alone, sessions driven by hand without a socket;
 //! - **tcp**: a Redkeep as it comes;
+//! - **io threads**: one whose sockets are served by threads of their own;
 //! - **cold**: one with a tiny budget whose hot tier is emptied before every command, so that every read is a
 //!   fault;
 //! - **restart**: one that is stopped, gently and by `kill -9` in turn, every few commands;
@@ -10,38 +12,52 @@
 //! the replies are filled in where none are written; then read them. `REDKEEP_TRANSCRIPTS=NAME` runs only
 //! files whose name has NAME.
 
+mod in_process;
 mod matching;
 mod runner;
 mod script;
 
 use crate::support::server::redis_is_installed;
 use crate::support::{Client, Kind, Server, Value, heavy};
-use runner::{Outcome, Target, run};
+use in_process::InProcess;
+use runner::{Outcome, Target, Wire, run};
 use script::Script;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use std::{fs, io};
 
 #[test]
+fn in_process() {
+    run_all(&mut InProcess::new(), false);
+}
+
+#[test]
 fn tcp() {
-    run_all(Server::start(Kind::Redkeep, &[]), Mode::Plain);
+    run_on(Server::start(Kind::Redkeep, &[]), Mode::Plain);
+}
+
+#[test]
+fn io_threads() {
+    run_on(Server::start(Kind::Redkeep, &["--io-threads", "3"]), Mode::Plain);
 }
 
 #[test]
 fn cold() {
-    run_all(Server::start(Kind::Redkeep, &["--maxmemory", "4mb"]), Mode::Cold);
+    run_on(Server::start(Kind::Redkeep, &["--maxmemory", "4mb"]), Mode::Cold);
 }
 
 #[test]
 fn restart() {
     let _turn = heavy();
-    run_all(Server::start(Kind::Redkeep, &[]), Mode::Restart);
+    run_on(Server::start(Kind::Redkeep, &[]), Mode::Restart);
 }
 
 #[test]
 fn redis() {
     if redis_is_installed() {
-        run_all(Server::start(Kind::Redis, &[]), Mode::Plain);
+        run_on(Server::start(Kind::Redis, &[]), Mode::Plain);
     }
 }
 
@@ -52,9 +68,14 @@ enum Mode {
     Restart,
 }
 
-fn run_all(server: Server, mode: Mode) {
+fn run_on(server: Server, mode: Mode) {
     let record = std::env::var_os("REDKEEP_TRANSCRIPTS_RECORD").is_some() && server.is_redis();
     let mut target = TcpTarget::new(server, mode);
+    run_all(&mut target, record);
+    println!("{} restarts", target.restarts);
+}
+
+fn run_all(target: &mut dyn Target, record: bool) {
     let mut failures = Vec::new();
     let mut steps = 0;
     for path in files() {
@@ -64,7 +85,7 @@ fn run_all(server: Server, mode: Mode) {
             .unwrap_or_default();
         let text = fs::read_to_string(&path).expect("a readable transcript");
         let script = Script::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let mut outcome = run(&name, &script, &mut target);
+        let mut outcome = run(&name, &script, target);
         if record {
             fs::write(&path, with_replies(&text, &outcome)).expect("a writable transcript");
         } else {
@@ -77,7 +98,7 @@ fn run_all(server: Server, mode: Mode) {
         steps += outcome.steps;
         failures.extend(outcome.failures);
     }
-    println!("{steps} steps, {} restarts", target.restarts);
+    println!("{steps} steps");
     assert!(
         failures.is_empty(),
         "{} failures\n{}",
@@ -267,10 +288,11 @@ impl Target for TcpTarget {
         Ok(reply)
     }
 
-    fn wire(&mut self, number: usize) -> Option<Result<&mut Client, String>> {
+    fn wire(&mut self, number: usize) -> Result<Box<dyn Wire + '_>, String> {
         // What the bytes say is not looked at, so nothing could be restored.
         self.restart_loses_state = true;
-        Some(self.client(number).map_err(|error| error.to_string()))
+        let client = self.client(number).map_err(|error| error.to_string())?;
+        Ok(Box::new(client))
     }
 
     fn disconnect(&mut self, number: usize) {
@@ -279,6 +301,32 @@ impl Target for TcpTarget {
 
     fn safe(&mut self) {
         self.restart_loses_state = false;
+    }
+}
+
+impl Wire for &mut Client {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        Client::send(self, bytes)
+    }
+
+    fn receive(&mut self) -> io::Result<Value> {
+        Client::receive(self)
+    }
+
+    fn is_closed(&mut self) -> bool {
+        Client::is_closed(self)
+    }
+
+    fn is_silent(&mut self, quiet: Duration) -> io::Result<bool> {
+        Client::is_silent(self, quiet)
+    }
+
+    fn client_address(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+
+    fn server_address(&self) -> io::Result<SocketAddr> {
+        self.peer_addr()
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::{Random, push_argument, write_digits};
 use crate::report::Histogram;
 
 /// Keys are `PPP:` and twelve digits, as redis-benchmark's are: 16 bytes.
@@ -85,38 +86,6 @@ impl Load {
     }
 }
 
-/// SplitMix64: two multiplications a number, and any seed will do.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// An even choice of `0..bound`, by the high half of a product instead of a division.
-    fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
-    }
-
-    /// Bytes that do not compress, so that a store gains nothing from repeated values.
-    pub fn fill(&mut self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
-        }
-    }
-}
-
-pub fn write_digits(digits: &mut [u8], mut number: u64) {
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-}
-
 /// A batch of commands as bytes, and where in them the digits of its keys are.
 struct Batch {
     bytes: Vec<u8>,
@@ -144,24 +113,17 @@ impl Batch {
         let arguments = 1 + keys * (1 + usize::from(values));
         self.bytes
             .extend_from_slice(format!("*{arguments}\r\n").as_bytes());
-        self.push_argument(load.workload.name().as_bytes());
+        push_argument(&mut self.bytes, load.workload.name().as_bytes());
         for _ in 0..keys {
             let key = format!("{}{:0KEY_DIGITS$}", load.prefix, 0);
-            self.push_argument(key.as_bytes());
+            push_argument(&mut self.bytes, key.as_bytes());
             self.digits.push(self.bytes.len() - 2 - KEY_DIGITS);
             if values {
                 let mut value = vec![0; load.value_size];
                 random.fill(&mut value);
-                self.push_argument(&value);
+                push_argument(&mut self.bytes, &value);
             }
         }
-    }
-
-    fn push_argument(&mut self, argument: &[u8]) {
-        self.bytes
-            .extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
-        self.bytes.extend_from_slice(argument);
-        self.bytes.extend_from_slice(b"\r\n");
     }
 
     fn draw_keys(&mut self, keys: u64, random: &mut Random) {

@@ -15,6 +15,8 @@
 //!   woke them on: `--pin` makes that the same for both servers.
 //! - An MSET of 10 keys is one operation.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod load;
 mod report;
 mod server;
@@ -28,8 +30,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::median;
 use load::{Load, Outcome, Until, Workload};
-use report::{Histogram, Row, Side, median, percentiles, print_heading, print_row};
+use report::{Histogram, Row, Side, percentiles, print_heading, print_row};
 use server::{Client, Kind, Program, Result, Server};
 
 const HELP: &str = "\

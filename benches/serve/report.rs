@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::common::median;
+
 /// Counts of latencies in buckets that are never wider than 1/64 of their value, so a percentile is within 1.6 %.
 #[derive(Clone, Default)]
 pub struct Histogram {
@@ -57,18 +59,6 @@ fn middle_of(bucket: usize) -> f64 {
     let shift = (bucket >> EXACT_BITS).saturating_sub(1);
     let lowest = ((bucket - (shift << EXACT_BITS)) as u64) << shift;
     lowest as f64 + ((1u64 << shift) - 1) as f64 / 2.0
-}
-
-/// The middle value, or the mean of the two in the middle; NaN for none.
-pub fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => sorted[middle],
-        _ => (sorted[middle - 1] + sorted[middle]) / 2.0,
-    }
 }
 
 /// One server's figures for one case, over all rounds.

@@ -11,7 +11,8 @@ use std::process::{self, Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::load::{KEY_DIGITS, Random, write_digits};
+use crate::common::{Random, write_digits};
+use crate::load::KEY_DIGITS;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -57,8 +58,32 @@ pub struct Server {
     pub kind: Kind,
     pub address: SocketAddr,
     child: Child,
-    dir: PathBuf,
+    launch: Launch,
     paused: bool,
+}
+
+/// How to start the same server again.
+struct Launch {
+    program: Program,
+    port: u16,
+    dir: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Launch {
+    fn spawn(&self) -> Result<Child> {
+        let log = File::create(self.dir.join("log"))?;
+        let mut command = Command::new(&self.program.path);
+        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir"]);
+        command.arg(self.dir.join("data")).args(&self.arguments);
+        command.args(&self.program.extra_args);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let cores = self.program.cores.clone();
+        // SAFETY: between fork and exec only two system calls are made; nothing is allocated, no lock is taken.
+        unsafe { command.pre_exec(move || die_with_parent().and_then(|()| pin(&cores))) };
+        let child = command.spawn();
+        child.map_err(|e| format!("{}: {e}", self.program.path.display()).into())
+    }
 }
 
 impl Server {
@@ -67,31 +92,35 @@ impl Server {
         let port = free_port()?;
         let dir = scratch_dir()?.join(format!("{}-{port}", program.kind.name()));
         fs::create_dir_all(dir.join("data"))?;
-        let log = File::create(dir.join("log"))?;
-        let mut command = Command::new(&program.path);
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"]);
-        command.arg(dir.join("data")).args(["--appendfsync", appendfsync]);
-        match program.kind {
-            Kind::Redis => command.args(["--appendonly", "yes", "--save", ""]),
-            Kind::Redkeep => command.args(["--maxmemory", maxmemory]),
+        let own = match program.kind {
+            Kind::Redis => ["--appendonly", "yes", "--save", ""].as_slice(),
+            Kind::Redkeep => &["--maxmemory", maxmemory],
         };
-        command.args(&program.extra_args);
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let cores = program.cores.clone();
-        // SAFETY: between fork and exec only two system calls are made; nothing is allocated, no lock is taken.
-        unsafe { command.pre_exec(move || die_with_parent().and_then(|()| pin(&cores))) };
-        let child = command
-            .spawn()
-            .map_err(|e| format!("{}: {e}", program.path.display()))?;
+        let arguments = [&["--appendfsync", appendfsync], own].concat();
+        let launch = Launch {
+            program: program.clone(),
+            port,
+            dir,
+            arguments: arguments.into_iter().map(str::to_owned).collect(),
+        };
         let mut server = Server {
             kind: program.kind,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            child,
-            dir,
+            child: launch.spawn()?,
+            launch,
             paused: false,
         };
         server.await_ready()?;
         Ok(server)
+    }
+
+    /// Kills the process and starts it again on the same data: nothing of it is in its memory then.
+    #[allow(dead_code, reason = "for benches/complexity")]
+    pub fn restart(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.child = self.launch.spawn()?;
+        self.await_ready()
     }
 
     fn await_ready(&mut self) -> Result<()> {
@@ -104,7 +133,7 @@ impl Server {
             }
             let ended = self.child.try_wait()?;
             if ended.is_some() || begun.elapsed() > START_LIMIT {
-                let log = fs::read_to_string(self.dir.join("log")).unwrap_or_else(|e| e.to_string());
+                let log = fs::read_to_string(self.launch.dir.join("log")).unwrap_or_else(|e| e.to_string());
                 return Err(format!("{} did not start:\n{log}", self.kind.name()).into());
             }
             thread::sleep(Duration::from_millis(20));
@@ -181,8 +210,8 @@ impl Drop for Server {
         // Nothing to be done about a failure here: a process that is gone already, a directory that stays.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.dir);
-        let _ = self.dir.parent().map(fs::remove_dir); // fails while the other server's directory is in it
+        let _ = fs::remove_dir_all(&self.launch.dir);
+        let _ = self.launch.dir.parent().map(fs::remove_dir); // fails while the other server's directory is in it
     }
 }
 
@@ -296,6 +325,23 @@ impl Client {
         Ok(String::from_utf8_lossy(&payload).into_owned())
     }
 
+    /// Sends commands as one pipeline, and reads all their replies.
+    #[allow(dead_code, reason = "for benches/complexity")]
+    pub fn pipeline(&mut self, commands: &[Vec<String>]) -> Result<()> {
+        for command in commands {
+            self.begin(command.len() as u64);
+            for argument in command {
+                self.push(argument.as_bytes());
+            }
+        }
+        self.send()?;
+        let mut payload = Vec::new();
+        for _ in commands {
+            self.reply(&mut payload)?;
+        }
+        Ok(())
+    }
+
     /// Writes `keys` keys with seeded values of `size` bytes, or with the text of a zero when `size` is 0.
     pub fn fill(&mut self, prefix: &str, keys: u64, size: usize) -> Result<()> {
         let mut key = format!("{prefix}{:0KEY_DIGITS$}", 0).into_bytes();
@@ -371,7 +417,7 @@ impl Client {
         Ok(())
     }
 
-    /// Reads one status, number or bulk reply into `payload`; false for a null.
+    /// Reads one status, number or bulk reply, or the last element of an array, into `payload`; false for a null.
     fn reply(&mut self, payload: &mut Vec<u8>) -> Result<bool> {
         let mut line = String::new();
         self.reader.read_line(&mut line)?;
@@ -384,6 +430,13 @@ impl Client {
                 payload.resize(text[1..].parse::<usize>()? + 2, 0);
                 self.reader.read_exact(payload)?;
                 payload.truncate(payload.len() - 2);
+            }
+            Some(b'*') => {
+                let mut is_there = true;
+                for _ in 0..text[1..].parse::<i64>()? {
+                    is_there = self.reply(payload)?;
+                }
+                return Ok(is_there);
             }
             Some(b'-') => return Err(text[1..].into()),
             _ => return Err(format!("unexpected reply {text:?}").into()),

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod crc;
 pub mod extfloat;
 pub mod glob;
+pub mod log;
 pub mod num;
 pub mod process;
 pub mod random;

@@ -1,8 +1,10 @@
 //! What the operating system and the allocator say about this process. Where they say nothing, 0.
 
+use std::ffi::CString;
 use std::fs;
+use std::time::Duration;
 
-use tikv_jemalloc_ctl::{epoch, stats, version};
+use tikv_jemalloc_ctl::{arenas, epoch, raw, stats, version};
 
 /// Bytes.
 #[derive(Clone, Copy, Default, Debug)]
@@ -30,6 +32,18 @@ pub fn memory() -> Memory {
         active: bytes(stats::active::read()),
         resident: bytes(stats::resident::read()),
         rss: pages.unwrap_or(0) * PAGE,
+    }
+}
+
+/// How soon the allocator gives free pages back to the system, in the arenas that there are and those to come.
+pub fn set_heap_decay(after: Duration) {
+    let ms = after.as_millis() as isize;
+    let mut names = vec![c"arenas.dirty_decay_ms".to_owned()];
+    let arenas = arenas::narenas::read().unwrap_or(0);
+    names.extend((0..arenas).filter_map(|n| CString::new(format!("arena.{n}.dirty_decay_ms")).ok()));
+    for name in names {
+        // SAFETY: these options are of jemalloc's type `ssize_t`. One that is refused stays as it was, which only costs memory.
+        let _ = unsafe { raw::write(name.as_bytes_with_nul(), ms) };
     }
 }
 
@@ -94,6 +108,37 @@ pub fn system() -> String {
     )
 }
 
+/// Files that the store and the server itself may have open.
+const FILES_BESIDE_CLIENTS: u64 = 512;
+
+/// Raises the limit of open files as far as so many clients need. Returns how many it is enough for.
+pub fn allow_clients(clients: u32) -> u32 {
+    let wanted = u64::from(clients) + FILES_BESIDE_CLIENTS;
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: both calls get a valid rlimit of this frame.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) != 0 {
+            return clients;
+        }
+        if limit.rlim_cur < wanted {
+            let raised = libc::rlimit {
+                rlim_cur: wanted.min(limit.rlim_max),
+                ..limit
+            };
+            if libc::setrlimit(libc::RLIMIT_NOFILE, &raised) == 0 {
+                limit = raised;
+            }
+        }
+    }
+    let possible = limit.rlim_cur.saturating_sub(FILES_BESIDE_CLIENTS);
+    // Under a very low limit, the store and the clients get half each.
+    let possible = possible.max(limit.rlim_cur / 2);
+    clients.min(u32::try_from(possible).unwrap_or(u32::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +149,12 @@ mod tests {
         let times = parse_cpu_times(stat).unwrap();
         assert_eq!((times.user, times.system), (2.5, 0.5));
         assert_eq!((times.children_user, times.children_system), (1.0, 0.0));
+    }
+
+    #[test]
+    fn a_few_clients_are_always_possible() {
+        assert_eq!(allow_clients(10), 10);
+        assert!(allow_clients(u32::MAX) > 10);
     }
 
     #[test]

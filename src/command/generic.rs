@@ -27,12 +27,16 @@ pub fn unlink(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn exists(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    for_each_key(txn, call, |txn, key| Ok(txn.lookup_read(key)?.is_some()))
+    txn.touching(false, |txn| count_existing(txn, call))
 }
 
-/// A look-up is all it takes to make a key the most recently used.
+/// A look-up is all it takes to make a key the most recently used, whatever CLIENT NO-TOUCH says.
 pub fn touch(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    exists(txn, call)
+    txn.touching(true, |txn| count_existing(txn, call))
+}
+
+fn count_existing(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    for_each_key(txn, call, |txn, key| Ok(txn.lookup_read(key)?.is_some()))
 }
 
 /// Replies how many of the call's keys `body` is true of. A key that is named twice counts twice.
@@ -51,7 +55,7 @@ fn for_each_key(
 }
 
 pub fn type_(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let entry = txn.lookup_read(call.key(1))?;
+    let entry = txn.touching(false, |txn| txn.lookup_read(call.key(1)))?;
     Ok(Reply::simple(
         entry.map_or("none", |entry| keys::type_name(entry.header.kind)),
     ))
@@ -153,7 +157,7 @@ pub fn pexpiretime(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 /// -2: no such key; -1: no deadline.
 fn show_deadline(txn: &mut Txn, call: &Call, unit: Unit, origin: Origin) -> Result<Reply> {
-    let Some(entry) = txn.lookup_read(call.key(1))? else {
+    let Some(entry) = txn.touching(false, |txn| txn.lookup_read(call.key(1)))? else {
         return Ok(Reply::Int(-2));
     };
     let Some(deadline) = entry.header.deadline else {
@@ -285,6 +289,7 @@ fn encoding(entry: &Entry) -> &'static str {
         Kind::String | Kind::LongString => "raw",
         Kind::Set => set::small_encoding(entry),
         Kind::Hash | Kind::List | Kind::SortedSet => "listpack",
+        Kind::ExpiringHash => "listpackex",
         Kind::LargeHash | Kind::LargeSet => "hashtable",
         Kind::LargeList => "quicklist",
         Kind::LargeSortedSet => "skiplist",
@@ -292,14 +297,24 @@ fn encoding(entry: &Entry) -> &'static str {
     }
 }
 
-/// No two keys share a value.
+/// Integers below this are shared in Redis, which shows their count as the highest there is.
+const SHARED_INTEGERS: i64 = 10_000;
+
 pub fn object_refcount(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    about_object(txn, call, |_| Ok(Reply::Int(1)))
+    about_object(txn, call, |entry| {
+        let is_string = entry.header.kind == Kind::String;
+        let number = is_string.then(|| parse_i64(entry.body())).flatten();
+        let shared = number.is_some_and(|number| (0..SHARED_INTEGERS).contains(&number));
+        Ok(Reply::Int(if shared { i32::MAX.into() } else { 1 }))
+    })
 }
 
-/// Always 0: the hot tier keeps the order in which keys were used, and no times.
 pub fn object_idletime(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    about_object(txn, call, |_| Ok(Reply::Int(0)))
+    if txn.touching(false, |txn| txn.lookup_read(call.key(2)))?.is_none() {
+        return Ok(Reply::Null);
+    }
+    let idle = txn.idle_seconds(call.key(2))?;
+    Ok(Reply::Int(i64::try_from(idle).unwrap_or(i64::MAX)))
 }
 
 pub fn object_freq(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -312,7 +327,7 @@ pub fn object_freq(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 fn about_object(txn: &mut Txn, call: &Call, tell: fn(&Entry) -> Result<Reply>) -> Result<Reply> {
-    match txn.lookup_read(call.key(2))? {
+    match txn.touching(false, |txn| txn.lookup_read(call.key(2)))? {
         Some(entry) => tell(&entry),
         None => Ok(Reply::Null),
     }

@@ -4,12 +4,19 @@ pub mod bitmap;
 pub mod database;
 pub mod debug;
 pub mod generic;
+pub mod geo;
+mod geo_search;
+pub mod hash;
+pub mod hyperloglog;
 mod lcs;
+pub mod list;
 pub mod memory;
 pub mod scan;
 pub mod set;
 mod set_options;
+pub mod sort;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 
 use crate::resp::{Args, Reply};
@@ -34,6 +41,8 @@ pub struct CallLimits {
     /// How many databases there are.
     pub databases: usize,
     pub thresholds: Thresholds,
+    /// Longest sparse HyperLogLog, in bytes: `hll-sparse-max-bytes`.
+    pub hll_sparse: u64,
 }
 
 /// A command over data. It may be run any number of times before its transaction is applied.
@@ -62,6 +71,7 @@ pub fn is_option(arg: &[u8], option: &str) -> bool {
 }
 
 pub const SYNTAX: &str = "ERR syntax error";
+pub const NOT_A_FLOAT: &str = "ERR value is not a valid float";
 pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 
 pub fn syntax_error<T>() -> Result<T> {

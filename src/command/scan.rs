@@ -1,9 +1,10 @@
-//! Commands that walk over the keys of a database, all over a view, beside the executor; and what the walks over the
-//! elements of a key share with them.
+//! Commands that walk over the keys of a database: all over a view, beside the executor. And what SCAN shares with the
+//! commands that walk over the members of one key.
 
 use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
+use crate::base::glob;
 use crate::base::num::parse_i64;
-use crate::resp::Reply;
+use crate::resp::{Args, Reply};
 use crate::store::{Result, Stop, Txn};
 use crate::types::keys::{self, Selection};
 
@@ -26,11 +27,15 @@ pub fn randomkey(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 pub fn scan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let cursor = cursor(call.arg(1))?;
-    let (selection, count) = parse_options(call, 2, Over::Keys)?;
+    let options = Options::parse(call.args.skip(2), "type")?;
+    let selection = Selection {
+        pattern: options.pattern,
+        type_name: options.type_name,
+    };
     let (_, cursors) = txn.view()?;
     // A cursor that is not remembered means the beginning.
     let from = cursors.position(cursor).unwrap_or_default();
-    let step = keys::step(txn, call.db, &from, selection, count)?;
+    let step = keys::step(txn, call.db, &from, selection, options.count)?;
     let next = step.next.map_or(0, |position| cursors.remember(&position));
     Ok(shown(next, step.names))
 }
@@ -52,7 +57,7 @@ fn names(names: Vec<Vec<u8>>) -> Reply {
 }
 
 /// As C's `strtoul` reads it, but for leading white space: a sign is taken, and nothing at all is 0.
-fn parse_cursor(text: &[u8]) -> Option<u64> {
+pub(super) fn parse_cursor(text: &[u8]) -> Option<u64> {
     let (negative, digits) = match text {
         [] => return Some(0),
         [b'-', digits @ ..] => (true, digits),
@@ -69,44 +74,56 @@ fn parse_cursor(text: &[u8]) -> Option<u64> {
     Some(if negative { cursor.wrapping_neg() } else { cursor })
 }
 
-/// What a walk is over.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Over {
-    Keys,
-    /// The elements of one key.
-    Elements,
+/// The options of SCAN and its like.
+pub(super) struct Options<'a> {
+    pub pattern: Option<&'a [u8]>,
+    pub count: usize,
+    pub type_name: Option<&'a [u8]>,
+    pub no_values: bool,
 }
 
-/// The options from argument `at` on: what is shown, and how much is visited at a time.
-pub(super) fn parse_options<'a>(
-    call: &Call<'a>,
-    mut at: usize,
-    over: Over,
-) -> Result<(Selection<'a>, usize)> {
-    let mut selection = Selection::default();
-    let mut count = DEFAULT_COUNT;
-    while at < call.args.len() {
-        let (option, Some(value)) = (call.arg(at), call.args.get(at + 1)) else {
-            return syntax_error();
+impl<'a> Options<'a> {
+    /// MATCH and COUNT, and `own`, the one that only this command has: TYPE or NOVALUES.
+    pub fn parse(args: Args<'a>, own: &str) -> Result<Options<'a>> {
+        let mut options = Options {
+            pattern: None,
+            count: DEFAULT_COUNT,
+            type_name: None,
+            no_values: false,
         };
-        if is_option(option, "count") {
-            let Some(number) = parse_i64(value) else {
-                return Stop::error(NOT_AN_INTEGER);
-            };
-            match usize::try_from(number) {
-                Ok(number) if number > 0 => count = number,
-                _ => return syntax_error(),
+        let mut rest = args.iter();
+        while let Some(option) = rest.next() {
+            if own == "novalues" && is_option(option, own) {
+                options.no_values = true;
+                continue;
             }
-        } else if is_option(option, "match") {
-            selection.pattern = Some(value);
-        } else if over == Over::Keys && is_option(option, "type") {
-            selection.type_name = Some(value);
-        } else {
-            return syntax_error();
+            let Some(value) = rest.next() else {
+                return syntax_error();
+            };
+            if is_option(option, "count") {
+                let Some(number) = parse_i64(value) else {
+                    return Stop::error(NOT_AN_INTEGER);
+                };
+                match usize::try_from(number) {
+                    Ok(number) if number > 0 => options.count = number,
+                    _ => return syntax_error(),
+                }
+            } else if is_option(option, "match") {
+                options.pattern = Some(value);
+            } else if own == "type" && is_option(option, own) {
+                options.type_name = Some(value);
+            } else {
+                return syntax_error();
+            }
         }
-        at += 2;
+        Ok(options)
     }
-    Ok((selection, count))
+
+    /// Whether MATCH shows the member.
+    pub fn shows(&self, member: &[u8]) -> bool {
+        self.pattern
+            .is_none_or(|pattern| pattern == b"*" || glob::matches(pattern, member, false))
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! Commands over sets.
 
-use super::scan::{self, Over};
 use super::string::bulk;
-use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
-use crate::base::glob;
+use super::{Call, NOT_AN_INTEGER, is_option, scan, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Args, Reply};
 use crate::store::{Key, Result, Stop, Txn};
@@ -219,13 +217,10 @@ pub fn sscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(set) = read(txn, call.key(1))? else {
         return Ok(scan::shown(0, Vec::new()));
     };
-    let (selection, count) = scan::parse_options(call, 3, Over::Elements)?;
+    let options = scan::Options::parse(call.args.skip(3), "")?;
     let mut shown = Vec::new();
-    let next = set.scan(txn, cursor, count, |member| {
-        if selection
-            .pattern
-            .is_none_or(|pattern| pattern == b"*" || glob::matches(pattern, member, false))
-        {
+    let next = set.scan(txn, cursor, options.count, |member| {
+        if options.shows(member) {
             shown.push(member.to_vec());
         }
         Ok(())

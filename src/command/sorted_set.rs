@@ -9,9 +9,8 @@ pub use combine::*;
 pub use range::*;
 pub use take::*;
 
-use super::scan::{self, Over};
+use super::scan;
 use super::{Call, is_option, syntax_error};
-use crate::base::glob;
 use crate::base::num::parse_f64;
 use crate::resp::{Args, Reply, format_double};
 use crate::store::{Key, Result, Stop, Txn};
@@ -64,7 +63,7 @@ impl Options {
         if nx && xx {
             return Stop::error("ERR XX and NX options at the same time are not compatible");
         }
-        if (gt && nx) || (lt && nx) || (gt && lt) {
+        if nx && (gt || lt) || gt && lt {
             return Stop::error("ERR GT, LT, and/or NX options at the same time are not compatible");
         }
         if incr && members > 1 {
@@ -179,13 +178,10 @@ pub fn zscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(set) = read(txn, call.key(1))? else {
         return Ok(scan::shown(0, Vec::new()));
     };
-    let (selection, count) = scan::parse_options(call, 3, Over::Elements)?;
+    let options = scan::Options::parse(call.args.skip(3), "")?;
     let mut shown = Vec::new();
-    let next = set.scan(txn, cursor, count, |member, score| {
-        if selection
-            .pattern
-            .is_none_or(|pattern| pattern == b"*" || glob::matches(pattern, member, false))
-        {
+    let next = set.scan(txn, cursor, options.count, |member, score| {
+        if options.shows(member) {
             shown.push(member.to_vec());
             shown.push(format_double(score).to_vec());
         }

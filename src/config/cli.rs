@@ -86,7 +86,7 @@ fn command() -> Command {
 }
 
 fn option(row: &'static Row) -> Arg {
-    let hidden = row.flags.has(Flags::HIDDEN) || row.flags.has(Flags::NO_EFFECT);
+    let hidden = row.flags.has(Flags::HIDDEN) || !row.flags.has_effect();
     Arg::new(row.name)
         .long(row.name)
         .aliases(row.alias)

@@ -9,10 +9,7 @@ use super::{
 pub fn reference_markdown() -> String {
     let mut text = String::new();
     for chunk in ROWS.chunk_by(|a, b| a.group == b.group) {
-        let rows: Vec<&Row> = chunk
-            .iter()
-            .filter(|row| !row.flags.has(Flags::NO_EFFECT))
-            .collect();
+        let rows: Vec<&Row> = chunk.iter().filter(|row| row.flags.has_effect()).collect();
         if rows.is_empty() {
             continue;
         }
@@ -30,12 +27,22 @@ pub fn reference_markdown() -> String {
         }
         text.push('\n');
     }
-    text.push_str("### Accepted without effect\n\n");
+    text.push_str("### Accepted, without effect yet\n\n");
+    text.push_str("These are checked, kept and shown, until what they are about is there.\n\n");
+    without_effect(Flags::NOT_YET, "Meaning", &mut text);
+    text.push_str("\n### Accepted without effect\n\n");
     text.push_str(
         "These are options of Redis that have no meaning here. They are checked, kept and shown.\n\n",
     );
-    text.push_str("| Option | Type | Default | Why |\n|---|---|---|---|\n");
-    let shown = |row: &&Row| row.flags.has(Flags::NO_EFFECT) && !row.flags.has(Flags::HIDDEN);
+    without_effect(Flags::NO_EFFECT, "Why", &mut text);
+    text
+}
+
+fn without_effect(flag: Flags, meaning: &str, text: &mut String) {
+    text.push_str(&format!(
+        "| Option | Type | Default | {meaning} |\n|---|---|---|---|\n"
+    ));
+    let shown = |row: &&Row| row.flags.has(flag) && !row.flags.has(Flags::HIDDEN);
     for row in ROWS.iter().filter(shown) {
         text.push_str(&line(&[
             names(row),
@@ -44,7 +51,6 @@ pub fn reference_markdown() -> String {
             row.meaning.to_owned(),
         ]));
     }
-    text
 }
 
 fn line(cells: &[String]) -> String {

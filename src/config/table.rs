@@ -6,9 +6,11 @@
 
 use std::path::PathBuf;
 
+pub use crate::base::log::Level as LogLevel;
+
 use super::{
     kind::{
-        BaseName, Choice, Directory, FilePath, Hertz, Int, Kind, Memory, MemoryOrPercent, MemoryShare,
+        BaseName, Choice, Directory, FilePath, Hertz, Int, Kind, Memory, MemoryOrPercent, MemoryShare, Named,
         NoOnly, Octal, OneOf, Outcome, Secret, Text, YesNo, named_enum,
     },
     special::{
@@ -36,6 +38,8 @@ impl Flags {
     pub(super) const NO_EFFECT: Flags = Flags(1 << 5);
     /// In configuration files, each further line adds to the value.
     pub(super) const ACCUMULATES: Flags = Flags(1 << 6);
+    /// As `NO_EFFECT`, until what it is about is there: the row needs no other change then.
+    pub(super) const NOT_YET: Flags = Flags(1 << 7);
 
     const fn of(flags: &[Flags]) -> Flags {
         let mut bits = 0;
@@ -45,6 +49,10 @@ impl Flags {
             index += 1;
         }
         Flags(bits)
+    }
+
+    pub(super) const fn has_effect(self) -> bool {
+        !self.has(Flags::NO_EFFECT) && !self.has(Flags::NOT_YET)
     }
 
     pub(super) const fn has(self, flag: Flags) -> bool {
@@ -130,16 +138,14 @@ named_enum! {
     }
 }
 
-named_enum! {
-    /// The least severe message that is logged.
-    LogLevel {
-        Debug = "debug",
-        Verbose = "verbose",
-        #[default]
-        Notice = "notice",
-        Warning = "warning",
-        Nothing = "nothing",
-    }
+impl Named for LogLevel {
+    const NAMES: &'static [(&'static str, LogLevel)] = &[
+        ("debug", LogLevel::Debug),
+        ("verbose", LogLevel::Verbose),
+        ("notice", LogLevel::Notice),
+        ("warning", LogLevel::Warning),
+        ("nothing", LogLevel::Nothing),
+    ];
 }
 
 named_enum! {
@@ -195,8 +201,8 @@ const NO_DEFRAG: &str = "Active defragmentation cannot be enabled: it requires a
 
 options! {
     "Network" {
-        port: u16 = Int(0, 65535), "port", "6379", [STARTUP], "TCP port to listen on; 0 listens on none.";
-        bind: Vec<BindAddress> = Bind, "bind", "* -::*", [STARTUP],
+        port: u16 = Int(0, 65535), "port", "6379", [], "TCP port to listen on; 0 listens on none.";
+        bind: Vec<BindAddress> = Bind, "bind", "* -::*", [],
             "Addresses to listen on: `*` and `::*` are all interfaces, and a `-` in front makes one \
              optional.";
         protected_mode: bool = YesNo, "protected-mode", "yes", [],
@@ -254,7 +260,7 @@ options! {
         client_output_buffer_limit: OutputLimits = OutputBufferLimits,
             "client-output-buffer-limit", "normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60", [],
             "Disconnect a client of a class when more than the hard limit waits to be sent to it, or more \
-             than the soft limit for that many seconds.";
+             than the soft limit for that many seconds. All clients are `normal` ones so far.";
     }
 
     "Storage" {
@@ -276,46 +282,46 @@ options! {
     }
 
     "Events and monitoring" {
-        notify_keyspace_events: KeyspaceEvents = EventClasses, "notify-keyspace-events", "", [],
+        notify_keyspace_events: KeyspaceEvents = EventClasses, "notify-keyspace-events", "", [NOT_YET],
             "Classes of keyspace events to publish, in Redis's letters.";
         slowlog_log_slower_than: i64 = Int(-1, LONG), "slowlog-log-slower-than", "10000", [],
             "Microseconds from which a command is logged as slow; -1 logs none.";
         slowlog_max_len: u64 = Int(0, LONG), "slowlog-max-len", "128", [], "Entries the slow log keeps.";
-        latency_monitor_threshold: u64 = Int(0, LONG), "latency-monitor-threshold", "0", [],
+        latency_monitor_threshold: u64 = Int(0, LONG), "latency-monitor-threshold", "0", [NOT_YET],
             "Milliseconds from which an event is recorded for LATENCY; 0 records none.";
-        busy_reply_threshold: u64 = Int(0, LONG), "busy-reply-threshold" | "lua-time-limit", "5000", [],
+        busy_reply_threshold: u64 = Int(0, LONG), "busy-reply-threshold" | "lua-time-limit", "5000", [NOT_YET],
             "Milliseconds after which other clients are told that a script is busy.";
-        tracking_table_max_keys: u64 = Int(0, LONG), "tracking-table-max-keys", "1000000", [],
+        tracking_table_max_keys: u64 = Int(0, LONG), "tracking-table-max-keys", "1000000", [NOT_YET],
             "Keys that the table of client-side caching remembers.";
     }
 
     "Data structures" {
         hash_max_listpack_entries: u64 = Int(0, LONG),
-            "hash-max-listpack-entries" | "hash-max-ziplist-entries", "512", [],
+            "hash-max-listpack-entries" | "hash-max-ziplist-entries", "512", [NOT_YET],
             "Fields up to which a hash is kept in one record.";
         hash_max_listpack_value: u64 = Memory(0, BYTES),
-            "hash-max-listpack-value" | "hash-max-ziplist-value", "64", [],
+            "hash-max-listpack-value" | "hash-max-ziplist-value", "64", [NOT_YET],
             "Longest field or value in such a hash.";
         list_max_listpack_size: i32 = Int(i32::MIN as i64, INT),
-            "list-max-listpack-size" | "list-max-ziplist-size", "-2", [],
+            "list-max-listpack-size" | "list-max-ziplist-size", "-2", [NOT_YET],
             "Entries in a chunk of a list, or, from -1 to -5, a size of 4 to 64 KB.";
-        set_max_intset_entries: u64 = Int(0, LONG), "set-max-intset-entries", "512", [],
+        set_max_intset_entries: u64 = Int(0, LONG), "set-max-intset-entries", "512", [NOT_YET],
             "Integers up to which a set of integers is kept in one record.";
-        set_max_listpack_entries: u64 = Int(0, LONG), "set-max-listpack-entries", "128", [],
+        set_max_listpack_entries: u64 = Int(0, LONG), "set-max-listpack-entries", "128", [NOT_YET],
             "Members up to which a set is kept in one record.";
-        set_max_listpack_value: u64 = Int(0, LONG), "set-max-listpack-value", "64", [],
+        set_max_listpack_value: u64 = Int(0, LONG), "set-max-listpack-value", "64", [NOT_YET],
             "Longest member in such a set.";
         zset_max_listpack_entries: u64 = Int(0, LONG),
-            "zset-max-listpack-entries" | "zset-max-ziplist-entries", "128", [],
+            "zset-max-listpack-entries" | "zset-max-ziplist-entries", "128", [NOT_YET],
             "Members up to which a sorted set is kept in one record.";
         zset_max_listpack_value: u64 = Memory(0, BYTES),
-            "zset-max-listpack-value" | "zset-max-ziplist-value", "64", [],
+            "zset-max-listpack-value" | "zset-max-ziplist-value", "64", [NOT_YET],
             "Longest member in such a sorted set.";
-        hll_sparse_max_bytes: u64 = Memory(0, BYTES), "hll-sparse-max-bytes", "3000", [],
+        hll_sparse_max_bytes: u64 = Memory(0, BYTES), "hll-sparse-max-bytes", "3000", [NOT_YET],
             "Size up to which a HyperLogLog is sparse.";
-        stream_node_max_bytes: u64 = Memory(0, BYTES), "stream-node-max-bytes", "4096", [],
+        stream_node_max_bytes: u64 = Memory(0, BYTES), "stream-node-max-bytes", "4096", [NOT_YET],
             "Bytes in a chunk of a stream; 0 is no limit.";
-        stream_node_max_entries: u64 = Int(0, LONG), "stream-node-max-entries", "100", [],
+        stream_node_max_entries: u64 = Int(0, LONG), "stream-node-max-entries", "100", [NOT_YET],
             "Entries in a chunk of a stream; 0 is no limit.";
     }
 
@@ -403,7 +409,7 @@ options! {
             "active-defrag-max-scan-fields", "1000", [NO_EFFECT], "There is no defragmentation.";
         jemalloc_bg_thread: bool = YesNo, "jemalloc-bg-thread", "yes", [NO_EFFECT], "Left to the allocator.";
         disable_thp: bool = YesNo, "disable-thp", "yes", [IMMUTABLE NO_EFFECT],
-            "Left to the operating system.";
+            "Huge pages are used if `maxmemory` is at least 1 GB: nothing is forked.";
         oom_score_adj: &'static str = OneOf(&["no", "yes", "relative", "absolute"]),
             "oom-score-adj", "no", [NO_EFFECT], "Left to the service manager.";
         oom_score_adj_values: [i64; 3] = OomScores, "oom-score-adj-values", "0 200 800", [NO_EFFECT],

@@ -42,11 +42,15 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub fn varint(&mut self) -> Result<u64, Malformed> {
-        // Most are a byte.
-        match self.0.split_first() {
-            Some((&byte, rest)) if byte < 0x80 => {
+        // Nearly all are short.
+        match *self.0 {
+            [byte @ ..0x80, ref rest @ ..] => {
                 self.0 = rest;
                 Ok(u64::from(byte))
+            }
+            [low, high @ ..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
             }
             _ => self.long_varint(),
         }

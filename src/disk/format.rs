@@ -17,13 +17,18 @@
 //!   header                  := head:u8 [deadline]              deadline present iff head & 0x80
 //!   head                    := kind in the low 7 bits: 1 = string, 2 = long string, 3 = hash, 4 = large hash,
 //!                              5 = list, 6 = large list, 7 = set, 8 = large set, 9 = sorted set,
-//!                              10 = large sorted set, 11 = stream
+//!                              10 = large sorted set, 11 = stream, 12 = expiring hash (small; fields have deadlines)
 //!   body of a string        := byte*                           the value whole, at most SEGMENT bytes
 //!   body of a long string   := id:u64 be length:u64 be         its bytes are in family "segment"
 //!
-//!   body of a small collection := cell*                        the collection whole; cells as `disk/cells.rs` has them;
-//!                                                              a set's form is in front, see `types/set.rs`
+//!   body of a small collection := byte*                        the collection whole, as the file of its type has it
+//!                                                              (`types/hash/packed.rs`, `list.rs`, `set.rs`,
+//!                                                              `sorted_set.rs`); an expiring hash's begins with
+//!                                                              earliest:u64 be
 //!   body of a large one     := id:u64 be byte*                 its records are under its id in the three families below
+//!   body of a large hash    := id:u64 be byte* earliest:u64 be the state is as in `types/hash/large.rs`
+//!   earliest                := no field's deadline is before it; 0: none has one
+//!   body of a stream        := id:u64 be byte*                 always by id: see `types/stream/mod.rs`, also for its blobs
 //!
 //! family "bucket": pages of members by hash                    see `types/buckets.rs`
 //!   id:u64 be page:u32 be   -> byte*
@@ -40,13 +45,17 @@
 //!                                                              not there, is zero
 //!
 //! family "expire": which keys have a deadline, in its order
-//!   deadline namespace key  -> (empty)
+//!   deadline namespace key  -> (empty)                         the key's own
+//!                            | 1                               the `earliest` of a hash, if it comes before the key's own
 //!
 //! family "gc": what was unlinked and is to be reclaimed
 //!   id:u64 be               -> 1 segments:u32 be               a long string's records
 //!                            | 2 keys:u64 be                   a namespace and all that its keys own
 //!                            | 3                               a large collection's records
 //! ```
+
+#[cfg(any(test, fuzzing))]
+pub mod property;
 
 use std::fmt;
 
@@ -118,10 +127,12 @@ pub enum Kind {
     SortedSet = 9,
     LargeSortedSet = 10,
     Stream = 11,
+    /// A small hash with room for a deadline in each field.
+    ExpiringHash = 12,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::String,
         Kind::LongString,
         Kind::Hash,
@@ -133,6 +144,7 @@ impl Kind {
         Kind::SortedSet,
         Kind::LargeSortedSet,
         Kind::Stream,
+        Kind::ExpiringHash,
     ];
 
     fn from_byte(byte: u8) -> Option<Kind> {
@@ -225,7 +237,7 @@ pub enum Garbage {
 /// What is to be reclaimed with a key whose `meta` record says so: the id, and what is under it.
 pub fn owned(header: Header, body: &[u8]) -> Result<Option<(u64, Garbage)>, Malformed> {
     match header.kind {
-        Kind::String | Kind::Hash | Kind::List | Kind::Set | Kind::SortedSet => Ok(None),
+        Kind::String | Kind::Hash | Kind::ExpiringHash | Kind::List | Kind::Set | Kind::SortedSet => Ok(None),
         Kind::LongString => {
             let long = LongString::decode(body)?;
             let count = long.segments();
@@ -235,6 +247,39 @@ pub fn owned(header: Header, body: &[u8]) -> Result<Option<(u64, Garbage)>, Malf
             Ok(Some((collection_id(body)?, Garbage::Collection)))
         }
     }
+}
+
+/// When a key, or something in it, is due: what family "expire" has of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Deadlines {
+    pub key: Option<u64>,
+    /// The earliest of its fields; `None` if the key is due first, or then too. So no two of a key are the same.
+    pub fields: Option<u64>,
+}
+
+/// Value of an "expire" record that is about the fields of a hash.
+pub const OF_FIELDS: &[u8] = &[1];
+
+impl Deadlines {
+    pub fn of(header: Header, body: &[u8]) -> Result<Deadlines, Malformed> {
+        let key = header.deadline;
+        let fields = earliest_of_fields(header.kind, body)?;
+        Ok(Deadlines {
+            key,
+            fields: fields.filter(|&fields| key.is_none_or(|key| fields < key)),
+        })
+    }
+}
+
+/// No field of the key's hash is due before that; `None` if none ever is.
+fn earliest_of_fields(kind: Kind, body: &[u8]) -> Result<Option<u64>, Malformed> {
+    let bytes = match kind {
+        Kind::ExpiringHash => body.first_chunk(),
+        Kind::LargeHash => body.last_chunk(),
+        _ => return Ok(None),
+    };
+    let earliest = u64::from_be_bytes(*bytes.ok_or(Malformed("body of a hash"))?);
+    Ok(Some(earliest).filter(|&earliest| earliest != 0))
 }
 
 impl Garbage {
@@ -546,6 +591,16 @@ mod tests {
             Garbage::Collection,
         ] {
             assert_eq!(Garbage::decode(&garbage.encode()), Ok(garbage));
+        }
+        let body = [&9u64.to_be_bytes()[..], b"\x01", &7u64.to_be_bytes()].concat();
+        for (kind, key, fields) in [
+            (Kind::String, None, None),
+            (Kind::ExpiringHash, None, Some(9)),
+            (Kind::ExpiringHash, Some(9), None),
+            (Kind::LargeHash, Some(8), Some(7)),
+        ] {
+            let header = Header { kind, deadline: key };
+            assert_eq!(Deadlines::of(header, &body), Ok(Deadlines { key, fields }));
         }
         let key = RecordKey::expire(5, 300, b"k");
         assert_eq!(split_expire_key(key.key()), Ok((5, 300, &b"k"[..])));

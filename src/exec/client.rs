@@ -1,7 +1,7 @@
 //! What the server knows of each connection, for CLIENT LIST and the like: shared by the session, which writes it, and
 //! the registry, which others read.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -15,6 +15,8 @@ pub struct Client {
     pub address: String,
     pub local_address: String,
     pub is_unix: bool,
+    /// The number of its socket.
+    pub fd: i32,
     pub name: RefCell<Vec<u8>>,
     pub library: RefCell<Vec<u8>>,
     pub library_version: RefCell<Vec<u8>>,
@@ -29,16 +31,26 @@ pub struct Client {
     pub no_evict: Cell<bool>,
     pub no_touch: Cell<bool>,
     pub input_bytes: Cell<usize>,
+    /// Room in the input buffer.
+    pub input_free: Cell<usize>,
     pub output_bytes: Cell<usize>,
+    pub over_soft_limit_since_ms: Cell<Option<u64>>,
     /// CLIENT KILL was said: the connection ends at its next turn.
     pub killed: Cell<bool>,
     /// Waits for records, a commit or a view.
     pub waiting: Cell<bool>,
+    /// Waits for the end of CLIENT PAUSE.
+    pub paused: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Client {
     /// Remembers whom to wake for [`Client::kill`].
+    /// Wakes the task of the connection.
+    pub fn waker(&self) -> Option<Ref<'_, Waker>> {
+        Ref::filter_map(self.waker.borrow(), Option::as_ref).ok()
+    }
+
     pub fn set_waker(&self, waker: &Waker) {
         let mut slot = self.waker.borrow_mut();
         if !slot.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -66,6 +78,8 @@ pub struct Peer {
     pub address: String,
     pub local_address: String,
     pub is_unix: bool,
+    /// The number of the socket.
+    pub fd: i32,
 }
 
 /// All connections, by id.
@@ -83,6 +97,7 @@ impl Clients {
             address: peer.address,
             local_address: peer.local_address,
             is_unix: peer.is_unix,
+            fd: peer.fd,
             name: RefCell::default(),
             library: RefCell::default(),
             library_version: RefCell::default(),
@@ -96,9 +111,12 @@ impl Clients {
             no_evict: Cell::new(false),
             no_touch: Cell::new(false),
             input_bytes: Cell::new(0),
+            input_free: Cell::new(0),
             output_bytes: Cell::new(0),
+            over_soft_limit_since_ms: Cell::new(None),
             killed: Cell::new(false),
             waiting: Cell::new(false),
+            paused: Cell::new(false),
             waker: RefCell::default(),
         });
         self.by_id.insert(client.id, client.clone());

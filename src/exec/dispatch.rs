@@ -5,6 +5,7 @@ use std::task::Waker;
 use super::session::State;
 use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session, ViewTicket, Viewed};
+use crate::base::log;
 use crate::base::random::Random;
 use crate::command::{Call, Handler};
 use crate::resp::{Args, OwnedArgs, Reply, SHOWN, c_text, shown};
@@ -32,6 +33,16 @@ impl Session {
                     engine.wake_when_settled(epoch, waker);
                 }
                 settled
+            }
+            State::Paused => {
+                let over = !engine.pause.is_on();
+                if over {
+                    self.client.paused.set(false);
+                    self.state = State::Ready;
+                } else {
+                    engine.pause.wake_after(waker);
+                }
+                over
             }
             State::Viewing(ticket) => {
                 let done = engine.viewed.contains_key(&ticket);
@@ -73,6 +84,12 @@ impl Session {
         self.note_command(engine, first.command, sub);
         if let Some(error) = self.objection(engine, first.command, sub, row, args) {
             return self.refuse_command(engine, Some(found), error);
+        }
+        if matches!(self.state, State::Ready) && engine.pause.holds(row) {
+            self.state = State::Paused;
+            self.client.paused.set(true);
+            engine.pause.wake_after(waker);
+            return self.account(engine, found, args, Outcome::Waits);
         }
         let outcome = match row.run {
             Run::Data(handler) => self.run_data(engine, row, handler, args, now, waker),
@@ -157,7 +174,7 @@ impl Session {
                     .unwrap_or_else(|| Stop::error("ERR view lost"));
                 return self.answer(engine, result, 0);
             }
-            State::Ready | State::Faulted(_) => {}
+            State::Ready | State::Faulted(_) | State::Paused => {}
         }
         let call = Call {
             args,
@@ -166,6 +183,7 @@ impl Session {
         };
         let mut txn = engine.store.begin(now);
         txn.random = Random::from_seed(self.seed);
+        txn.touches = !self.client.no_touch.get();
         let result = handler(&mut txn, &call);
         let end = txn.end();
         match result {
@@ -326,11 +344,7 @@ fn outcome(engine: &mut Engine, reply: &Reply) -> Outcome {
 
 impl Engine {
     pub(super) fn wake_when_settled(&mut self, epoch: u64, waker: &Waker) {
-        match self.held.last() {
-            // The same turn asked before.
-            Some((last, known)) if *last >= epoch && known.will_wake(waker) => {}
-            _ => self.held.push((epoch, waker.clone())),
-        }
+        self.awaiting.push((epoch, waker.clone()));
     }
 
     /// Once in a while: who sends such requests may send many.
@@ -342,10 +356,10 @@ impl Engine {
             .is_none_or(|told| now.saturating_sub(told) > QUIET_MS)
         {
             self.told_of_another_protocol_ms = Some(now);
-            eprintln!(
-                "redkeep: {address} speaks HTTP: this may be an attack through somebody's browser (cross protocol \
-                 scripting). The connection is closed"
-            );
+            log::warning(format_args!(
+                "{address} speaks HTTP: this may be an attack through somebody's browser (cross protocol scripting). \
+                 The connection is closed"
+            ));
         }
     }
 

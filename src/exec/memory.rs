@@ -3,8 +3,10 @@
 
 use std::fs;
 
-use super::Engine;
-use crate::config::Config;
+use super::{Engine, durability};
+use crate::config::{self, Config};
+use crate::disk::{Compression, DiskOptions};
+use crate::store::StoreOptions;
 
 /// Shares of the budget, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,27 @@ impl MemoryPlan {
     /// What is left for the hot tier beside the given bytes of client buffers.
     pub fn hot_budget(&self, clients: u64) -> usize {
         self.rest.saturating_sub(clients).max(LEAST_HOT) as usize
+    }
+}
+
+/// How the store is opened under this configuration.
+pub fn store_options(config: &Config) -> StoreOptions {
+    let plan = MemoryPlan::of(config);
+    StoreOptions {
+        disk: DiskOptions {
+            write_buffer: plan.write_buffer as usize,
+            block_cache: plan.block_cache as usize,
+            background_jobs: config.rocksdb_max_background_jobs as usize,
+            compression: match config.rocksdb_compression {
+                config::Compression::None => Compression::None,
+                config::Compression::Lz4 => Compression::Lz4,
+                config::Compression::Zstd => Compression::Zstd,
+            },
+        },
+        hot_budget: plan.hot_budget(0),
+        fetch_threads: config.fetch_threads as usize,
+        databases: config.databases as usize,
+        durability: durability(config.appendfsync),
     }
 }
 

@@ -4,19 +4,22 @@
 //! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the session's [`Outbox`]; wakers tell
 //! whoever moves the bytes when to come back.
 
+mod buffers;
 pub mod client;
 pub mod control;
 mod dispatch;
+mod expire;
 mod lookahead;
 mod memory;
 pub mod outbox;
+mod pause;
 pub mod session;
 mod slowlog;
 mod stats;
 pub mod table;
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::task::Waker;
 use std::time::Duration;
@@ -32,7 +35,9 @@ use crate::store::{News, Stop, Store, Ticket};
 use crate::types::thresholds::Thresholds;
 
 pub use client::{Client, Clients};
-pub use memory::{MemoryPlan, physical_memory};
+pub use expire::ActiveExpiry;
+pub use memory::{MemoryPlan, physical_memory, store_options};
+pub use pause::Paused;
 pub use session::{Advance, Session, Status};
 pub use slowlog::SlowLog;
 pub use stats::Stats;
@@ -45,6 +50,9 @@ pub struct Viewed {
     ticket: ViewTicket,
     result: Result<Reply, Stop>,
 }
+
+/// Takes the new configuration and the old one. The error's text is for the log.
+type Listen = Box<dyn FnMut(&Config, &Config) -> Result<(), String>>;
 
 /// The executor's world.
 pub struct Engine {
@@ -61,26 +69,43 @@ pub struct Engine {
     random: Random,
     /// Who waits for records, for an epoch, for a view.
     faulted: HashMap<Ticket, Waker>,
-    held: Vec<(u64, Waker)>,
+    held: Vec<(u64, Weak<dyn Outlet>)>,
+    /// Requests that run again when an epoch is settled.
+    awaiting: Vec<(u64, Waker)>,
     viewing: HashMap<ViewTicket, Waker>,
     viewed: HashMap<ViewTicket, Result<Reply, Stop>>,
     next_view: ViewTicket,
     views_done: Sender<Viewed>,
     views: Receiver<Viewed>,
+    /// Has the server listen where the configuration now says, and no longer where it said before.
+    listen: Listen,
     /// Asks for a pump at the end of the tick.
     wake: Rc<dyn Fn()>,
     pump_asked: bool,
-    expiring: Option<Ticket>,
     /// When the log was last told that a connection spoke another protocol.
     told_of_another_protocol_ms: Option<u64>,
-    pub active_expire: bool,
-    pub shutdown: Option<control::Shutdown>,
+    pub expiry: ActiveExpiry,
+    pub(crate) pause: pause::Pause,
+    /// SHUTDOWN was said.
+    pub shutdown: bool,
     /// Wakes the task that waits for `shutdown`.
     pub shutdown_waker: Option<Waker>,
 }
 
-/// Keys that one tick of active expiry deletes at most.
-const EXPIRED_PER_TICK: usize = 1000;
+/// A connection, as the engine sees it: where held replies leave.
+pub trait Outlet {
+    /// Sends the replies that may leave now. Returns the epoch that the next one waits for.
+    fn flush(&self) -> Option<u64>;
+}
+
+/// What is left to the caller of [`Engine::pump`].
+#[must_use]
+pub struct Pumped {
+    /// Connections that hold replies which may leave now: they borrow the engine, so they are flushed after it.
+    pub released: Vec<Weak<dyn Outlet>>,
+    /// There is more to do, once others had their turn.
+    pub more: bool,
+}
 
 impl Engine {
     /// `wake` asks for [`Engine::pump`] to be called once what runs now is done.
@@ -100,19 +125,26 @@ impl Engine {
             identity: control::Identity::new(),
             faulted: HashMap::new(),
             held: Vec::new(),
+            awaiting: Vec::new(),
             viewing: HashMap::new(),
             viewed: HashMap::new(),
             next_view: 1,
             views_done,
             views,
+            listen: Box::new(|_, _| Ok(())),
             wake,
             pump_asked: false,
-            expiring: None,
             told_of_another_protocol_ms: None,
-            active_expire: true,
-            shutdown: None,
+            expiry: ActiveExpiry::default(),
+            pause: pause::Pause::default(),
+            shutdown: false,
             shutdown_waker: None,
         }
+    }
+
+    /// What is to be done when CONFIG SET changes where the server listens.
+    pub fn on_moved(&mut self, listen: impl FnMut(&Config, &Config) -> Result<(), String> + 'static) {
+        self.listen = Box::new(listen);
     }
 
     /// Has the tick end with a pump, if there is anything for it to do.
@@ -124,33 +156,28 @@ impl Engine {
     }
 
     /// The end of a tick, or news from the store's threads: commits, starts reads, wakes who can go on.
-    pub fn pump(&mut self) {
+    pub fn pump(&mut self) -> Pumped {
         self.pump_asked = false;
         let now = self.clock.refresh();
         let News { ready, settled } = self.store.pump(now);
         for ticket in ready {
-            if self.expiring == Some(ticket) {
-                self.expiring = None;
-                match self.store.read_error(ticket) {
-                    // The next tick tries again.
-                    Some(text) => eprintln!("redkeep: reading an expired key failed: {text}"),
-                    None => self.expire_due(),
-                }
+            if self.expiry.fetching == Some(ticket) {
+                self.go_on_expiring(ticket);
                 // Only now: what was fetched stays until it was used.
                 self.store.finish(ticket);
             } else if let Some(waker) = self.faulted.remove(&ticket) {
                 waker.wake();
             }
         }
+        let mut released = Vec::new();
         if settled {
             let settled = self.store.settled();
-            self.held.retain(|(epoch, waker)| {
-                let waits = *epoch > settled;
-                if !waits {
-                    waker.wake_by_ref();
-                }
-                waits
-            });
+            let is_settled = |epoch: u64| epoch <= settled;
+            for (_, waker) in self.awaiting.extract_if(.., |(epoch, _)| is_settled(*epoch)) {
+                waker.wake();
+            }
+            let held = self.held.extract_if(.., |(epoch, _)| is_settled(*epoch));
+            released.extend(held.map(|(_, outlet)| outlet));
         }
         while let Ok(Viewed { ticket, result }) = self.views.try_recv() {
             if let Some(waker) = self.viewing.remove(&ticket) {
@@ -158,17 +185,23 @@ impl Engine {
                 waker.wake();
             }
         }
+        let more = self.expire_more();
         self.want_pump();
+        Pumped { released, more }
+    }
+
+    /// Has a connection flushed when an epoch is settled.
+    pub fn flush_when_settled(&mut self, epoch: u64, outlet: Weak<dyn Outlet>) {
+        self.held.push((epoch, outlet));
     }
 
     /// Regular work: called `hz` times a second.
     pub fn tick(&mut self) {
         let now = self.clock.refresh();
         self.stats.sample(now);
-        if self.active_expire {
-            self.store.look_for_due(now);
-            self.expire_due();
-        }
+        self.store.note_second(self.clock.started.elapsed().as_secs());
+        self.end_pause_in_time();
+        self.begin_expiring();
         self.store.reclaim_some();
         self.want_pump();
     }
@@ -183,6 +216,7 @@ impl Engine {
         self.stats.note_memory(process::memory().allocated);
         self.apply_memory_budget();
         self.end_idle_clients();
+        self.enforce_soft_limits();
     }
 
     /// `timeout`: ends connections that have been quiet for longer.
@@ -199,43 +233,6 @@ impl Engine {
         }
     }
 
-    /// Deletes keys that are due, by transactions like any other.
-    fn expire_due(&mut self) {
-        if self.expiring.is_some() {
-            return;
-        }
-        let now = self.clock.now_ms();
-        let mut missing = Vec::new();
-        for _ in 0..self.store.due().len().min(EXPIRED_PER_TICK) {
-            let Some(due) = self.store.due().pop_front() else {
-                break;
-            };
-            let Some(db) = self.store.database_of(due.namespace) else {
-                continue;
-            };
-            let mut txn = self.store.begin(now);
-            let found = txn.lookup(crate::store::Key { db, name: &due.name });
-            let end = txn.end();
-            match found {
-                Ok(_) => {
-                    self.store.apply(end);
-                }
-                Err(Stop::Fault) => {
-                    missing.extend(self.store.abandon(end));
-                    self.store.due().push_back(due);
-                }
-                Err(stop) => {
-                    self.store.abandon(end);
-                    eprintln!("redkeep: an expired key cannot be deleted: {stop:?}");
-                }
-            }
-        }
-        if !missing.is_empty() {
-            self.expiring = Some(self.store.request(missing));
-        }
-        self.want_pump();
-    }
-
     /// How long the executor may sleep between two ticks.
     pub fn tick_interval(&self) -> Duration {
         Duration::from_secs(1) / self.config.hz.max(1)
@@ -243,7 +240,7 @@ impl Engine {
 }
 
 /// What commands over data go by.
-fn call_limits(config: &Config) -> CallLimits {
+pub fn call_limits(config: &Config) -> CallLimits {
     CallLimits {
         max_string: config.proto_max_bulk_len,
         databases: config.databases as usize,
@@ -259,6 +256,7 @@ fn call_limits(config: &Config) -> CallLimits {
             stream_bytes: config.stream_node_max_bytes,
             stream_entries: config.stream_node_max_entries,
         },
+        hll_sparse: config.hll_sparse_max_bytes,
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) enum State {
     Faulted(Ticket),
     /// The request needs a view, as soon as this epoch is settled.
     AwaitingCommit(u64),
+    /// The request waits for the end of CLIENT PAUSE.
+    Paused,
     /// The request runs over a view.
     Viewing(ViewTicket),
 }
@@ -72,6 +74,8 @@ pub struct Advance {
     /// How many bytes at the head of the input are done with.
     pub consumed: usize,
     pub status: Status,
+    /// The epoch that must be settled before the next of the replies can leave.
+    pub held: Option<u64>,
 }
 
 /// Requests that one turn runs at most, so that a long pipeline doesn't keep others waiting.
@@ -107,7 +111,7 @@ impl Session {
         match self.state {
             State::Faulted(ticket) => engine.forget_fault(ticket),
             State::Viewing(ticket) => engine.forget_view(ticket),
-            State::Ready | State::AwaitingCommit(_) => {}
+            State::Ready | State::AwaitingCommit(_) | State::Paused => {}
         }
         engine.clients.remove(self.client.id);
     }
@@ -116,12 +120,16 @@ impl Session {
     pub fn advance(&mut self, engine: &mut Engine, input: &[u8], waker: &Waker) -> Advance {
         let mut consumed = 0;
         let status = self.run_requests(engine, input, &mut consumed, waker);
-        if let Some(epoch) = self.outbox.release(&engine.store) {
-            engine.wake_when_settled(epoch, waker);
-        }
+        let held = self.outbox.release(&engine.store);
         self.client.waiting.set(status == Status::Waiting);
+        self.client
+            .enforce_hard_limits(engine, input.len() - consumed, self.outbox.len());
         engine.want_pump();
-        Advance { consumed, status }
+        Advance {
+            consumed,
+            status,
+            held,
+        }
     }
 
     fn run_requests(

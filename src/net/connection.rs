@@ -1,8 +1,10 @@
 //! One connection: moves bytes between its socket and its session.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
@@ -10,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::SharedEngine;
 use crate::exec::client::Peer;
-use crate::exec::{Advance, Session, Status};
+use crate::exec::{Advance, Outlet, Session, Status};
 
 /// What is read at once, at least.
 const READ_CHUNK: usize = 16 << 10;
@@ -18,8 +20,11 @@ const READ_CHUNK: usize = 16 << 10;
 const KEPT_INPUT: usize = 64 << 10;
 
 /// Serves a connection to its end. A future made by hand: reading, running and writing interleave, and most turns do
-/// all three once.
-pub struct Connection<S> {
+/// all three once. Its task shares it with the engine, which has held replies sent without a turn of the task.
+pub struct Connection<S>(Rc<RefCell<Line<S>>>);
+
+/// A socket and its session.
+struct Line<S> {
     stream: S,
     engine: SharedEngine,
     session: Session,
@@ -28,32 +33,53 @@ pub struct Connection<S> {
     status: Status,
     /// The peer sends no more.
     end_of_input: bool,
+    /// The latest epoch for which the engine was asked to have the line flushed.
+    awaited: u64,
+    /// The connection itself, as the engine knows it.
+    outlet: Weak<dyn Outlet>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
     pub fn new(stream: S, engine: SharedEngine, peer: Peer) -> Connection<S> {
         let session = Session::new(&mut engine.borrow_mut(), peer);
-        Connection {
-            stream,
-            engine,
-            session,
-            input: BytesMut::new(),
-            status: Status::NeedsInput(1),
-            end_of_input: false,
-        }
+        Connection(Rc::new_cyclic(|line: &Weak<RefCell<Line<S>>>| {
+            RefCell::new(Line {
+                stream,
+                engine,
+                session,
+                input: BytesMut::new(),
+                status: Status::NeedsInput(1),
+                end_of_input: false,
+                awaited: 0,
+                outlet: line.clone(),
+            })
+        }))
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     /// Runs what is in the input.
     fn run(&mut self, cx: &mut Context<'_>) {
         let mut engine = self.engine.borrow_mut();
-        let Advance { consumed, status } = self.session.advance(&mut engine, &self.input, cx.waker());
+        let Advance {
+            consumed,
+            status,
+            held,
+        } = self.session.advance(&mut engine, &self.input, cx.waker());
         self.input.advance(consumed);
         self.status = status;
+        if let Some(epoch) = held
+            && epoch > self.awaited
+        {
+            self.awaited = epoch;
+            engine.flush_when_settled(epoch, self.outlet.clone());
+        }
         if self.input.is_empty() && self.input.capacity() > KEPT_INPUT {
             self.input = BytesMut::new();
         }
-        self.session.client.input_bytes.set(self.input.len());
-        self.session.client.output_bytes.set(self.session.outbox.len());
+        let client = &self.session.client;
+        client.input_bytes.set(self.input.len());
+        client.input_free.set(self.input.capacity() - self.input.len());
     }
 
     /// Reads once. Ready(Ok(false)): the peer sends no more.
@@ -83,11 +109,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// One turn: run, write, read, as far as each goes. Ready: the connection is over.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
+            self.run(cx);
             if self.session.client.killed.get() {
                 return Poll::Ready(Ok(()));
             }
-            self.run(cx);
             let written = self.write(cx)?;
+            self.session.client.output_bytes.set(self.session.outbox.len());
             match self.status {
                 Status::Closing if self.session.outbox.is_empty() => return Poll::Ready(Ok(())),
                 // The writable socket, a decided epoch, or the session's waker brings the next turn.
@@ -122,14 +149,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
     /// An error is the peer's going away in the middle of something: there is nobody to tell.
     type Output = io::Result<()>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        this.session.client.set_waker(cx.waker());
-        this.turn(cx)
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut line = self.0.borrow_mut();
+        line.session.client.set_waker(cx.waker());
+        line.turn(cx)
     }
 }
 
-impl<S> Drop for Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Outlet for RefCell<Line<S>> {
+    fn flush(&self) -> Option<u64> {
+        let line = &mut *self.borrow_mut();
+        let client = line.session.client.clone();
+        let waker = client.waker()?;
+        let next = line.session.outbox.release(&line.engine.borrow().store);
+        let written = line.write(&mut Context::from_waker(&waker));
+        client.output_bytes.set(line.session.outbox.len());
+        let only_reads = matches!(line.status, Status::NeedsInput(_)) && !line.end_of_input;
+        if !only_reads || matches!(written, Poll::Ready(Err(_))) {
+            waker.wake_by_ref();
+        }
+        line.awaited = next.unwrap_or(line.awaited);
+        next
+    }
+}
+
+impl<S> Drop for Line<S> {
     fn drop(&mut self) {
         self.session.end(&mut self.engine.borrow_mut());
     }

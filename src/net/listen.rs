@@ -1,21 +1,24 @@
-//! Listeners: TCP and unix sockets, with the options that Redis has for them.
+//! Accepting connections, from TCP and unix sockets.
 
-use std::fs;
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::task;
 
 use super::SharedEngine;
+use super::bind::{Doors, Listeners};
 use super::connection::Connection;
 use super::io_threads::IoThreads;
-use crate::config::{BindAddress, Config};
+use crate::base::log;
 use crate::exec::client::Peer;
 
 /// How long accepting pauses when it failed: others have to end before it can succeed.
@@ -32,88 +35,6 @@ the server manually just for testing, restart it with the '--protected-mode no' 
 password for the default user. NOTE: You only need to do one of the above things in order for the server to start \
 accepting connections from the outside.\r\n";
 const TOO_MANY: &str = "-ERR max number of clients reached\r\n";
-
-/// Bound sockets, not yet served.
-pub struct Listeners {
-    tcp: Vec<std::net::TcpListener>,
-    unix: Option<(std::os::unix::net::UnixListener, UnixPath)>,
-}
-
-/// The path of a unix socket, removed when the server ends.
-struct UnixPath(PathBuf);
-
-impl Drop for UnixPath {
-    fn drop(&mut self) {
-        // Already gone is as good.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-/// Binds what the configuration names. The error's text says what could not be bound.
-pub fn bind(config: &Config) -> Result<Listeners, String> {
-    let mut tcp = Vec::new();
-    if config.port != 0 {
-        for address in &config.bind {
-            match bind_tcp(address, config) {
-                Ok(listeners) => tcp.extend(listeners),
-                Err(_) if address.optional => {}
-                Err(e) => {
-                    return Err(format!(
-                        "Could not create server TCP listening socket {address}:{}: {e}",
-                        config.port
-                    ));
-                }
-            }
-        }
-        if tcp.is_empty() {
-            return Err(format!("Could not listen on any address at port {}", config.port));
-        }
-    }
-    let unix = match config.unixsocket.as_os_str().is_empty() {
-        true => None,
-        false => Some(bind_unix(&config.unixsocket, config.unixsocketperm).map_err(|e| {
-            format!(
-                "Could not create server Unix listening socket {}: {e}",
-                config.unixsocket.display()
-            )
-        })?),
-    };
-    Ok(Listeners { tcp, unix })
-}
-
-fn bind_tcp(address: &BindAddress, config: &Config) -> io::Result<Vec<std::net::TcpListener>> {
-    let backlog = i32::try_from(config.tcp_backlog).unwrap_or(i32::MAX);
-    let resolved = (address.listen_host(), config.port).to_socket_addrs()?;
-    resolved
-        .map(|address| {
-            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-            socket.set_reuse_address(true)?;
-            if address.is_ipv6() {
-                socket.set_only_v6(true)?;
-            }
-            socket.bind(&address.into())?;
-            socket.listen(backlog)?;
-            socket.set_nonblocking(true)?;
-            Ok(socket.into())
-        })
-        .collect()
-}
-
-fn bind_unix(path: &Path, mode: u32) -> io::Result<(std::os::unix::net::UnixListener, UnixPath)> {
-    // A socket left by a process that died is in the way, and nobody listens on it.
-    if std::os::unix::net::UnixStream::connect(path).is_err() {
-        match fs::remove_file(path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-    }
-    let listener = std::os::unix::net::UnixListener::bind(path)?;
-    listener.set_nonblocking(true)?;
-    if mode != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    }
-    Ok((listener, UnixPath(path.to_owned())))
-}
 
 /// What a task that accepts connections needs.
 #[derive(Clone)]
@@ -134,17 +55,23 @@ impl Listeners {
             engine: engine.clone(),
             io_threads,
         };
-        for listener in self.tcp {
-            let (listener, acceptor) = (TcpListener::from_std(listener)?, acceptor.clone());
-            task::spawn_local(async move {
-                loop {
-                    match listener.accept().await {
-                        Ok((stream, address)) => acceptor.tcp(stream, address).await,
-                        Err(e) => pause(&e).await,
+        let doors = Rc::new(RefCell::new(Doors::default()));
+        doors.borrow_mut().open(self.tcp)?;
+        let (moved, tcp) = (doors.clone(), acceptor.clone());
+        engine
+            .borrow_mut()
+            .on_moved(move |new, old| moved.borrow_mut().move_to(new, old));
+        task::spawn_local(async move {
+            loop {
+                match poll_fn(|cx| doors.borrow_mut().poll_accept(cx)).await {
+                    Ok((stream, address)) => {
+                        log::verbose(format_args!("Accepted {address}"));
+                        tcp.tcp(stream, address).await;
                     }
+                    Err(e) => pause(&e).await,
                 }
-            });
-        }
+            }
+        });
         if let Some((listener, path)) = self.unix {
             let listener = UnixListener::from_std(listener)?;
             task::spawn_local(async move {
@@ -161,7 +88,7 @@ impl Listeners {
 }
 
 async fn pause(error: &io::Error) {
-    eprintln!("redkeep: accepting a connection failed: {error}");
+    log::warning(format_args!("accepting a connection failed: {error}"));
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
@@ -188,12 +115,14 @@ impl Acceptor {
             return refuse(&mut stream, text).await;
         }
         let name = format!("{}:0", path.display());
+        let stream_fd = stream.as_raw_fd();
         self.serve(
             stream,
             Peer {
                 address: name.clone(),
                 local_address: name,
                 is_unix: true,
+                fd: stream_fd,
             },
         );
     }
@@ -227,6 +156,7 @@ impl Acceptor {
             address: String::new(),
             local_address,
             is_unix: false,
+            fd: stream.as_raw_fd(),
         })
     }
 

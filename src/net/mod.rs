@@ -1,5 +1,6 @@
 //! Bytes in and out: listeners and connections. Knows no command.
 
+mod bind;
 mod connection;
 mod io_threads;
 mod listen;
@@ -7,9 +8,23 @@ mod listen;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::exec::Engine;
+use crate::exec::{Engine, Pumped};
 
-pub use listen::{Listeners, bind};
+pub use bind::{Listeners, bind};
 
 /// The executor's engine, shared by the tasks of its thread. Borrowed only between two awaits, so never twice.
 pub type SharedEngine = Rc<RefCell<Engine>>;
+
+/// The end of a tick: commits what it staged, and sends the replies that waited for a commit. True: there is more to do,
+/// once others had their turn.
+pub fn pump(engine: &SharedEngine) -> bool {
+    let Pumped { released, more } = engine.borrow_mut().pump();
+    for outlet in released {
+        if let Some(line) = outlet.upgrade()
+            && let Some(epoch) = line.flush()
+        {
+            engine.borrow_mut().flush_when_settled(epoch, outlet);
+        }
+    }
+    more
+}

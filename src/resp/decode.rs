@@ -15,6 +15,9 @@
 //! Memory: whatever its headers promise, a request takes 8 bytes for each argument that has arrived, with
 //! room for a few in advance; an inline request takes its length once more.
 
+#[cfg(any(test, fuzzing))]
+pub mod property;
+
 use std::fmt;
 
 use super::{
@@ -362,41 +365,8 @@ fn parse_integer(text: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use super::property::{Decoded, feed};
     use super::*;
-
-    /// What the bytes decode to: each request's width and arguments, and the error at the end, if any.
-    type Decoded = (Vec<(usize, Vec<Vec<u8>>)>, Option<ProtocolError>);
-
-    /// Feeds `input` as a connection would, in pieces of the sizes that `next_size` gives.
-    fn feed(input: &[u8], limits: &Limits, mut next_size: impl FnMut() -> usize) -> Decoded {
-        let (mut decoder, mut requests) = (Decoder::new(), Vec::new());
-        let (mut start, mut end, mut wanted) = (0, 0, 0);
-        loop {
-            let buf = &input[start..end];
-            match decoder.decode(buf, limits) {
-                Ok(Some(width)) => {
-                    assert_eq!(decoder.decode(buf, limits), Ok(Some(width)));
-                    let args = decoder.args(&buf[..width]);
-                    requests.push((width, args.iter().map(<[u8]>::to_vec).collect()));
-                    decoder.reset();
-                    assert!(decoder.spans.capacity() <= MAX_KEPT_SPANS);
-                    assert!(decoder.unquoted.capacity() <= MAX_KEPT_UNQUOTED);
-                    assert!(wanted <= width);
-                    (start, wanted) = (start + width, 0);
-                }
-                Ok(None) => {
-                    assert!(decoder.spans.capacity() <= MAX_KEPT_SPANS.max(buf.len()));
-                    assert!((1..=MIN_MISSING_CAP.max(buf.len())).contains(&decoder.missing()));
-                    wanted = buf.len() + decoder.missing();
-                    if end == input.len() {
-                        return (requests, None);
-                    }
-                    end = input.len().min(end + next_size());
-                }
-                Err(error) => return (requests, Some(error)),
-            }
-        }
-    }
 
     fn decode_with(input: &[u8], limits: &Limits) -> Decoded {
         let whole = feed(input, limits, || usize::MAX / 2);
@@ -629,82 +599,6 @@ mod tests {
             decoder.reset();
             assert!(decoder.spans.capacity() <= MAX_KEPT_SPANS);
             assert!(decoder.unquoted.capacity() <= MAX_KEPT_UNQUOTED);
-        }
-    }
-
-    /// A small deterministic generator: xorshift64.
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, bound: usize) -> usize {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            (self.0 >> 16) as usize % bound
-        }
-
-        fn pick<'a>(&mut self, choices: &[&'a [u8]]) -> &'a [u8] {
-            choices[self.below(choices.len())]
-        }
-    }
-
-    /// Bytes that look like requests: valid ones, pieces of their grammar, and noise.
-    fn random_input(random: &mut Random) -> Vec<u8> {
-        let mut input = Vec::new();
-        for _ in 0..=random.below(4) {
-            match random.below(4) {
-                0 => {
-                    let pieces: [&[u8]; 12] = [
-                        b"*", b"$", b"\r\n", b"\r", b"\n", b"1", b"-1", b"0", b"\"", b"'", b"\\x4", b" a",
-                    ];
-                    (0..random.below(20)).for_each(|_| input.extend_from_slice(random.pick(&pieces)));
-                }
-                1 => (0..random.below(40)).for_each(|_| input.push(random.below(256) as u8)),
-                2 => input.extend_from_slice(random.pick(&[
-                    b"PING\r\n",
-                    b"SET k \"v\\n\"\n",
-                    b"\r\n",
-                    b"*-3\r\n",
-                ])),
-                _ => {
-                    let count = random.below(12);
-                    input.extend_from_slice(format!("*{count}\r\n").as_bytes());
-                    for _ in 0..count {
-                        let arg = vec![random.below(256) as u8; random.below(40)];
-                        input.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-                        input.extend_from_slice(&arg);
-                        input.extend_from_slice(b"\r\n");
-                    }
-                }
-            }
-        }
-        for _ in 0..random.below(3).min(input.len()) {
-            let at = random.below(input.len());
-            match random.below(3) {
-                0 => input[at] = random.below(256) as u8,
-                1 => drop(input.remove(at)),
-                _ => input.insert(at, random.pick(&[b"\r", b"\n", b"9", b"*", b"$", b"-"])[0]),
-            }
-        }
-        input
-    }
-
-    /// Whatever the bytes are and wherever reads end: no panic, bounded memory, and the same requests.
-    #[test]
-    fn random_bytes_in_random_pieces() {
-        let mut random = Random(0x9E37_79B9_7F4A_7C15);
-        for round in 0..200_000 {
-            let input = random_input(&mut random);
-            let limits = Limits {
-                max_bulk: [512 << 20, 30][random.below(2)],
-                max_args: [1 << 20, 8][random.below(2)],
-                max_inline: [64 << 10, 16][random.below(2)],
-                authenticated: random.below(4) > 0,
-            };
-            let whole = feed(&input, &limits, || usize::MAX / 2);
-            let bound = 1 + random.below(24);
-            let pieces = feed(&input, &limits, || 1 + random.below(bound));
-            assert_eq!(pieces, whole, "round {round}: {}", input.escape_ascii());
         }
     }
 }

@@ -93,6 +93,15 @@ pub fn format_double(value: f64) -> DoubleText {
     text
 }
 
+/// Writes a finite double as Redis writes a `long double` for people: 17 digits behind the point, less the zeros at the end.
+pub fn format_long_double(value: f64) -> String {
+    let text = format!("{value:.17}");
+    match text.trim_end_matches('0').trim_end_matches('.') {
+        "-0" => "0".to_owned(),
+        trimmed => trimmed.to_owned(),
+    }
+}
+
 /// The whole number that this double is, within the range in which Redis takes the shortcut.
 fn exact_integer(value: f64) -> Option<i64> {
     const MAX: f64 = (1i64 << 62) as f64;
@@ -225,6 +234,19 @@ mod tests {
         check(0.123456789012345, "0.123456789012345");
         check(5e-324, "5e-324");
         check(2.5e-10, "2.5e-10");
+    }
+
+    #[test]
+    fn long_doubles() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (180.0, "180"),
+            (13.361389338970184, "13.36138933897018433"),
+            (-1e-20, "0"),
+        ] {
+            assert_eq!(format_long_double(value), text);
+        }
     }
 
     #[test]

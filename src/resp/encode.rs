@@ -1,7 +1,7 @@
 //! The reply encoder: RESP3, and RESP2 with what it lacks replaced as Redis does.
 
 use super::{
-    double::format_double,
+    double::{format_double, format_long_double},
     reply::{Blob, Reply},
 };
 
@@ -44,6 +44,8 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\r\n");
         }
         Reply::Double(value) => bulk(&format_double(*value), out),
+        Reply::LongDouble(value) if resp3 => line(b',', &format_long_double(*value), out),
+        Reply::LongDouble(value) => bulk(format_long_double(*value).as_bytes(), out),
         Reply::Bool(value) if resp3 => out.extend_from_slice(if *value { b"#t\r\n" } else { b"#f\r\n" }),
         Reply::Bool(value) => header(b':', i64::from(*value), out),
         Reply::BigNumber(digits) if resp3 => line(b'(', digits, out),
@@ -57,6 +59,7 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
         Reply::NullArray => out.extend_from_slice(b"*-1\r\n"),
         Reply::Array(_)
         | Reply::Map(_)
+        | Reply::NestedMap(_)
         | Reply::Pairs(_)
         | Reply::Set(_)
         | Reply::Push(_)
@@ -66,6 +69,10 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
             out.extend_from_slice(b"-ERR reply is nested too deeply\r\n");
         }
         Reply::Array(items) => elements(b'*', items, protocol, depth, out),
+        Reply::Bulks(bulks) => {
+            header(b'*', bulks.count, out);
+            out.extend_from_slice(&bulks.encoded);
+        }
         Reply::Set(items) => elements(if resp3 { b'~' } else { b'*' }, items, protocol, depth, out),
         Reply::Push(items) => elements(if resp3 { b'>' } else { b'*' }, items, protocol, depth, out),
         Reply::Map(entries) => {
@@ -76,16 +83,20 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
             }
             pairs(entries, protocol, depth, out);
         }
-        Reply::Pairs(entries) if resp3 => {
+        Reply::NestedMap(entries) if resp3 => {
+            header(b'%', entries.len(), out);
+            pairs(entries, protocol, depth, out);
+        }
+        Reply::Pairs(entries) if !resp3 => {
+            header(b'*', 2 * entries.len(), out);
+            pairs(entries, protocol, depth, out);
+        }
+        Reply::NestedMap(entries) | Reply::Pairs(entries) => {
             header(b'*', entries.len(), out);
             for entry in entries {
                 header(b'*', 2, out);
                 pairs(std::slice::from_ref(entry), protocol, depth + 1, out);
             }
-        }
-        Reply::Pairs(entries) => {
-            header(b'*', 2 * entries.len(), out);
-            pairs(entries, protocol, depth, out);
         }
         Reply::Attribute(attributes, reply) => {
             if resp3 {
@@ -118,7 +129,8 @@ fn header(marker: u8, value: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
+#[inline]
+pub(super) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(MAX_HEADER + bytes.len() + 2);
     header(b'$', bytes.len(), out);
     out.extend_from_slice(bytes);

@@ -6,7 +6,8 @@
 //! escape = "\x" hex hex | "\n" | "\r" | "\t" | "\b" | "\a" | "\" char
 //! ```
 
-use super::{args::Span, decode::ProtocolError};
+use super::args::{Args, Span};
+use super::decode::ProtocolError;
 
 /// Splits `line` into words, whose bytes (quotes and escapes resolved) are appended to `unquoted`.
 pub(super) fn split(line: &[u8], unquoted: &mut Vec<u8>, words: &mut Vec<Span>) -> Result<(), ProtocolError> {
@@ -21,6 +22,14 @@ pub(super) fn split(line: &[u8], unquoted: &mut Vec<u8>, words: &mut Vec<Span>) 
         let span = Span::new(start, unquoted.len() - start);
         words.push(span.ok_or(ProtocolError::TooBigInlineRequest)?);
     }
+}
+
+/// The words of a line; `None` when a quote is not closed, or is followed by something other than a blank.
+pub fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let (mut unquoted, mut spans) = (Vec::new(), Vec::new());
+    split(line, &mut unquoted, &mut spans).ok()?;
+    let words = Args::new(&unquoted, &spans);
+    Some(words.iter().map(<[u8]>::to_vec).collect())
 }
 
 /// Appends the word at `at` and returns the place after it.
@@ -101,19 +110,12 @@ fn unescape(byte: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::args::Args;
     use super::*;
-
-    fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
-        let (mut unquoted, mut spans) = (Vec::new(), Vec::new());
-        split(line, &mut unquoted, &mut spans).ok()?;
-        Some(Args::new(&unquoted, &spans).iter().map(<[u8]>::to_vec).collect())
-    }
 
     #[track_caller]
     fn check(line: &[u8], expected: &[&[u8]]) {
         assert_eq!(
-            words(line).as_deref(),
+            split_words(line).as_deref(),
             Some(expected.iter().map(|w| w.to_vec()).collect::<Vec<_>>().as_slice())
         );
     }
@@ -152,7 +154,7 @@ mod tests {
             b"'a'b",
             br#"""""#,
         ] {
-            assert_eq!(words(line), None, "{}", line.escape_ascii());
+            assert_eq!(split_words(line), None, "{}", line.escape_ascii());
         }
     }
 }

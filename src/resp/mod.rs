@@ -25,4 +25,5 @@ pub use args::{Args, ArgsIter, OwnedArgs, SHOWN, c_text, shown};
 pub use decode::{Decoder, Limits, ProtocolError};
 pub use double::{DoubleText, format_double};
 pub use encode::{Protocol, encode};
-pub use reply::{Blob, Reply};
+pub use inline::split_words;
+pub use reply::{Blob, Bulks, Reply};

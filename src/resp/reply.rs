@@ -15,6 +15,8 @@ pub enum Reply {
     Int(i64),
     /// RESP2: a bulk with the same text.
     Double(f64),
+    /// A double with the digits of C's `%.17Lf`, but no zeros at their end. RESP2: a bulk.
+    LongDouble(f64),
     /// RESP2: the integer 1 or 0.
     Bool(bool),
     /// Decimal digits, with a sign. RESP2: a bulk.
@@ -27,8 +29,12 @@ pub enum Reply {
     /// RESP2: the null array. RESP3: null.
     NullArray,
     Array(Vec<Reply>),
+    /// An array of bulks: as `Array`, and cheaper where there are many.
+    Bulks(Bulks),
     /// RESP2: an array of keys and values in turn.
     Map(Vec<(Reply, Reply)>),
+    /// RESP2: an array of arrays of a key and a value.
+    NestedMap(Vec<(Reply, Reply)>),
     /// RESP3: an array of arrays of two. RESP2: an array of firsts and seconds in turn.
     Pairs(Vec<(Reply, Reply)>),
     /// RESP2: an array.
@@ -147,6 +153,21 @@ impl From<Arc<[u8]>> for Blob {
     fn from(bytes: Arc<[u8]>) -> Blob {
         let whole = 0..bytes.len();
         Blob::shared(bytes, whole)
+    }
+}
+
+/// An array of bulks, encoded as it is made: the same in both protocols.
+#[derive(Clone, Default, Debug, PartialEq)]
+pub struct Bulks {
+    pub(super) count: usize,
+    pub(super) encoded: Vec<u8>,
+}
+
+impl Bulks {
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.count += 1;
+        super::encode::bulk(bytes, &mut self.encoded);
     }
 }
 

@@ -22,6 +22,17 @@ const INLINE_RECORDS: usize = 64;
 /// ... and up to this many bytes.
 const INLINE_BYTES: usize = 64 << 10;
 
+/// An epoch's number begins with the second in which it was opened, counted from the start of the server: so what a
+/// record of the hot tier keeps of its last use tells its time, too. The rest of the number is as long as this.
+const SEQUENCE_BITS: u32 = 20;
+/// Seconds beyond, four years on, no longer count: numbers have to fit into 48 bits.
+const LAST_SECOND: u64 = 1 << 27;
+
+/// The second in which an epoch was opened.
+pub fn second_of(number: u64) -> u64 {
+    number >> SEQUENCE_BITS
+}
+
 /// What has been staged since the last epoch was sealed.
 pub struct Epoch {
     pub number: u64,
@@ -81,6 +92,10 @@ pub struct Commit {
     /// Every epoch up to this one has been decided: committed, or failed.
     pub settled: u64,
     pub failures: Vec<Failure>,
+    /// The last epoch that was committed.
+    committed: u64,
+    /// Epochs opened from now on have no lower number.
+    lowest: u64,
     /// Jobs the committer has not answered: while there are any, nothing is written inline.
     busy: usize,
     pub durability: Durability,
@@ -109,6 +124,8 @@ impl Commit {
             flight: None,
             settled: 0,
             failures: Vec::new(),
+            committed: 0,
+            lowest: 0,
             busy: 0,
             durability,
             broken: None,
@@ -119,12 +136,26 @@ impl Commit {
         }
     }
 
+    /// A second of the server's life begins.
+    pub fn begin_second(&mut self, second: u64) {
+        self.lowest = second.min(LAST_SECOND) << SEQUENCE_BITS;
+        if self.is_idle() && self.open.number < self.lowest {
+            // Nothing bears one of the numbers passed over.
+            self.settled = self.lowest;
+            self.open.number = self.lowest + 1;
+        }
+    }
+
+    fn next_number(&self) -> u64 {
+        self.lowest.max(self.open.number + 1)
+    }
+
     /// Commits the open epoch if none is in flight. `Some` is the result of a commit that is over already.
     pub fn seal(&mut self, ctx: &Context) -> Option<Result<(), String>> {
         if self.open.is_empty() || self.flight.is_some() {
             return None;
         }
-        let next = Epoch::new(self.open.number + 1);
+        let next = Epoch::new(self.next_number());
         let mut epoch = std::mem::replace(&mut self.open, next);
         epoch.records.sort_unstable();
         let (number, durability) = (epoch.number, self.durability);
@@ -230,21 +261,21 @@ impl Commit {
     /// The epoch in flight is on disk.
     pub fn succeeded(&mut self) {
         if let Some(epoch) = self.flight.take() {
-            self.settled = epoch.number;
+            (self.settled, self.committed) = (epoch.number, epoch.number);
             self.recycle(epoch);
         }
     }
 
     /// The epoch in flight is lost, and with it the open one, which was built on it. Returns their records.
     pub fn failed(&mut self, text: String) -> Vec<RecordKey> {
-        let next = Epoch::new(self.open.number + 1);
+        let next = Epoch::new(self.next_number());
         let open = std::mem::replace(&mut self.open, next);
         let from = self.flight.as_ref().map_or(open.number, |flight| flight.number);
         let mut records = self.flight.take().map_or_else(Vec::new, |flight| flight.records);
         records.extend(open.records);
         self.settled = open.number;
         if let Some(last) = self.failures.last_mut()
-            && last.to + 1 == from
+            && last.to > self.committed
         {
             // One trouble, not many: so that its beginning is not forgotten however long it lasts.
             (last.to, last.text) = (open.number, text);
@@ -259,6 +290,10 @@ impl Commit {
             text,
         });
         records
+    }
+
+    pub fn last_failed(&self) -> bool {
+        self.failures.last().is_some_and(|last| last.to > self.committed)
     }
 
     /// The failure that swallowed an epoch, if one did.

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::{Done, Store};
+use crate::base::log;
 use crate::disk::format::{Family, split_expire_key};
 use crate::disk::{ReadError, View};
 
@@ -21,31 +22,36 @@ pub struct Due {
     pub name: Vec<u8>,
 }
 
+/// What a walk came to.
+#[derive(Default)]
 pub struct Scan {
     due: Vec<Due>,
-    /// The first deadline that was not reached.
-    next: Option<u64>,
+    /// The first entry that was not reached, and its deadline.
+    next: Option<(Vec<u8>, u64)>,
     error: Option<ReadError>,
 }
 
 pub struct Expiry {
-    /// No entry of an earlier deadline is left.
-    low: u64,
+    /// No entry before this one is left. (Many may have the same deadline, so that would not say where to go on.)
+    low: Vec<u8>,
     /// The earliest deadline that may exist outside `queue`.
     upcoming: u64,
     /// The earliest deadline staged since the running walk began.
     staged: u64,
     walking: bool,
+    /// The last walk ended before it had found all that was due.
+    cut: bool,
     pub queue: VecDeque<Due>,
 }
 
 impl Default for Expiry {
     fn default() -> Expiry {
         Expiry {
-            low: 0,
+            low: Vec::new(),
             upcoming: 0,
             staged: u64::MAX,
             walking: false,
+            cut: false,
             queue: VecDeque::new(),
         }
     }
@@ -53,7 +59,10 @@ impl Default for Expiry {
 
 impl Expiry {
     pub fn staged(&mut self, deadline: u64) {
-        self.low = self.low.min(deadline);
+        let at = deadline.to_be_bytes();
+        if at[..] < self.low[..] {
+            self.low = at.to_vec();
+        }
         self.upcoming = self.upcoming.min(deadline);
         self.staged = self.staged.min(deadline);
     }
@@ -65,21 +74,28 @@ impl Expiry {
 
     /// Deletes were lost: entries that were walked over are still there.
     pub fn start_over(&mut self) {
-        (self.low, self.upcoming, self.staged) = (0, 0, 0);
+        self.low.clear();
+        (self.upcoming, self.staged) = (0, 0);
     }
 
     pub fn accept(&mut self, scan: Scan, now: u64) {
         self.walking = false;
         if let Some(e) = scan.error {
-            eprintln!("redkeep: looking for expired keys failed: {e}");
+            log::warning(format_args!("looking for expired keys failed: {e}"));
+            self.cut = false;
             // Not at once again: the disk has trouble.
             self.upcoming = now + 1000;
             return;
         }
         self.queue.extend(scan.due);
-        let next = scan.next.unwrap_or(u64::MAX);
-        self.low = self.staged.min(next).min(now);
-        self.upcoming = self.staged.min(next);
+        let (next, deadline) = scan.next.unwrap_or((Vec::new(), u64::MAX));
+        self.cut = deadline <= now;
+        self.upcoming = self.staged.min(deadline);
+        self.low = if self.cut && deadline < self.staged {
+            next
+        } else {
+            self.upcoming.min(now).to_be_bytes().to_vec()
+        };
     }
 }
 
@@ -87,7 +103,7 @@ impl Store {
     /// Starts a walk for what is due, if anything can be and none is under way.
     pub fn look_for_due(&mut self, now: u64) {
         let expiry = &mut self.expiry;
-        if expiry.walking || !expiry.queue.is_empty() || expiry.upcoming > now {
+        if expiry.walking || expiry.queue.len() > DUE_PER_SCAN / 2 || expiry.upcoming > now {
             return;
         }
         expiry.walking = true;
@@ -98,23 +114,20 @@ impl Store {
             .as_ref()
             .map_or(u64::MAX, |flight| flight.earliest_deadline);
         expiry.staged = flight.min(self.commit.open.earliest_deadline);
-        let (low, done) = (expiry.low, self.done.clone());
+        let (low, done) = (expiry.low.clone(), self.done.clone());
         self.run_over_view(move |view| {
-            let scan = match walk(view, low, now) {
-                Ok((due, next)) => Scan {
-                    due,
-                    next,
-                    error: None,
-                },
-                Err(error) => Scan {
-                    due: Vec::new(),
-                    next: None,
-                    error: Some(error),
-                },
-            };
+            let scan = walk(view, &low, now).unwrap_or_else(|error| Scan {
+                error: Some(error),
+                ..Scan::default()
+            });
             // A closed channel means that the store is being dropped.
             let _ = done.send(Done::Due(scan));
         });
+    }
+
+    /// Whether more is due than [`Store::due`] has.
+    pub fn has_more_due(&self) -> bool {
+        self.expiry.cut
     }
 
     /// The keys that are to be expired now, in deadline order.
@@ -128,19 +141,21 @@ impl Store {
     }
 }
 
-fn walk(view: &View, low: u64, now: u64) -> Result<(Vec<Due>, Option<u64>), ReadError> {
-    let mut walk = view.walk(Family::Expire, &low.to_be_bytes(), None)?;
-    let mut due = Vec::new();
+/// What is due from `low` on.
+fn walk(view: &View, low: &[u8], now: u64) -> Result<Scan, ReadError> {
+    let mut walk = view.walk(Family::Expire, low, None)?;
+    let mut scan = Scan::default();
     while let Some((key, _)) = walk.next_record()? {
         let (deadline, namespace, name) = split_expire_key(key).map_err(|e| ReadError(e.to_string()))?;
-        if deadline > now || due.len() == DUE_PER_SCAN {
-            return Ok((due, Some(deadline)));
+        if deadline > now || scan.due.len() == DUE_PER_SCAN {
+            scan.next = Some((key.to_vec(), deadline));
+            break;
         }
-        due.push(Due {
+        scan.due.push(Due {
             deadline,
             namespace,
             name: name.to_vec(),
         });
     }
-    Ok((due, None))
+    Ok(scan)
 }

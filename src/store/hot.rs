@@ -20,8 +20,9 @@ use crate::disk::format::{Family, RecordKey};
 pub struct Slot {
     /// No value: the record is known not to exist.
     pub value: Option<Value>,
-    /// The last epoch that wrote it (0 if none did since it was read from disk), how many requests pin it, and whether
-    /// it was used since eviction last came by: in one word, so that a node of the map fills one cache line.
+    /// The last epoch that wrote it, or, once that is settled, the one settled last when it was used (which tells the
+    /// time); how many requests pin it; and whether it was used since eviction last came by. In one word, so that a node
+    /// of the map fills one cache line.
     state: u64,
 }
 
@@ -78,6 +79,8 @@ pub struct Hot {
     map: LruCache<RecordKey, Slot, RandomState>,
     bytes: usize,
     budget: usize,
+    /// Every epoch up to this one is settled.
+    settled: u64,
     /// How many existing keys of each namespace are here: when it is all of them, what is not here does not exist.
     resident: HashMap<u64, u64, RandomState>,
     pub evicted: u64,
@@ -89,6 +92,7 @@ impl Hot {
             map: LruCache::unbounded_with_hasher(RandomState::default()),
             bytes: 0,
             budget,
+            settled: 0,
             resident: HashMap::default(),
             evicted: 0,
         }
@@ -97,8 +101,15 @@ impl Hot {
     /// The slot, which counts as used.
     pub fn get(&mut self, key: &RecordKey) -> Option<&Slot> {
         let slot = self.map.peek_mut(key)?;
+        if slot.epoch() < self.settled {
+            slot.set_epoch(self.settled);
+        }
         slot.state |= USED;
         Some(slot)
+    }
+
+    pub fn note_settled(&mut self, settled: u64) {
+        self.settled = settled;
     }
 
     /// The slot, its place in the order left as it is.
@@ -133,7 +144,7 @@ impl Hot {
     pub fn fill(&mut self, key: &RecordKey, value: Option<Value>, pins: u32) {
         match self.map.get_mut(key) {
             Some(slot) => slot.add_pins(pins),
-            None => self.insert(key.clone(), Slot::new(value, 0, pins)),
+            None => self.insert(key.clone(), Slot::new(value, self.settled, pins)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::txn::{Result, Txn};
 use super::value::Value;
-use crate::disk::format::{self, Database, Garbage, Header, RecordKey};
+use crate::disk::format::{self, Database, Deadlines, Garbage, Header, OF_FIELDS, RecordKey};
 
 /// A key in a numbered database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,11 @@ impl Entry {
     fn owned(&self) -> Result<Option<(u64, Garbage)>> {
         Ok(format::owned(self.header, self.body())?)
     }
+
+    /// When the key, or a field of it, is due.
+    pub fn deadlines(&self) -> Result<Deadlines> {
+        Ok(Deadlines::of(self.header, self.body())?)
+    }
 }
 
 impl Txn<'_> {
@@ -52,7 +57,7 @@ impl Txn<'_> {
         if header.deadline.is_none_or(|deadline| deadline > self.now) {
             return Ok(Some(entry));
         }
-        if self.can_write() {
+        if self.deletes_expired() {
             let only_expired = self.only_expired();
             self.remove(key, &entry)?;
             self.effects().expired += 1;
@@ -94,12 +99,8 @@ impl Txn<'_> {
         {
             self.reclaim(id, garbage);
         }
-        self.move_deadline(
-            &mut db,
-            key.name,
-            old.and_then(|o| o.header.deadline),
-            header.deadline,
-        );
+        let before = old.map(Entry::deadlines).transpose()?.unwrap_or_default();
+        self.move_deadlines(&mut db, key.name, before, new.deadlines()?);
         db.keys += u64::from(old.is_none());
         if db != counts {
             self.set_database(key.db, db)?;
@@ -119,7 +120,7 @@ impl Txn<'_> {
     /// Takes the key out of the keyspace and leaves what it owns to another: the first half of RENAME and MOVE.
     pub fn forget(&mut self, key: Key, entry: &Entry) -> Result<()> {
         let mut db = self.database(key.db)?;
-        self.move_deadline(&mut db, key.name, entry.header.deadline, None);
+        self.move_deadlines(&mut db, key.name, entry.deadlines()?, Deadlines::default());
         db.keys -= 1;
         self.set_database(key.db, db)?;
         self.delete(RecordKey::meta(db.namespace, key.name));
@@ -157,20 +158,25 @@ impl Txn<'_> {
         self.put(RecordKey::garbage(id), Value::from(&garbage.encode()[..]));
     }
 
-    fn move_deadline(&mut self, db: &mut Database, name: &[u8], from: Option<u64>, to: Option<u64>) {
+    fn move_deadlines(&mut self, db: &mut Database, name: &[u8], from: Deadlines, to: Deadlines) {
         if from == to {
             return;
         }
-        if let Some(deadline) = from {
-            self.delete(RecordKey::expire(deadline, db.namespace, name));
-            db.expires -= 1;
+        // All deletes first: what was a field's deadline may be the key's now.
+        for (before, after) in [(from.key, to.key), (from.fields, to.fields)] {
+            if let Some(deadline) = before.filter(|_| before != after) {
+                self.delete(RecordKey::expire(deadline, db.namespace, name));
+            }
         }
-        if let Some(deadline) = to {
-            self.put(
-                RecordKey::expire(deadline, db.namespace, name),
-                Value::from(&b""[..]),
-            );
-            db.expires += 1;
+        for (before, after, value) in [(from.key, to.key, &b""[..]), (from.fields, to.fields, OF_FIELDS)] {
+            if let Some(deadline) = after.filter(|_| before != after) {
+                self.put(
+                    RecordKey::expire(deadline, db.namespace, name),
+                    Value::from(value),
+                );
+            }
         }
+        db.expires -= u64::from(from.key.is_some());
+        db.expires += u64::from(to.key.is_some());
     }
 }

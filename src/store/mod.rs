@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 pub use commit::Failure;
+pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
 pub use keyspace::{Entry, Key};
@@ -32,6 +33,7 @@ pub use threads::Wake;
 pub use txn::{Effects, Result, Savepoint, Stop, Txn};
 pub use value::Value;
 
+use crate::base::log;
 use crate::disk::format::{Database, Family, RecordKey};
 use crate::disk::{Disk, DiskOptions, Durability, OpenError, Patience, ReadError, View};
 use commit::{Commit, Context};
@@ -108,6 +110,9 @@ pub struct Store {
     reports: Receiver<Done>,
     wake: Wake,
     sync_due: bool,
+    /// Keys past their deadline are not there, but are not deleted either (CLIENT PAUSE).
+    keeps_expired: bool,
+    second: u64,
     pub totals: Effects,
     /// Keys changed since the start.
     changed: u64,
@@ -160,6 +165,8 @@ impl Store {
             reports,
             wake,
             sync_due: false,
+            keeps_expired: false,
+            second: 0,
             totals: Effects::default(),
             changed: 0,
             disk,
@@ -200,6 +207,7 @@ impl Store {
         self.totals.hits += effects.hits;
         self.totals.misses += effects.misses;
         self.totals.expired += effects.expired;
+        self.totals.expired_fields += effects.expired_fields;
         self.keep(work);
         depends
     }
@@ -277,12 +285,23 @@ impl Store {
         self.spare = Some(work);
     }
 
-    /// The record as memory knows it, and the epoch that wrote it; `None` if only the disk knows.
-    fn recall(&mut self, key: &RecordKey) -> Option<(Option<Value>, u64)> {
-        if let Some(slot) = self.hot.get(key) {
+    /// The record as memory knows it, and an epoch that is settled when the one that wrote it is; `None` if only the disk
+    /// knows.
+    fn recall(&mut self, key: &RecordKey, touches: bool) -> Option<(Option<Value>, u64)> {
+        let found = match touches {
+            true => self.hot.get(key),
+            false => self.hot.peek(key),
+        };
+        if let Some(slot) = found {
             return Some((slot.value.clone(), slot.epoch()));
         }
         self.is_absent(key).then_some((None, 0))
+    }
+
+    /// How long ago the record was last used, as far as memory knows.
+    fn idle_seconds(&self, key: &RecordKey) -> u64 {
+        let used = self.hot.peek(key).map(|slot| commit::second_of(slot.epoch()));
+        used.map_or(0, |second| self.second.saturating_sub(second))
     }
 
     fn is_known(&self, key: &RecordKey) -> bool {
@@ -469,7 +488,7 @@ impl Store {
             Done::Synced(result) => {
                 self.commit.answered();
                 if let Err(text) = result {
-                    eprintln!("redkeep: the log could not be synced: {text}");
+                    log::warning(format_args!("the log could not be synced: {text}"));
                     self.commit.broken = Some(text);
                 }
             }
@@ -482,7 +501,7 @@ impl Store {
             Done::Repaired(result) => {
                 self.commit.answered();
                 if result.is_ok() {
-                    eprintln!("redkeep: the store takes writes again");
+                    log::notice("the store takes writes again");
                     self.commit.broken = None;
                 }
             }
@@ -498,7 +517,9 @@ impl Store {
             }
             Err(text) => {
                 if self.commit.broken.is_none() {
-                    eprintln!("redkeep: writes fail, their commands are answered with an error: {text}");
+                    log::warning(format_args!(
+                        "writes fail, their commands are answered with an error: {text}"
+                    ));
                     self.commit.broken = Some(text.clone());
                 }
                 for key in self.commit.failed(text) {
@@ -510,6 +531,7 @@ impl Store {
                 self.reserved_ids = 0;
             }
         }
+        self.hot.note_settled(self.commit.settled);
     }
 
     /// Tries to make the store writable again after a failed write. Called regularly.
@@ -532,6 +554,18 @@ impl Store {
     /// Has the log synced at the next pump (`appendfsync everysec`).
     pub fn sync_soon(&mut self) {
         self.sync_due = true;
+    }
+
+    /// How many seconds the server has been running. Called regularly.
+    pub fn note_second(&mut self, second: u64) {
+        self.second = second;
+        self.commit.begin_second(second);
+        self.hot.note_settled(self.commit.settled);
+    }
+
+    /// While set, keys past their deadline are hidden, not deleted.
+    pub fn keep_expired(&mut self, keep: bool) {
+        self.keeps_expired = keep;
     }
 
     pub fn set_durability(&mut self, durability: Durability) {

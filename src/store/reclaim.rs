@@ -4,8 +4,9 @@
 //! names, or a part of it; the record itself goes with the last part. So a crash at any point only repeats deletes.
 
 use super::{Done, Store};
+use crate::base::log;
 use crate::disk::format::{
-    Family, Garbage, Header, RecordKey, namespace_prefix, owned, prefix_end, split_ordered_id,
+    Deadlines, Family, Garbage, Header, RecordKey, namespace_prefix, owned, prefix_end, split_ordered_id,
 };
 use crate::disk::{Batch, Builder, Disk, ReadError, View};
 
@@ -92,7 +93,7 @@ impl Store {
                 commit.background(&ctx, step.batch);
             }
             Err(error) => {
-                eprintln!("redkeep: reclaiming space failed: {error}");
+                log::warning(format_args!("reclaiming space failed: {error}"));
                 self.reclaim.running = false;
             }
         }
@@ -212,8 +213,11 @@ fn delete_keys(
         if let Some((id, garbage)) = owned(header, &record[body..]).map_err(damaged)? {
             delete_value(view, batch, id, garbage)?;
         }
-        if let (Some(deadline), Some((_, name))) = (header.deadline, split_ordered_id(key)) {
-            batch.delete(&RecordKey::expire(deadline, namespace, name));
+        if let Some((_, name)) = split_ordered_id(key) {
+            let Deadlines { key, fields } = Deadlines::of(header, &record[body..]).map_err(damaged)?;
+            for deadline in [key, fields].into_iter().flatten() {
+                batch.delete(&RecordKey::expire(deadline, namespace, name));
+            }
         }
         if one_by_one {
             batch.delete(&RecordKey::new(Family::Meta, key));

@@ -103,6 +103,14 @@ impl TestStore {
         self.pump_until(Store::is_idle);
     }
 
+    /// The keys that active expiry finds due.
+    pub fn due(&mut self) -> Vec<Vec<u8>> {
+        self.settle();
+        self.store.look_for_due(self.now);
+        self.pump_until(|store| !store.expiry.is_walking());
+        self.store.due().drain(..).map(|due| due.name).collect()
+    }
+
     /// Has every record read from disk again.
     pub fn drop_hot(&mut self) {
         self.settle();

@@ -10,6 +10,7 @@ use foldhash::fast::RandomState;
 
 use super::Store;
 use super::cursors::Cursors;
+use super::keyspace::Key;
 use super::value::Value;
 use crate::base::random::Random;
 use crate::disk::format::{Database, Malformed, RecordKey};
@@ -53,6 +54,8 @@ pub struct Effects {
     pub misses: u64,
     /// Keys found past their deadline, and deleted.
     pub expired: u64,
+    /// Fields of hashes likewise.
+    pub expired_fields: u64,
 }
 
 /// Where a transaction reads.
@@ -119,6 +122,8 @@ pub struct Txn<'s> {
     /// For random choices. Every run of a body has to make the same ones, or a body that chose what is not in memory
     /// would choose something else each time it runs: so whoever runs it again gives it the same seed again.
     pub random: Random,
+    /// Whether what it reads counts as used.
+    pub touches: bool,
 }
 
 impl<'s> Txn<'s> {
@@ -128,6 +133,7 @@ impl<'s> Txn<'s> {
             work,
             now,
             random: Random::from_seed(now),
+            touches: true,
         }
     }
 
@@ -138,6 +144,7 @@ impl<'s> Txn<'s> {
             work: Box::default(),
             now,
             random: Random::from_seed(now),
+            touches: false,
         }
     }
 
@@ -145,9 +152,9 @@ impl<'s> Txn<'s> {
         self.work
     }
 
-    /// Whether expired keys may be deleted on sight: not over a view.
-    pub(super) fn can_write(&self) -> bool {
-        matches!(self.source, Source::Live(_))
+    /// Whether expired keys are deleted on sight: not over a view, nor while they are to be kept.
+    pub(super) fn deletes_expired(&self) -> bool {
+        matches!(&self.source, Source::Live(store) if !store.keeps_expired)
     }
 
     /// The view, for bodies that walk ranges, and the memory of where such walks were cut.
@@ -165,7 +172,7 @@ impl<'s> Txn<'s> {
         }
         match &mut self.source {
             Source::View(view, _) => Ok(view.get(key)?.map(|bytes| Value::from(&bytes[..]))),
-            Source::Live(store) => match store.recall(key) {
+            Source::Live(store) => match store.recall(key, self.touches) {
                 Some((value, epoch)) => {
                     self.work.depends = self.work.depends.max(epoch);
                     Ok(value)
@@ -216,6 +223,23 @@ impl<'s> Txn<'s> {
         let id = store.next_id() + self.work.ids;
         self.work.ids += 1;
         id
+    }
+
+    /// Runs a body whose reads count as uses, or don't, whatever holds for the rest of the transaction.
+    pub fn touching<T>(&mut self, touches: bool, body: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.touches, touches);
+        let result = body(self);
+        self.touches = before;
+        result
+    }
+
+    /// Seconds since a key was last used. Only memory knows that: to one read from disk the time before does not count.
+    pub fn idle_seconds(&mut self, key: Key) -> Result<u64> {
+        let name = self.meta_key(key)?;
+        Ok(match &self.source {
+            Source::Live(store) => store.idle_seconds(&name),
+            Source::View(..) => 0,
+        })
     }
 
     /// The numbered database.

@@ -61,13 +61,11 @@ impl Stored {
     pub fn load(&self, txn: &mut Txn, id: u64, page: &Value) -> Result<Bytes> {
         match self {
             Stored::Inline(range) => Ok(Bytes::Shared(page.clone(), range.clone())),
-            Stored::Blob { index, length } => match txn.get(&RecordKey::blob(id, *index))? {
-                Some(value) if value.len() as u64 == *length => {
-                    let whole = 0..value.len();
-                    Ok(Bytes::Shared(value, whole))
-                }
-                _ => Err(Stop::from(Malformed("a blob is not what its reference says"))),
-            },
+            Stored::Blob { index, length } => {
+                let value = load_blob(txn, id, *index, *length)?;
+                let whole = 0..value.len();
+                Ok(Bytes::Shared(value, whole))
+            }
         }
     }
 
@@ -98,18 +96,31 @@ impl Stored {
     }
 }
 
+/// A value's record.
+pub fn load_blob(txn: &mut Txn, id: u64, index: u64, length: u64) -> Result<Value> {
+    match txn.get(&RecordKey::blob(id, index))? {
+        Some(value) if value.len() as u64 == length => Ok(value),
+        _ => Err(Stop::from(Malformed("a blob is not what its reference says"))),
+    }
+}
+
 /// Appends the encoding of a value; a long one is put into a record of its own.
 #[inline]
 pub fn push(txn: &mut Txn, id: u64, value: &[u8], out: &mut Vec<u8>) {
     if value.len() <= MAX_INLINE {
-        push_varint(out, (value.len() as u64) << 1);
-        out.extend_from_slice(value);
-        return;
+        return push_inline(value, out);
     }
     let index = txn.fresh_id();
     txn.put(RecordKey::blob(id, index), Value::from(value));
     push_varint(out, index << 1 | 1);
     push_varint(out, value.len() as u64);
+}
+
+/// Appends the encoding of a value that stays in line, whatever its length.
+#[inline]
+pub fn push_inline(value: &[u8], out: &mut Vec<u8>) {
+    push_varint(out, (value.len() as u64) << 1);
+    out.extend_from_slice(value);
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use siphasher::sip::SipHasher13;
 
 use super::blob::{self, Stored};
 use super::string::Bytes;
+use crate::base::random::Random;
 use crate::disk::cells::{Reader, cell_len, push_cell, push_varint};
 use crate::disk::format::{Family, Malformed, RecordKey};
 use crate::store::{Result, Stop, Txn, Value};
@@ -256,8 +257,9 @@ impl Buckets {
 
     /// A member and its value, all members being about equally likely. The table must not be empty.
     ///
-    /// A page is chosen, then a place in it, and both again if there is nothing: so a member is not likelier for being
-    /// alone in its page. Only in the few pages with more members than places a member comes a little less often.
+    /// A page is chosen, likelier the more positions it holds, then a place in it, and both again if there is nothing:
+    /// so a member is not likelier for being alone in its page. Only in the few pages with more members than places a
+    /// member comes a little less often.
     pub fn random(&self, txn: &mut Txn) -> Result<(Bytes, Bytes)> {
         let hit = self.draw(txn)?;
         let value = hit.slot.value.load(txn, self.id, &hit.page)?;
@@ -286,11 +288,25 @@ impl Buckets {
             .saturating_mul(DRAWS_FETCHED)
             .min(self.pages as usize * DRAWS_FETCHED)
         {
-            let number = random.below(u64::from(self.pages)) as u32;
+            let number = self.draw_page(&mut random);
             random.next_u64();
             cold += usize::from(txn.prefetch(self.record(number)));
         }
         cold
+    }
+
+    /// A page, with the probability that a random position is in it.
+    fn draw_page(&self, random: &mut Random) -> u32 {
+        self.page_at(random.next_u64() as u32)
+    }
+
+    /// How many places [`Buckets::draw`] takes a page to have: half as many again as it has members on average. A page
+    /// that was not split yet has exactly twice as many as one that was.
+    fn places(&self, page: u32) -> u64 {
+        let level = self.pages.ilog2();
+        let average = (u128::from(self.len) >> (level + 1)) as u64;
+        let interval = self.interval(page);
+        (average + average / 2 + 3) * ((interval.end - interval.start) >> (31 - level))
     }
 
     /// As [`Buckets::prefetch_random`], for a command that only reads: it runs over a view if too much is cold.
@@ -302,12 +318,11 @@ impl Buckets {
     }
 
     fn draw(&self, txn: &mut Txn) -> Result<Hit> {
-        // Twice the average, as pages still to be split hold up to twice that of pages that were, and some room.
-        let places = 2 * self.len.div_ceil(u64::from(self.pages)) + 4;
         let mut number = 0;
         for _ in 0..DRAWS {
             let before = txn.random.clone();
-            number = txn.random.below(u64::from(self.pages)) as u32;
+            number = self.draw_page(&mut txn.random);
+            let places = self.places(number);
             let mut place = txn.random.below(places);
             let page = match self.page(txn, number) {
                 Err(Stop::Fault) => {

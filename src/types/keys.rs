@@ -1,6 +1,6 @@
 //! Keys, whatever they hold: names of types, RENAME, COPY and MOVE, conditions on deadlines, walks and random choice.
 
-use super::{set, sorted_set};
+use super::{hash, list, set, sorted_set, stream};
 use crate::base::glob;
 use crate::base::random::Random;
 use crate::disk::View;
@@ -13,7 +13,7 @@ use crate::store::{Entry, Key, Result, Stop, Txn};
 pub fn type_name(kind: Kind) -> &'static str {
     match kind {
         Kind::String | Kind::LongString => "string",
-        Kind::Hash | Kind::LargeHash => "hash",
+        Kind::Hash | Kind::ExpiringHash | Kind::LargeHash => "hash",
         Kind::List | Kind::LargeList => "list",
         Kind::Set | Kind::LargeSet => "set",
         Kind::SortedSet | Kind::LargeSortedSet => "zset",
@@ -39,14 +39,14 @@ pub fn relocate(txn: &mut Txn, from: Key, entry: &Entry, to: Key, replaced: Opti
 /// Gives `to` a value of its own, equal to `entry`, and the same deadline. `replaced` is what `to` held.
 pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> Result<()> {
     match entry.header.kind {
-        Kind::String | Kind::Hash | Kind::List | Kind::Set | Kind::SortedSet => {
+        Kind::String | Kind::Hash | Kind::ExpiringHash | Kind::List | Kind::Set | Kind::SortedSet => {
             txn.write(to, replaced, entry.header, &[entry.body()])
         }
-        Kind::LargeHash => todo!("hash::copy"),
-        Kind::LargeList => todo!("list::copy"),
+        Kind::LargeHash => hash::copy_large(txn, entry, to, replaced),
+        Kind::LargeList => list::copy(txn, entry, to, replaced),
         Kind::LargeSet => set::copy(txn, entry, to, replaced),
         Kind::LargeSortedSet => sorted_set::copy(txn, entry, to, replaced),
-        Kind::Stream => todo!("stream::copy"),
+        Kind::Stream => stream::copy(txn, entry, to, replaced),
         Kind::LongString => {
             let body = copy_segments(txn, LongString::decode(entry.body())?)?.encode();
             txn.write(to, replaced, entry.header, &[&body])

@@ -5,24 +5,41 @@ pub mod bitfield;
 pub mod bitmap;
 pub mod blob;
 pub mod buckets;
+pub mod geo;
+pub mod geohash;
+pub mod hash;
+pub mod hyperloglog;
 pub mod intset;
 pub mod keys;
 pub mod lcs;
+pub mod list;
 #[cfg(test)]
 mod model_buckets;
+#[cfg(test)]
+mod model_hash;
+#[cfg(test)]
+mod model_hyperloglog;
+#[cfg(test)]
+mod model_list;
 #[cfg(test)]
 mod model_set;
 #[cfg(test)]
 mod model_sorted_set;
+#[cfg(test)]
+mod model_stream;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod model_tree;
 pub mod set;
 pub mod set_algebra;
+pub mod sort;
+pub mod sort_source;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod thresholds;
+mod together;
 pub mod tree;
 
 /// What a command answers where the key holds another kind of value than it works on.

@@ -17,7 +17,7 @@ use crate::disk::format::{Header, Kind, LongString, RecordKey, SEGMENT};
 use crate::store::{Entry, Key, Result, Stop, Txn, Value};
 
 pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
-const NOT_A_FLOAT: &str = "ERR value is not a valid float";
+pub const NOT_A_FLOAT: &str = "ERR value is not a valid float";
 const TOO_LONG: &str = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 
 /// How many cold segments a command that only reads waits for: 2 MiB of them.

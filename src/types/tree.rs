@@ -17,6 +17,7 @@
 //! Nodes have numbers that nothing else has ([`Txn::fresh_id`]), so several trees can share one id.
 
 mod build;
+mod leaves;
 mod node;
 mod range;
 mod write;
@@ -119,6 +120,10 @@ impl Tree {
             push_varint(out, self.len);
             push_varint(out, self.first);
         }
+    }
+
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     pub fn len(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! When two replies to the same command agree.
 
+use super::stream::without_times;
 use crate::support::Value;
 use crate::support::text::{command_line, fits};
 
@@ -16,27 +17,39 @@ enum Rule {
     SameElements,
     /// Times or durations, with this many units a second.
     Near(i64),
+    /// The same but for times within.
+    Timeless,
     /// Values of the server's own: only their kind.
     SameKind,
 }
 
 fn rule(name: &str, args: &[Vec<u8>]) -> Rule {
     match name {
-        "KEYS" | "SMEMBERS" | "SUNION" | "SINTER" | "SDIFF" | "SPOP" => Rule::SameElements,
-        // All of a small set; of a part each server makes its own choice.
-        "SRANDMEMBER" | "ZRANDMEMBER" if args.get(2).is_some_and(|count| count == b"1000") => {
+        "KEYS" | "HGETALL" | "HKEYS" | "HVALS" | "SMEMBERS" | "SUNION" | "SINTER" | "SDIFF" | "SPOP" => {
             Rule::SameElements
         }
-        "SRANDMEMBER" | "ZRANDMEMBER" => Rule::SameKind,
-        "SSCAN" | "ZSCAN"
+        // All of a small hash or set; of a part each server makes its own choice.
+        "HRANDFIELD" | "SRANDMEMBER" | "ZRANDMEMBER" if args.get(2).is_some_and(|count| count == b"1000") => {
+            Rule::SameElements
+        }
+        "HRANDFIELD" | "SRANDMEMBER" | "ZRANDMEMBER" => Rule::SameKind,
+        "HSCAN" | "SSCAN" | "ZSCAN"
             if args.get(2).is_some_and(|cursor| cursor == b"0") && args.iter().any(|arg| arg == b"1000") =>
         {
             Rule::SameElements
         }
-        "SSCAN" | "ZSCAN" => Rule::SameKind,
+        "HSCAN" | "SSCAN" | "ZSCAN" => Rule::SameKind,
         // A cursor that was given by one server means nothing to the other; whole scans compare.
         "SCAN" if args.get(1).is_some_and(|cursor| cursor == b"0") => Rule::SameElements,
         "SCAN" | "RANDOMKEY" | "HELLO" => Rule::SameKind,
+        "XPENDING" | "XINFO" => Rule::Timeless,
+        "XGROUP"
+            if args
+                .get(1)
+                .is_some_and(|word| word.eq_ignore_ascii_case(b"CREATECONSUMER")) =>
+        {
+            Rule::SameKind
+        }
         "TTL" | "EXPIRETIME" => Rule::Near(1),
         "PTTL" | "PEXPIRETIME" => Rule::Near(1000),
         "OBJECT"
@@ -74,6 +87,7 @@ fn agree_as_they_are(name: &str, args: &[Vec<u8>], redis: &Value, redkeep: &Valu
     let close = match rule(name, args) {
         Rule::Same => redis == redkeep,
         Rule::SameElements => is_partial_scan(name, redis) || sorted(redis) == sorted(redkeep),
+        Rule::Timeless => without_times(name, redis) == without_times(name, redkeep),
         Rule::Near(unit) => near(redis, redkeep, unit),
         Rule::SameKind => std::mem::discriminant(redis) == std::mem::discriminant(redkeep),
     };

@@ -14,10 +14,16 @@ mod connection;
 mod expected;
 mod generate;
 mod generic;
+mod geo;
+mod hash;
+mod hyperloglog;
+mod list;
 mod pair;
 mod set;
 mod shrink;
+mod sort;
 mod sorted_set;
+mod stream;
 mod string;
 
 use crate::support::server::redis_is_installed;

@@ -41,6 +41,8 @@ struct Side {
     clients: Vec<Option<Client>>,
     databases: Vec<Vec<u8>>,
     protocols: Vec<Vec<u8>>,
+    /// The changes of options, which a restart loses.
+    settings: Vec<Args>,
 }
 
 const CONNECTIONS: usize = super::CONNECTIONS as usize;
@@ -52,6 +54,7 @@ impl Side {
             clients: Vec::new(),
             databases: Vec::new(),
             protocols: Vec::new(),
+            settings: Vec::new(),
         };
         side.forget_connections();
         side
@@ -76,6 +79,7 @@ impl Side {
             match args[0].to_ascii_uppercase().as_slice() {
                 b"SELECT" => self.databases[connection] = args[1].clone(),
                 b"HELLO" if args.len() > 1 => self.protocols[connection] = args[1].clone(),
+                b"CONFIG" if args.len() > 3 => self.settings.push(args.clone()),
                 _ => {}
             }
         }
@@ -89,6 +93,10 @@ impl Side {
             Stop::Kill => self.server.kill9(),
         }
         self.server.start_again();
+        let mut client = self.server.client();
+        for args in &self.settings {
+            client.run(args);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A small blocking RESP2/RESP3 client: what it sends and receives is exactly what the test says.
 
-use super::Value;
-use std::io::{self, BufRead, BufReader, Error, ErrorKind, Read, Write};
+use super::{Value, reply};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -94,72 +94,7 @@ impl Client {
 
     /// Reads one reply or push.
     pub fn receive(&mut self) -> io::Result<Value> {
-        let line = self.line()?;
-        let (kind, rest) = line.split_at_checked(1).ok_or_else(|| malformed(&line))?;
-        match kind {
-            "+" => Ok(Value::Simple(rest.into())),
-            "-" => Ok(Value::Error(rest.into())),
-            ":" => rest.parse().map(Value::Integer).map_err(|_| malformed(&line)),
-            "$" if rest == "-1" => Ok(Value::Nil),
-            "$" => self.blob(rest).map(Value::Bulk),
-            "*" if rest == "-1" => Ok(Value::NilArray),
-            "*" => self.items(rest).map(Value::Array),
-            "~" => self.items(rest).map(Value::Set),
-            ">" => self.items(rest).map(Value::Push),
-            "%" => self.pairs(rest).map(Value::Map),
-            "_" if rest.is_empty() => Ok(Value::Null),
-            "," => Ok(Value::Double(rest.into())),
-            "#" if rest == "t" || rest == "f" => Ok(Value::Boolean(rest == "t")),
-            "(" => Ok(Value::BigNumber(rest.into())),
-            "=" => self.verbatim(rest),
-            _ => Err(malformed(&line)),
-        }
-    }
-
-    fn line(&mut self) -> io::Result<String> {
-        let mut bytes = Vec::new();
-        self.reader.read_until(b'\n', &mut bytes)?;
-        if bytes.is_empty() {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
-        let text = bytes
-            .strip_suffix(b"\r\n")
-            .ok_or_else(|| malformed(&String::from_utf8_lossy(&bytes)))?;
-        Ok(String::from_utf8_lossy(text).into_owned())
-    }
-
-    fn blob(&mut self, length: &str) -> io::Result<Vec<u8>> {
-        let length: usize = length.parse().map_err(|_| malformed(length))?;
-        let mut bytes = vec![0; length + 2];
-        self.reader.read_exact(&mut bytes)?;
-        if !bytes.ends_with(b"\r\n") {
-            return Err(malformed("a bulk string without its end of line"));
-        }
-        bytes.truncate(length);
-        Ok(bytes)
-    }
-
-    fn verbatim(&mut self, length: &str) -> io::Result<Value> {
-        let bytes = self.blob(length)?;
-        match bytes.split_at_checked(4) {
-            Some((format, text)) if format[3] == b':' => Ok(Value::Verbatim(
-                String::from_utf8_lossy(&format[..3]).into_owned(),
-                text.to_vec(),
-            )),
-            _ => Err(malformed("a verbatim string without its format")),
-        }
-    }
-
-    fn items(&mut self, count: &str) -> io::Result<Vec<Value>> {
-        let count: usize = count.parse().map_err(|_| malformed(count))?;
-        (0..count).map(|_| self.receive()).collect()
-    }
-
-    fn pairs(&mut self, count: &str) -> io::Result<Vec<(Value, Value)>> {
-        let count: usize = count.parse().map_err(|_| malformed(count))?;
-        (0..count)
-            .map(|_| Ok((self.receive()?, self.receive()?)))
-            .collect()
+        reply::read(&mut self.reader)
     }
 
     /// Whether the server has closed this connection, with nothing more to read.
@@ -200,10 +135,6 @@ fn name_of<A: AsRef<[u8]>>(args: &[A]) -> String {
         .take(3)
         .map(|arg| String::from_utf8_lossy(arg.as_ref()).into_owned());
     shown.collect::<Vec<_>>().join(" ")
-}
-
-fn malformed(line: &str) -> Error {
-    Error::new(ErrorKind::InvalidData, format!("malformed reply {line:?}"))
 }
 
 #[test]

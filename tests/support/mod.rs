@@ -1,10 +1,13 @@
 //! What every black-box test stands on: a server of its own, a client to talk to it, reproducible chance.
 
 pub mod client;
+pub mod reply;
 pub mod rng;
 pub mod server;
+pub mod store;
 pub mod text;
 pub mod value;
+pub mod writer;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -74,6 +74,7 @@ pub struct Setup {
     kind: Kind,
     flags: Vec<String>,
     data: Option<PathBuf>,
+    environment: Vec<(&'static str, OsString)>,
     file_size_limit: Option<u64>,
 }
 
@@ -83,6 +84,7 @@ impl Setup {
             kind,
             flags: owned(flags),
             data: None,
+            environment: Vec::new(),
             file_size_limit: None,
         }
     }
@@ -90,6 +92,12 @@ impl Setup {
     /// Keeps the data in `dir` instead of a temporary directory.
     pub fn data(mut self, dir: &Path) -> Setup {
         self.data = Some(dir.into());
+        self
+    }
+
+    /// Sets a variable in the server's environment.
+    pub fn environment(mut self, name: &'static str, value: impl Into<OsString>) -> Setup {
+        self.environment.push((name, value.into()));
         self
     }
 
@@ -270,6 +278,7 @@ impl Server {
         let mut command = Command::new(self.setup.kind.binary());
         command
             .args(self.arguments())
+            .envs(self.setup.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(&self.data)
             .stdin(Stdio::null())
             .stdout(log().expect("a log file"))

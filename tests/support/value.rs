@@ -73,7 +73,9 @@ impl Value {
         match self {
             Value::Array(items) | Value::Set(items) => {
                 items.iter_mut().for_each(Value::sort);
-                if !items.iter().any(Value::is_aggregate) {
+                // A cursor stays before its array.
+                let aggregates = items.iter().filter(|item| item.is_aggregate()).count();
+                if aggregates == 0 || aggregates == items.len() {
                     items.sort_by_key(|item| format!("{item:?}"));
                 }
             }

@@ -2,9 +2,12 @@
 
 use super::matching::matches;
 use super::script::{Action, Condition, Script, Section, Step};
+use crate::support::Value;
+use crate::support::client::encode;
 use crate::support::text::split;
-use crate::support::{Client, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What a script runs on: a server in some mode, or what stands for one.
@@ -17,13 +20,35 @@ pub trait Target {
 
     fn call(&mut self, connection: usize, args: &[Vec<u8>]) -> Result<Value, String>;
 
-    /// The bytes of a connection; a target without them has its byte steps skipped.
-    fn wire(&mut self, connection: usize) -> Option<Result<&mut Client, String>>;
+    /// The bytes of a connection.
+    fn wire(&mut self, connection: usize) -> Result<Box<dyn Wire + '_>, String>;
 
     fn disconnect(&mut self, connection: usize);
 
+    fn sleep(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
     /// The script says that no connection carries state which a restart would lose.
     fn safe(&mut self) {}
+}
+
+/// A connection as bytes, and who its ends are.
+pub trait Wire {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// One reply or push.
+    fn receive(&mut self) -> io::Result<Value>;
+
+    /// Whether the server has closed the connection, with nothing more to read.
+    fn is_closed(&mut self) -> bool;
+
+    /// Whether nothing arrives for `quiet`.
+    fn is_silent(&mut self, quiet: Duration) -> io::Result<bool>;
+
+    fn client_address(&self) -> io::Result<SocketAddr>;
+
+    fn server_address(&self) -> io::Result<SocketAddr>;
 }
 
 /// What a run has found.
@@ -110,7 +135,7 @@ impl Runner<'_> {
                 Ok(None)
             }
             Action::Sleep(milliseconds) => {
-                std::thread::sleep(Duration::from_millis(*milliseconds));
+                self.target.sleep(Duration::from_millis(*milliseconds));
                 Ok(None)
             }
             Action::Safe => {
@@ -126,21 +151,16 @@ impl Runner<'_> {
             Action::Send(line) | Action::Bytes(line) | Action::Raw(line) => split(&self.expand(line))?,
             _ => vec![],
         };
-        let Some(client) = self.target.wire(self.connection) else {
-            return Ok(None);
-        };
-        let client = client?;
+        let mut wire = self.target.wire(self.connection)?;
         let answer = match action {
-            Action::Send(_) => client.send(&crate::support::client::encode(&args)).map(|()| None),
-            Action::Bytes(_) => client.send(&args.concat()).map(|()| None),
-            Action::Raw(_) => client
-                .send(&args.concat())
-                .and_then(|()| client.receive().map(Some)),
-            Action::Closed if !client.is_closed() => return Err("the connection is still open".into()),
-            Action::Silent if !client.is_silent(SILENCE).map_err(|e| e.to_string())? => {
-                return Err(format!("not silent: {:?}", client.receive()));
+            Action::Send(_) => wire.send(&encode(&args)).map(|()| None),
+            Action::Bytes(_) => wire.send(&args.concat()).map(|()| None),
+            Action::Raw(_) => wire.send(&args.concat()).and_then(|()| wire.receive().map(Some)),
+            Action::Closed if !wire.is_closed() => return Err("the connection is still open".into()),
+            Action::Silent if !wire.is_silent(SILENCE).map_err(|e| e.to_string())? => {
+                return Err(format!("not silent: {:?}", wire.receive()));
             }
-            Action::Receive => client.receive().map(Some),
+            Action::Receive => wire.receive().map(Some),
             _ => Ok(None),
         };
         answer.map_err(|error| error.to_string())
@@ -235,8 +255,8 @@ impl Runner<'_> {
             return Some(saved.clone());
         }
         if name == "port" {
-            let client = self.target.wire(self.connection)?.ok()?;
-            return Some(client.peer_addr().ok()?.port().to_string());
+            let wire = self.target.wire(self.connection).ok()?;
+            return Some(wire.server_address().ok()?.port().to_string());
         }
         if let Some(number) = name.strip_prefix("addr") {
             let number = if number.is_empty() {
@@ -244,7 +264,7 @@ impl Runner<'_> {
             } else {
                 number.parse().ok()?
             };
-            return Some(self.target.wire(number)?.ok()?.local_addr().ok()?.to_string());
+            return Some(self.target.wire(number).ok()?.client_address().ok()?.to_string());
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         let (now, offset) = match name.strip_prefix("nowms") {

@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::Path;
 
 use redkeep::disk::format::{
-    Database, Family, Garbage, Header, RecordKey, owned, split_expire_key, split_ordered_id,
+    Database, Deadlines, Family, Garbage, Header, OF_FIELDS, RecordKey, owned, split_expire_key,
+    split_ordered_id,
 };
 use redkeep::disk::{Compression, Disk, DiskOptions, View};
 
@@ -109,17 +110,12 @@ fn read_keys(view: &View, report: &mut Report, ids: &mut HashSet<u64>) -> Result
                 continue;
             }
         };
-        if let Some(deadline) = header.deadline {
+        if header.deadline.is_some() {
             *report.deadlines.entry(namespace).or_default() += 1;
-            if view
-                .get(&RecordKey::expire(deadline, namespace, name))
-                .map_err(|e| e.0)?
-                .is_none()
-            {
-                report
-                    .faults
-                    .push(format!("key {told} has a deadline that is not indexed"));
-            }
+        }
+        match Deadlines::of(header, &record[body..]) {
+            Ok(deadlines) => check_indexed(view, report, namespace, name, deadlines)?,
+            Err(e) => report.faults.push(format!("key {told}: {e}")),
         }
         match owned(header, &record[body..]) {
             Ok(None) => {}
@@ -140,9 +136,31 @@ fn read_keys(view: &View, report: &mut Report, ids: &mut HashSet<u64>) -> Result
     Ok(())
 }
 
+fn check_indexed(
+    view: &View,
+    report: &mut Report,
+    namespace: u64,
+    name: &[u8],
+    deadlines: Deadlines,
+) -> Result<(), String> {
+    for (deadline, value) in [(deadlines.key, &b""[..]), (deadlines.fields, OF_FIELDS)] {
+        let Some(deadline) = deadline else { continue };
+        let indexed = view
+            .get(&RecordKey::expire(deadline, namespace, name))
+            .map_err(|e| e.0)?;
+        if indexed.is_none_or(|indexed| indexed[..] != *value) {
+            let told = name.escape_ascii();
+            report
+                .faults
+                .push(format!("key {told} has a deadline that is not indexed"));
+        }
+    }
+    Ok(())
+}
+
 fn read_deadlines(view: &View, report: &mut Report) -> Result<(), String> {
     let mut walk = view.walk(Family::Expire, b"", None).map_err(|e| e.0)?;
-    while let Some((key, _)) = walk.next_record().map_err(|e| e.0)? {
+    while let Some((key, of)) = walk.next_record().map_err(|e| e.0)? {
         let (deadline, namespace, name) = match split_expire_key(key) {
             Ok(parts) => parts,
             Err(e) => {
@@ -152,7 +170,14 @@ fn read_deadlines(view: &View, report: &mut Report) -> Result<(), String> {
         };
         let record = view.get(&RecordKey::meta(namespace, name)).map_err(|e| e.0)?;
         let holds = record.is_some_and(|record| {
-            Header::decode(&record).is_ok_and(|(header, _)| header.deadline == Some(deadline))
+            let deadlines = Header::decode(&record)
+                .and_then(|(header, body)| Deadlines::of(header, &record[body..]))
+                .unwrap_or_default();
+            let held = match of {
+                b"" => deadlines.key,
+                _ => deadlines.fields,
+            };
+            held == Some(deadline)
         });
         if !holds {
             report.faults.push(format!(

@@ -44,6 +44,10 @@ const HELP: &[&str] = &[
     "      Return clients of specified type.",
     "    * ID <client-id> [<client-id> [...]]",
     "      Return clients of specified ids.",
+    "UNPAUSE",
+    "    Stop the current client pause, resuming traffic.",
+    "PAUSE <timeout> [WRITE|ALL]",
+    "    Suspend all, or just write, clients for <timeout> milliseconds.",
     "REPLY (ON|OFF|SKIP)",
     "    Control the replies sent to the current connection.",
     "SETNAME <name>",
@@ -217,6 +221,7 @@ const CONNECTION_SIZE: usize = 1024;
 fn describe(client: &Client, now: u64, out: &mut String) {
     let seconds_since = |ms: u64| now.saturating_sub(ms) / 1000;
     let (input, output) = (client.input_bytes.get(), client.output_bytes.get());
+    let free = client.input_free.get();
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut field = |name: &str, value: &dyn std::fmt::Display| {
         let space = if name == "id" { "" } else { " " };
@@ -226,7 +231,7 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     field("id", &client.id);
     field("addr", &client.address);
     field("laddr", &client.local_address);
-    field("fd", &-1);
+    field("fd", &client.fd);
     field("name", &lossy(&client.name.borrow()));
     field("age", &seconds_since(client.created_ms));
     field("idle", &seconds_since(client.active_ms.get()));
@@ -236,11 +241,12 @@ fn describe(client: &Client, now: u64, out: &mut String) {
         field(name, &none);
     }
     field("qbuf", &input);
-    for name in ["qbuf-free", "argv-mem", "multi-mem", "rbs", "rbp", "obl", "oll"] {
+    field("qbuf-free", &free);
+    for name in ["argv-mem", "multi-mem", "rbs", "rbp", "obl", "oll"] {
         field(name, &0);
     }
     field("omem", &output);
-    field("tot-mem", &(CONNECTION_SIZE + input + output));
+    field("tot-mem", &(CONNECTION_SIZE + input + free + output));
     field("events", &if output > 0 { "rw" } else { "r" });
     field("cmd", &command(client));
     field("user", &client.user.borrow());
@@ -259,6 +265,7 @@ fn describe(client: &Client, now: u64, out: &mut String) {
 
 fn flags(client: &Client) -> String {
     let flags = [
+        (client.paused.get(), 'b'),
         (client.is_unix, 'U'),
         (client.no_evict.get(), 'e'),
         (client.no_touch.get(), 'T'),
@@ -315,15 +322,18 @@ impl<'a> Victims<'a> {
     }
 
     fn add(&mut self, option: &[u8], value: &'a [u8]) -> Result<(), Reply> {
-        let positive = |what: &str| {
-            let number = parse_i64(value).and_then(|n| u64::try_from(n).ok());
-            number
-                .filter(|n| *n > 0)
-                .ok_or_else(|| Reply::err(format!("ERR {what} should be greater than 0")))
+        let positive = |number: i64, what: &str| match u64::try_from(number) {
+            Ok(number @ 1..) => Ok(number),
+            _ => Err(Reply::err(format!("ERR {what} should be greater than 0"))),
         };
         match option.to_ascii_lowercase().as_slice() {
-            b"id" => self.id = Some(positive("client-id")?),
-            b"maxage" => self.age = Some(positive("maxage")?),
+            b"id" => self.id = Some(positive(parse_i64(value).unwrap_or(0), "client-id")?),
+            b"maxage" => {
+                let Some(age) = parse_i64(value) else {
+                    return Err(Reply::err("ERR maxage is not an integer or out of range"));
+                };
+                self.age = Some(positive(age, "maxage")?);
+            }
             b"type" => self.nobody |= matches!(kind(value)?, Kind::Other),
             b"addr" => self.address = Some(value),
             b"laddr" => self.local_address = Some(value),

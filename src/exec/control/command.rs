@@ -127,6 +127,7 @@ fn key_spec(spec: &KeySpec) -> Reply {
             "keyword",
             map([("keyword", Reply::bulk(word)), ("startfrom", int(from))]),
         ),
+        Begin::Unknown(_) => ("unknown", Reply::Map(Vec::new())),
     };
     let (find, find_spec) = match spec.find {
         Find::Range { last, step, limit } => (
@@ -145,6 +146,7 @@ fn key_spec(spec: &KeySpec) -> Reply {
                 ("keystep", int(step)),
             ]),
         ),
+        Find::Unknown => ("unknown", Reply::Map(Vec::new())),
     };
     let flags = names(spec.access, &access::NAMES).map(Reply::simple).collect();
     let mut fields = Vec::with_capacity(4);

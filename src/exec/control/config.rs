@@ -1,7 +1,10 @@
 //! CONFIG: the options while the server runs.
 
 use super::{SYNTAX, help as help_lines};
+use crate::base::{log, process};
+use crate::config::{Config, SetError};
 use crate::exec::{Engine, Session, call_limits, durability};
+
 use crate::resp::{Args, Reply};
 
 const HELP: &[&str] = &[
@@ -36,7 +39,13 @@ pub fn set(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let words: Vec<&[u8]> = args.skip(2).iter().collect();
     let (pairs, _) = words.as_chunks::<2>();
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
-    match engine.config.set_many(&pairs, session.client.is_local()) {
+    let before = engine.config.clone();
+    let changed = engine.config.set_many(&pairs, session.client.is_local());
+    let accepted = changed.and_then(|changed| match refused_by_system(engine, &before, &changed) {
+        Some(error) => Err(error),
+        None => Ok(changed),
+    });
+    match accepted {
         Ok(changed) => {
             for option in changed {
                 put_into_effect(engine, option);
@@ -44,14 +53,45 @@ pub fn set(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
             engine.limits = call_limits(&engine.config);
             Reply::Ok
         }
-        Err(error) => Reply::err(format!("ERR {error}")),
+        Err(error) => {
+            engine.config = before;
+            Reply::err(format!("ERR {error}"))
+        }
     }
+}
+
+/// Applies what the operating system may refuse. If it does, all is as it was before.
+fn refused_by_system(engine: &mut Engine, before: &Config, changed: &[&'static str]) -> Option<SetError> {
+    if changed.contains(&"maxclients") {
+        let possible = process::allow_clients(engine.config.maxclients);
+        if possible < engine.config.maxclients {
+            return Some(SetError::failed(
+                "maxclients",
+                format!(
+                    "The operating system is not able to handle the specified number of clients, try with {possible}"
+                ),
+            ));
+        }
+    }
+    let place = changed
+        .iter()
+        .find(|option| matches!(**option, "port" | "bind"))?;
+    let text = (engine.listen)(&engine.config, before).err()?;
+    log::warning(text);
+    Some(SetError::failed(
+        *place,
+        match *place {
+            "port" => "Unable to listen on this port. Check server logs.",
+            _ => "Failed to bind to specified addresses.",
+        },
+    ))
 }
 
 /// Applies what an option's new value changes elsewhere. Options that are read where they are used need nothing here.
 fn put_into_effect(engine: &mut Engine, option: &str) {
     match option {
         "appendfsync" => engine.store.set_durability(durability(engine.config.appendfsync)),
+        "loglevel" => log::set_level(engine.config.loglevel),
         "maxmemory" => engine.apply_memory_budget(),
         "slowlog-max-len" => engine.slowlog.trim(&engine.config),
         _ => {}

@@ -4,8 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::{NOT_AN_INTEGER, help as help_lines, random_id};
-use crate::base::glob;
 use crate::base::num::{parse_f64, parse_i64};
+use crate::base::{glob, log};
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
 
@@ -64,7 +64,7 @@ pub fn sleep(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
 pub fn set_active_expire(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match parse_i64(&args[2]) {
         Some(switch) => {
-            engine.active_expire = switch != 0;
+            engine.expiry.enabled = switch != 0;
             Reply::Ok
         }
         None => Reply::err(NOT_AN_INTEGER),
@@ -92,7 +92,7 @@ pub fn error(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
 }
 
 pub fn log(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
-    eprintln!("redkeep: DEBUG LOG: {}", String::from_utf8_lossy(&args[2]));
+    log::warning(format_args!("DEBUG LOG: {}", String::from_utf8_lossy(&args[2])));
     Reply::Ok
 }
 

@@ -170,10 +170,9 @@ fn clients(source: &Source, page: &mut Page) {
         "client_recent_max_output_buffer",
         largest(|c| c.output_bytes.get()).unwrap_or(0),
     );
-    page.constant(
-        &["blocked_clients", "tracking_clients", "clients_in_timeout_table"],
-        0,
-    );
+    let clients = source.engine.clients.iter();
+    page.field("blocked_clients", clients.filter(|c| c.paused.get()).count());
+    page.constant(&["tracking_clients", "clients_in_timeout_table"], 0);
 }
 
 fn memory(source: &Source, page: &mut Page) {
@@ -270,6 +269,7 @@ fn stats(source: &Source, page: &mut Page) {
     page.field("rejected_connections", stats.rejected_connections);
     page.constant(&["sync_full", "sync_partial_ok", "sync_partial_err"], 0);
     page.field("expired_keys", figures.expired);
+    page.field("expired_subkeys", figures.expired_fields);
     page.field("expired_stale_perc", "0.00");
     page.constant(
         &[

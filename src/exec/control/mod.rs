@@ -8,6 +8,7 @@ pub mod debug;
 pub mod function;
 pub mod info;
 pub mod memory_stats;
+pub mod pause;
 pub mod persistence;
 pub mod server;
 pub mod slowlog;
@@ -23,13 +24,6 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 pub const SYNTAX: &str = "ERR syntax error";
 pub const NOT_A_C_INT: &str = "ERR value is out of range, value must between -2147483648 and 2147483647";
-
-/// How the server was asked to end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Shutdown {
-    /// Wait for what is staged to be on disk.
-    pub save: bool,
-}
 
 /// Names of this run of the server.
 pub struct Identity {

@@ -1,6 +1,7 @@
 //! SAVE and its like. Everything that was acknowledged is on disk already, so these only say so, or sync the log.
 
-use super::{SYNTAX, Shutdown};
+use super::SYNTAX;
+use crate::base::log;
 use crate::command::is_option;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
@@ -38,27 +39,26 @@ fn begin_save(engine: &mut Engine) -> u64 {
     engine.store.sync_all()
 }
 
-/// NOW and FORCE are about replicas and about failing snapshots: there are neither. What is acknowledged is kept with
-/// NOSAVE as well.
+/// NOW is about replicas, of which there are none. What is acknowledged is kept with NOSAVE as well; SAVE refuses to end
+/// while the disk takes no writes, unless FORCE is said too.
 pub fn shutdown(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
-    let (mut save, mut nosave, mut abort) = (false, false, false);
-    for option in args.skip(1).iter() {
-        match option.to_ascii_lowercase().as_slice() {
-            b"save" => save = true,
-            b"nosave" => nosave = true,
-            b"abort" => abort = true,
-            b"now" | b"force" => {}
-            _ => return Reply::err(SYNTAX),
-        }
-    }
-    if (abort && args.len() > 2) || (save && nosave) {
+    const OPTIONS: [&str; 5] = ["save", "nosave", "now", "force", "abort"];
+    let known = |option: &[u8]| OPTIONS.iter().any(|known| is_option(option, known));
+    let said = |name: &str| args.skip(1).iter().any(|option| is_option(option, name));
+    let [save, nosave, now, force, abort] = OPTIONS.map(said);
+    if !args.skip(1).iter().all(known) || (save && nosave) || (abort && (save || nosave || now || force)) {
         return Reply::err(SYNTAX);
     }
     if abort {
         // Asking to end and ending are one step here.
         return Reply::err("ERR No shutdown in progress.");
     }
-    engine.shutdown = Some(Shutdown { save: !nosave });
+    log::warning("User requested shutdown...");
+    if save && !force && engine.store.broken().is_some() {
+        log::warning("The disk takes no writes, can't exit.");
+        return Reply::err("ERR Errors trying to SHUTDOWN. Check logs.");
+    }
+    engine.shutdown = true;
     if let Some(waker) = engine.shutdown_waker.take() {
         waker.wake();
     }

@@ -25,6 +25,8 @@ pub enum Begin {
         word: &'static str,
         from: i32,
     },
+    /// Where no rule says; the function knows.
+    Unknown(fn(Args) -> Option<usize>),
 }
 
 #[derive(Clone, Copy)]
@@ -33,6 +35,8 @@ pub enum Find {
     Range { last: i32, step: i32, limit: i32 },
     /// A number of keys, at `number` from where the search begins; the keys begin at `first` from there.
     KeyNumber { number: i32, first: i32, step: i32 },
+    /// The one key where the search begins, as far as a rule would say.
+    Unknown,
 }
 
 /// One key, at argument `index`.
@@ -48,6 +52,23 @@ pub const fn range(first: i32, last: i32, step: i32, access: u32) -> KeySpec {
         notes: "",
         begin: Begin::Index(first),
         find: Find::Range { last, step, limit: 0 },
+    }
+}
+
+/// One key, behind a word that is looked for from argument `from` on.
+pub const fn behind(word: &'static str, from: i32, access: u32) -> KeySpec {
+    KeySpec {
+        begin: Begin::Keyword { word, from },
+        ..at(0, access)
+    }
+}
+
+/// One key or none, of which only a function knows where it is.
+pub const fn unknown(access: u32, locate: fn(Args) -> Option<usize>) -> KeySpec {
+    KeySpec {
+        begin: Begin::Unknown(locate),
+        find: Find::Unknown,
+        ..at(0, access)
     }
 }
 
@@ -108,6 +129,7 @@ impl Begin {
                 };
                 Some(found? + 1).filter(|&i| i < args.len())
             }
+            Begin::Unknown(locate) => locate(args),
         }
     }
 }
@@ -133,6 +155,7 @@ impl Find {
                 let last = first.checked_add((count - 1).checked_mul(step)?)?;
                 Some((first, last, step))
             }
+            Find::Unknown => Some((begin, begin, 1)),
         }
     }
 }
@@ -195,6 +218,23 @@ pub fn set_access(args: Args) -> u32 {
     }
 }
 
+/// Where SORT stores: behind the last STORE that is no argument of another option.
+pub fn sort_target(args: Args) -> Option<usize> {
+    let (mut at, mut target) = (2, None);
+    while let Some(word) = args.get(at) {
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        at += match word {
+            _ if is("limit") => 3,
+            _ if is("get") || is("by") => 2,
+            _ => 1,
+        };
+        if is("store") && at < args.len() {
+            target = Some(at);
+        }
+    }
+    target
+}
+
 /// BITFIELD with GET alone changes nothing.
 pub fn bitfield_access(args: Args) -> u32 {
     let is = |arg: &[u8], words: &[&str]| words.iter().any(|word| arg.eq_ignore_ascii_case(word.as_bytes()));
@@ -223,5 +263,14 @@ mod tests {
         assert_eq!(positions(&["get", "a"]), Some(vec![1]));
         assert_eq!(positions(&["SET", "a", "1"]), Some(vec![1]));
         assert_eq!(positions(&["ping"]), Some(vec![]));
+        assert_eq!(positions(&["sort", "a"]), Some(vec![1]));
+        assert_eq!(
+            positions(&["sort", "a", "BY", "store", "GET", "x", "STORE", "b"]),
+            Some(vec![1, 7])
+        );
+        assert_eq!(
+            positions(&["georadius", "a", "1", "1", "1", "m", "asc", "storedist", "b"]),
+            Some(vec![1, 8])
+        );
     }
 }

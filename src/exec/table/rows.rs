@@ -1,18 +1,26 @@
-//! The rows, a file for each group (`scripting` and `database` are small: they share theirs with what Redis counts to
-//! another group).
+//! The rows, a file for each group (`scripting`, `database` and `sort` are of a group that has another
+//! file, or share theirs with another group).
 
 mod bitmap;
 mod connection;
 mod database;
 mod generic;
+mod geo;
+mod hash;
+mod hyperloglog;
+mod list;
 mod scripting;
 mod server;
 mod set;
+mod sort;
 mod sorted_set;
+mod stream;
 mod string;
 
 use super::flags::{access::*, acl, flag::*};
-use super::keys::{at, bitfield_access, numbered, range, set_access};
+use super::keys::{
+    Begin, Find, KeySpec, at, behind, bitfield_access, numbered, range, set_access, sort_target, unknown,
+};
 use super::{Command, Control};
 use crate::command::Handler;
 
@@ -21,9 +29,15 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("bitmap", bitmap::ROWS),
     ("connection", connection::ROWS),
     ("generic", generic::ROWS),
+    ("generic", sort::ROWS),
+    ("geo", geo::ROWS),
+    ("hash", hash::ROWS),
+    ("hyperloglog", hyperloglog::ROWS),
+    ("list", list::ROWS),
     ("scripting", scripting::ROWS),
     ("server", server::ROWS),
     ("server", database::ROWS),
+    ("stream", stream::ROWS),
     ("set", set::ROWS),
     ("sorted_set", sorted_set::ROWS),
     ("string", string::ROWS),

@@ -10,13 +10,13 @@ use crate::types::blob;
 
 /// Where to go down.
 #[derive(Clone, Copy)]
-enum By<'k> {
+pub(super) enum By<'k> {
     Key(&'k [u8]),
     Rank(u64),
 }
 
 /// An inner node on the way down.
-struct Step {
+pub(super) struct Step {
     node: u64,
     record: Value,
     totals: Totals,
@@ -26,16 +26,16 @@ struct Step {
 }
 
 /// The way to a leaf.
-struct Path {
-    steps: Vec<Step>,
-    leaf: u64,
-    record: Value,
+pub(super) struct Path {
+    pub steps: Vec<Step>,
+    pub leaf: u64,
+    pub record: Value,
     /// With [`By::Rank`]: the rank in the leaf.
     rank: u64,
 }
 
 /// What a change below has made of a child.
-enum Change {
+pub(super) enum Change {
     /// It is what it was, but for its count.
     Kept,
     /// It should become one with a neighbour.
@@ -152,7 +152,7 @@ impl Tree {
         entry
     }
 
-    fn descend(&self, txn: &mut Txn, by: By) -> Result<Path> {
+    pub(super) fn descend(&self, txn: &mut Txn, by: By) -> Result<Path> {
         let (mut node, mut totals) = (self.root, self.totals());
         let mut rank = match by {
             By::Key(_) => 0,
@@ -230,7 +230,7 @@ impl Tree {
     }
 
     /// The count of the child that the last step took.
-    fn count_below(&self, steps: &[Step]) -> Result<u64> {
+    pub(super) fn count_below(&self, steps: &[Step]) -> Result<u64> {
         let Some(step) = steps.last() else {
             return Ok(self.len);
         };
@@ -295,7 +295,13 @@ impl Tree {
     }
 
     /// Brings the inner nodes above a changed node up to date, `delta` being the difference in entries.
-    fn settle(&mut self, txn: &mut Txn, mut steps: Vec<Step>, mut change: Change, delta: i64) -> Result<()> {
+    pub(super) fn settle(
+        &mut self,
+        txn: &mut Txn,
+        mut steps: Vec<Step>,
+        mut change: Change,
+        delta: i64,
+    ) -> Result<()> {
         while let Some(step) = steps.pop() {
             let inner = Inner::decode(&step.record, step.totals.level)?;
             if let Change::Kept = change {

@@ -1,7 +1,7 @@
 //! Rows of the commands about the connection.
 
 use super::*;
-use crate::exec::control::{client, connection};
+use crate::exec::control::{client, connection, pause};
 
 /// A row of this group.
 const fn row(name: &'static str, arity: i32, control: Control) -> Command {
@@ -133,6 +133,17 @@ const CLIENT: &[Command] = &[
             "Controls whether commands sent by the client affect the LRU/LFU of accessed keys",
             "O(1)",
         ),
+    row("pause", -3, pause::pause)
+        .flags(ADMIN | NOSCRIPT | LOADING | STALE)
+        .docs(
+            "2.9.50",
+            "Stop processing commands from clients for some time",
+            "O(1)",
+        )
+        .history(&[(
+            "6.2.0",
+            "`CLIENT PAUSE WRITE` mode added along with the `mode` option.",
+        )]),
     row("reply", 3, client::reply)
         .flags(NOSCRIPT | LOADING | STALE)
         .docs(
@@ -158,5 +169,12 @@ const CLIENT: &[Command] = &[
             "5.0.0",
             "Unblock a client blocked in a blocking command from a different connection",
             "O(log N) where N is the number of client connections",
+        ),
+    row("unpause", 2, pause::unpause)
+        .flags(ADMIN | NOSCRIPT | LOADING | STALE)
+        .docs(
+            "6.2.0",
+            "Resume processing of clients that were paused",
+            "O(N) Where N is the number of paused clients",
         ),
 ];

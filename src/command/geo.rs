@@ -1,0 +1,200 @@
+//! Commands over places: sorted sets whose scores are geohashes.
+
+use super::geo_search::{self, Options, Source};
+use super::string::bulk;
+use super::{Call, NOT_A_FLOAT, is_option, syntax_error};
+use crate::base::num::parse_f64;
+use crate::resp::{Args, Reply};
+use crate::store::{Key, Result, Stop, Txn};
+use crate::types::geo::{self, Found};
+use crate::types::geohash::{Place, Search};
+use crate::types::sorted_set::{self, Condition, Purpose, SortedSet};
+
+pub fn geoadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let mut rest = call.args.skip(2);
+    let (mut condition, mut count_changed) = (Condition::default(), false);
+    while let Some(word) = rest.get(0) {
+        match word {
+            _ if is_option(word, "NX") => condition.nx = true,
+            _ if is_option(word, "XX") => condition.xx = true,
+            _ if is_option(word, "CH") => count_changed = true,
+            _ => break,
+        }
+        rest = rest.skip(1);
+    }
+    if rest.is_empty() || !rest.len().is_multiple_of(3) || condition.nx && condition.xx {
+        return syntax_error();
+    }
+    let mut members = Vec::with_capacity(rest.len() / 3);
+    while let Some(member) = rest.get(2) {
+        members.push((member, place(rest)?.score()));
+        rest = rest.skip(3);
+    }
+    let thresholds = &call.limits.thresholds;
+    let counts = sorted_set::add(txn, call.key(1), members.into_iter(), condition, thresholds)?;
+    let count = counts.added + if count_changed { counts.updated } else { 0 };
+    Ok(Reply::Int(count as i64))
+}
+
+/// The place that two arguments give.
+pub fn place(args: Args) -> Result<Place> {
+    let coordinate = |i: usize| match args.get(i).and_then(parse_f64) {
+        Some(degrees) => Ok(degrees),
+        None => Stop::error(NOT_A_FLOAT),
+    };
+    let place = Place {
+        longitude: coordinate(0)?,
+        latitude: coordinate(1)?,
+    };
+    if place.is_valid() {
+        return Ok(place);
+    }
+    let Place { longitude, latitude } = place;
+    Stop::error(format!(
+        "ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}"
+    ))
+}
+
+/// A unit's length in metres.
+pub fn unit(arg: &[u8]) -> Result<f64> {
+    match arg {
+        _ if is_option(arg, "M") => Ok(1.0),
+        _ if is_option(arg, "KM") => Ok(1000.0),
+        _ if is_option(arg, "FT") => Ok(0.3048),
+        _ if is_option(arg, "MI") => Ok(1609.34),
+        _ => Stop::error("ERR unsupported unit provided. please use M, KM, FT, MI"),
+    }
+}
+
+pub fn geodist(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let unit = match call.args.len() {
+        4 => 1.0,
+        5 => unit(call.arg(4))?,
+        _ => return syntax_error(),
+    };
+    let Some(set) = SortedSet::open(txn.lookup_read(call.key(1))?)? else {
+        return Ok(Reply::Null);
+    };
+    let places = geo::places(txn, &set, call.args.skip(2).iter().take(2))?;
+    Ok(match places[..] {
+        [Some(from), Some(to)] => distance_reply(from.distance(to) / unit),
+        _ => Reply::Null,
+    })
+}
+
+/// Four digits behind the point.
+fn distance_reply(distance: f64) -> Reply {
+    let scaled = (distance * 10_000.0).round_ties_even() as i64;
+    Reply::bulk(format!("{}.{:04}", scaled / 10_000, scaled % 10_000))
+}
+
+pub fn geohash(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let hash = |place: Option<Place>| place.map_or(Reply::Null, |place| Reply::bulk(place.hash_string()));
+    for_members(txn, call, hash)
+}
+
+pub fn geopos(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    for_members(txn, call, |place| place.map_or(Reply::NullArray, coordinates))
+}
+
+fn for_members(txn: &mut Txn, call: &Call, reply: impl Fn(Option<Place>) -> Reply) -> Result<Reply> {
+    let members = call.args.skip(2);
+    let places = match SortedSet::open(txn.lookup_read(call.key(1))?)? {
+        Some(set) => geo::places(txn, &set, members.iter())?,
+        None => vec![None; members.len()],
+    };
+    Ok(Reply::Array(places.into_iter().map(reply).collect()))
+}
+
+fn coordinates(place: Place) -> Reply {
+    Reply::Array(vec![
+        Reply::LongDouble(place.longitude),
+        Reply::LongDouble(place.latitude),
+    ])
+}
+
+pub fn geosearch(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    search(txn, call, 1, Source::Search { stores: false })
+}
+
+pub fn geosearchstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    search(txn, call, 2, Source::Search { stores: true })
+}
+
+pub fn georadius(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    search(txn, call, 1, Source::Place { stores: true })
+}
+
+pub fn georadius_ro(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    search(txn, call, 1, Source::Place { stores: false })
+}
+
+pub fn georadiusbymember(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    search(txn, call, 1, Source::Member { stores: true })
+}
+
+pub fn georadiusbymember_ro(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    search(txn, call, 1, Source::Member { stores: false })
+}
+
+fn search(txn: &mut Txn, call: &Call, key: usize, source: Source) -> Result<Reply> {
+    let set = SortedSet::open(txn.lookup_read(call.key(key))?)?;
+    let options = geo_search::parse(txn, call, set.as_ref(), source)?;
+    let target = options.target.map(|name| Key { db: call.db, name });
+    let found = match (&set, &options.search) {
+        (Some(set), Some(search)) => find(txn, set, &options, search)?,
+        _ => Vec::new(),
+    };
+    let unit = options.search.map_or(1.0, |search| search.unit);
+    let Some(target) = target else {
+        let replies = found.into_iter().map(|found| found_reply(found, &options, unit));
+        return Ok(Reply::Array(replies.collect()));
+    };
+    let count = found.len() as i64;
+    let scored = |found: Found| match options.store_distances {
+        true => (found.member.to_vec(), found.distance / unit),
+        false => (found.member.to_vec(), found.score),
+    };
+    let members: Vec<_> = found.into_iter().map(scored).collect();
+    sorted_set::replace(txn, target, &members, &call.limits.thresholds)?;
+    Ok(Reply::Int(count))
+}
+
+/// What a search finds, in the order asked for and no more than asked for.
+fn find(txn: &mut Txn, set: &SortedSet, options: &Options, search: &Search) -> Result<Vec<Found>> {
+    let count = options.count.unwrap_or(usize::MAX);
+    let limit = if options.any { count } else { usize::MAX };
+    let purpose = match options.target {
+        Some(_) => Purpose::Write,
+        None => Purpose::Read,
+    };
+    let mut found = geo::search(txn, set, search, limit, purpose)?;
+    let by_distance = |a: &Found, b: &Found| a.distance.total_cmp(&b.distance);
+    match options.descending {
+        Some(false) => found.sort_by(by_distance),
+        Some(true) => found.sort_by(|a, b| by_distance(b, a)),
+        // The nearest ones, unless any will do.
+        None if options.count.is_some() && !options.any => found.sort_by(by_distance),
+        None => {}
+    }
+    found.truncate(count);
+    Ok(found)
+}
+
+fn found_reply(found: Found, options: &Options, unit: f64) -> Reply {
+    let member = bulk(found.member);
+    if !(options.with_distance || options.with_hash || options.with_place) {
+        return member;
+    }
+    let mut parts = vec![member];
+    if options.with_distance {
+        parts.push(distance_reply(found.distance / unit));
+    }
+    if options.with_hash {
+        parts.push(Reply::Int(found.score as i64));
+    }
+    if options.with_place {
+        parts.push(coordinates(found.place));
+    }
+    Reply::Array(parts)
+}

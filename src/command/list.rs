@@ -1,0 +1,435 @@
+//! Commands over lists.
+
+use std::ops::Range;
+
+use super::string::{integer, length};
+use super::{Call, is_option, syntax_error};
+use crate::base::num::parse_i64;
+use crate::resp::{Bulks, Reply};
+use crate::store::{Entry, Key, Result, Stop, Txn};
+use crate::types::list::{Limit, List, Side, list_entry};
+
+pub fn lpush(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    push(txn, call, Side::Left, true)
+}
+
+pub fn rpush(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    push(txn, call, Side::Right, true)
+}
+
+pub fn lpushx(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    push(txn, call, Side::Left, false)
+}
+
+pub fn rpushx(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    push(txn, call, Side::Right, false)
+}
+
+fn push(txn: &mut Txn, call: &Call, side: Side, create: bool) -> Result<Reply> {
+    let key = call.key(1);
+    let old = list_entry(txn.lookup(key)?)?;
+    if old.is_none() && !create {
+        return Ok(Reply::Int(0));
+    }
+    let mut list = List::of(old.as_ref())?;
+    list.push(txn, side, call.args.skip(2).iter().rev());
+    let len = list.len();
+    list.save(txn, key, old.as_ref(), limit(call))?;
+    Ok(length(len))
+}
+
+fn limit(call: &Call) -> Limit {
+    Limit(call.limits.thresholds.list_size)
+}
+
+pub fn lpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    pop(txn, call, Side::Left, "lpop")
+}
+
+pub fn rpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    pop(txn, call, Side::Right, "rpop")
+}
+
+fn pop(txn: &mut Txn, call: &Call, side: Side, name: &str) -> Result<Reply> {
+    if call.args.len() > 3 {
+        return Stop::error(format!("ERR wrong number of arguments for '{name}' command"));
+    }
+    let count = call.args.get(2).map(positive).transpose()?;
+    let key = call.key(1);
+    let Some(old) = list_entry(txn.lookup(key)?)? else {
+        return Ok(if count.is_some() {
+            Reply::NullArray
+        } else {
+            Reply::Null
+        });
+    };
+    match count {
+        None => Ok(pop_one(txn, key, &old, side, limit(call))?.map_or(Reply::Null, Reply::bulk)),
+        Some(0) => Ok(Reply::Array(Vec::new())),
+        Some(count) => pop_some(txn, key, &old, side, count, limit(call)).map(Reply::Bulks),
+    }
+}
+
+/// Takes the element at an end off; no list is empty.
+fn pop_one(txn: &mut Txn, key: Key, old: &Entry, side: Side, limit: Limit) -> Result<Option<Vec<u8>>> {
+    let mut list = List::of(Some(old))?;
+    let mut popped = None;
+    list.pop(txn, side, 1, |element| popped = Some(element.to_vec()))?;
+    list.save(txn, key, Some(old), limit)?;
+    Ok(popped)
+}
+
+/// Takes up to `count` elements off.
+pub fn pop_some(txn: &mut Txn, key: Key, old: &Entry, side: Side, count: u64, limit: Limit) -> Result<Bulks> {
+    let mut list = List::of(Some(old))?;
+    let mut popped = Bulks::default();
+    list.pop(txn, side, count, |element| popped.push(element))?;
+    list.save(txn, key, Some(old), limit)?;
+    Ok(popped)
+}
+
+fn positive(arg: &[u8]) -> Result<u64> {
+    match parse_i64(arg).map(u64::try_from) {
+        Some(Ok(value)) => Ok(value),
+        _ => Stop::error("ERR value is out of range, must be positive"),
+    }
+}
+
+pub fn llen(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    match list_entry(txn.lookup_read(call.key(1))?)? {
+        Some(entry) => Ok(length(List::of(Some(&entry))?.len())),
+        None => Ok(Reply::Int(0)),
+    }
+}
+
+pub fn lindex(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let Some(entry) = list_entry(txn.lookup_read(call.key(1))?)? else {
+        return Ok(Reply::Null);
+    };
+    let list = List::of(Some(&entry))?;
+    let Some(index) = index_in(integer(call.arg(2))?, list.len()) else {
+        return Ok(Reply::Null);
+    };
+    let found = list.get(txn, index)?;
+    Ok(found.map_or(Reply::Null, Reply::bulk))
+}
+
+/// A position as clients name it, negative numbers counting from the end.
+fn index_in(index: i64, len: u64) -> Option<u64> {
+    match u64::try_from(index) {
+        Ok(index) => Some(index).filter(|&index| index < len),
+        Err(_) => len.checked_sub(index.unsigned_abs()),
+    }
+}
+
+pub fn lrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let (start, end) = (integer(call.arg(2))?, integer(call.arg(3))?);
+    let Some(entry) = list_entry(txn.lookup_read(call.key(1))?)? else {
+        return Ok(Reply::Array(Vec::new()));
+    };
+    let list = List::of(Some(&entry))?;
+    let mut found = Bulks::default();
+    list.range(txn, range_in(start, end, list.len()), Side::Left, |_, element| {
+        found.push(element);
+        true
+    })?;
+    Ok(Reply::Bulks(found))
+}
+
+/// `start..=end` as clients name it, cut to what lies in `len`.
+fn range_in(start: i64, end: i64, len: u64) -> Range<u64> {
+    let from_end = |i: i64| match u64::try_from(i) {
+        Ok(i) => Some(i),
+        Err(_) => len.checked_sub(i.unsigned_abs()),
+    };
+    let start = from_end(start).unwrap_or(0);
+    let end = from_end(end).map_or(0, |end| end.saturating_add(1).min(len));
+    start..end.max(start)
+}
+
+pub fn lset(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let key = call.key(1);
+    let Some(old) = list_entry(txn.lookup(key)?)? else {
+        return Stop::error("ERR no such key");
+    };
+    let mut list = List::of(Some(&old))?;
+    let Some(index) = index_in(integer(call.arg(2))?, list.len()) else {
+        return Stop::error("ERR index out of range");
+    };
+    list.set(txn, index, call.arg(3))?;
+    list.save(txn, key, Some(&old), limit(call))?;
+    Ok(Reply::Ok)
+}
+
+pub fn linsert(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let after = match call.arg(2) {
+        word if is_option(word, "after") => 1,
+        word if is_option(word, "before") => 0,
+        _ => return syntax_error(),
+    };
+    let key = call.key(1);
+    let Some(old) = list_entry(txn.lookup(key)?)? else {
+        return Ok(Reply::Int(0));
+    };
+    let mut list = List::of(Some(&old))?;
+    let pivot = call.arg(3);
+    let Some(index) = list.positions(txn, Side::Left, pivot, 1)?.pop() else {
+        return Ok(Reply::Int(-1));
+    };
+    list.insert(txn, index + after, call.arg(4))?;
+    let len = list.len();
+    list.save(txn, key, Some(&old), limit(call))?;
+    Ok(length(len))
+}
+
+pub fn lrem(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let count = not_minimum(call.arg(2))?;
+    let key = call.key(1);
+    let Some(old) = list_entry(txn.lookup(key)?)? else {
+        return Ok(Reply::Int(0));
+    };
+    let mut list = List::of(Some(&old))?;
+    let side = if count < 0 { Side::Right } else { Side::Left };
+    let most = if count == 0 {
+        u64::MAX
+    } else {
+        count.unsigned_abs()
+    };
+    let mut found = list.positions(txn, side, call.arg(3), most)?;
+    if found.is_empty() {
+        return Ok(Reply::Int(0));
+    }
+    found.sort_unstable();
+    list.remove(txn, &found)?;
+    list.save(txn, key, Some(&old), limit(call))?;
+    Ok(length(found.len() as u64))
+}
+
+/// An integer that has a negative.
+fn not_minimum(arg: &[u8]) -> Result<i64> {
+    match integer(arg)? {
+        i64::MIN => Stop::error(format!(
+            "ERR value is out of range, value must between {} and {}",
+            -i64::MAX,
+            i64::MAX
+        )),
+        value => Ok(value),
+    }
+}
+
+pub fn ltrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let (start, end) = (integer(call.arg(2))?, integer(call.arg(3))?);
+    let key = call.key(1);
+    let Some(old) = list_entry(txn.lookup(key)?)? else {
+        return Ok(Reply::Ok);
+    };
+    let mut list = List::of(Some(&old))?;
+    let len = list.len();
+    let kept = range_in(start, end, len);
+    if kept.is_empty() {
+        txn.remove(key, &old)?;
+    } else if kept != (0..len) {
+        list.trim(txn, kept)?;
+        list.save(txn, key, Some(&old), limit(call))?;
+    }
+    Ok(Reply::Ok)
+}
+
+/// What LPOS is asked for.
+struct Search {
+    /// The first match that counts, from 1; from the right if `side` says so.
+    rank: u64,
+    side: Side,
+    /// `Some(0)`: all matches.
+    count: Option<u64>,
+    /// 0: all elements.
+    compared: u64,
+}
+
+impl Search {
+    fn parse(call: &Call) -> Result<Search> {
+        let mut search = Search {
+            rank: 1,
+            side: Side::Left,
+            count: None,
+            compared: 0,
+        };
+        let mut options = call.args.skip(3).iter();
+        while let Some(option) = options.next() {
+            let Some(value) = options.next() else {
+                return syntax_error();
+            };
+            if is_option(option, "rank") {
+                let rank = not_minimum(value)?;
+                if rank == 0 {
+                    return Stop::error(
+                        "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use \
+                         negative to start from the end of the list",
+                    );
+                }
+                search.rank = rank.unsigned_abs();
+                search.side = if rank < 0 { Side::Right } else { Side::Left };
+            } else if is_option(option, "count") {
+                search.count = Some(not_negative(value, "ERR COUNT can't be negative")?);
+            } else if is_option(option, "maxlen") {
+                search.compared = not_negative(value, "ERR MAXLEN can't be negative")?;
+            } else {
+                return syntax_error();
+            }
+        }
+        Ok(search)
+    }
+}
+
+fn not_negative(arg: &[u8], error: &'static str) -> Result<u64> {
+    match parse_i64(arg).map(u64::try_from) {
+        Some(Ok(value)) => Ok(value),
+        _ => Stop::error(error),
+    }
+}
+
+pub fn lpos(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let search = Search::parse(call)?;
+    let Some(entry) = list_entry(txn.lookup_read(call.key(1))?)? else {
+        return Ok(search.count.map_or(Reply::Null, |_| Reply::Array(Vec::new())));
+    };
+    let list = List::of(Some(&entry))?;
+    let len = list.len();
+    let compared = if search.compared == 0 {
+        len
+    } else {
+        search.compared.min(len)
+    };
+    let range = match search.side {
+        Side::Left => 0..compared,
+        Side::Right => len - compared..len,
+    };
+    let most = match search.count {
+        None => 1,
+        Some(0) => u64::MAX,
+        Some(count) => count,
+    };
+    let (mut matches, mut found) = (0, Vec::new());
+    let wanted = call.arg(2);
+    list.range(txn, range, search.side, |index, element| {
+        if element == wanted {
+            matches += 1;
+            if matches >= search.rank {
+                found.push(length(index));
+            }
+        }
+        (found.len() as u64) < most
+    })?;
+    match search.count {
+        None => Ok(found.pop().unwrap_or(Reply::Null)),
+        Some(_) => Ok(Reply::Array(found)),
+    }
+}
+
+pub fn lmove(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let (from, to) = (side(call.arg(3))?, side(call.arg(4))?);
+    move_element(txn, call, from, to)
+}
+
+pub fn rpoplpush(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    move_element(txn, call, Side::Right, Side::Left)
+}
+
+fn side(arg: &[u8]) -> Result<Side> {
+    match arg {
+        _ if is_option(arg, "left") => Ok(Side::Left),
+        _ if is_option(arg, "right") => Ok(Side::Right),
+        _ => syntax_error(),
+    }
+}
+
+fn move_element(txn: &mut Txn, call: &Call, from: Side, to: Side) -> Result<Reply> {
+    let (source, target) = (call.key(1), call.key(2));
+    super::string::prefetch_keys(txn, call, 1, 1)?;
+    let Some(old) = list_entry(txn.lookup(source)?)? else {
+        return Ok(Reply::Null);
+    };
+    if source == target {
+        let mut list = List::of(Some(&old))?;
+        let mut moved = Vec::new();
+        list.pop(txn, from, 1, |element| moved = element.to_vec())?;
+        list.push(txn, to, std::iter::once(&moved[..]));
+        list.save(txn, source, Some(&old), limit(call))?;
+        return Ok(Reply::bulk(moved));
+    }
+    let there = list_entry(txn.lookup(target)?)?;
+    let Some(moved) = pop_one(txn, source, &old, from, limit(call))? else {
+        return Ok(Reply::Null);
+    };
+    let mut list = List::of(there.as_ref())?;
+    list.push(txn, to, std::iter::once(&moved[..]));
+    list.save(txn, target, there.as_ref(), limit(call))?;
+    Ok(Reply::bulk(moved))
+}
+
+pub fn lmpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let numkeys = at_least_one(call.arg(1), "ERR numkeys should be greater than 0")?;
+    let Some(at) = usize::try_from(numkeys)
+        .ok()
+        .and_then(|numkeys| numkeys.checked_add(2))
+        .filter(|&at| at < call.args.len())
+    else {
+        return syntax_error();
+    };
+    let side = side(call.arg(at))?;
+    let count = match (call.args.get(at + 1), call.args.get(at + 2), call.args.len()) {
+        (None, ..) => 1,
+        (Some(word), Some(count), len) if len == at + 3 && is_option(word, "count") => {
+            at_least_one(count, "ERR count should be greater than 0")?
+        }
+        _ => return syntax_error(),
+    };
+    for i in 2..at {
+        let key = call.key(i);
+        if let Some(old) = list_entry(txn.lookup(key)?)? {
+            let popped = pop_some(txn, key, &old, side, count, limit(call))?;
+            let name = Reply::bulk(key.name.to_vec());
+            return Ok(Reply::Array(vec![name, Reply::Bulks(popped)]));
+        }
+    }
+    Ok(Reply::NullArray)
+}
+
+fn at_least_one(arg: &[u8], error: &'static str) -> Result<u64> {
+    match parse_i64(arg).map(u64::try_from) {
+        Some(Ok(value)) if value > 0 => Ok(value),
+        _ => Stop::error(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_from_either_end() {
+        for (index, found) in [
+            (0, Some(0)),
+            (2, Some(2)),
+            (3, None),
+            (-1, Some(2)),
+            (-3, Some(0)),
+            (-4, None),
+        ] {
+            assert_eq!(index_in(index, 3), found, "{index}");
+        }
+        assert_eq!(index_in(i64::MIN, 3), None);
+        for (start, end, range) in [
+            (0, -1, 0..3),
+            (-2, -1, 1..3),
+            (-9, 9, 0..3),
+            (i64::MIN, i64::MAX, 0..3),
+            (1, 1, 1..2),
+        ] {
+            assert_eq!(range_in(start, end, 3), range, "{start} {end}");
+        }
+        for (start, end) in [(2, 1), (3, 9), (0, -4), (i64::MAX, i64::MAX), (0, i64::MIN)] {
+            assert!(range_in(start, end, 3).is_empty(), "{start} {end}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! SORT and SORT_RO.
+
+use super::string::{bulk, integer};
+use super::{Call, is_option, syntax_error};
+use crate::resp::Reply;
+use crate::store::{Key, Result, Txn};
+use crate::types::list::{self, List, Side};
+use crate::types::sort::{Limit, Order, Pattern};
+use crate::types::sort_source::{self, Source, Wanted};
+use crate::types::sorted_set::Purpose;
+use crate::types::string::Bytes;
+
+struct Options<'a> {
+    /// The pattern of the last BY.
+    by: Option<Pattern<'a>>,
+    /// A BY named no keys: elements stay as they are.
+    unsorted: bool,
+    get: Vec<Pattern<'a>>,
+    limit: Limit,
+    order: Order,
+    target: Option<&'a [u8]>,
+}
+
+impl<'a> Options<'a> {
+    fn parse(call: &Call<'a>, may_store: bool) -> Result<Options<'a>> {
+        let mut options = Options {
+            by: None,
+            unsorted: false,
+            get: Vec::new(),
+            limit: Limit::NONE,
+            order: Order {
+                alpha: false,
+                descending: false,
+            },
+            target: None,
+        };
+        let mut rest = call.args.skip(2);
+        while let Some(word) = rest.get(0) {
+            let taken = match (word, rest.get(1), rest.get(2)) {
+                _ if is_option(word, "ASC") => {
+                    options.order.descending = false;
+                    1
+                }
+                _ if is_option(word, "DESC") => {
+                    options.order.descending = true;
+                    1
+                }
+                _ if is_option(word, "ALPHA") => {
+                    options.order.alpha = true;
+                    1
+                }
+                (_, Some(offset), Some(count)) if is_option(word, "LIMIT") => {
+                    options.limit = Limit {
+                        offset: integer(offset)?,
+                        count: integer(count)?,
+                    };
+                    3
+                }
+                (_, Some(target), _) if may_store && is_option(word, "STORE") => {
+                    options.target = Some(target);
+                    2
+                }
+                (_, Some(pattern), _) if is_option(word, "BY") => {
+                    let pattern = Pattern::parse(pattern);
+                    options.unsorted |= !matches!(pattern, Pattern::Key { .. });
+                    options.by = Some(pattern);
+                    2
+                }
+                (_, Some(pattern), _) if is_option(word, "GET") => {
+                    options.get.push(Pattern::parse(pattern));
+                    2
+                }
+                _ => return syntax_error(),
+            };
+            rest = rest.skip(taken);
+        }
+        Ok(options)
+    }
+}
+
+pub fn sort(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let options = Options::parse(call, true)?;
+    run(txn, call, options)
+}
+
+pub fn sort_ro(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let options = Options::parse(call, false)?;
+    run(txn, call, options)
+}
+
+fn run(txn: &mut Txn, call: &Call, mut options: Options) -> Result<Reply> {
+    let source = Source::open(txn.lookup_read(call.key(1))?)?;
+    let purpose = match options.target {
+        Some(_) => Purpose::Write,
+        None => Purpose::Read,
+    };
+    // The order of a set is nobody's, but what is stored has to be the same each time.
+    if options.unsorted && matches!(source, Source::Set(_)) && options.target.is_some() {
+        options.unsorted = false;
+        options.order.alpha = true;
+        options.by = None;
+    }
+    let elements = shown(txn, call.db, &source, &options, purpose)?;
+    let values: Vec<Option<Bytes>> = match options.get.len() {
+        0 => elements.into_iter().map(Some).collect(),
+        _ => {
+            let mut wanted = Vec::with_capacity(elements.len() * options.get.len());
+            for element in &elements {
+                wanted.extend(options.get.iter().map(|&pattern| Wanted { pattern, element }));
+            }
+            sort_source::values(txn, call.db, &wanted, purpose)?
+        }
+    };
+    match options.target {
+        Some(name) => store(txn, call, Key { db: call.db, name }, &values),
+        None => {
+            let replies = values.into_iter().map(|value| value.map_or(Reply::Null, bulk));
+            Ok(Reply::Array(replies.collect()))
+        }
+    }
+}
+
+/// The elements that are shown, in their order.
+fn shown(
+    txn: &mut Txn,
+    db: usize,
+    source: &Source,
+    options: &Options,
+    purpose: Purpose,
+) -> Result<Vec<Bytes>> {
+    let len = source.count()?;
+    let range = options.limit.range(len);
+    if options.unsorted {
+        return source.elements(txn, range, options.order.descending, purpose);
+    }
+    let elements = source.elements(txn, 0..len, false, purpose)?;
+    let weights = match options.by {
+        Some(pattern) => {
+            let wanted: Vec<_> = elements
+                .iter()
+                .map(|element| Wanted { pattern, element })
+                .collect();
+            Some(sort_source::values(txn, db, &wanted, purpose)?)
+        }
+        None => None,
+    };
+    let numbers = options.order.sort(&elements, weights.as_deref(), range.clone())?;
+    let mut elements: Vec<Option<Bytes>> = elements.into_iter().map(Some).collect();
+    Ok(numbers[range]
+        .iter()
+        .filter_map(|&number| elements[number].take())
+        .collect())
+}
+
+/// Makes a list of the values, without a deadline; what is missing is an empty element.
+fn store(txn: &mut Txn, call: &Call, target: Key, values: &[Option<Bytes>]) -> Result<Reply> {
+    if let Some(old) = txn.lookup(target)? {
+        txn.remove(target, &old)?;
+    }
+    let mut list = List::default();
+    let elements = values.iter().map(|value| value.as_deref().unwrap_or_default());
+    list.push(txn, Side::Left, elements);
+    list.save(txn, target, None, list::Limit(call.limits.thresholds.list_size))?;
+    Ok(Reply::Int(values.len() as i64))
+}

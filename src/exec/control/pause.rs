@@ -1,0 +1,38 @@
+//! CLIENT PAUSE and UNPAUSE.
+
+use crate::base::num::parse_i64;
+use crate::command::is_option;
+use crate::exec::{Engine, Paused, Session};
+use crate::resp::{Args, Reply, shown};
+
+pub fn pause(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    let paused = match args.get(3) {
+        _ if args.len() > 4 => {
+            let name = shown(&args[1]);
+            return Reply::err(format!(
+                "ERR unknown subcommand or wrong number of arguments for '{name}'. Try CLIENT HELP."
+            ));
+        }
+        None => Paused::All,
+        Some(mode) if is_option(mode, "all") => Paused::All,
+        Some(mode) if is_option(mode, "write") => Paused::Writes,
+        Some(_) => return Reply::err("ERR CLIENT PAUSE mode must be WRITE or ALL"),
+    };
+    let Some(timeout) = parse_i64(&args[2]) else {
+        return Reply::err("ERR timeout is not an integer or out of range");
+    };
+    let Ok(timeout) = u64::try_from(timeout) else {
+        return Reply::err("ERR timeout is negative");
+    };
+    let until = engine.clock.now_ms().saturating_add(timeout);
+    if i64::try_from(until).is_err() {
+        return Reply::err("ERR timeout is out of range");
+    }
+    engine.pause(paused, until);
+    Reply::Ok
+}
+
+pub fn unpause(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    engine.end_pause();
+    Reply::Ok
+}

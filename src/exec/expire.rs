@@ -1,0 +1,132 @@
+//! Active expiry on the executor: deletes keys and fields of hashes that are due in slices between which everybody else has a turn, and for a
+//! share of the time only.
+
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use crate::base::log;
+use crate::store::{Due, Key, Stop, Ticket};
+use crate::types::hash;
+
+/// How long the executor is held at once.
+const SLICE: Duration = Duration::from_micros(500);
+/// The share of the time that expiry may take, in percent, at an effort of 1, and what each further one adds: Redis's.
+const SHARE: u32 = 25;
+const SHARE_PER_EFFORT: u32 = 2;
+/// Records that are fetched at once.
+const FETCHED_AT_ONCE: usize = 1024;
+
+pub struct ActiveExpiry {
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub enabled: bool,
+    /// Names the records that the next slice waits for.
+    pub(super) fetching: Option<Ticket>,
+    /// What is left of the time until the next tick.
+    budget: Duration,
+}
+
+impl Default for ActiveExpiry {
+    fn default() -> ActiveExpiry {
+        ActiveExpiry {
+            enabled: true,
+            fetching: None,
+            budget: Duration::ZERO,
+        }
+    }
+}
+
+impl Engine {
+    /// Looks for keys that are due. Called each tick.
+    pub(super) fn begin_expiring(&mut self) {
+        let effort = self.config.active_expire_effort.max(1) - 1;
+        self.expiry.budget = self.tick_interval() * (SHARE + SHARE_PER_EFFORT * effort) / 100;
+        if self.may_expire() {
+            self.store.look_for_due(self.clock.now_ms());
+            if !self.store.due().is_empty() {
+                (self.wake)();
+            }
+        }
+    }
+
+    /// Deletes for a slice of time, if there is something to delete, and time left. Says whether there still is.
+    pub(super) fn expire_more(&mut self) -> bool {
+        if !self.can_expire_now() {
+            return false;
+        }
+        self.expire_slice();
+        if self.store.has_more_due() {
+            self.store.look_for_due(self.clock.now_ms());
+        }
+        self.can_expire_now()
+    }
+
+    fn can_expire_now(&mut self) -> bool {
+        !self.store.due().is_empty() && !self.expiry.budget.is_zero() && self.may_expire()
+    }
+
+    /// The records that a slice missed are there, or cannot be read.
+    pub(super) fn go_on_expiring(&mut self, ticket: Ticket) {
+        self.expiry.fetching = None;
+        match self.store.read_error(ticket) {
+            // The next tick tries again.
+            Some(text) => log::warning(format_args!("reading an expired key failed: {text}")),
+            // Without asking for time: what was fetched may be gone later.
+            None if self.may_expire() => self.expire_slice(),
+            None => {}
+        }
+    }
+
+    fn may_expire(&self) -> bool {
+        let waits = self.expiry.fetching.is_some() || self.store.is_congested();
+        self.expiry.enabled && !self.pause.is_on() && !waits
+    }
+
+    /// Deletes keys and fields that are due, by transactions like any other.
+    fn expire_slice(&mut self) {
+        let began = Instant::now();
+        let now = self.clock.now_ms();
+        let (mut missed, mut missing) = (Vec::new(), Vec::new());
+        while began.elapsed() < SLICE && missing.len() < FETCHED_AT_ONCE {
+            let Some(due) = self.store.due().pop_front() else {
+                break;
+            };
+            let Some(db) = self.store.database_of(due.namespace) else {
+                continue;
+            };
+            let mut txn = self.store.begin(now);
+            let done = hash::expire_due(&mut txn, Key { db, name: &due.name });
+            let end = txn.end();
+            match done {
+                Ok(is_more) => {
+                    self.store.apply(end);
+                    if is_more {
+                        self.store.due().push_back(due);
+                    }
+                }
+                Err(Stop::Fault) => {
+                    missing.extend(self.store.abandon(end));
+                    missed.push(due);
+                }
+                Err(stop) => {
+                    self.store.abandon(end);
+                    log::warning(format_args!(
+                        "an expired key or field cannot be deleted: {stop:?}"
+                    ));
+                }
+            }
+        }
+        if !missing.is_empty() {
+            self.expiry.fetching = Some(self.store.request(missing));
+            self.put_back(missed);
+        }
+        self.expiry.budget = self.expiry.budget.saturating_sub(began.elapsed());
+        self.want_pump();
+    }
+
+    /// They come first when their records are there.
+    fn put_back(&mut self, missed: Vec<Due>) {
+        for due in missed.into_iter().rev() {
+            self.store.due().push_front(due);
+        }
+    }
+}

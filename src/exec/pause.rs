@@ -1,0 +1,81 @@
+//! CLIENT PAUSE: requests are set aside until it is over, as those are that wait for records.
+
+use std::task::Waker;
+
+use super::Engine;
+use super::table::{Command, flag};
+
+/// Which requests are set aside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Paused {
+    Writes,
+    All,
+}
+
+#[derive(Default)]
+pub struct Pause {
+    paused: Option<Paused>,
+    until_ms: u64,
+    waiting: Vec<Waker>,
+}
+
+impl Pause {
+    /// Begins a pause, or adds to the one there is: the later end and the stricter kind count.
+    fn extend(&mut self, paused: Paused, until_ms: u64) {
+        self.paused = self.paused.max(Some(paused));
+        self.until_ms = self.until_ms.max(until_ms);
+    }
+
+    pub fn holds(&self, command: &Command) -> bool {
+        match self.paused {
+            None => false,
+            Some(Paused::Writes) => command.has(flag::WRITE) || command.has(flag::MAY_REPLICATE),
+            Some(Paused::All) => true,
+        }
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.paused.is_some()
+    }
+
+    /// Wakes the session when the pause is over.
+    pub fn wake_after(&mut self, waker: &Waker) {
+        self.waiting.push(waker.clone());
+    }
+}
+
+impl Engine {
+    pub fn pause(&mut self, paused: Paused, until_ms: u64) {
+        self.pause.extend(paused, until_ms);
+        self.store.keep_expired(true);
+        self.end_pause_in_time();
+    }
+
+    /// Ends the pause if its time has come. Called each tick.
+    pub(super) fn end_pause_in_time(&mut self) {
+        if self.pause.is_on() && self.pause.until_ms <= self.clock.now_ms() {
+            self.end_pause();
+        }
+    }
+
+    pub fn end_pause(&mut self) {
+        self.store.keep_expired(false);
+        for waker in std::mem::take(&mut self.pause).waiting {
+            waker.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_later_end_and_the_stricter_kind_count() {
+        let mut pause = Pause::default();
+        pause.extend(Paused::All, 100);
+        pause.extend(Paused::Writes, 200);
+        pause.extend(Paused::Writes, 150);
+        assert_eq!((pause.paused, pause.until_ms), (Some(Paused::All), 200));
+    }
+}

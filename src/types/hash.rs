@@ -1,0 +1,367 @@
+//! Hashes: small ones whole in their key's record (`packed`), large ones in records of their own (`large`).
+//!
+//! A field may have a deadline. One that is past it is not there: no read shows it, and a write to it makes a new field.
+//! It is deleted by active expiry, which finds the hash by the earliest deadline in it ([`expire_due`]); a small hash that
+//! is written anyway drops all its due fields with that. Only [`Hash::len`] counts a due field until it is deleted.
+//!
+//! A hash moves from the one form to the other with the change that makes it too large, and never back.
+
+mod large;
+mod packed;
+mod random;
+
+use super::WRONG_TYPE;
+use super::string::Bytes;
+use super::thresholds::Thresholds;
+use crate::base::extfloat::ExtFloat;
+use crate::base::num::parse_i64;
+use crate::disk::format::{Header, Kind};
+use crate::store::{Entry, Key, Result, Stop, Txn};
+use large::{Large, Stored};
+use packed::Packed;
+
+pub use super::buckets::Want;
+
+/// A hash, as it is on record or with changes that [`Hash::write`] puts there.
+pub struct Hash {
+    entry: Option<Entry>,
+    form: Form,
+    is_changed: bool,
+}
+
+enum Form {
+    Packed(Packed),
+    Large(Large),
+}
+
+/// What becomes of a field's deadline when the field gets a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    Clear,
+    Keep,
+    At(u64),
+}
+
+impl Expiry {
+    fn apply(self, current: Option<u64>) -> Option<u64> {
+        match self {
+            Expiry::Clear => None,
+            Expiry::Keep => current,
+            Expiry::At(deadline) => Some(deadline),
+        }
+    }
+}
+
+/// What a field holds.
+pub struct Held {
+    pub value: Bytes,
+    pub deadline: Option<u64>,
+}
+
+/// Whether a key of this kind holds a hash.
+pub fn is_hash(kind: Kind) -> bool {
+    matches!(kind, Kind::Hash | Kind::ExpiringHash | Kind::LargeHash)
+}
+
+impl Hash {
+    /// The key's hash, for a command that only reads.
+    pub fn to_read(txn: &mut Txn, key: Key) -> Result<Option<Hash>> {
+        match txn.lookup_read(key)? {
+            Some(entry) => Hash::open(entry).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The key's hash, for a command that changes it; an empty one if there is none.
+    pub fn to_write(txn: &mut Txn, key: Key) -> Result<Hash> {
+        let Some(entry) = txn.lookup(key)? else {
+            return Ok(Hash {
+                entry: None,
+                form: Form::Packed(Packed::empty()),
+                is_changed: false,
+            });
+        };
+        let mut hash = Hash::open(entry)?;
+        if let Form::Packed(packed) = &mut hash.form
+            && packed.may_be_due(txn.now)
+        {
+            txn.effects().expired_fields += packed.remove_due(txn.now)?;
+            hash.is_changed = true;
+        }
+        Ok(hash)
+    }
+
+    /// The hash in an entry, for a command that only reads.
+    pub fn open(entry: Entry) -> Result<Hash> {
+        if !is_hash(entry.header.kind) {
+            return Stop::error(WRONG_TYPE);
+        }
+        let form = match entry.header.kind {
+            Kind::LargeHash => Form::Large(Large::decode(&entry)?),
+            _ => Form::Packed(Packed::decode(&entry)?),
+        };
+        Ok(Hash {
+            form,
+            entry: Some(entry),
+            is_changed: false,
+        })
+    }
+
+    pub fn exists(&self) -> bool {
+        self.entry.is_some()
+    }
+
+    /// The number of fields, those included that are due and not yet deleted.
+    pub fn len(&self) -> u64 {
+        match &self.form {
+            Form::Packed(packed) => packed.len() as u64,
+            Form::Large(large) => large.table.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Has what these fields need fetched together.
+    pub fn prefetch<'f>(&self, txn: &mut Txn, fields: impl Iterator<Item = &'f [u8]>) -> Result<()> {
+        if let Form::Large(large) = &self.form {
+            for field in fields {
+                large.table.prefetch(txn, field);
+            }
+            txn.await_prefetched()?;
+        }
+        Ok(())
+    }
+
+    pub fn get(&self, txn: &mut Txn, field: &[u8]) -> Result<Option<Held>> {
+        match &self.form {
+            Form::Packed(packed) => {
+                let slot = packed.find(field)?.filter(|slot| !slot.is_due(txn.now));
+                Ok(slot.map(|slot| Held {
+                    value: packed.part(slot.value),
+                    deadline: slot.deadline,
+                }))
+            }
+            Form::Large(large) => {
+                let stored = large.get(txn, field)?.filter(|stored| !stored.is_due(txn.now));
+                Ok(stored.map(|Stored { value, deadline }| Held { value, deadline }))
+            }
+        }
+    }
+
+    /// Shows every field and, if wanted, its value.
+    pub fn for_each(&self, txn: &mut Txn, want: Want, mut show: impl FnMut(Bytes, Bytes)) -> Result<()> {
+        match &self.form {
+            Form::Packed(packed) => {
+                for slot in packed.slots() {
+                    let slot = slot?;
+                    if !slot.is_due(txn.now) {
+                        show(packed.part(slot.field), packed.part(slot.value));
+                    }
+                }
+                Ok(())
+            }
+            Form::Large(large) => {
+                let want = large.wanted(want);
+                large.table.for_each(txn, want, large.shower(txn.now, show))
+            }
+        }
+    }
+
+    /// Shows some of the fields, from `cursor` on, and says where to go on; 0: that was all. Whatever is there from the
+    /// first call to the last is shown.
+    pub fn scan(
+        &self,
+        txn: &mut Txn,
+        cursor: u64,
+        count: usize,
+        want: Want,
+        show: impl FnMut(Bytes, Bytes),
+    ) -> Result<u64> {
+        match &self.form {
+            Form::Packed(_) => {
+                self.for_each(txn, want, show)?;
+                Ok(0)
+            }
+            Form::Large(large) => {
+                let want = large.wanted(want);
+                large
+                    .table
+                    .scan(txn, cursor, count, want, large.shower(txn.now, show))
+            }
+        }
+    }
+
+    /// Gives the field a value, and says whether it is new.
+    pub fn set(
+        &mut self,
+        txn: &mut Txn,
+        field: &[u8],
+        value: &[u8],
+        expiry: Expiry,
+        limits: &Thresholds,
+    ) -> Result<bool> {
+        self.is_changed = true;
+        if field.len().max(value.len()) as u64 > limits.hash_value {
+            self.enlarge(txn)?;
+        }
+        let packed = match &mut self.form {
+            Form::Packed(packed) => packed,
+            Form::Large(large) => return large.set(txn, field, value, expiry),
+        };
+        let old = packed.find(field)?;
+        let is_new = old.is_none();
+        let deadline = expiry.apply(old.as_ref().and_then(|slot| slot.deadline));
+        packed.put(old, field, value, deadline)?;
+        if packed.len() as u64 > limits.hash_entries {
+            self.enlarge(txn)?;
+        }
+        Ok(is_new)
+    }
+
+    /// Moves a small hash to records of its own.
+    fn enlarge(&mut self, txn: &mut Txn) -> Result<()> {
+        if let Form::Packed(packed) = &self.form {
+            self.form = Form::Large(Large::from_packed(txn, packed)?);
+        }
+        Ok(())
+    }
+
+    /// Gives a field that is there a deadline, or takes it off.
+    pub fn set_deadline(&mut self, txn: &mut Txn, field: &[u8], deadline: Option<u64>) -> Result<()> {
+        match &mut self.form {
+            Form::Packed(packed) => {
+                let Some(slot) = packed.find(field)? else {
+                    return Ok(());
+                };
+                let value = packed.part(slot.value.clone());
+                packed.put(Some(slot), field, &value, deadline)?;
+            }
+            Form::Large(large) => {
+                let Some(old) = large.get(txn, field)? else {
+                    return Ok(());
+                };
+                large.set_deadline(txn, field, &old, deadline)?;
+            }
+        }
+        self.is_changed = true;
+        Ok(())
+    }
+
+    /// Deletes the field, and says whether it was there.
+    pub fn remove(&mut self, txn: &mut Txn, field: &[u8]) -> Result<bool> {
+        match &mut self.form {
+            Form::Packed(packed) => {
+                let Some(slot) = packed.find(field)? else {
+                    return Ok(false);
+                };
+                packed.remove(slot);
+                self.is_changed = true;
+                Ok(true)
+            }
+            Form::Large(large) => {
+                // A field that is due goes too, though it was not there.
+                self.is_changed = true;
+                large.remove(txn, field)
+            }
+        }
+    }
+
+    /// Puts what was changed. A hash without fields disappears; the key's deadline stays.
+    pub fn write(self, txn: &mut Txn, key: Key) -> Result<()> {
+        if !self.is_changed {
+            return Ok(());
+        }
+        let old = self.entry.as_ref();
+        if self.is_empty() {
+            return old.map_or(Ok(()), |entry| txn.remove(key, entry));
+        }
+        let deadline = old.and_then(|entry| entry.header.deadline);
+        match &self.form {
+            Form::Packed(packed) => {
+                let (kind, head) = packed.encode_head();
+                txn.write(key, old, Header { kind, deadline }, &[&head, packed.bytes()])
+            }
+            Form::Large(large) => {
+                let body = large.encode();
+                let kind = Kind::LargeHash;
+                let is_same = |old: &Entry| old.header.kind == kind && old.body() == body;
+                if old.is_some_and(is_same) {
+                    return Ok(());
+                }
+                txn.write(key, old, Header { kind, deadline }, &[&body])
+            }
+        }
+    }
+}
+
+/// Fields that one transaction of active expiry deletes at most, of a large hash.
+const EXPIRED_AT_ONCE: usize = 256;
+
+/// Deletes the key if it is due, or else those of its fields that are: of a large hash some. Whether there are more.
+pub fn expire_due(txn: &mut Txn, key: Key) -> Result<bool> {
+    let Some(entry) = txn.lookup(key)? else {
+        return Ok(false);
+    };
+    let fields = entry.deadlines()?.fields;
+    if fields.is_none_or(|deadline| deadline > txn.now) {
+        return Ok(false);
+    }
+    let mut hash = Hash::to_write(txn, key)?;
+    let mut is_more = false;
+    if let Form::Large(large) = &mut hash.form {
+        txn.effects().expired_fields += large.remove_due(txn, EXPIRED_AT_ONCE)?;
+        hash.is_changed = true;
+        is_more = large.may_be_due(txn.now);
+    }
+    hash.write(txn, key)?;
+    Ok(is_more)
+}
+
+/// Gives `to` a hash of its own, equal to `entry`, which holds a large one. `replaced` is what `to` held.
+pub fn copy_large(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> Result<()> {
+    let copy = Large::decode(entry)?.copy(txn)?;
+    txn.write(to, replaced, entry.header, &[&copy.encode()])
+}
+
+impl Hash {
+    /// Adds to the integer that a field's value is the text of; a field that is not there counts as 0. Its deadline stays.
+    pub fn add(&mut self, txn: &mut Txn, field: &[u8], increment: i64, limits: &Thresholds) -> Result<i64> {
+        let value = match self.get(txn, field)? {
+            None => Some(0),
+            Some(held) => parse_i64(&held.value),
+        };
+        let Some(value) = value else {
+            return Stop::error("ERR hash value is not an integer");
+        };
+        let Some(sum) = value.checked_add(increment) else {
+            return Stop::error("ERR increment or decrement would overflow");
+        };
+        let mut digits = itoa::Buffer::new();
+        self.set(txn, field, digits.format(sum).as_bytes(), Expiry::Keep, limits)?;
+        Ok(sum)
+    }
+
+    /// As [`Hash::add`], with long doubles. Returns the text of the sum.
+    pub fn add_float(
+        &mut self,
+        txn: &mut Txn,
+        field: &[u8],
+        increment: ExtFloat,
+        limits: &Thresholds,
+    ) -> Result<String> {
+        let value = match self.get(txn, field)? {
+            None => Some(ExtFloat::from_i64(0)),
+            Some(held) => ExtFloat::parse(&held.value),
+        };
+        let Some(value) = value else {
+            return Stop::error("ERR hash value is not a float");
+        };
+        let Some(sum) = value.checked_add(increment).and_then(ExtFloat::to_human) else {
+            return Stop::error("ERR increment would produce NaN or Infinity");
+        };
+        self.set(txn, field, sum.as_bytes(), Expiry::Keep, limits)?;
+        Ok(sum)
+    }
+}

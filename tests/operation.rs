@@ -1,0 +1,179 @@
+//! What operators do to a running server: read its log, have it listen elsewhere, stop it under load; and what it does by
+//! itself: expiring many keys at once.
+
+use crate::support::client::encode;
+use crate::support::server::Setup;
+use crate::support::{Client, Kind, Server, Value, heavy, wait_for};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).expect("a readable file")
+}
+
+#[test]
+fn the_log() {
+    let home = TempDir::with_prefix("redkeep-log-").expect("a temporary directory");
+    // The path is relative to `dir`, as in Redis.
+    let setup = Setup::new(Kind::Redkeep, &["--logfile", "server.log"]).data(home.path());
+    let mut server = setup.start();
+    let path = home.path().join("server.log");
+    let mut client = server.client();
+    let ready = text(&path);
+    assert!(
+        ready.contains(":M ") && ready.contains(" * redkeep ") && ready.contains("on port"),
+        "{ready}"
+    );
+    client.ok(&["DEBUG", "LOG", "first"]);
+    client.ok(&["CONFIG", "SET", "loglevel", "nothing"]);
+    client.ok(&["DEBUG", "LOG", "second"]);
+    client.ok(&["CONFIG", "SET", "loglevel", "debug"]);
+    let moved = home.path().join("server.log.1");
+    fs::rename(&path, &moved).expect("renamed");
+    client.ok(&["DEBUG", "LOG", "third"]);
+    let (old, new) = (text(&moved), text(&path));
+    assert!(
+        old.contains(" # DEBUG LOG: first\n") && !old.contains("second"),
+        "{old}"
+    );
+    assert!(new.contains(" # DEBUG LOG: third\n"), "{new}");
+    server.terminate();
+    assert!(text(&path).contains(" # Received SIGTERM scheduling shutdown...\n"));
+}
+
+#[test]
+fn moving_to_another_port() {
+    let server = Server::start(Kind::Redkeep, &[]);
+    let mut client = server.client();
+    // One that is free again, and one that stays taken.
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = |listener: &TcpListener| listener.local_addr().expect("its address").port().to_string();
+    let (new, taken_port) = (port(&free), port(&taken));
+    drop(free);
+    client.ok(&["CONFIG", "SET", "port", &new, "timeout", "77"]);
+    assert!(
+        Client::connect(server.address()).is_err(),
+        "the old port is closed"
+    );
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, new.parse().expect("a port")));
+    let mut moved = Client::connect(address).expect("the new port is open");
+    assert_eq!(moved.run(&["PING"]), Value::Simple("PONG".into()));
+    let refused = client.run(&["CONFIG", "SET", "timeout", "78", "port", &taken_port]);
+    assert_eq!(
+        refused,
+        Value::Error(
+            "ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check \
+             server logs."
+                .into()
+        )
+    );
+    let options = client.run(&["CONFIG", "GET", "port", "timeout"]);
+    assert!(
+        options.items().contains(&Value::bulk(new)) && options.items().contains(&Value::bulk("77")),
+        "{options:?}"
+    );
+    assert!(Client::connect(address).is_ok(), "the port before is open again");
+    client.ok(&["CONFIG", "SET", "bind", "127.0.0.1 -::1"]);
+    let refused = client.run(&["CONFIG", "SET", "bind", "192.0.2.1"]);
+    assert_eq!(
+        refused,
+        Value::Error(
+            "ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses."
+                .into()
+        )
+    );
+    assert!(
+        Client::connect(address).is_ok(),
+        "the addresses before are open again"
+    );
+}
+
+#[test]
+fn many_keys_that_expire_at_once() {
+    const KEYS: usize = 200_000;
+    let _turn = heavy();
+    let server = Server::start(Kind::Redkeep, &[]);
+    let mut client = server.client();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let deadline = (now.as_millis() + 8000).to_string();
+    for first in (0..KEYS).step_by(1000) {
+        let set = |n| {
+            [
+                "SET".to_owned(),
+                format!("key:{n}"),
+                "v".to_owned(),
+                "PXAT".to_owned(),
+                deadline.clone(),
+            ]
+        };
+        let commands: Vec<Vec<String>> = (first..first + 1000).map(|n| set(n).into()).collect();
+        client.pipeline(&commands).expect("replies");
+    }
+    client.ok(&["SET", "stays", "v"]);
+    // At ten thousand a second this would take twenty.
+    thread::sleep(Duration::from_secs(8));
+    let began = Instant::now();
+    wait_for("the keys to go", LIMIT, || {
+        (client.run(&["DBSIZE"]).integer() == 1).then_some(())
+    });
+    println!("{KEYS} keys were gone {:?} after their deadline", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(12));
+    assert_eq!(client.run(&["GET", "stays"]), Value::bulk("v"));
+}
+
+#[test]
+fn stopping_under_load_is_quick_and_keeps_what_was_acknowledged() {
+    let _turn = heavy();
+    let mut server = Server::start(Kind::Redkeep, &[]);
+    let mut client = server.client();
+    let writer = thread::spawn(move || {
+        let mut acknowledged = 0;
+        let request = encode(&["INCR", "count"]).repeat(100);
+        while client.send(&request).is_ok() {
+            for _ in 0..100 {
+                match client.receive() {
+                    Ok(Value::Integer(count)) => acknowledged = count,
+                    _ => return acknowledged,
+                }
+            }
+        }
+        acknowledged
+    });
+    thread::sleep(Duration::from_millis(300));
+    let began = Instant::now();
+    server.terminate();
+    assert!(began.elapsed() < Duration::from_secs(8));
+    let acknowledged = writer.join().expect("a writer");
+    server.start_again();
+    let kept = server.client().run(&["GET", "count"]).text().expect("a count");
+    assert!(kept.parse::<i64>().expect("a number") >= acknowledged && acknowledged > 0);
+}
+
+#[test]
+fn buffers_have_limits() {
+    let server = Server::start(Kind::Redkeep, &[]);
+    let mut client = server.client();
+    let mut big = server.client();
+    client.ok(&["SET", "k", &"x".repeat(200_000)]);
+    client.ok(&["CONFIG", "SET", "client-output-buffer-limit", "normal 100000 0 0"]);
+    assert!(big.call(&["GET", "k"]).is_err() && big.is_closed());
+    client.ok(&["CONFIG", "SET", "client-output-buffer-limit", "normal 0 0 0"]);
+    client.ok(&["CONFIG", "SET", "client-query-buffer-limit", "1mb"]);
+    let mut long = server.client();
+    let request = [
+        b"*2\r\n$4\r\nECHO\r\n$3000000\r\n".to_vec(),
+        vec![b'x'; 2_000_000],
+    ]
+    .concat();
+    // The server may hang up in the middle.
+    let _ = long.send(&request);
+    assert!(long.is_closed());
+    assert_eq!(client.run(&["PING"]), Value::Simple("PONG".into()));
+}

@@ -1,0 +1,343 @@
+//! Redkeep as a library: an engine and its sessions in the test's own thread, without a socket or a runtime.
+//!
+//! What a runtime would do is a queue of events here: wakers put sessions that can go on into it, the engine puts its pump
+//! there, and regular work is done when it is due.
+
+use super::runner::{Target, Wire};
+use crate::support::client::encode;
+use crate::support::{Value, reply};
+use redkeep::config::Config;
+use redkeep::exec::client::Peer;
+use redkeep::exec::{Advance, Engine, Outlet, Pumped, Session, Status, store_options};
+use redkeep::store::Store;
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a reply may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The connection that looks after the engine between sections.
+const KEEPER: usize = 0;
+/// What connections say their ports are.
+const SERVER_PORT: u16 = 6379;
+const FIRST_CLIENT_PORT: u16 = 10_000;
+
+enum Event {
+    Pump,
+    Turn(usize),
+}
+
+/// Wakes one session.
+struct Bell {
+    number: usize,
+    events: Sender<Event>,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        // Once the target is dropped, there is nobody to wake.
+        let _ = self.events.send(Event::Turn(self.number));
+    }
+}
+
+/// Has the session take its turn when held replies may leave.
+struct Knocker(Waker);
+
+impl Outlet for Knocker {
+    fn flush(&self) -> Option<u64> {
+        self.0.wake_by_ref();
+        None
+    }
+}
+
+/// A session, and the bytes that a socket would hold.
+struct Connection {
+    session: Session,
+    waker: Waker,
+    outlet: Rc<Knocker>,
+    address: SocketAddr,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    closed: bool,
+}
+
+impl Connection {
+    /// Runs what is in the input, as far as it goes.
+    fn turn(&mut self, engine: &mut Engine) {
+        if self.closed || self.session.client.killed.get() {
+            self.closed = true;
+            return;
+        }
+        let Advance {
+            consumed,
+            status,
+            held,
+        } = self.session.advance(engine, &self.input, &self.waker);
+        if let Some(epoch) = held {
+            let outlet: Weak<Knocker> = Rc::downgrade(&self.outlet);
+            engine.flush_when_settled(epoch, outlet);
+        }
+        self.input.drain(..consumed);
+        let ready = self.session.outbox.ready();
+        let sent = ready.len();
+        self.output.extend_from_slice(ready);
+        self.session.outbox.advance(sent);
+        match status {
+            Status::Yielded => self.waker.wake_by_ref(),
+            Status::Closing => self.closed = self.session.outbox.is_empty(),
+            Status::NeedsInput(_) | Status::Waiting => {}
+        }
+    }
+}
+
+pub struct InProcess {
+    engine: Engine,
+    connections: BTreeMap<usize, Connection>,
+    /// How many connections there were, for their addresses.
+    connected: u16,
+    events: Receiver<Event>,
+    sender: Sender<Event>,
+    next_tick: Instant,
+    next_second: Instant,
+    _dir: TempDir,
+}
+
+impl InProcess {
+    pub fn new() -> InProcess {
+        let dir = TempDir::with_prefix("redkeep-test-").expect("a temporary directory");
+        let flags = ["redkeep", "--enable-debug-command", "yes", "--dir"];
+        let arguments = flags.iter().map(Into::into).chain([dir.path().into()]);
+        let config = Config::from_command_line(arguments).expect("a configuration");
+        let (sender, events) = mpsc::channel();
+        let (far, near) = (sender.clone(), sender.clone());
+        // Both fail only when the receiver is gone, and with it whoever could be pumped.
+        let pump_from_afar = Arc::new(move || drop(far.send(Event::Pump)));
+        let pump = Rc::new(move || drop(near.send(Event::Pump)));
+        let store = Store::open(dir.path(), &store_options(&config), pump_from_afar).expect("a store");
+        let now = Instant::now();
+        InProcess {
+            engine: Engine::new(store, config, pump),
+            connections: BTreeMap::new(),
+            connected: 0,
+            events,
+            sender,
+            next_tick: now,
+            next_second: now + Duration::from_secs(1),
+            _dir: dir,
+        }
+    }
+
+    fn connect(&mut self, number: usize) -> &mut Connection {
+        self.connections.entry(number).or_insert_with(|| {
+            self.connected += 1;
+            let port = FIRST_CLIENT_PORT + self.connected;
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let peer = Peer {
+                address: address.to_string(),
+                local_address: server_address().to_string(),
+                is_unix: false,
+                fd: -1,
+            };
+            let session = Session::new(&mut self.engine, peer);
+            let bell = Bell {
+                number,
+                events: self.sender.clone(),
+            };
+            let waker = Waker::from(Arc::new(bell));
+            session.client.set_waker(&waker);
+            Connection {
+                session,
+                outlet: Rc::new(Knocker(waker.clone())),
+                waker,
+                address,
+                input: Vec::new(),
+                output: Vec::new(),
+                closed: false,
+            }
+        })
+    }
+
+    fn turn(&mut self, number: usize) {
+        // A waker may outlive its connection.
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let was_open = !connection.closed;
+        connection.turn(&mut self.engine);
+        if was_open && connection.closed {
+            connection.session.end(&mut self.engine);
+        }
+    }
+
+    fn work_if_due(&mut self, now: Instant) {
+        if now >= self.next_tick {
+            self.engine.tick();
+            self.next_tick = now + self.engine.tick_interval();
+        }
+        if now >= self.next_second {
+            self.engine.tick_second();
+            self.next_second = now + Duration::from_secs(1);
+        }
+    }
+
+    /// Lets everything run until `done`; false if it was not within `limit`.
+    fn run_until(&mut self, limit: Duration, done: impl Fn(&InProcess) -> bool) -> bool {
+        let deadline = Instant::now() + limit;
+        while !done(self) {
+            let now = Instant::now();
+            if now >= deadline {
+                return false;
+            }
+            self.work_if_due(now);
+            let next = deadline.min(self.next_tick).min(self.next_second);
+            // The sender is ours, so an error is a timeout.
+            match self.events.recv_timeout(next.saturating_duration_since(now)) {
+                Ok(Event::Pump) => {
+                    let Pumped { released, more } = self.engine.pump();
+                    if more {
+                        // The receiver is ours.
+                        let _ = self.sender.send(Event::Pump);
+                    }
+                    for outlet in released.iter().filter_map(Weak::upgrade) {
+                        outlet.flush();
+                    }
+                }
+                Ok(Event::Turn(number)) => self.turn(number),
+                Err(_) => {}
+            }
+        }
+        true
+    }
+
+    fn has_output(&self, number: usize) -> bool {
+        self.connections
+            .get(&number)
+            .is_some_and(|c| !c.output.is_empty())
+    }
+
+    fn is_closed(&self, number: usize) -> bool {
+        self.connections.get(&number).is_none_or(|c| c.closed)
+    }
+}
+
+fn server_address() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, SERVER_PORT))
+}
+
+impl Drop for InProcess {
+    fn drop(&mut self) {
+        for connection in self.connections.values_mut().filter(|c| !c.closed) {
+            connection.session.end(&mut self.engine);
+        }
+    }
+}
+
+impl Target for InProcess {
+    fn has_tag(&self, tag: &str) -> bool {
+        tag == "in-process" || tag == "redkeep"
+    }
+
+    fn reset(&mut self) -> Result<(), String> {
+        let numbers: Vec<usize> = self
+            .connections
+            .keys()
+            .copied()
+            .filter(|&n| n != KEEPER)
+            .collect();
+        numbers.into_iter().for_each(|number| self.disconnect(number));
+        for command in ["CONFIG SET requirepass ''", "FLUSHALL"] {
+            let args: Vec<Vec<u8>> = crate::support::text::split(command)?;
+            let reply = self.call(KEEPER, &args)?;
+            if !reply.is_ok() {
+                return Err(format!("{command} answered {reply:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, number: usize, args: &[Vec<u8>]) -> Result<Value, String> {
+        let mut wire = self.wire(number)?;
+        let reply = wire.send(&encode(args)).and_then(|()| wire.receive());
+        reply.map_err(|error| error.to_string())
+    }
+
+    fn wire(&mut self, number: usize) -> Result<Box<dyn Wire + '_>, String> {
+        let address = self.connect(number).address;
+        Ok(Box::new(SessionWire {
+            target: self,
+            number,
+            address,
+        }))
+    }
+
+    fn disconnect(&mut self, number: usize) {
+        if let Some(mut connection) = self.connections.remove(&number)
+            && !connection.closed
+        {
+            connection.session.end(&mut self.engine);
+        }
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        self.run_until(time, |_| false);
+    }
+}
+
+/// One connection of the target.
+struct SessionWire<'t> {
+    target: &'t mut InProcess,
+    number: usize,
+    address: SocketAddr,
+}
+
+impl Wire for SessionWire<'_> {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let connection = self.target.connect(self.number);
+        if connection.closed {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        connection.input.extend_from_slice(bytes);
+        connection.waker.wake_by_ref();
+        Ok(())
+    }
+
+    fn receive(&mut self) -> io::Result<Value> {
+        let number = self.number;
+        let answered = |target: &InProcess| target.has_output(number) || target.is_closed(number);
+        if !self.target.run_until(PATIENCE, answered) {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        let output = &mut self.target.connect(number).output;
+        // A session lets go of whole replies only.
+        let mut rest = &output[..];
+        let value = reply::read(&mut rest)?;
+        let read = output.len() - rest.len();
+        output.drain(..read);
+        Ok(value)
+    }
+
+    fn is_closed(&mut self) -> bool {
+        let number = self.number;
+        let over = |target: &InProcess| target.has_output(number) || target.is_closed(number);
+        self.target.run_until(PATIENCE, over) && !self.target.has_output(number)
+    }
+
+    fn is_silent(&mut self, quiet: Duration) -> io::Result<bool> {
+        let number = self.number;
+        Ok(!self.target.run_until(quiet, |target| target.has_output(number)))
+    }
+
+    fn client_address(&self) -> io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+
+    fn server_address(&self) -> io::Result<SocketAddr> {
+        Ok(server_address())
+    }
+}
