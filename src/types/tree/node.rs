@@ -21,8 +21,10 @@ use crate::disk::format::Malformed;
 use crate::store::Value;
 use crate::types::blob::Stored;
 
-/// A leaf above this many bytes is divided.
-pub const LEAF_BYTES: usize = 1024;
+/// A leaf above this many bytes is divided ...
+const LEAF_BYTES: usize = 512;
+/// ... unless it has this many entries or fewer: then it may have twice as many bytes.
+const FEW_ENTRIES: u64 = 16;
 /// An inner node above this many bytes is divided.
 pub const INNER_BYTES: usize = 1024;
 
@@ -31,18 +33,32 @@ const DAMAGED: Malformed = Malformed("node of a tree");
 const HEAD: usize = 4;
 
 /// Whether a node of so many bytes should look for a neighbour to become one with.
-pub fn is_small(bytes: usize, limit: usize) -> bool {
-    bytes < limit / 4
+pub fn is_small(bytes: usize, level: u32) -> bool {
+    bytes < if level == 0 { LEAF_BYTES } else { INNER_BYTES } / 4
 }
 
-/// Whether two nodes of so many bytes in all should be one.
-pub fn should_merge(bytes: usize, limit: usize) -> bool {
-    bytes <= limit * 3 / 4
+/// The most bytes of a leaf with so many entries. A change writes a whole leaf anew, so few bytes are best where that are
+/// many entries all the same.
+pub fn leaf_limit(entries: u64) -> usize {
+    if entries > FEW_ENTRIES {
+        LEAF_BYTES
+    } else {
+        2 * LEAF_BYTES
+    }
 }
 
-/// The most bytes of a node at this level, 0 being the leaves'.
-pub fn limit(level: u32) -> usize {
-    if level == 0 { LEAF_BYTES } else { INNER_BYTES }
+/// The most bytes of a node at this level, 0 being the leaves', with so many entries below it.
+pub fn limit(level: u32, entries: u64) -> usize {
+    if level == 0 {
+        leaf_limit(entries)
+    } else {
+        INNER_BYTES
+    }
+}
+
+/// How full nodes are made that are made anew, so that the next changes find room.
+pub fn fill(level: u32, entries: u64) -> usize {
+    limit(level, entries) * 3 / 4
 }
 
 /// An entry's place in a leaf, or where one would be.

@@ -240,7 +240,7 @@ impl Tree {
             let rest = self.cut(txn, child.node, totals.below(child.count), &part, cut)?;
             if rest.count > 0 {
                 child.count = rest.count;
-                if !cut.is_edge && node::is_small(rest.bytes, node::limit(totals.level - 1)) {
+                if !cut.is_edge && node::is_small(rest.bytes, totals.level - 1) {
                     small = Some(children.len());
                 }
                 children.push(child);
