@@ -307,7 +307,7 @@ fn read(txn: &mut Txn, entry: &Entry) -> Result<Reply> {
 
 pub(super) fn bulk(bytes: Bytes) -> Reply {
     Reply::Bulk(match bytes {
-        Bytes::Shared(value, range) => Blob::shared(value.share(), range),
+        Bytes::Shared(value, range) => Blob::shared(value.into(), range),
         Bytes::Owned(bytes) => Blob::from(bytes),
     })
 }

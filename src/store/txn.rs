@@ -91,7 +91,8 @@ pub(super) struct Work {
 }
 
 impl Work {
-    fn savepoint(&self) -> Savepoint {
+    fn savepoint(&mut self) -> Savepoint {
+        self.writes.kept = self.writes.log.len();
         Savepoint {
             writes: self.writes.log.len(),
             databases: self.databases.clone(),
@@ -282,7 +283,7 @@ impl<'s> Txn<'s> {
 
     /// Marks where [`Txn::rollback`] can return to: one command's failure inside a larger transaction undoes that
     /// command only.
-    pub fn savepoint(&self) -> Savepoint {
+    pub fn savepoint(&mut self) -> Savepoint {
         self.work.savepoint()
     }
 
@@ -309,34 +310,41 @@ const SCANNED_WRITES: usize = 12;
 #[derive(Default)]
 pub(super) struct Writes {
     pub log: Vec<(RecordKey, Option<Value>)>,
+    /// Up to here a savepoint may return: what is behind is overwritten in place.
+    kept: usize,
     /// Position of the latest write of each record in `log[..indexed]`.
     index: HashMap<RecordKey, usize, RandomState>,
     indexed: usize,
 }
 
 impl Writes {
-    fn find(&mut self, key: &RecordKey) -> Option<&Option<Value>> {
+    /// The position of the latest write of a record.
+    fn position(&mut self, key: &RecordKey) -> Option<usize> {
         if self.log.len() <= SCANNED_WRITES {
-            return self
-                .log
-                .iter()
-                .rev()
-                .find(|(k, _)| k == key)
-                .map(|(_, value)| value);
+            return self.log.iter().rposition(|(k, _)| k == key);
         }
         for at in self.indexed..self.log.len() {
             self.index.insert(self.log[at].0.clone(), at);
         }
         self.indexed = self.log.len();
-        self.index.get(key).map(|&at| &self.log[at].1)
+        self.index.get(key).copied()
+    }
+
+    fn find(&mut self, key: &RecordKey) -> Option<&Option<Value>> {
+        let at = self.position(key)?;
+        Some(&self.log[at].1)
     }
 
     fn push(&mut self, key: RecordKey, value: Option<Value>) {
-        self.log.push((key, value));
+        match self.position(&key).filter(|at| *at >= self.kept) {
+            Some(at) => self.log[at].1 = value,
+            None => self.log.push((key, value)),
+        }
     }
 
     fn truncate(&mut self, len: usize) {
         self.log.truncate(len);
+        self.kept = self.kept.min(len);
         if self.indexed > len {
             self.index.clear();
             self.indexed = 0;

@@ -47,6 +47,12 @@ impl From<&[u8]> for Value {
     }
 }
 
+impl From<Value> for Arc<[u8]> {
+    fn from(value: Value) -> Arc<[u8]> {
+        value.0
+    }
+}
+
 impl Deref for Value {
     type Target = [u8];
 

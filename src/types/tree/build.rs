@@ -3,13 +3,8 @@
 use std::borrow::Cow;
 
 use super::Tree;
-use super::node::{self, Child, encode_inner, separator};
+use super::node::{self, Child, encode_inner, fill, separator};
 use crate::store::{Txn, Value};
-
-/// How full nodes are made, so that the next changes find room.
-fn fill(level: u32) -> usize {
-    node::limit(level) * 3 / 4
-}
 
 impl Tree {
     /// A tree of these entries, which come in the order of their keys, its nodes to be under this id.
@@ -39,7 +34,8 @@ impl Tree {
         let (mut image, mut last): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
         for (key, value) in entries {
             let entry = self.entry(txn, &key, value.as_ref());
-            if leaves.is_empty() || image.len() + entry.len() > fill(0) {
+            let entries = leaves.last().map_or(0, |leaf| leaf.count);
+            if leaves.is_empty() || image.len() + entry.len() > fill(0, entries + 1) {
                 if let Some(full) = leaves.last() {
                     txn.put(self.record(full.node), Value::from(&image[..]));
                 }
@@ -73,7 +69,7 @@ impl Tree {
             let mut group = vec![first];
             while let Some(next) = rest.peek() {
                 bytes += node::child_len(next, level);
-                if bytes > fill(level) && group.len() > 1 {
+                if bytes > fill(level, 0) && group.len() > 1 {
                     break;
                 }
                 group.extend(rest.next());

@@ -53,7 +53,7 @@ impl Tree {
             return Ok(());
         }
         let path = self.descend(txn, By::Rank(if behind { self.len } else { 0 }))?;
-        let there = (path.leaf, self.count_below(&path.steps)?);
+        let there = (path.leaf, path.count);
         let (left, right) = match behind {
             true => (there, (node, count)),
             false => ((node, count), there),

@@ -21,8 +21,10 @@ use crate::disk::format::Malformed;
 use crate::store::Value;
 use crate::types::blob::Stored;
 
-/// A leaf above this many bytes is divided.
-pub const LEAF_BYTES: usize = 1024;
+/// A leaf above this many bytes is divided ...
+const LEAF_BYTES: usize = 512;
+/// ... unless it has this many entries or fewer: then it may have twice as many bytes.
+const FEW_ENTRIES: u64 = 16;
 /// An inner node above this many bytes is divided.
 pub const INNER_BYTES: usize = 1024;
 
@@ -31,18 +33,32 @@ const DAMAGED: Malformed = Malformed("node of a tree");
 const HEAD: usize = 4;
 
 /// Whether a node of so many bytes should look for a neighbour to become one with.
-pub fn is_small(bytes: usize, limit: usize) -> bool {
-    bytes < limit / 4
+pub fn is_small(bytes: usize, level: u32) -> bool {
+    bytes < if level == 0 { LEAF_BYTES } else { INNER_BYTES } / 4
 }
 
-/// Whether two nodes of so many bytes in all should be one.
-pub fn should_merge(bytes: usize, limit: usize) -> bool {
-    bytes <= limit * 3 / 4
+/// The most bytes of a leaf with so many entries. A change writes a whole leaf anew, so few bytes are best where that are
+/// many entries all the same.
+pub fn leaf_limit(entries: u64) -> usize {
+    if entries > FEW_ENTRIES {
+        LEAF_BYTES
+    } else {
+        2 * LEAF_BYTES
+    }
 }
 
-/// The most bytes of a node at this level, 0 being the leaves'.
-pub fn limit(level: u32) -> usize {
-    if level == 0 { LEAF_BYTES } else { INNER_BYTES }
+/// The most bytes of a node at this level, 0 being the leaves', with so many entries below it.
+pub fn limit(level: u32, entries: u64) -> usize {
+    if level == 0 {
+        leaf_limit(entries)
+    } else {
+        INNER_BYTES
+    }
+}
+
+/// How full nodes are made that are made anew, so that the next changes find room.
+pub fn fill(level: u32, entries: u64) -> usize {
+    limit(level, entries) * 3 / 4
 }
 
 /// An entry's place in a leaf, or where one would be.
@@ -274,47 +290,41 @@ impl<'a> Inner<'a> {
         self.nodes().nth(index).unwrap_or(Err(DAMAGED))
     }
 
-    fn written(self, index: usize, totals: Totals) -> u64 {
-        match (index, totals.first) {
-            (0, Some(first)) => first,
-            _ => read_count(&self.counts[index * self.width..][..self.width]),
-        }
-    }
-
-    fn is_implied(self, index: usize, totals: Totals) -> bool {
-        index == self.implied && (index > 0 || totals.first.is_none())
-    }
-
     /// How many entries are below each child.
-    fn counts(self, totals: Totals) -> Result<impl Iterator<Item = u64>, Malformed> {
-        let others = (0..self.len).filter(|&index| !self.is_implied(index, totals));
-        let others: u64 = others.map(|index| self.written(index, totals)).sum();
+    pub fn counts(self, totals: Totals) -> Result<Counts<'a>, Malformed> {
+        let mut counts = Counts {
+            written: self.counts,
+            width: self.width,
+            known: [(self.implied, 0), (0, totals.first.unwrap_or(0))],
+        };
+        if totals.first.is_none() {
+            counts.known[1] = counts.known[0];
+        } else if self.implied == 0 {
+            counts.known[0] = counts.known[1];
+        }
+        let others = counts.before(self.len);
         let implied = totals.total.checked_sub(others).ok_or(DAMAGED)?;
-        Ok(
-            (0..self.len).map(move |index| match self.is_implied(index, totals) {
-                true => implied,
-                false => self.written(index, totals),
-            }),
-        )
+        if totals.first.is_none() {
+            counts.known = [(self.implied, implied); 2];
+        } else if self.implied != 0 {
+            counts.known[0].1 = implied;
+        }
+        Ok(counts)
     }
 
     /// How many entries are before this child and below it.
     pub fn count(self, index: usize, totals: Totals) -> Result<(u64, u64), Malformed> {
-        let mut before = 0;
-        for (at, count) in self.counts(totals)?.enumerate() {
-            if at == index {
-                return Ok((before, count));
-            }
-            before += count;
-        }
-        Err(DAMAGED)
+        let counts = self.counts(totals)?;
+        Ok((counts.before(index), counts.get(index)))
     }
 
     /// The child with the entry of this rank (the last one, for a rank at the end): its index, and how many entries are
     /// before it and below it.
     pub fn child_at(self, rank: u64, totals: Totals) -> Result<(usize, u64, u64), Malformed> {
+        let counts = self.counts(totals)?;
         let mut before = 0;
-        for (index, count) in self.counts(totals)?.enumerate() {
+        for index in 0..self.len {
+            let count = counts.get(index);
             if rank < before + count || index + 1 == self.len {
                 return Ok((index, before, count));
             }
@@ -326,11 +336,12 @@ impl<'a> Inner<'a> {
     pub fn children(self, totals: Totals) -> Result<Vec<Child<'a>>, Malformed> {
         let mut reader = Reader(self.children);
         let mut children = Vec::with_capacity(self.len + 1);
-        for count in self.counts(totals)? {
+        let counts = self.counts(totals)?;
+        for index in 0..self.len {
             children.push(Child {
                 node: reader.varint()?,
                 separator: Cow::Borrowed(reader.cell()?),
-                count,
+                count: counts.get(index),
             });
         }
         Ok(children)
@@ -342,7 +353,7 @@ impl<'a> Inner<'a> {
         if index == self.implied || (index == 0 && totals.first.is_some()) {
             return Ok(None);
         }
-        let (_, count) = self.count(self.implied, totals)?;
+        let count = self.counts(totals)?.get(self.implied);
         let at = HEAD + self.implied * self.width;
         Ok(Some(Value::concat(&[
             &(index as u16).to_be_bytes(),
@@ -350,6 +361,59 @@ impl<'a> Inner<'a> {
             &count.to_be_bytes()[8 - self.width..],
             &record[at + self.width..],
         ])))
+    }
+}
+
+/// The counts of an inner node's children.
+#[derive(Clone, Copy)]
+pub struct Counts<'a> {
+    written: &'a [u8],
+    width: usize,
+    /// Children whose written counts say nothing, one or two of them, and how many entries are below each.
+    known: [(usize, u64); 2],
+}
+
+impl Counts<'_> {
+    pub fn get(&self, index: usize) -> u64 {
+        let known = self.known.iter().find(|(child, _)| *child == index);
+        known.map_or_else(|| self.read(index), |(_, count)| *count)
+    }
+
+    fn read(&self, index: usize) -> u64 {
+        read_count(&self.written[index * self.width..][..self.width])
+    }
+
+    /// How many entries are below the children before this one.
+    pub fn before(&self, index: usize) -> u64 {
+        let mut sum = sum(&self.written[..index * self.width], self.width);
+        let [a, b] = self.known;
+        for (child, count) in [a, b].into_iter().take(if a.0 == b.0 { 1 } else { 2 }) {
+            if child < index {
+                sum = sum.wrapping_sub(self.read(child)).wrapping_add(count);
+            }
+        }
+        sum
+    }
+}
+
+/// The sum of counts of this width.
+fn sum(bytes: &[u8], width: usize) -> u64 {
+    // Each width by itself, so that it becomes a few instructions over many counts at once.
+    match width {
+        2 => {
+            let counts = bytes.as_chunks().0.iter();
+            counts.map(|count| u64::from(u16::from_be_bytes(*count))).sum()
+        }
+        4 => {
+            let counts = bytes.as_chunks().0.iter();
+            counts.map(|count| u64::from(u32::from_be_bytes(*count))).sum()
+        }
+        _ => {
+            let counts = bytes.as_chunks().0.iter();
+            counts
+                .map(|count| u64::from_be_bytes(*count))
+                .fold(0, u64::wrapping_add)
+        }
     }
 }
 

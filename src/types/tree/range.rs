@@ -34,6 +34,25 @@ fn within(ranks: &Range<u64>, before: u64, count: u64) -> Range<u64> {
     from..to
 }
 
+/// A node, and the ranks in it that are wanted.
+type Wanted = (u64, Totals, Range<u64>);
+
+/// The children in which these ranks lie.
+fn parts(inner: Inner, totals: Totals, ranks: &Range<u64>) -> Result<Vec<Wanted>> {
+    let (first, mut before, _) = inner.child_at(ranks.start, totals)?;
+    let counts = inner.counts(totals)?;
+    let mut parts = Vec::new();
+    for (index, node) in inner.nodes().enumerate().skip(first) {
+        if before >= ranks.end {
+            break;
+        }
+        let count = counts.get(index);
+        parts.push((node?, totals.below(count), within(ranks, before, count)));
+        before += count;
+    }
+    Ok(parts)
+}
+
 impl Tree {
     fn clamp(&self, ranks: Range<u64>) -> Range<u64> {
         let end = ranks.end.min(self.len);
@@ -109,15 +128,7 @@ impl Tree {
                 }
             } else if totals.level > 0 {
                 let record = self.node(txn, node)?;
-                let children = Inner::decode(&record, totals.level)?.children(totals)?;
-                let mut before = 0;
-                for child in children {
-                    let part = within(&ranks, before, child.count);
-                    before += child.count;
-                    if !part.is_empty() {
-                        nodes.push((child.node, totals.below(child.count), part));
-                    }
-                }
+                nodes.extend(parts(Inner::decode(&record, totals.level)?, totals, &ranks)?);
             } else {
                 let record = self.node(txn, node)?;
                 for spot in Leaf::new(&record) {
@@ -145,16 +156,7 @@ impl Tree {
         if totals.level == 0 {
             return self.walk_leaf(txn, &record, ranks, reverse, visit);
         }
-        let inner = Inner::decode(&record, totals.level)?;
-        let mut parts = Vec::new();
-        let mut before = 0;
-        for child in inner.children(totals)? {
-            let part = within(ranks, before, child.count);
-            before += child.count;
-            if !part.is_empty() {
-                parts.push((child.node, totals.below(child.count), part));
-            }
-        }
+        let mut parts = parts(Inner::decode(&record, totals.level)?, totals, ranks)?;
         if reverse {
             parts.reverse();
         }
@@ -238,7 +240,7 @@ impl Tree {
             let rest = self.cut(txn, child.node, totals.below(child.count), &part, cut)?;
             if rest.count > 0 {
                 child.count = rest.count;
-                if !cut.is_edge && node::is_small(rest.bytes, node::limit(totals.level - 1)) {
+                if !cut.is_edge && node::is_small(rest.bytes, totals.level - 1) {
                     small = Some(children.len());
                 }
                 children.push(child);

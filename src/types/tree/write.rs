@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::node::{self, Child, Inner, LEAF_BYTES, Leaf, Spot, Totals, encode_inner, separator};
+use super::node::{self, Child, Inner, Leaf, Spot, Totals, encode_inner, separator};
 use super::{Bytes, Part, Tree, no_such_rank, present};
 use crate::disk::cells::push_cell;
 use crate::store::{Result, Txn, Value};
@@ -30,6 +30,8 @@ pub(super) struct Path {
     pub steps: Vec<Step>,
     pub leaf: u64,
     pub record: Value,
+    /// How many entries the leaf has.
+    pub count: u64,
     /// With [`By::Rank`]: the rank in the leaf.
     rank: u64,
 }
@@ -165,7 +167,7 @@ impl Tree {
             let (child, below, count) = match by {
                 By::Key(key) => {
                     let (child, below) = inner.child_of(key)?;
-                    (child, below, inner.count(child, totals)?.1)
+                    (child, below, inner.counts(totals)?.get(child))
                 }
                 By::Rank(_) => {
                     let (child, before, count) = inner.child_at(rank, totals)?;
@@ -188,6 +190,7 @@ impl Tree {
             steps,
             leaf: node,
             record,
+            count: totals.total,
             rank,
         })
     }
@@ -195,7 +198,7 @@ impl Tree {
     fn add(&mut self, txn: &mut Txn, path: Path, gap: Spot, key: &[u8], value: &[u8]) -> Result<()> {
         let entry = self.entry(txn, key, value);
         let (before, after) = path.record.split_at(gap.entry.start);
-        if path.record.len() + entry.len() > LEAF_BYTES {
+        if path.record.len() + entry.len() > node::leaf_limit(path.count + 1) {
             let count = gap.index as u64;
             if after.is_empty() && is_last(&path.steps) {
                 let last = Leaf::new(before).last_key()?;
@@ -207,15 +210,14 @@ impl Tree {
                 let left = self.new_leaf(txn, &entry, Vec::new());
                 let right = Child {
                     node: path.leaf,
-                    // What the parent has counted, or all there is.
-                    count: self.count_below(&path.steps)?,
+                    count: path.count,
                     separator: Cow::Owned(separator(key, next).to_vec()),
                 };
                 return self.settle(txn, path.steps, Change::Split((left.node, 1), right, false), 1);
             }
         }
         let leaf = Value::concat(&[before, &entry, after]);
-        let change = self.write_leaf(txn, &path, leaf, gap.entry.start)?;
+        let change = self.write_leaf(txn, &path, leaf, gap.entry.start, 1)?;
         self.settle(txn, path.steps, change, 1)
     }
 
@@ -229,21 +231,12 @@ impl Tree {
         }
     }
 
-    /// The count of the child that the last step took.
-    pub(super) fn count_below(&self, steps: &[Step]) -> Result<u64> {
-        let Some(step) = steps.last() else {
-            return Ok(self.len);
-        };
-        let inner = Inner::decode(&step.record, step.totals.level)?;
-        Ok(inner.count(step.child, step.totals)?.1)
-    }
-
     fn replace(&mut self, txn: &mut Txn, path: Path, spot: Spot, value: &[u8]) -> Result<()> {
         spot.value.forget(txn, self.id);
         let entry = self.entry(txn, &path.record[spot.key], value);
         let (before, after) = (&path.record[..spot.entry.start], &path.record[spot.entry.end..]);
         let leaf = Value::concat(&[before, &entry, after]);
-        let change = self.write_leaf(txn, &path, leaf, spot.entry.start)?;
+        let change = self.write_leaf(txn, &path, leaf, spot.entry.start, 0)?;
         self.settle(txn, path.steps, change, 0)
     }
 
@@ -253,20 +246,21 @@ impl Tree {
         spot.value.forget(txn, self.id);
         let (before, after) = (&path.record[..spot.entry.start], &path.record[spot.entry.end..]);
         let leaf = Value::concat(&[before, after]);
-        let change = self.write_leaf(txn, &path, leaf, spot.entry.start)?;
+        let change = self.write_leaf(txn, &path, leaf, spot.entry.start, -1)?;
         self.settle(txn, path.steps, change, -1)?;
         Ok((key, value))
     }
 
-    /// Puts a leaf's new record, in two if it is too large, the change being at byte `at`.
-    fn write_leaf(&self, txn: &mut Txn, path: &Path, leaf: Value, at: usize) -> Result<Change> {
+    /// Puts a leaf's new record, in two if it is too large, the change being at byte `at`, and `delta` the difference in
+    /// entries.
+    fn write_leaf(&self, txn: &mut Txn, path: &Path, leaf: Value, at: usize, delta: i64) -> Result<Change> {
         if leaf.is_empty() {
             txn.delete(self.record(path.leaf));
             return Ok(Change::Gone);
         }
         let is_edge = is_first(&path.steps) || is_last(&path.steps);
-        if leaf.len() <= LEAF_BYTES {
-            let small = node::is_small(leaf.len(), LEAF_BYTES) && !is_edge;
+        if leaf.len() <= node::leaf_limit(path.count.wrapping_add_signed(delta)) {
+            let small = node::is_small(leaf.len(), 0) && !is_edge;
             txn.put(self.record(path.leaf), leaf);
             return Ok(if small { Change::Small } else { Change::Kept });
         }
@@ -381,7 +375,8 @@ impl Tree {
         }
         txn.await_prefetched()?;
         let (left, right) = (self.node(txn, pair[0].node)?, self.node(txn, pair[1].node)?);
-        if !node::should_merge(left.len() + right.len(), node::limit(level - 1)) {
+        let entries = pair[0].count + pair[1].count;
+        if left.len() + right.len() > node::fill(level - 1, entries) {
             return Ok(at);
         }
         let merged = match level {
@@ -415,7 +410,7 @@ impl Tree {
             txn.put(self.record(step.node), Value::from(&record[..]));
             let small = match above.is_empty() {
                 true => children.len() == 1,
-                false => node::is_small(record.len(), node::INNER_BYTES) && !is_edge,
+                false => node::is_small(record.len(), level) && !is_edge,
             };
             return Ok(if small { Change::Small } else { Change::Kept });
         }
