@@ -377,10 +377,15 @@ pub fn lmpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return syntax_error();
     };
     let side = side(call.arg(at))?;
-    let count = match (call.args.get(at + 1), call.args.get(at + 2), call.args.len()) {
-        (None, ..) => 1,
-        (Some(word), Some(count), len) if len == at + 3 && is_option(word, "count") => {
-            at_least_one(count, "ERR count should be greater than 0")?
+    let count = match (call.args.get(at + 1), call.args.get(at + 2)) {
+        (None, _) => 1,
+        // The count is refused before what follows it.
+        (Some(word), Some(count)) if is_option(word, "count") => {
+            let count = at_least_one(count, "ERR count should be greater than 0")?;
+            if call.args.len() > at + 3 {
+                return syntax_error();
+            }
+            count
         }
         _ => return syntax_error(),
     };
