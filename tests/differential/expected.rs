@@ -66,21 +66,30 @@ fn rule(name: &str, args: &[Vec<u8>]) -> Rule {
 pub fn agree(args: &[Vec<u8>], redis: &Value, redkeep: &Value) -> bool {
     let name = String::from_utf8_lossy(&args[0]).to_uppercase();
     if name.starts_with('Z') {
-        let (redis, redkeep) = (unsigned_zeros(redis), unsigned_zeros(redkeep));
+        let (redis, redkeep) = (plain_scores(redis), plain_scores(redkeep));
         return agree_as_they_are(&name, args, &redis, &redkeep);
     }
     agree_as_they_are(&name, args, redis, redkeep)
 }
 
-/// Without the signs of zeros: a small sorted set loses them, a large one does not, and after a restart, which resets
-/// the thresholds, the same sorted set may be small on one side only.
-fn unsigned_zeros(value: &Value) -> Value {
+/// Scores as numbers: Redis 7.0 prints 17 digits where 7.2 prints as few as tell the number. Without the signs of zeros: a
+/// small sorted set loses them, a large one does not, and after a restart, which resets the thresholds, the same sorted
+/// set may be small on one side only.
+fn plain_scores(value: &Value) -> Value {
     match value {
         Value::Bulk(bytes) if bytes == b"-0" => Value::bulk("0"),
+        Value::Bulk(bytes) if bytes.contains(&b'.') => match fraction(bytes) {
+            Some(score) => Value::bulk(score.to_string()),
+            None => value.clone(),
+        },
         Value::Double(text) if text == "-0" => Value::Double("0".into()),
-        Value::Array(items) => Value::Array(items.iter().map(unsigned_zeros).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(plain_scores).collect()),
         other => other.clone(),
     }
+}
+
+fn fraction(bytes: &[u8]) -> Option<f64> {
+    std::str::from_utf8(bytes).ok()?.parse().ok()
 }
 
 fn agree_as_they_are(name: &str, args: &[Vec<u8>], redis: &Value, redkeep: &Value) -> bool {
