@@ -56,6 +56,18 @@
 //!    when there is room, and takes writes.
 //! 7. **Every length and count from outside is bounded** before memory is taken for it.
 //!
+//! ## Collections
+//!
+//! A small collection is packed into its key's record (`types/hash`, `list`, `set`, `sorted_set`); a larger one has an id, and
+//! its records are read by point gets only, so what was deleted is never walked over:
+//!
+//! - `types/buckets.rs`: members and values by hash, in pages that split and merge one at a time (linear hashing). Sets,
+//!   hashes, the scores of sorted sets. A random member is a random page and a random slot; a cursor is a position in the
+//!   order of hashes, which splits and merges keep.
+//! - `types/tree.rs`: a counted B+ tree, by key or by position. The order of sorted sets, lists, the index of streams, what
+//!   is pending in groups, deadlines of fields.
+//! - `types/blob.rs`: values too long for a page or a leaf.
+//!
 //! ## What is O(1), and how
 //!
 //! A large value's records are named by an id, as is a database (its *namespace*). So DEL, RENAME, MOVE, FLUSHDB and SWAPDB
