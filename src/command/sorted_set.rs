@@ -89,6 +89,10 @@ pub fn zadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn zincrby(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    // Redis reads ZADD's options here too, and then misses a score.
+    if Options::parse(call).1 != 2 {
+        return syntax_error();
+    }
     let condition = Condition {
         incr: true,
         ..Condition::default()
