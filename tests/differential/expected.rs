@@ -42,6 +42,8 @@ fn rule(name: &str, args: &[Vec<u8>]) -> Rule {
         // A cursor that was given by one server means nothing to the other; whole scans compare.
         "SCAN" if args.get(1).is_some_and(|cursor| cursor == b"0") => Rule::SameElements,
         "SCAN" | "RANDOMKEY" | "HELLO" => Rule::SameKind,
+        // Unsorted, a set has the order of each server's own hashes.
+        "SORT" | "SORT_RO" if is_unsorted(args) => Rule::SameElements,
         "XPENDING" | "XINFO" => Rule::Timeless,
         "XGROUP"
             if args
@@ -61,6 +63,12 @@ fn rule(name: &str, args: &[Vec<u8>]) -> Rule {
         }
         _ => Rule::Same,
     }
+}
+
+/// Whether SORT's BY names a constant.
+fn is_unsorted(args: &[Vec<u8>]) -> bool {
+    args.windows(2)
+        .any(|pair| pair[0].eq_ignore_ascii_case(b"BY") && !pair[1].contains(&b'*'))
 }
 
 pub fn agree(args: &[Vec<u8>], redis: &Value, redkeep: &Value) -> bool {
