@@ -43,7 +43,9 @@ fn rule(name: &str, args: &[Vec<u8>]) -> Rule {
         "SCAN" if args.get(1).is_some_and(|cursor| cursor == b"0") => Rule::SameElements,
         "SCAN" | "RANDOMKEY" | "HELLO" => Rule::SameKind,
         // Unsorted, a set has the order of each server's own hashes.
-        "SORT" | "SORT_RO" if is_unsorted(args) => Rule::SameElements,
+        "SORT" | "SORT_RO" if args.get(1).is_some_and(|key| key == b"sort-set") && is_unsorted(args) => {
+            Rule::SameElements
+        }
         "XPENDING" | "XINFO" => Rule::Timeless,
         "XGROUP"
             if args
