@@ -53,6 +53,8 @@
 //!                            | 2 keys:u64 be                   a namespace and all that its keys own
 //!                            | 3                               a large collection's records
 //! ```
+//!
+//! A long record that changes a little is not written anew: what changed in it is, as a merge operand (`disk/delta.rs`).
 
 #[cfg(any(test, fuzzing))]
 pub mod property;

@@ -3,6 +3,7 @@
 //! Nothing here knows what a record means; `format` knows how each is spelled.
 
 pub mod cells;
+pub mod delta;
 pub mod format;
 mod options;
 mod view;
@@ -105,6 +106,11 @@ pub struct Builder<'d> {
 impl Builder<'_> {
     pub fn put(&mut self, key: &RecordKey, value: &[u8]) {
         self.inner.put_cf(self.db.cf(key.family()), key.key(), value);
+    }
+
+    /// Writes what changed in a record that is there: an operand of [`delta`].
+    pub fn merge(&mut self, key: &RecordKey, operand: &[u8]) {
+        self.inner.merge_cf(self.db.cf(key.family()), key.key(), operand);
     }
 
     pub fn delete(&mut self, key: &RecordKey) {

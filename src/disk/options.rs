@@ -2,6 +2,7 @@
 
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, Options};
 
+use super::delta;
 use super::format::Family;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +68,7 @@ impl DiskOptions {
         if !matches!(family, Family::System | Family::Expire | Family::Gc) {
             table.set_bloom_filter(BLOOM_BITS, false);
         }
+        o.set_merge_operator("redkeep.delta", delta::merge, delta::join);
         o.set_block_based_table_factory(&table);
         o.set_write_buffer_size(self.write_buffer);
         o.set_max_write_buffer_number(MEMTABLES);

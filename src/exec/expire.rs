@@ -1,5 +1,5 @@
-//! Active expiry on the executor: deletes keys and fields of hashes that are due in slices between which everybody else has a turn, and for a
-//! share of the time only.
+//! Active expiry on the executor: deletes keys and fields of hashes that are due, in slices between which everybody else
+//! has a turn, and for a share of the time only.
 
 use std::time::{Duration, Instant};
 

@@ -13,6 +13,8 @@ use super::Done;
 use super::hot::Hot;
 use super::threads::{Pool, Wake};
 use super::value::Value;
+use crate::base::random::Random;
+use crate::disk::delta;
 use crate::disk::format::{Database, RecordKey};
 use crate::disk::{Batch, Builder, Disk, Durability, Patience, WriteError};
 
@@ -21,6 +23,10 @@ use crate::disk::{Batch, Builder, Disk, Durability, Patience, WriteError};
 const INLINE_RECORDS: usize = 64;
 /// ... and up to this many bytes.
 const INLINE_BYTES: usize = 64 << 10;
+
+/// One in so many changes of a record is written as the whole record, so that nobody who reads it from disk has many to
+/// apply. Chosen at random: no pattern of writes can keep it from happening.
+const CHANGES_PER_WHOLE: u64 = 16;
 
 /// An epoch's number begins with the second in which it was opened, counted from the start of the server: so what a
 /// record of the hot tier keeps of its last use tells its time, too. The rest of the number is as long as this.
@@ -33,11 +39,18 @@ pub fn second_of(number: u64) -> u64 {
     number >> SEQUENCE_BITS
 }
 
+/// A record of the hot tier that an epoch writes.
+pub struct Written {
+    pub key: RecordKey,
+    /// What it is once the epochs before are written, if memory knew it.
+    pub before: Option<Value>,
+}
+
 /// What has been staged since the last epoch was sealed.
 pub struct Epoch {
     pub number: u64,
     /// Records of the hot tier written in it, each once.
-    pub records: Vec<RecordKey>,
+    pub records: Vec<Written>,
     /// Records that are never read one by one, so have no place in the hot tier.
     pub blind: HashMap<RecordKey, Option<Value>, RandomState>,
     pub bytes: usize,
@@ -157,7 +170,7 @@ impl Commit {
         }
         let next = Epoch::new(self.next_number());
         let mut epoch = std::mem::replace(&mut self.open, next);
-        epoch.records.sort_unstable();
+        epoch.records.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let (number, durability) = (epoch.number, self.durability);
         let inline = self.busy == 0
             && durability == Durability::Written
@@ -271,24 +284,22 @@ impl Commit {
         let next = Epoch::new(self.next_number());
         let open = std::mem::replace(&mut self.open, next);
         let from = self.flight.as_ref().map_or(open.number, |flight| flight.number);
-        let mut records = self.flight.take().map_or_else(Vec::new, |flight| flight.records);
-        records.extend(open.records);
-        self.settled = open.number;
+        let to = open.number;
+        self.settled = to;
+        let lost = self.flight.take().into_iter().chain([open]);
+        let records = lost.flat_map(|epoch| epoch.records);
+        let records = records.map(|record| record.key).collect();
         if let Some(last) = self.failures.last_mut()
             && last.to > self.committed
         {
             // One trouble, not many: so that its beginning is not forgotten however long it lasts.
-            (last.to, last.text) = (open.number, text);
+            (last.to, last.text) = (to, text);
             return records;
         }
         if self.failures.len() == FAILURES_KEPT {
             self.failures.remove(0);
         }
-        self.failures.push(Failure {
-            from,
-            to: open.number,
-            text,
-        });
+        self.failures.push(Failure { from, to, text });
         records
     }
 
@@ -321,13 +332,23 @@ impl Commit {
 
 fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
     let mut batch = ctx.disk.batch().map_err(|e| e.0)?;
-    for key in &epoch.records {
+    let mut random = Random::from_seed(epoch.number);
+    for Written { key, before } in &epoch.records {
         // Staged records are never evicted before their epoch is settled.
         let slot = ctx
             .hot
             .peek(key)
             .unwrap_or_else(|| unreachable!("{key:?} was evicted while staged"));
-        put_or_delete(&mut batch, key, &slot.value);
+        let change = match (before, &slot.value) {
+            (Some(before), Some(value)) if random.below(CHANGES_PER_WHOLE) > 0 => {
+                delta::between(before, value)
+            }
+            _ => None,
+        };
+        match change {
+            Some(change) => batch.merge(key, &change),
+            None => put_or_delete(&mut batch, key, &slot.value),
+        }
     }
     for (key, value) in &epoch.blind {
         put_or_delete(&mut batch, key, value);

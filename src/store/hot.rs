@@ -122,14 +122,13 @@ impl Hot {
         self.resident.get(&namespace).copied().unwrap_or(0)
     }
 
-    /// Puts what a write staged. Returns the epoch that wrote the record before, if any did.
-    pub fn stage(&mut self, key: &RecordKey, value: Option<Value>, epoch: u64) -> u64 {
+    /// Puts what a write staged. Returns what was there before and the epoch that wrote it, if any did.
+    pub fn stage(&mut self, key: &RecordKey, value: Option<Value>, epoch: u64) -> (Option<Value>, u64) {
         let added = value_size(&value);
         if let Some(slot) = self.map.peek_mut(key) {
             let removed = value_size(&slot.value);
             let (was, is) = (slot.value.is_some(), value.is_some());
-            slot.value = value;
-            let before = slot.epoch();
+            let before = (std::mem::replace(&mut slot.value, value), slot.epoch());
             slot.set_epoch(epoch);
             slot.state |= USED;
             self.bytes = self.bytes + added - removed;
@@ -137,7 +136,7 @@ impl Hot {
             return before;
         }
         self.insert(key.clone(), Slot::new(value, epoch, 0));
-        0
+        (None, 0)
     }
 
     /// Puts what was read from disk, unless the record is here already (then that is newer), pinned `pins` times.

@@ -36,7 +36,7 @@ pub use value::Value;
 use crate::base::log;
 use crate::disk::format::{Database, Family, RecordKey};
 use crate::disk::{Disk, DiskOptions, Durability, OpenError, Patience, ReadError, View};
-use commit::{Commit, Context};
+use commit::{Commit, Context, Written};
 use cursors::Cursors;
 use expiry::Expiry;
 use fetch::{Fetch, Fetched};
@@ -243,8 +243,9 @@ impl Store {
         match key.family() {
             Family::Meta | Family::Segment | Family::Bucket | Family::Tree | Family::Blob => {
                 self.fetch.invalidate(&key);
-                if self.hot.stage(&key, value, epoch) != epoch {
-                    open.records.push(key);
+                let (before, written_in) = self.hot.stage(&key, value, epoch);
+                if written_in != epoch {
+                    open.records.push(Written { key, before });
                 }
                 return;
             }

@@ -402,6 +402,37 @@ fn one_record_written_often_is_one_put() {
 }
 
 #[test]
+fn what_changes_in_a_long_record_is_what_is_written() {
+    let mut driver = Driver::new(1 << 20);
+    let mut value = vec![b'a'; 4000];
+    driver.set("a", &value, None);
+    driver.settle();
+    let written = driver.store.commit.bytes_written;
+    for at in 0..400 {
+        value.insert(at * 10, b'b');
+        value.remove(at * 5);
+        driver.set("a", &value, None);
+        driver.settle();
+        if at % 50 == 0 {
+            driver.store.drop_hot();
+            assert_eq!(driver.get("a"), Some(value.clone()));
+        }
+    }
+    let share = (driver.store.commit.bytes_written - written) as f64 / (400 * value.len()) as f64;
+    // Up to half of it from the one change to the other, and the whole now and then.
+    assert!(share < 0.6, "{share}");
+    driver.check();
+    let mut driver = driver.crash();
+    assert_eq!(driver.get("a"), Some(value));
+    // What follows a record that went is not a change of it.
+    driver.del("a");
+    driver.set("a", &[b'c'; 300], None);
+    driver.settle();
+    driver.store.drop_hot();
+    assert_eq!(driver.get("a"), Some(vec![b'c'; 300]));
+}
+
+#[test]
 fn what_is_committed_outlives_a_crash_and_ids_are_never_given_twice() {
     let mut driver = Driver::new(1 << 20);
     let mut ids = Vec::new();

@@ -38,14 +38,7 @@ impl Bench {
             limits: Thresholds {
                 hash_entries: entries,
                 hash_value: 64,
-                list_size: -2,
-                set_intset: 512,
-                set_entries: 128,
-                set_value: 64,
-                sorted_set_entries: 128,
-                sorted_set_value: 64,
-                stream_bytes: 4096,
-                stream_entries: 100,
+                ..Thresholds::default()
             },
             model: Model::new(),
             random: Random::from_seed(seed),

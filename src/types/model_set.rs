@@ -25,16 +25,10 @@ fn key(at: usize) -> Key<'static> {
 
 fn limits(intset: u64, entries: u64, value: u64) -> Thresholds {
     Thresholds {
-        hash_entries: 0,
-        hash_value: 0,
-        list_size: 0,
         set_intset: intset,
         set_entries: entries,
         set_value: value,
-        sorted_set_entries: 0,
-        sorted_set_value: 0,
-        stream_bytes: 0,
-        stream_entries: 0,
+        ..Thresholds::default()
     }
 }
 

@@ -27,16 +27,9 @@ fn key(at: usize) -> Key<'static> {
 
 fn limits(entries: u64, value: u64) -> Thresholds {
     Thresholds {
-        hash_entries: 0,
-        hash_value: 0,
-        list_size: 0,
-        set_intset: 0,
-        set_entries: 0,
-        set_value: 0,
         sorted_set_entries: entries,
         sorted_set_value: value,
-        stream_bytes: 0,
-        stream_entries: 0,
+        ..Thresholds::default()
     }
 }
 

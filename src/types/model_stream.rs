@@ -28,16 +28,9 @@ struct Model {
 
 fn thresholds(entries: u64, bytes: u64) -> Thresholds {
     Thresholds {
-        hash_entries: 0,
-        hash_value: 0,
-        list_size: 0,
-        set_intset: 0,
-        set_entries: 0,
-        set_value: 0,
-        sorted_set_entries: 0,
-        sorted_set_value: 0,
         stream_bytes: bytes,
         stream_entries: entries,
+        ..Thresholds::default()
     }
 }
 

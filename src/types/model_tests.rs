@@ -1,29 +1,20 @@
 //! Strings and bitmaps against a model: a `Vec<u8>` goes through the same seeded random changes.
 
-use std::hash::{BuildHasher, Hasher};
-
-use foldhash::fast::FixedState;
-
 use super::bitfield::{self, Action, Field, Operation, Overflow};
 use super::{bitmap, string};
+use crate::base::random;
 use crate::disk::format::SEGMENT;
 use crate::store::testing::TestStore;
 use crate::store::{Entry, Key, Result, Txn};
 
 const KEY: Key = Key { db: 0, name: b"key" };
 
-/// A sequence of numbers that depends on its seed alone.
-struct Random {
-    seed: u64,
-    step: u64,
-}
+/// What changes are made of.
+struct Random(random::Random);
 
 impl Random {
     fn below(&mut self, bound: u64) -> u64 {
-        self.step += 1;
-        let mut hasher = FixedState::with_seed(self.seed).build_hasher();
-        hasher.write_u64(self.step);
-        hasher.finish() % bound
+        self.0.below(bound)
     }
 
     fn bool(&mut self) -> bool {
@@ -151,7 +142,7 @@ fn check(test: &mut TestStore, model: &[u8], random: &mut Random) {
 }
 
 fn run_model(seed: u64) {
-    let mut random = Random { seed, step: 0 };
+    let mut random = Random(random::Random::from_seed(seed));
     let mut test = TestStore::open();
     let mut model = Vec::new();
     for step in 0..400 {

@@ -1,7 +1,7 @@
 //! How large a collection may be that lives in its key's record: options by Redis's names.
 
 /// A collection above any of its limits moves to records of its own, and stays there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Thresholds {
     /// Most fields, and longest field or value in bytes.
     pub hash_entries: u64,
