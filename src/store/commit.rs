@@ -27,6 +27,8 @@ const INLINE_BYTES: usize = 64 << 10;
 /// One in so many changes of a record is written as the whole record, so that nobody who reads it from disk has many to
 /// apply. Chosen at random: no pattern of writes can keep it from happening.
 const CHANGES_PER_WHOLE: u64 = 16;
+/// Records looked up at once when a batch is built.
+const LOOKUPS: usize = 16;
 
 /// An epoch's number begins with the second in which it was opened, counted from the start of the server: so what a
 /// record of the hot tier keeps of its last use tells its time, too. The rest of the number is as long as this.
@@ -333,25 +335,29 @@ impl Commit {
 fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
     let mut batch = ctx.disk.batch().map_err(|e| e.0)?;
     let mut random = Random::from_seed(epoch.number);
-    for Written { key, before } in &epoch.records {
-        // Staged records are never evicted before their epoch is settled.
-        let slot = ctx
-            .hot
-            .peek(key)
-            .unwrap_or_else(|| unreachable!("{key:?} was evicted while staged"));
-        let change = match (before, &slot.value) {
-            (Some(before), Some(value)) if random.below(CHANGES_PER_WHOLE) > 0 => {
-                delta::between(before, value)
+    for records in epoch.records.chunks(LOOKUPS) {
+        // All lookups first: so they wait for memory side by side.
+        let mut values = [const { None }; LOOKUPS];
+        for (value, Written { key, .. }) in values.iter_mut().zip(records) {
+            // Staged records are never evicted before their epoch is settled.
+            let slot = ctx.hot.peek(key);
+            let slot = slot.unwrap_or_else(|| unreachable!("{key:?} was evicted while staged"));
+            *value = slot.value.as_ref();
+        }
+        for (value, Written { key, before }) in values.into_iter().zip(records) {
+            match (before, value) {
+                (Some(before), Some(value)) if random.below(CHANGES_PER_WHOLE) > 0 => {
+                    match delta::between(before, value) {
+                        Some(change) => batch.merge(key, &change),
+                        None => batch.put(key, value),
+                    }
+                }
+                _ => put_or_delete(&mut batch, key, value),
             }
-            _ => None,
-        };
-        match change {
-            Some(change) => batch.merge(key, &change),
-            None => put_or_delete(&mut batch, key, &slot.value),
         }
     }
     for (key, value) in &epoch.blind {
-        put_or_delete(&mut batch, key, value);
+        put_or_delete(&mut batch, key, value.as_ref());
     }
     for &number in &epoch.databases {
         batch.put(&RecordKey::database(number), &ctx.databases[number].encode());
@@ -359,7 +365,7 @@ fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
     Ok(batch.finish())
 }
 
-fn put_or_delete(batch: &mut Builder, key: &RecordKey, value: &Option<Value>) {
+fn put_or_delete(batch: &mut Builder, key: &RecordKey, value: Option<&Value>) {
     match value {
         Some(value) => batch.put(key, value),
         None => batch.delete(key),
