@@ -169,6 +169,11 @@ fn replies_agree_as_their_command_says() {
     assert!(
         check("KEYS *", pair("a", "b"), pair("b", "a")) && !check("MGET *", pair("a", "b"), pair("b", "a"))
     );
-    assert!(check("OBJECT encoding k", Value::bulk("int"), Value::bulk("raw")));
+    assert!(check("OBJECT encoding k", Value::bulk("raw"), Value::bulk("int")));
+    assert!(!check(
+        "OBJECT encoding k",
+        Value::bulk("intset"),
+        Value::bulk("listpack")
+    ));
     assert!(!check("OBJECT encoding k", Value::bulk("int"), Value::Nil));
 }
