@@ -26,14 +26,19 @@ impl Random {
 
     /// A number below `n`, which is not 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        // The high half of the product: off from even by at most n in 2^64.
-        ((u128::from(self.next_u64()) * u128::from(n)) >> 64) as u64
+        scaled(self.next_u64(), n)
     }
 
     /// True with the given probability.
     pub fn chance(&mut self, probability: f64) -> bool {
         (self.next_u64() >> 11) as f64 / ((1u64 << 53) as f64) < probability
     }
+}
+
+/// The number below `n`, which is not 0, that is as far on the way to it as `random` is on its way to 2^64.
+pub fn scaled(random: u64, n: u64) -> u64 {
+    // The high half of the product: off from even by at most n in 2^64.
+    ((u128::from(random) * u128::from(n)) >> 64) as u64
 }
 
 impl Default for Random {

@@ -83,10 +83,6 @@ impl Epoch {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.blind.is_empty() && self.databases.is_empty() && !self.sync
     }
-
-    fn len(&self) -> usize {
-        self.records.len() + self.blind.len()
-    }
 }
 
 /// Epochs whose writes were lost, and why.
@@ -174,11 +170,7 @@ impl Commit {
         let mut epoch = std::mem::replace(&mut self.open, next);
         epoch.records.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let (number, durability) = (epoch.number, self.durability);
-        let inline = self.busy == 0
-            && durability == Durability::Written
-            && !epoch.sync
-            && epoch.len() <= INLINE_RECORDS
-            && epoch.bytes <= INLINE_BYTES;
+        let may_be_inline = self.busy == 0 && durability == Durability::Written && !epoch.sync;
         let durability = if epoch.sync {
             Durability::Synced
         } else {
@@ -193,7 +185,7 @@ impl Commit {
         self.commits += 1;
         self.records_written += batch.len() as u64;
         self.bytes_written += batch.size() as u64;
-        if inline {
+        if may_be_inline && batch.len() <= INLINE_RECORDS && batch.size() <= INLINE_BYTES {
             let result = ctx.disk.write(batch, Durability::Written, Patience::None);
             if !matches!(result, Err(WriteError::WouldStall)) {
                 self.inline_commits += 1;

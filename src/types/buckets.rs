@@ -28,7 +28,7 @@ use siphasher::sip::SipHasher13;
 
 use super::blob::{self, Stored};
 use super::string::Bytes;
-use crate::base::random::Random;
+use crate::base::random::{Random, scaled};
 use crate::disk::cells::{Reader, cell_len, push_cell, push_varint};
 use crate::disk::format::{Family, Malformed, RecordKey};
 use crate::store::{Result, Stop, Txn, Value};
@@ -323,7 +323,7 @@ impl Buckets {
             let before = txn.random.clone();
             number = self.draw_page(&mut txn.random);
             let places = self.places(number);
-            let mut place = txn.random.below(places);
+            let chance = txn.random.next_u64();
             let page = match self.page(txn, number) {
                 Err(Stop::Fault) => {
                     txn.random = before;
@@ -332,10 +332,9 @@ impl Buckets {
                 }
                 page => page?,
             };
+            // Two numbers a draw whatever it finds: so prefetch_random foresees the next ones.
             let count = slots(&page).count() as u64;
-            if count > places {
-                place = txn.random.below(count);
-            }
+            let place = scaled(chance, places.max(count));
             if let Some(slot) = slots(&page).nth(place as usize) {
                 let slot = slot?;
                 return Ok(Hit { number, page, slot });

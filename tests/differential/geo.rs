@@ -14,6 +14,7 @@ pub const FAMILY: Family = Family {
         (2, |g| georadius(g, "GEORADIUS_RO")),
         (4, |g| georadiusbymember(g, "GEORADIUSBYMEMBER")),
         (2, |g| georadiusbymember(g, "GEORADIUSBYMEMBER_RO")),
+        (2, |g| args!["ZRANGE", distances_key(g), "0", "-1", "WITHSCORES"]),
         (1, |g| args!["DEL", geo_key(g)]),
     ],
     state: None,
@@ -24,6 +25,12 @@ fn geo_key(g: &mut Gen) -> Vec<u8> {
         return g.key();
     }
     format!("geo{}", g.rng.below(3)).into()
+}
+
+/// Of no command that takes scores for places: distances are places that are all close together, and many of them equally
+/// far from a third.
+fn distances_key(g: &mut Gen) -> Vec<u8> {
+    format!("distances{}", g.rng.below(2)).into()
 }
 
 fn member(g: &mut Gen) -> Vec<u8> {
@@ -123,10 +130,16 @@ fn geosearch(g: &mut Gen) -> Args {
 }
 
 fn geosearchstore(g: &mut Gen) -> Args {
-    let mut args = args!["GEOSEARCHSTORE", geo_key(g), geo_key(g)];
+    let mut options = vec![count(g), direction(g)];
+    let to = if g.rng.one_in(2) {
+        options.push(args![g.cased("STOREDIST")]);
+        distances_key(g)
+    } else {
+        geo_key(g)
+    };
+    let mut args = args!["GEOSEARCHSTORE", to, geo_key(g)];
     args.extend(from(g));
     args.extend(by(g));
-    let options = vec![count(g), direction(g), args![g.cased("STOREDIST")]];
     g.shuffle_in(&mut args, 3, options);
     args
 }
@@ -134,8 +147,12 @@ fn geosearchstore(g: &mut Gen) -> Args {
 fn radius_options(g: &mut Gen, args: &mut Args) {
     let mut options = vec![count(g), direction(g)];
     if g.rng.one_in(3) {
-        let word = *g.rng.pick(&["STORE", "STOREDIST"]);
-        options.push(args![g.cased(word), geo_key(g)]);
+        let (word, to) = if g.rng.one_in(2) {
+            ("STORE", geo_key(g))
+        } else {
+            ("STOREDIST", distances_key(g))
+        };
+        options.push(args![g.cased(word), to]);
     } else {
         options.extend(shown(g));
     }
