@@ -68,6 +68,8 @@
 //!   is pending in groups, deadlines of fields.
 //! - `types/blob.rs`: values too long for a page or a leaf.
 //!
+//! A change makes a record anew in memory; to disk goes what differs (`disk/delta.rs`), so pages may be larger than changes.
+//!
 //! ## What is O(1), and how
 //!
 //! A large value's records are named by an id, as is a database (its *namespace*). So DEL, RENAME, MOVE, FLUSHDB and SWAPDB

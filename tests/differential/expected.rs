@@ -87,19 +87,22 @@ pub fn agree(args: &[Vec<u8>], redis: &Value, redkeep: &Value) -> bool {
 /// set may be small on one side only.
 fn plain_scores(value: &Value) -> Value {
     match value {
-        Value::Bulk(bytes) if bytes == b"-0" => Value::bulk("0"),
-        Value::Bulk(bytes) if bytes.contains(&b'.') => match fraction(bytes) {
-            Some(score) => Value::bulk(score.to_string()),
-            None => value.clone(),
-        },
-        Value::Double(text) if text == "-0" => Value::Double("0".into()),
+        Value::Bulk(bytes) => std::str::from_utf8(bytes)
+            .ok()
+            .and_then(plain_score)
+            .map_or_else(|| value.clone(), Value::bulk),
+        Value::Double(text) => plain_score(text).map_or_else(|| value.clone(), Value::Double),
         Value::Array(items) => Value::Array(items.iter().map(plain_scores).collect()),
         other => other.clone(),
     }
 }
 
-fn fraction(bytes: &[u8]) -> Option<f64> {
-    std::str::from_utf8(bytes).ok()?.parse().ok()
+fn plain_score(text: &str) -> Option<String> {
+    match text {
+        "-0" => Some("0".to_owned()),
+        _ if text.contains('.') => text.parse().ok().map(|score: f64| score.to_string()),
+        _ => None,
+    }
 }
 
 fn agree_as_they_are(name: &str, args: &[Vec<u8>], redis: &Value, redkeep: &Value) -> bool {
