@@ -20,7 +20,7 @@ use crate::disk::{Batch, Builder, Disk, Durability, Patience, WriteError};
 
 /// Up to this many records an epoch is written by the executor, if nothing is in flight: a handover to another thread
 /// costs more than the write.
-const INLINE_RECORDS: usize = 256;
+const INLINE_RECORDS: usize = 64;
 /// ... and up to this many bytes.
 const INLINE_BYTES: usize = 64 << 10;
 
