@@ -264,8 +264,8 @@ options! {
     }
 
     "Storage" {
-        fetch_threads: u32 = Int(1, 64), "fetch-threads", "2", [STARTUP],
-            "Threads that read from disk what memory does not hold.";
+        fetch_threads: u32 = Int(0, 64), "fetch-threads", "0", [STARTUP],
+            "Threads that read from disk what memory does not hold; 0 is one for every two cores.";
         rocksdb_write_buffer_size: u64 = Memory(64 << 10, 4 << 30),
             "rocksdb-write-buffer-size", "32mb", [STARTUP], "Size at which a memtable is written to disk.";
         rocksdb_block_cache_size: u64 = Memory(0, BYTES), "rocksdb-block-cache-size", "0", [STARTUP],

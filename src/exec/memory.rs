@@ -26,6 +26,8 @@ const BLOCK_CACHE_SHARE: u64 = 8;
 const LEAST_HOT: u64 = 16 << 10;
 /// Assumed where the system does not say how much memory it has.
 const FALLBACK_RAM: u64 = 2 << 30;
+/// More have to be asked for.
+const MAX_FETCH_THREADS: usize = 8;
 const LEAST_WRITE_BUFFER: u64 = 64 << 10;
 
 impl MemoryPlan {
@@ -57,6 +59,13 @@ impl MemoryPlan {
     }
 }
 
+/// The fetch pool leaves half of the cores to the executor and to the clients: where there are two, a second thread read no
+/// more of the disk's cache, but the slowest hot reads took half as long again.
+fn fetch_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).clamp(1, MAX_FETCH_THREADS)
+}
+
 /// How the store is opened under this configuration.
 pub fn store_options(config: &Config) -> StoreOptions {
     let plan = MemoryPlan::of(config);
@@ -72,7 +81,10 @@ pub fn store_options(config: &Config) -> StoreOptions {
             },
         },
         hot_budget: plan.hot_budget(0),
-        fetch_threads: config.fetch_threads as usize,
+        fetch_threads: match config.fetch_threads {
+            0 => fetch_threads(),
+            n => n as usize,
+        },
         databases: config.databases as usize,
         durability: durability(config.appendfsync),
     }
