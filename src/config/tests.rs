@@ -126,7 +126,7 @@ fn defaults() {
             "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
         ),
         ("unixsocketperm", "0"),
-        ("fetch-threads", "2"),
+        ("fetch-threads", "0"),
         ("latency-tracking-info-percentiles", "50 99 99.9"),
         ("oom-score-adj-values", "0 200 800"),
         ("shutdown-on-sigterm", "default"),
@@ -254,7 +254,7 @@ fn set_checks_names_before_values() {
 #[test]
 fn startup_options_accept_the_value_they_have() {
     let mut config = Config::default();
-    assert_eq!(set(&mut config, "fetch-threads", "2"), Ok(vec![]));
+    assert_eq!(set(&mut config, "fetch-threads", "0"), Ok(vec![]));
     assert_eq!(set(&mut config, "rocksdb-compression", "lz4"), Ok(vec![]));
     for (name, text) in [("fetch-threads", "3"), ("rocksdb-compression", "zstd")] {
         let expected =
