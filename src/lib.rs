@@ -31,7 +31,8 @@
 //!       -> handler(&mut Txn, &Call) --hit--> Store::apply: records staged in the hot tier, reply held in the Outbox
 //!               |                            end of tick (Engine::pump): one batch, one log write -> replies leave
 //!               +-- Stop::Fault     -> the connection waits; the fetch pool reads; the handler runs again
-//!               +-- Stop::NeedsView -> once all before it is committed, the handler runs on the view pool, over a snapshot
+//!               +-- Stop::NeedsView -> once all before it is committed, the handler runs on the view pool, over a snapshot;
+//!                                      a long reply leaves in pieces from there (command/elements.rs, exec/stream.rs)
 //! ```
 //!
 //! One thread, the **executor**, runs all commands, one at a time, and owns [`exec::Engine`]. With `io-threads 1` the
@@ -54,7 +55,9 @@
 //! 6. **Failed writes are reported.** If an epoch is lost, so is the open one built on it: their records leave the hot tier,
 //!    the counts return to what is on disk, and every reply that depends on them becomes an error. The store is opened again
 //!    when there is room, and takes writes.
-//! 7. **Every length and count from outside is bounded** before memory is taken for it.
+//! 7. **A reply takes memory for a few pieces of it**, if it is longer than that and its elements need no sorting: its maker
+//!    waits for the client, and nobody for the maker.
+//! 8. **Every length and count from outside is bounded** before memory is taken for it.
 //!
 //! ## Collections
 //!

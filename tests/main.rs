@@ -7,6 +7,7 @@
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
 //! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
 //! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
+//! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
 //! | [`clients`] | the clients people use work unmodified |
@@ -18,6 +19,7 @@ mod crash;
 mod differential;
 mod disk_full;
 mod fixtures;
+mod long_replies;
 mod operation;
 mod power_loss;
 mod readme;

@@ -7,7 +7,7 @@ use redkeep::command::{Call, CallLimits, Handler};
 use redkeep::config::Config;
 use redkeep::disk::Durability;
 use redkeep::exec::{call_limits, store_options};
-use redkeep::resp::{Decoder, Limits};
+use redkeep::resp::{Decoder, Limits, Protocol};
 use redkeep::store::{Store, StoreOptions};
 use tempfile::TempDir;
 
@@ -85,6 +85,8 @@ impl Fixture {
             args: prepared.decoder.args(&prepared.request),
             db: 0,
             limits: &self.limits,
+            protocol: Protocol::Resp2,
+            sink: None,
         };
         let mut txn = self.store.begin(NOW);
         let result = (prepared.handler)(&mut txn, &call);

@@ -282,7 +282,7 @@ pub fn object_encoding(txn: &mut Txn, call: &Call) -> Result<Reply> {
 const EMBEDDED: usize = 44;
 
 /// What Redis would call the representation that it gives such a value when it is set.
-fn encoding(entry: &Entry) -> &'static str {
+pub(super) fn encoding(entry: &Entry) -> &'static str {
     match entry.header.kind {
         Kind::String if parse_i64(entry.body()).is_some() => "int",
         Kind::String if entry.body().len() <= EMBEDDED => "embstr",
@@ -349,7 +349,7 @@ pub fn object_help(_: &mut Txn, _: &Call) -> Result<Reply> {
         "    Return the number of references of the value associated with the specified",
         "    <key>.",
         "HELP",
-        "    Prints this help.",
+        "    Print this help.",
     ];
     Ok(Reply::Array(lines.map(Reply::simple).to_vec()))
 }

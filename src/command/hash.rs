@@ -2,14 +2,15 @@
 
 mod deadlines;
 
+use super::draws::{check_doubled, draws, random_count};
+use super::elements::{Elements, beside_others, elements};
 use super::string::{bulk, integer, length};
-use super::{Call, NOT_AN_INTEGER, is_option, scan, syntax_error};
+use super::{Call, is_option, scan, syntax_error};
 use crate::base::extfloat::ExtFloat;
-use crate::base::num::parse_i64;
-use crate::resp::Reply;
+use crate::resp::{Reply, Shape};
 use crate::store::{Result, Stop, Txn};
 use crate::types::hash::{Expiry, Hash, Want};
-use crate::types::string::{Bytes, NOT_A_FLOAT};
+use crate::types::string::NOT_A_FLOAT;
 
 pub use deadlines::*;
 
@@ -84,29 +85,34 @@ pub fn hmget(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn hgetall(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let mut pairs = Vec::new();
-    if let Some(hash) = Hash::to_read(txn, call.key(1))? {
-        hash.for_each(txn, Want::Values, |field, value| {
-            pairs.push((bulk(field), bulk(value)))
-        })?;
-    }
-    Ok(Reply::Map(pairs))
+    show(txn, call, Shape::Map, Want::Values, |out, field, value| {
+        out.push_pair(field, value)
+    })
 }
 
 pub fn hkeys(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    collect(txn, call, Want::Members, |field, _| bulk(field))
+    show(txn, call, Shape::Array, Want::Members, |out, field, _| {
+        out.push(field)
+    })
 }
 
 pub fn hvals(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    collect(txn, call, Want::Values, |_, value| bulk(value))
+    show(txn, call, Shape::Array, Want::Values, |out, _, value| {
+        out.push(value)
+    })
 }
 
-fn collect(txn: &mut Txn, call: &Call, want: Want, choose: fn(Bytes, Bytes) -> Reply) -> Result<Reply> {
-    let mut replies = Vec::new();
-    if let Some(hash) = Hash::to_read(txn, call.key(1))? {
-        hash.for_each(txn, want, |field, value| replies.push(choose(field, value)))?;
-    }
-    Ok(Reply::Array(replies))
+/// Adds a field, its value or both to a reply.
+type Choose = fn(&mut Elements, &[u8], &[u8]) -> Result<()>;
+
+fn show(txn: &mut Txn, call: &Call, shape: Shape, want: Want, choose: Choose) -> Result<Reply> {
+    let hash = Hash::to_read(txn, call.key(1))?;
+    beside_others(txn, hash.as_ref().map_or(0, Hash::len))?;
+    let count = hash.as_ref().map_or(Some(0), Hash::count);
+    elements(txn, call, shape, count, |txn, out| match &hash {
+        Some(hash) => hash.for_each(txn, want, |field, value| choose(out, field, value)),
+        None => Ok(()),
+    })
 }
 
 pub fn hlen(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -164,9 +170,6 @@ pub fn hincrbyfloat(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::bulk(sum))
 }
 
-/// Above this many fields drawn with repetition a reply could outgrow memory.
-const MAX_DRAWS: u64 = 1 << 24;
-
 pub fn hrandfield(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if call.args.len() == 2 {
         let drawn = match Hash::to_read(txn, call.key(1))? {
@@ -175,32 +178,20 @@ pub fn hrandfield(txn: &mut Txn, call: &Call) -> Result<Reply> {
         };
         return Ok(drawn.map_or(Reply::Null, |(field, _)| bulk(field)));
     }
-    let count = parse_i64(call.arg(2));
+    let count = random_count(call.arg(2))?;
     let with_values = match call.args.get(3) {
         None => false,
         Some(word) if call.args.len() == 4 && is_option(word, "withvalues") => true,
-        Some(_) => return count.map_or_else(|| Stop::error(NOT_AN_INTEGER), |_| syntax_error()),
+        Some(_) => return syntax_error(),
     };
-    let count = match count {
-        None => return Stop::error(NOT_AN_INTEGER),
-        Some(i64::MIN) => {
-            return Stop::error(format!(
-                "ERR value is out of range, value must between {} and {}",
-                -i64::MAX,
-                i64::MAX
-            ));
-        }
-        Some(count) => count,
-    };
-    let far = with_values && count.unsigned_abs() > i64::MAX.unsigned_abs() / 2;
-    if far || count < 0 && count.unsigned_abs() > MAX_DRAWS {
-        return Stop::error("ERR value is out of range");
+    if with_values {
+        check_doubled(count)?;
     }
     let Some(hash) = Hash::to_read(txn, call.key(1))? else {
         return Ok(Reply::Array(Vec::new()));
     };
     let chosen = if count < 0 {
-        hash.draw(txn, count.unsigned_abs() as usize)?
+        hash.draw(txn, draws(count)?)?
     } else {
         hash.sample(txn, usize::try_from(count).unwrap_or(usize::MAX))?
     };
@@ -224,12 +215,13 @@ pub fn hscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
             false => Want::Values,
         };
         next = hash.scan(txn, cursor, options.count, want, |field, value| {
-            if options.shows(&field) {
-                shown.push(bulk(field));
+            if options.shows(field) {
+                shown.push(Reply::bulk(field.to_vec()));
                 if !options.no_values {
-                    shown.push(bulk(value));
+                    shown.push(Reply::bulk(value.to_vec()));
                 }
             }
+            Ok(())
         })?;
     }
     Ok(Reply::Array(vec![

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use super::elements::{beside_others, elements};
 use super::string::{integer, length};
 use super::{Call, is_option, syntax_error};
 use crate::base::num::parse_i64;
-use crate::resp::{Bulks, Reply};
+use crate::resp::{Aggregate, Reply, Shape};
 use crate::store::{Entry, Key, Result, Stop, Txn};
 use crate::types::list::{Limit, List, Side, list_entry};
 
@@ -66,7 +67,7 @@ fn pop(txn: &mut Txn, call: &Call, side: Side, name: &str) -> Result<Reply> {
     match count {
         None => Ok(pop_one(txn, key, &old, side, limit(call))?.map_or(Reply::Null, Reply::bulk)),
         Some(0) => Ok(Reply::Array(Vec::new())),
-        Some(count) => pop_some(txn, key, &old, side, count, limit(call)).map(Reply::Bulks),
+        Some(count) => pop_some(txn, key, &old, side, count, call).map(Reply::Aggregate),
     }
 }
 
@@ -80,11 +81,18 @@ fn pop_one(txn: &mut Txn, key: Key, old: &Entry, side: Side, limit: Limit) -> Re
 }
 
 /// Takes up to `count` elements off.
-pub fn pop_some(txn: &mut Txn, key: Key, old: &Entry, side: Side, count: u64, limit: Limit) -> Result<Bulks> {
+fn pop_some(
+    txn: &mut Txn,
+    key: Key,
+    old: &Entry,
+    side: Side,
+    count: u64,
+    call: &Call,
+) -> Result<Box<Aggregate>> {
     let mut list = List::of(Some(old))?;
-    let mut popped = Bulks::default();
+    let mut popped = Box::new(Aggregate::new(Shape::Array, call.protocol));
     list.pop(txn, side, count, |element| popped.push(element))?;
-    list.save(txn, key, Some(old), limit)?;
+    list.save(txn, key, Some(old), limit(call))?;
     Ok(popped)
 }
 
@@ -128,12 +136,14 @@ pub fn lrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return Ok(Reply::Array(Vec::new()));
     };
     let list = List::of(Some(&entry))?;
-    let mut found = Bulks::default();
-    list.range(txn, range_in(start, end, list.len()), Side::Left, |_, element| {
-        found.push(element);
-        true
-    })?;
-    Ok(Reply::Bulks(found))
+    let range = range_in(start, end, list.len());
+    let count = range.end - range.start;
+    beside_others(txn, count)?;
+    elements(txn, call, Shape::Array, Some(count), |txn, out| {
+        list.range(txn, range.clone(), Side::Left, |_, element| {
+            out.push(element).map(|()| true)
+        })
+    })
 }
 
 /// `start..=end` as clients name it, cut to what lies in `len`.
@@ -318,7 +328,7 @@ pub fn lpos(txn: &mut Txn, call: &Call) -> Result<Reply> {
                 found.push(length(index));
             }
         }
-        (found.len() as u64) < most
+        Ok((found.len() as u64) < most)
     })?;
     match search.count {
         None => Ok(found.pop().unwrap_or(Reply::Null)),
@@ -392,9 +402,9 @@ pub fn lmpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     for i in 2..at {
         let key = call.key(i);
         if let Some(old) = list_entry(txn.lookup(key)?)? {
-            let popped = pop_some(txn, key, &old, side, count, limit(call))?;
+            let popped = pop_some(txn, key, &old, side, count, call)?;
             let name = Reply::bulk(key.name.to_vec());
-            return Ok(Reply::Array(vec![name, Reply::Bulks(popped)]));
+            return Ok(Reply::Array(vec![name, Reply::Aggregate(popped)]));
         }
     }
     Ok(Reply::NullArray)

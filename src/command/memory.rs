@@ -1,34 +1,38 @@
 //! MEMORY USAGE: what a key takes in memory when all of it is in the hot tier.
 
-use super::{Call, is_option, syntax_error};
+use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::base::size::alloc_size;
 use crate::resp::Reply;
 use crate::store::{Result, Stop, Txn};
-use crate::types::string;
+use crate::types::footprint::footprint;
 
 /// Bytes that the hot tier adds to each record: its node, its place in the map, the counts in front of the bytes.
-const RECORD_OVERHEAD: usize = 128;
+const RECORD_OVERHEAD: u64 = 128;
+/// How many records are read of each part of a large collection, unless told.
+const SAMPLES: u64 = 5;
+/// ... and at most, also where Redis would read all.
+const MAX_SAMPLES: u64 = 256;
 
 pub fn usage(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    match (call.args.get(3), call.args.get(4)) {
-        (None, _) => {}
-        // Sizes are known exactly, so there is nothing to sample.
-        (Some(option), Some(count)) if is_option(option, "samples") && call.args.len() == 5 => {
-            match parse_i64(count) {
-                Some(0..) => {}
-                Some(_) => return syntax_error(),
-                None => return Stop::error("ERR value is not an integer or out of range"),
-            }
-        }
-        _ => return syntax_error(),
+    let mut samples = SAMPLES;
+    for at in (3..call.args.len()).step_by(2) {
+        let (true, Some(count)) = (is_option(call.arg(at), "samples"), call.args.get(at + 1)) else {
+            return syntax_error();
+        };
+        samples = match parse_i64(count).map(u64::try_from) {
+            None => return Stop::error(NOT_AN_INTEGER),
+            Some(Err(_)) => return syntax_error(),
+            Some(Ok(0)) => MAX_SAMPLES,
+            Some(Ok(count)) => count.min(MAX_SAMPLES),
+        };
     }
     let key = call.key(2);
     let Some(entry) = txn.lookup(key)? else {
         return Ok(Reply::Null);
     };
-    let (record, _) = entry.shared();
-    let value = (string::len(&entry)? as usize).max(record.len());
-    let usage = RECORD_OVERHEAD + alloc_size(key.name.len()) + alloc_size(value);
+    let value = footprint(txn, &entry, samples)?;
+    let bytes = alloc_size(usize::try_from(value.bytes).unwrap_or(usize::MAX / 2)) as u64;
+    let usage = RECORD_OVERHEAD * value.records + alloc_size(key.name.len()) as u64 + bytes;
     Ok(Reply::Int(usage as i64))
 }

@@ -3,6 +3,8 @@
 pub mod bitmap;
 pub mod database;
 pub mod debug;
+mod draws;
+mod elements;
 pub mod generic;
 pub mod geo;
 mod geo_search;
@@ -19,7 +21,7 @@ pub mod sorted_set;
 pub mod stream;
 pub mod string;
 
-use crate::resp::{Args, Reply};
+use crate::resp::{Args, Protocol, Reply, Sink};
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::thresholds::Thresholds;
 
@@ -31,6 +33,10 @@ pub struct Call<'a> {
     /// The selected database.
     pub db: usize,
     pub limits: &'a CallLimits,
+    /// What the client speaks: for what is encoded while it is made.
+    pub protocol: Protocol,
+    /// Where a long reply may leave while it is made: over a view only. What has left so stands, also before an error.
+    pub sink: Option<&'a dyn Sink>,
 }
 
 /// Options that commands over data go by.

@@ -1,10 +1,11 @@
 //! Commands that walk over the keys of a database: all over a view, beside the executor. And what SCAN shares with the
 //! commands that walk over the members of one key.
 
+use super::elements::elements;
 use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::glob;
 use crate::base::num::parse_i64;
-use crate::resp::{Args, Reply};
+use crate::resp::{Args, Reply, Shape, c_text};
 use crate::store::{Result, Stop, Txn};
 use crate::types::keys::{self, Selection};
 
@@ -16,8 +17,10 @@ pub fn keys(txn: &mut Txn, call: &Call) -> Result<Reply> {
         pattern: Some(call.arg(1)),
         type_name: None,
     };
-    let step = keys::step(txn, call.db, b"", selection, usize::MAX)?;
-    Ok(names(step.names))
+    txn.view()?;
+    elements(txn, call, Shape::Array, None, |txn, out| {
+        keys::walk(txn, call.db, b"", selection, usize::MAX, |name| out.push(name)).map(|_| ())
+    })
 }
 
 pub fn randomkey(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -58,6 +61,7 @@ fn names(names: Vec<Vec<u8>>) -> Reply {
 
 /// As C's `strtoul` reads it, but for leading white space: a sign is taken, and nothing at all is 0.
 pub(super) fn parse_cursor(text: &[u8]) -> Option<u64> {
+    let text = c_text(text, text.len());
     let (negative, digits) = match text {
         [] => return Some(0),
         [b'-', digits @ ..] => (true, digits),

@@ -1,17 +1,16 @@
 //! Commands over sets.
 
+use super::draws::{draws, random_count};
+use super::elements::{MOST_LIVE, beside_others, elements};
 use super::string::bulk;
-use super::{Call, NOT_AN_INTEGER, is_option, scan, syntax_error};
+use super::{Call, is_option, scan, syntax_error};
 use crate::base::num::parse_i64;
-use crate::resp::{Args, Reply};
+use crate::resp::{Args, Reply, Shape};
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::keys;
 use crate::types::set::{self, Set};
-use crate::types::set_algebra::{self, Operation, Purpose};
+use crate::types::set_algebra::{self, Chosen, Operation, Purpose};
 use crate::types::string::Bytes;
-
-/// Most members that SRANDMEMBER draws with repetition, so that no reply outgrows memory.
-const MAX_DRAWS: u64 = 1 << 20;
 
 pub fn sadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let members = call.args.skip(2).iter();
@@ -58,11 +57,13 @@ pub fn smismember(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn smembers(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let members = match read(txn, call.key(1))? {
-        Some(set) => set.members(txn)?,
-        None => Vec::new(),
-    };
-    Ok(Reply::Set(members.into_iter().map(bulk).collect()))
+    let set = read(txn, call.key(1))?;
+    let count = set.as_ref().map_or(Ok(0), Set::cardinality)?;
+    beside_others(txn, count)?;
+    elements(txn, call, Shape::Set, Some(count), |txn, out| match &set {
+        Some(set) => set.for_each(txn, |member| out.push(member)),
+        None => Ok(()),
+    })
 }
 
 pub fn smove(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -105,25 +106,11 @@ pub fn srandmember(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
 }
 
-/// How many members are asked for; negative: with repetition.
-pub(super) fn random_count(arg: &[u8]) -> Result<i64> {
-    match parse_i64(arg) {
-        None => Stop::error(NOT_AN_INTEGER),
-        Some(i64::MIN) => Stop::error(
-            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-        ),
-        Some(count) => Ok(count),
-    }
-}
-
 fn some_members(txn: &mut Txn, set: &Set, count: i64) -> Result<Vec<Bytes>> {
     if count >= 0 {
         return set.sample(txn, count as u64);
     }
-    if count.unsigned_abs() > MAX_DRAWS {
-        return Stop::error("ERR value is out of range");
-    }
-    set.draws(txn, count.unsigned_abs() as usize)
+    set.draws(txn, draws(count)?)
 }
 
 pub fn sunion(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -152,8 +139,21 @@ pub fn sdiffstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 fn combine(txn: &mut Txn, call: &Call, operation: Operation) -> Result<Reply> {
     let sets = open_all(txn, call, call.args.skip(1), Purpose::Read)?;
+    let mut total = 0_u64;
+    for set in sets.iter().flatten() {
+        total = total.saturating_add(set.cardinality()?);
+    }
+    beside_others(txn, total)?;
+    if total > MOST_LIVE {
+        let mut chosen = Chosen::default();
+        return elements(txn, call, Shape::Set, None, |txn, out| {
+            set_algebra::show_combined(txn, operation, &sets, &mut chosen, |member| out.push(member))
+        });
+    }
     let members = set_algebra::combine(txn, operation, &sets, Purpose::Read)?;
-    Ok(Reply::Set(members.into_iter().map(Reply::bulk).collect()))
+    elements(txn, call, Shape::Set, Some(members.len() as u64), |_, out| {
+        members.iter().try_for_each(|member| out.push(member))
+    })
 }
 
 fn store(txn: &mut Txn, call: &Call, operation: Operation) -> Result<Reply> {

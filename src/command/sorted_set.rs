@@ -12,7 +12,7 @@ pub use take::*;
 use super::scan;
 use super::{Call, is_option, syntax_error};
 use crate::base::num::parse_f64;
-use crate::resp::{Args, Reply, format_double};
+use crate::resp::{Args, Reply, format_double, format_g17};
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::sorted_set::{self, Added, Condition, SortedSet};
 
@@ -183,11 +183,13 @@ pub fn zscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return Ok(scan::shown(0, Vec::new()));
     };
     let options = scan::Options::parse(call.args.skip(3), "")?;
+    // Redis writes what it has as a double otherwise than what it keeps as text.
+    let text = if set.is_large() { format_g17 } else { format_double };
     let mut shown = Vec::new();
     let next = set.scan(txn, cursor, options.count, |member, score| {
         if options.shows(member) {
             shown.push(member.to_vec());
-            shown.push(format_double(score).to_vec());
+            shown.push(text(score).to_vec());
         }
         Ok(())
     })?;

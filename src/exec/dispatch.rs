@@ -2,13 +2,14 @@
 
 use std::task::Waker;
 
-use super::session::State;
+use super::session::{ReplyMode, State};
+use super::stream::stream;
 use super::table::{self, Command, Control, Found, Run, flag};
-use super::{Engine, Session, ViewTicket, Viewed};
+use super::{Engine, Session, ViewNews, ViewTicket};
 use crate::base::log;
 use crate::base::random::Random;
 use crate::command::{Call, Handler};
-use crate::resp::{Args, OwnedArgs, Reply, SHOWN, c_text, shown};
+use crate::resp::{Args, OwnedArgs, Reply, SHOWN, Sink, c_text, shown};
 use crate::store::{Stop, Ticket};
 
 impl Session {
@@ -44,7 +45,7 @@ impl Session {
                 }
                 over
             }
-            State::Viewing(ticket) => {
+            State::Viewing(ticket, _) => {
                 let done = engine.viewed.contains_key(&ticket);
                 if !done {
                     engine.viewing.insert(ticket, waker.clone());
@@ -166,13 +167,15 @@ impl Session {
     ) -> Outcome {
         match self.state {
             State::AwaitingCommit(_) => return self.start_view(engine, handler, args, now, waker),
-            State::Viewing(ticket) => {
-                self.state = State::Ready;
+            State::Viewing(ticket, _) => {
                 let result = engine
                     .viewed
                     .remove(&ticket)
                     .unwrap_or_else(|| Stop::error("ERR view lost"));
-                return self.answer(engine, result, 0);
+                return match (self.end_stream(engine), result) {
+                    (true, Err(stop)) => self.cut_off(engine, &stop),
+                    (_, result) => self.answer(engine, result, 0),
+                };
             }
             State::Ready | State::Faulted(_) | State::Paused => {}
         }
@@ -180,6 +183,8 @@ impl Session {
             args,
             db: self.db,
             limits: &engine.limits,
+            protocol: self.protocol,
+            sink: None,
         };
         let mut txn = engine.store.begin(now);
         txn.random = Random::from_seed(self.seed);
@@ -224,6 +229,17 @@ impl Session {
         };
         self.reply(engine, &reply, epoch);
         outcome(engine, &reply)
+    }
+
+    /// A reply that has begun to leave cannot end: so the connection does.
+    fn cut_off(&mut self, engine: &mut Engine, why: &Stop) -> Outcome {
+        self.drop_ticket(engine);
+        log::warning(format_args!(
+            "the connection of {} ends within a reply: {why:?}",
+            self.client.address
+        ));
+        self.closing = true;
+        Outcome::Failed
     }
 
     /// Sets the request aside until its records are in memory: those it missed, and those of all its keys.
@@ -271,7 +287,9 @@ impl Session {
         engine.next_view += 1;
         engine.stats.views += 1;
         let (args, db, limits) = (OwnedArgs::from(args), self.db, engine.limits.clone());
-        let (done, seed) = (engine.views_done.clone(), self.seed);
+        let (protocol, is_heard) = (self.protocol, self.reply_mode == ReplyMode::On);
+        let (news, seed) = (engine.view_news.clone(), self.seed);
+        let (outflow, inflow) = stream(ticket, news.clone(), engine.store.waker());
         engine.store.run_over_committed(now, move |txn| {
             txn.random = Random::from_seed(seed);
             let result = handler(
@@ -280,12 +298,14 @@ impl Session {
                     args: args.as_args(),
                     db,
                     limits: &limits,
+                    protocol,
+                    sink: is_heard.then_some(&outflow as &dyn Sink),
                 },
             );
             // A closed channel means that the engine is gone, and nobody waits any more.
-            let _ = done.send(Viewed { ticket, result });
+            let _ = news.send(ViewNews::Done(ticket, result));
         });
-        self.state = State::Viewing(ticket);
+        self.state = State::Viewing(ticket, inflow);
         engine.viewing.insert(ticket, waker.clone());
         Outcome::Waits
     }

@@ -16,6 +16,7 @@ mod pause;
 pub mod session;
 mod slowlog;
 mod stats;
+mod stream;
 pub mod table;
 
 use std::collections::HashMap;
@@ -45,10 +46,12 @@ pub use stats::Stats;
 /// Names a command that runs over a view.
 pub type ViewTicket = u64;
 
-/// What a command over a view came to.
-pub struct Viewed {
-    ticket: ViewTicket,
-    result: Result<Reply, Stop>,
+/// News of a command over a view.
+pub(crate) enum ViewNews {
+    /// A piece of its reply can be taken.
+    Piece(ViewTicket),
+    /// What it came to.
+    Done(ViewTicket, Result<Reply, Stop>),
 }
 
 /// Takes the new configuration and the old one. The error's text is for the log.
@@ -75,8 +78,8 @@ pub struct Engine {
     viewing: HashMap<ViewTicket, Waker>,
     viewed: HashMap<ViewTicket, Result<Reply, Stop>>,
     next_view: ViewTicket,
-    views_done: Sender<Viewed>,
-    views: Receiver<Viewed>,
+    view_news: Sender<ViewNews>,
+    views: Receiver<ViewNews>,
     /// Has the server listen where the configuration now says, and no longer where it said before.
     listen: Listen,
     /// Asks for a pump at the end of the tick.
@@ -110,7 +113,7 @@ pub struct Pumped {
 impl Engine {
     /// `wake` asks for [`Engine::pump`] to be called once what runs now is done.
     pub fn new(store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
-        let (views_done, views) = mpsc::channel();
+        let (view_news, views) = mpsc::channel();
         let clock = Clock::new();
         Engine {
             limits: call_limits(&config),
@@ -129,7 +132,7 @@ impl Engine {
             viewing: HashMap::new(),
             viewed: HashMap::new(),
             next_view: 1,
-            views_done,
+            view_news,
             views,
             listen: Box::new(|_, _| Ok(())),
             wake,
@@ -179,10 +182,19 @@ impl Engine {
             let held = self.held.extract_if(.., |(epoch, _)| is_settled(*epoch));
             released.extend(held.map(|(_, outlet)| outlet));
         }
-        while let Ok(Viewed { ticket, result }) = self.views.try_recv() {
-            if let Some(waker) = self.viewing.remove(&ticket) {
-                self.viewed.insert(ticket, result);
-                waker.wake();
+        while let Ok(news) = self.views.try_recv() {
+            match news {
+                ViewNews::Piece(ticket) => {
+                    if let Some(waker) = self.viewing.get(&ticket) {
+                        waker.wake_by_ref();
+                    }
+                }
+                ViewNews::Done(ticket, result) => {
+                    if let Some(waker) = self.viewing.remove(&ticket) {
+                        self.viewed.insert(ticket, result);
+                        waker.wake();
+                    }
+                }
             }
         }
         let more = self.expire_more();

@@ -38,6 +38,11 @@ impl Outbox {
         }
     }
 
+    /// Adds bytes of a reply that waits for nothing.
+    pub fn push_encoded(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// Lets go what has been decided. Returns the epoch that the next held reply waits for.
     pub fn release(&mut self, store: &Store) -> Option<u64> {
         while let Some(first) = self.held.front() {

@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use super::client::{Client, Peer};
 use super::outbox::Outbox;
+use super::stream::Inflow;
 use super::table::Command;
 use super::{Engine, ViewTicket};
 use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
@@ -20,8 +21,8 @@ pub(super) enum State {
     AwaitingCommit(u64),
     /// The request waits for the end of CLIENT PAUSE.
     Paused,
-    /// The request runs over a view.
-    Viewing(ViewTicket),
+    /// The request runs over a view, and its reply may come from there in pieces.
+    Viewing(ViewTicket, Inflow),
 }
 
 /// CLIENT REPLY: which replies are sent.
@@ -110,7 +111,9 @@ impl Session {
         self.drop_ticket(engine);
         match self.state {
             State::Faulted(ticket) => engine.forget_fault(ticket),
-            State::Viewing(ticket) => engine.forget_view(ticket),
+            State::Viewing(..) => {
+                self.end_stream(engine);
+            }
             State::Ready | State::AwaitingCommit(_) | State::Paused => {}
         }
         engine.clients.remove(self.client.id);
@@ -139,6 +142,9 @@ impl Session {
         consumed: &mut usize,
         waker: &Waker,
     ) -> Status {
+        if !self.take_pieces(engine) {
+            return Status::Yielded;
+        }
         if !self.is_awake(engine, waker) {
             return Status::Waiting;
         }
@@ -189,6 +195,35 @@ impl Session {
             *consumed += len;
         }
         Status::Yielded
+    }
+
+    /// Takes in what there is of a reply that comes in pieces. False: there is more, but the client has to read first.
+    fn take_pieces(&mut self, engine: &mut Engine) -> bool {
+        let State::Viewing(_, inflow) = &mut self.state else {
+            return true;
+        };
+        while self.outbox.len() <= OUTPUT_PAUSE {
+            match inflow.take() {
+                Some(piece) => self.outbox.push_encoded(&piece),
+                None => return true,
+            }
+        }
+        inflow.lent = inflow.lent || inflow.is_full() && engine.store.lend_view_thread();
+        false
+    }
+
+    /// The view's request is over or given up. Whether any of its reply was taken in.
+    pub(super) fn end_stream(&mut self, engine: &mut Engine) -> bool {
+        let State::Viewing(ticket, inflow) = &self.state else {
+            return false;
+        };
+        if inflow.lent {
+            engine.store.return_view_thread();
+        }
+        engine.forget_view(*ticket);
+        let has_begun = inflow.has_begun();
+        self.state = State::Ready;
+        has_begun
     }
 
     fn limits(&self, engine: &Engine) -> Limits {

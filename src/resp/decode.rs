@@ -59,7 +59,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             max_bulk: 512 << 20,
-            max_args: 1 << 20,
+            max_args: i32::MAX as usize,
             max_inline: 64 << 10,
             authenticated: true,
         }

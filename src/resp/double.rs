@@ -93,6 +93,32 @@ pub fn format_double(value: f64) -> DoubleText {
     text
 }
 
+/// Writes a double as C's `%.17g` does, or if it is whole and of few digits, all of these.
+pub fn format_g17(value: f64) -> DoubleText {
+    const DIGITS: usize = 17;
+    let mut text = DoubleText::new();
+    if !value.is_finite()
+        || exact_integer(value).is_some_and(|whole| whole.unsigned_abs() < 10_u64.pow(DIGITS as u32))
+    {
+        return format_double(value);
+    }
+    let mut number = Digits::parse(format_args!("{:.*e}", DIGITS - 1, value.abs()));
+    let exponent = number.scale + DIGITS as i32 - 1;
+    while number.count > 1 && number.digits[number.count - 1] == b'0' {
+        number.count -= 1;
+        number.scale += 1;
+    }
+    if value < 0.0 {
+        text.push(b"-");
+    }
+    if (-4..DIGITS as i32).contains(&exponent) {
+        push_plain(&number, &mut text);
+    } else {
+        push_scientific(&number, 2, &mut text);
+    }
+    text
+}
+
 /// Writes a finite double as Redis writes a `long double` for people: 17 digits behind the point, less the zeros at the end.
 pub fn format_long_double(value: f64) -> String {
     let text = format!("{value:.17}");
@@ -117,11 +143,41 @@ struct Digits {
 }
 
 impl Digits {
-    /// The shortest digits that read back as `value`.
+    /// The shortest digits that read back as `value`. Of two that are equally near, Redis takes the lesser.
     fn shortest(value: f64) -> Digits {
+        let mut number = Digits::parse(format_args!("{value:e}"));
+        if number.is_upper_of_two(value) {
+            number.digits[number.count - 1] -= 1;
+        }
+        number
+    }
+
+    /// Whether the number one less in its last digit is as near to the value.
+    fn is_upper_of_two(&self, value: f64) -> bool {
+        // Beyond this the value has no part that lies in the middle between two such numbers, or the test none that fits.
+        const MOST_PLACES: i32 = 20;
+        let places = -self.scale;
+        if !(1..=MOST_PLACES).contains(&places) || self.digits[self.count - 1] == b'0' {
+            return false;
+        }
+        let digits = self.digits[..self.count]
+            .iter()
+            .fold(0_u128, |number, digit| number * 10 + u128::from(digit - b'0'));
+        let (bits, exponent_bits) = (value.to_bits(), f64::MANTISSA_DIGITS - 1);
+        let mantissa = u128::from(bits & ((1 << exponent_bits) - 1) | 1 << exponent_bits);
+        // value = mantissa / 2^shift, so twice the value in units of the last digit is mantissa * 10^places * 2 / 2^shift.
+        let shift = 1075 - (bits >> exponent_bits) as i64;
+        let doubled = mantissa * 10_u128.pow(places as u32);
+        (2..=127).contains(&shift) && {
+            let shift = shift - 1;
+            doubled.trailing_zeros() as i64 >= shift && doubled >> shift == 2 * digits - 1
+        }
+    }
+
+    /// Digits, a point among them, and an exponent: at most 17, and five characters.
+    fn parse(text: fmt::Arguments) -> Digits {
         let mut scientific = DoubleText::new();
-        // At most 17 digits, a point, and an exponent of five characters: it fits.
-        let fits = write!(scientific, "{value:e}");
+        let fits = scientific.write_fmt(text);
         debug_assert!(fits.is_ok());
         let mut parsed = Digits {
             digits: [b'0'; 17],
@@ -155,32 +211,48 @@ fn decimal(digits: &[u8]) -> i32 {
 }
 
 fn push_digits(number: &Digits, text: &mut DoubleText) {
-    let digits = &number.digits[..number.count];
     let exponent = number.scale + number.count as i32 - 1;
+    let is_plain = number.scale < 0 && (number.scale > -7 || exponent.abs() < 4);
+    if is_plain || (0..8).contains(&number.scale) {
+        push_plain(number, text);
+    } else {
+        push_scientific(number, 1, text);
+    }
+}
+
+/// Without an exponent.
+fn push_plain(number: &Digits, text: &mut DoubleText) {
+    let digits = &number.digits[..number.count];
     let places = number.scale.unsigned_abs() as usize;
-    if (0..8).contains(&number.scale) {
+    if number.scale >= 0 {
         text.push(digits);
         text.push_zeros(places);
-    } else if number.scale < 0 && (number.scale > -7 || exponent.abs() < 4) {
-        if places < digits.len() {
-            let (whole, fraction) = digits.split_at(digits.len() - places);
-            text.push(whole);
-            text.push(b".");
-            text.push(fraction);
-        } else {
-            text.push(b"0.");
-            text.push_zeros(places - digits.len());
-            text.push(digits);
-        }
+    } else if places < digits.len() {
+        let (whole, fraction) = digits.split_at(digits.len() - places);
+        text.push(whole);
+        text.push(b".");
+        text.push(fraction);
     } else {
-        text.push(&digits[..1]);
-        if digits.len() > 1 {
-            text.push(b".");
-            text.push(&digits[1..]);
-        }
-        text.push(if exponent < 0 { b"e-" } else { b"e+" });
-        text.push(itoa::Buffer::new().format(exponent.unsigned_abs()).as_bytes());
+        text.push(b"0.");
+        text.push_zeros(places - digits.len());
+        text.push(digits);
     }
+}
+
+/// With an exponent of at least so many digits.
+fn push_scientific(number: &Digits, width: usize, text: &mut DoubleText) {
+    let digits = &number.digits[..number.count];
+    let exponent = number.scale + number.count as i32 - 1;
+    text.push(&digits[..1]);
+    if digits.len() > 1 {
+        text.push(b".");
+        text.push(&digits[1..]);
+    }
+    text.push(if exponent < 0 { b"e-" } else { b"e+" });
+    let mut buffer = itoa::Buffer::new();
+    let exponent = buffer.format(exponent.unsigned_abs()).as_bytes();
+    text.push_zeros(width.saturating_sub(exponent.len()));
+    text.push(exponent);
 }
 
 #[cfg(test)]
@@ -234,6 +306,38 @@ mod tests {
         check(0.123456789012345, "0.123456789012345");
         check(5e-324, "5e-324");
         check(2.5e-10, "2.5e-10");
+    }
+
+    /// C's own `printf("%.17g")` prints these.
+    #[test]
+    fn seventeen_digits() {
+        for (value, text) in [
+            (0.1, "0.10000000000000001"),
+            (0.5, "0.5"),
+            (-2.25, "-2.25"),
+            (3.0, "3"),
+            (1e-5, "1.0000000000000001e-05"),
+            (0.0001, "0.0001"),
+            (1e-7, "9.9999999999999995e-08"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (9223372036854775807.0, "9.2233720368547758e+18"),
+            (1e300, "1.0000000000000001e+300"),
+            (5e-324, "4.9406564584124654e-324"),
+            (123456789.125, "123456789.125"),
+            (f64::NEG_INFINITY, "-inf"),
+            (-0.0, "-0"),
+        ] {
+            assert_eq!(format!("{:?}", format_g17(value)), text);
+        }
+    }
+
+    #[test]
+    fn of_two_shortest_texts_that_are_equally_near_the_lesser_is_taken() {
+        check(988316458365806.0 + 0.25, "988316458365806.2");
+        check(-599861576783483.0 - 0.75, "-599861576783483.7");
+        check(246566612252327.0 + 0.875, "246566612252327.87");
+        check(0.5, "0.5");
     }
 
     #[test]

@@ -69,10 +69,7 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
             out.extend_from_slice(b"-ERR reply is nested too deeply\r\n");
         }
         Reply::Array(items) => elements(b'*', items, protocol, depth, out),
-        Reply::Bulks(bulks) => {
-            header(b'*', bulks.count, out);
-            out.extend_from_slice(&bulks.encoded);
-        }
+        Reply::Aggregate(aggregate) => aggregate.encode(out),
         Reply::Set(items) => elements(if resp3 { b'~' } else { b'*' }, items, protocol, depth, out),
         Reply::Push(items) => elements(if resp3 { b'>' } else { b'*' }, items, protocol, depth, out),
         Reply::Map(entries) => {
@@ -122,7 +119,7 @@ fn elements(marker: u8, items: &[Reply], protocol: Protocol, depth: usize, out: 
     }
 }
 
-fn header(marker: u8, value: impl itoa::Integer, out: &mut Vec<u8>) {
+pub(super) fn header(marker: u8, value: impl itoa::Integer, out: &mut Vec<u8>) {
     out.reserve(MAX_HEADER);
     out.push(marker);
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());

@@ -11,9 +11,11 @@
 //! - [`decode`] reads one request at a time, multibulk or inline, resuming where the last bytes ended.
 //! - [`args`] is what a command sees of its request; `inline` holds the quoting rules of inline requests.
 //! - [`reply`] is what a command answers: one type for both protocols.
+//! - [`aggregate`] is for long replies, which may leave while they are made.
 //! - [`encode`] writes it for the protocol that the connection has negotiated.
 //! - [`double`] is the text of floating-point replies.
 
+pub mod aggregate;
 pub mod args;
 pub mod decode;
 pub mod double;
@@ -21,9 +23,10 @@ pub mod encode;
 mod inline;
 pub mod reply;
 
+pub use aggregate::{Aggregate, Gone, Second, Shape, Sink};
 pub use args::{Args, ArgsIter, OwnedArgs, SHOWN, c_text, shown};
 pub use decode::{Decoder, Limits, ProtocolError};
-pub use double::{DoubleText, format_double};
+pub use double::{DoubleText, format_double, format_g17};
 pub use encode::{Protocol, encode};
 pub use inline::split_words;
-pub use reply::{Blob, Bulks, Reply};
+pub use reply::{Blob, Reply};

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt, ops::Deref, ops::Range, sync::Arc};
 
+use super::aggregate::Aggregate;
 use super::decode::ProtocolError;
 
 /// A reply. Where RESP2 lacks a type, the comment says what it becomes there.
@@ -29,8 +30,8 @@ pub enum Reply {
     /// RESP2: the null array. RESP3: null.
     NullArray,
     Array(Vec<Reply>),
-    /// An array of bulks: as `Array`, and cheaper where there are many.
-    Bulks(Bulks),
+    /// Elements that are encoded already: cheaper where there are many.
+    Aggregate(Box<Aggregate>),
     /// RESP2: an array of keys and values in turn.
     Map(Vec<(Reply, Reply)>),
     /// RESP2: an array of arrays of a key and a value.
@@ -153,21 +154,6 @@ impl From<Arc<[u8]>> for Blob {
     fn from(bytes: Arc<[u8]>) -> Blob {
         let whole = 0..bytes.len();
         Blob::shared(bytes, whole)
-    }
-}
-
-/// An array of bulks, encoded as it is made: the same in both protocols.
-#[derive(Clone, Default, Debug, PartialEq)]
-pub struct Bulks {
-    pub(super) count: usize,
-    pub(super) encoded: Vec<u8>,
-}
-
-impl Bulks {
-    #[inline]
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.count += 1;
-        super::encode::bulk(bytes, &mut self.encoded);
     }
 }
 

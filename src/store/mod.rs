@@ -51,6 +51,8 @@ const IDS_PER_RESERVATION: u64 = 1024;
 const OPEN_EPOCH_LIMIT: usize = 32 << 20;
 /// Threads for commands that walk ranges, beside the fetch pool so that they don't keep faults waiting.
 const VIEW_THREADS: usize = 2;
+/// So many threads may come in addition, one for each that waits for a client.
+const MOST_LENT: usize = 64;
 
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -93,6 +95,7 @@ pub struct Store {
     expiry: Expiry,
     reclaim: Reclaim,
     views: Pool,
+    lent_threads: usize,
     cursors: Arc<Cursors>,
     databases: Vec<Database>,
     /// As of the epoch in flight, and as of the last one committed: what a failed commit returns to.
@@ -150,6 +153,7 @@ impl Store {
             expiry: Expiry::default(),
             reclaim: Reclaim::default(),
             views: pool("view", VIEW_THREADS, true)?,
+            lent_threads: 0,
             cursors: Arc::default(),
             sealed_databases: databases.clone(),
             durable_databases: databases.clone(),
@@ -425,6 +429,24 @@ impl Store {
             disk.with_view(|view| job(view));
             wake();
         });
+    }
+
+    /// A thread for views waits for a client: adds one meanwhile. False: there are too many such already.
+    pub fn lend_view_thread(&mut self) -> bool {
+        let lent = self.lent_threads < MOST_LENT && self.views.grow().is_ok();
+        self.lent_threads += usize::from(lent);
+        lent
+    }
+
+    /// It waits no longer.
+    pub fn return_view_thread(&mut self) {
+        self.lent_threads -= 1;
+        self.views.shrink();
+    }
+
+    /// Wakes the executor from any thread.
+    pub fn waker(&self) -> Wake {
+        self.wake.clone()
     }
 
     /// Runs a body over a transaction that reads what is committed, on a thread that may block.

@@ -9,46 +9,74 @@ use std::thread::{self, JoinHandle};
 /// Wakes the executor from any thread.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-type Job = Box<dyn FnOnce() + Send>;
+enum Job {
+    Run(Box<dyn FnOnce() + Send>),
+    /// The thread that takes it ends.
+    End,
+}
 
 /// Threads that run jobs in the order they were given. Dropping the pool finishes what is queued, then ends them.
 pub struct Pool {
+    name: &'static str,
+    lower_priority: bool,
     jobs: Option<Sender<Job>>,
+    queue: Arc<Mutex<Receiver<Job>>>,
     threads: Vec<JoinHandle<()>>,
+    started: usize,
 }
 
 /// How much lower than the executor's the priority of pool threads is: a flood of cold reads must not slow hot ones.
 const NICENESS: libc::c_int = 19;
 
 impl Pool {
-    pub fn start(name: &str, threads: usize, lower_priority: bool) -> io::Result<Pool> {
-        let (jobs, queue) = mpsc::channel::<Job>();
-        let queue = Arc::new(Mutex::new(queue));
-        let start_one = |n| {
-            let queue = queue.clone();
-            thread::Builder::new().name(format!("{name}-{n}")).spawn(move || {
-                if lower_priority {
-                    lower_own_priority();
-                }
-                while let Some(job) = next_job(&queue) {
-                    job();
-                }
-            })
-        };
-        let threads = (0..threads).map(start_one).collect::<io::Result<_>>()?;
-        Ok(Pool {
+    pub fn start(name: &'static str, threads: usize, lower_priority: bool) -> io::Result<Pool> {
+        let (jobs, queue) = mpsc::channel();
+        let mut pool = Pool {
+            name,
+            lower_priority,
             jobs: Some(jobs),
-            threads,
-        })
+            queue: Arc::new(Mutex::new(queue)),
+            threads: Vec::new(),
+            started: 0,
+        };
+        (0..threads).try_for_each(|_| pool.grow())?;
+        Ok(pool)
+    }
+
+    /// Adds a thread.
+    pub fn grow(&mut self) -> io::Result<()> {
+        let (queue, lower_priority) = (self.queue.clone(), self.lower_priority);
+        let thread = thread::Builder::new().name(format!("{}-{}", self.name, self.started));
+        let thread = thread.spawn(move || {
+            if lower_priority {
+                lower_own_priority();
+            }
+            while let Some(Job::Run(job)) = next_job(&queue) {
+                job();
+            }
+        })?;
+        self.threads.retain(|thread| !thread.is_finished());
+        self.threads.push(thread);
+        self.started += 1;
+        Ok(())
+    }
+
+    /// Takes a thread away, once what is queued has begun.
+    pub fn shrink(&self) {
+        self.give(Job::End);
     }
 
     pub fn run(&self, job: impl FnOnce() + Send + 'static) {
+        self.give(Job::Run(Box::new(job)));
+    }
+
+    fn give(&self, job: Job) {
         let jobs = self
             .jobs
             .as_ref()
             .unwrap_or_else(|| unreachable!("taken only by drop"));
-        // The receivers live as long as the threads, and those end only with the pool.
-        let _ = jobs.send(Box::new(job));
+        // The receiver lives as long as the pool.
+        let _ = jobs.send(job);
     }
 }
 
@@ -71,5 +99,26 @@ impl Drop for Pool {
             // A job that panicked has said so on stderr already.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_that_has_grown_runs_one_job_more_at_a_time_until_it_shrinks() {
+        let mut pool = Pool::start("test", 1, false).unwrap();
+        let (release, held) = mpsc::channel::<()>();
+        let (done, told) = mpsc::channel();
+        pool.run(move || held.recv().unwrap_or(()));
+        pool.grow().unwrap();
+        let second = done.clone();
+        pool.run(move || second.send(thread::current().id()).unwrap());
+        let other = told.recv().unwrap();
+        pool.shrink();
+        pool.run(move || done.send(thread::current().id()).unwrap());
+        release.send(()).unwrap();
+        assert_ne!(told.recv().unwrap(), other);
     }
 }

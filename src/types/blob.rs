@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 
+use super::footprint::Footprint;
 use super::string::Bytes;
 use crate::disk::cells::{Reader, push_varint};
 use crate::disk::format::{Malformed, RecordKey};
@@ -50,6 +51,17 @@ impl Stored {
         match self {
             Stored::Inline(range) => range.len() as u64,
             Stored::Blob { length, .. } => *length,
+        }
+    }
+
+    /// What it takes beside its page.
+    pub fn footprint(&self) -> Footprint {
+        match self {
+            Stored::Inline(_) => Footprint::default(),
+            Stored::Blob { length, .. } => Footprint {
+                records: 1,
+                bytes: *length,
+            },
         }
     }
 

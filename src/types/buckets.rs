@@ -27,6 +27,7 @@ use std::sync::LazyLock;
 use siphasher::sip::SipHasher13;
 
 use super::blob::{self, Stored};
+use super::footprint::{Footprint, spread};
 use super::string::Bytes;
 use crate::base::random::{Random, scaled};
 use crate::disk::cells::{Reader, cell_len, push_cell, push_varint};
@@ -152,6 +153,20 @@ impl Buckets {
         self.len == 0
     }
 
+    /// Estimated from so many of its pages.
+    pub fn footprint(&self, txn: &mut Txn, samples: u64) -> Result<Footprint> {
+        let (mut sampled, mut pages) = (Footprint::default(), 0);
+        for number in spread(self.pages.into(), samples) {
+            let page = self.page(txn, number as u32)?;
+            pages += 1;
+            sampled = sampled + Footprint::of_record(&page);
+            for slot in slots(&page) {
+                sampled = sampled + slot?.value.footprint();
+            }
+        }
+        Ok(sampled.scaled(self.pages.into(), pages))
+    }
+
     /// The number of pages: what a walk over all members reads.
     pub fn pages(&self) -> u32 {
         self.pages
@@ -173,6 +188,23 @@ impl Buckets {
     pub fn contains(&self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
         let page = self.page(txn, self.page_of(member))?;
         Ok(find(&page, member)?.is_some())
+    }
+
+    /// Which of the members are there. Each page is read once, in the order in which they lie on disk.
+    pub fn contains_each(&self, txn: &mut Txn, members: &[Vec<u8>]) -> Result<Vec<bool>> {
+        let mut places: Vec<(u32, usize)> = (0..)
+            .zip(members)
+            .map(|(at, member)| (self.page_of(member), at))
+            .collect();
+        places.sort_unstable();
+        let mut found = vec![false; members.len()];
+        for together in places.chunk_by(|(a, _), (b, _)| a == b) {
+            let page = self.page(txn, together[0].0)?;
+            for &(_, at) in together {
+                found[at] = find(&page, &members[at])?.is_some();
+            }
+        }
+        Ok(found)
     }
 
     pub fn get(&self, txn: &mut Txn, member: &[u8]) -> Result<Option<Bytes>> {
@@ -439,6 +471,27 @@ impl Buckets {
             }
         }
         Ok(())
+    }
+
+    /// As [`Buckets::for_each`], but from this page on, and not much more than `count` members. Returns the page to go on
+    /// with; only a view keeps what is in it.
+    pub fn part(
+        &self,
+        txn: &mut Txn,
+        start: u32,
+        count: usize,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<Option<u32>> {
+        let mut seen = 0;
+        for number in start..self.pages {
+            if seen >= count {
+                return Ok(Some(number));
+            }
+            let page = self.page(txn, number)?;
+            seen += slots(&page).count();
+            self.show_page(txn, &page, Want::Members, &mut visit)?;
+        }
+        Ok(None)
     }
 
     /// Waits until all that [`Buckets::for_each`] reads is in memory, whatever it is.

@@ -150,14 +150,28 @@ impl Hash {
         }
     }
 
+    /// The number of fields that are there, if it can be told without looking at each.
+    pub fn count(&self) -> Option<u64> {
+        match &self.form {
+            Form::Large(large) if !large.has_deadlines() => Some(large.table.len()),
+            _ => None,
+        }
+    }
+
     /// Shows every field and, if wanted, its value.
-    pub fn for_each(&self, txn: &mut Txn, want: Want, mut show: impl FnMut(Bytes, Bytes)) -> Result<()> {
+    pub fn for_each(
+        &self,
+        txn: &mut Txn,
+        want: Want,
+        mut show: impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
         match &self.form {
             Form::Packed(packed) => {
+                let bytes = packed.bytes();
                 for slot in packed.slots() {
                     let slot = slot?;
                     if !slot.is_due(txn.now) {
-                        show(packed.part(slot.field), packed.part(slot.value));
+                        show(&bytes[slot.field], &bytes[slot.value])?;
                     }
                 }
                 Ok(())
@@ -177,7 +191,7 @@ impl Hash {
         cursor: u64,
         count: usize,
         want: Want,
-        show: impl FnMut(Bytes, Bytes),
+        show: impl FnMut(&[u8], &[u8]) -> Result<()>,
     ) -> Result<u64> {
         match &self.form {
             Form::Packed(_) => {

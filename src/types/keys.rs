@@ -144,6 +144,23 @@ pub struct Step {
 /// not past their deadline. A key that is there from the first step of a walk to its last is shown once, as positions
 /// are names. Only keys that begin as the pattern does are visited.
 pub fn step(txn: &mut Txn, db: usize, from: &[u8], selection: Selection, limit: usize) -> Result<Step> {
+    let mut names = Vec::new();
+    let next = walk(txn, db, from, selection, limit, |name| {
+        names.push(name.to_vec());
+        Ok(())
+    })?;
+    Ok(Step { names, next })
+}
+
+/// As [`step`], but shows the names, and returns where the next step begins.
+pub fn walk(
+    txn: &mut Txn,
+    db: usize,
+    from: &[u8],
+    selection: Selection,
+    limit: usize,
+    mut show: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<Option<Vec<u8>>> {
     let (view, _) = txn.view()?;
     let prefix = namespace_prefix(txn.database(db)?.namespace);
     let (literal, whole) = selection
@@ -155,27 +172,23 @@ pub fn step(txn: &mut Txn, db: usize, from: &[u8], selection: Selection, limit: 
     } else {
         prefix_end(&[&prefix[..], &literal].concat())
     };
-    let mut names = Vec::new();
     if end.as_ref().is_some_and(|end| *end <= first) {
-        return Ok(Step { names, next: None });
+        return Ok(None);
     }
     let mut walk = view.walk(Family::Meta, &first, end.as_deref())?;
     let mut visited = 0;
     while let Some((key, record)) = walk.next_record()? {
         let name = &key[prefix.len()..];
         if visited == limit {
-            return Ok(Step {
-                names,
-                next: Some(name.to_vec()),
-            });
+            return Ok(Some(name.to_vec()));
         }
         visited += 1;
         let (header, _) = Header::decode(record)?;
         if is_alive(header, txn.now) && selection.shows(name, header.kind) {
-            names.push(name.to_vec());
+            show(name)?;
         }
     }
-    Ok(Step { names, next: None })
+    Ok(None)
 }
 
 fn is_alive(header: Header, now: u64) -> bool {

@@ -24,6 +24,7 @@ pub use limit::Limit;
 
 use super::WRONG_TYPE;
 use super::blob;
+use super::footprint::Footprint;
 use super::tree::Tree;
 use crate::disk::cells::{Reader, push_varint};
 use crate::disk::format::{Header, Kind};
@@ -90,6 +91,21 @@ impl<'e> List<'e> {
 
     pub fn len(&self) -> u64 {
         self.head.count() + self.middle_len() + self.tail.count()
+    }
+
+    /// What a list takes beside its key's record.
+    pub fn footprint(&self, txn: &mut Txn, samples: u64) -> Result<Footprint> {
+        let mut footprint = Footprint::default();
+        for element in self.head.elements().chain(self.tail.elements()) {
+            if let Element::Blob { length, .. } = element? {
+                footprint.records += 1;
+                footprint.bytes += length;
+            }
+        }
+        match &self.middle {
+            Some(middle) => Ok(footprint + middle.footprint(txn, samples)?),
+            None => Ok(footprint),
+        }
     }
 
     pub fn is_empty(&self) -> bool {

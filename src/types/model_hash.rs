@@ -181,6 +181,7 @@ impl Bench {
             shown.clear();
             hash.for_each(txn, Want::Values, |field, value| {
                 assert!(shown.insert(field.to_vec(), value.to_vec()).is_none());
+                Ok(())
             })
         });
         let values = |model: &Model| {
@@ -196,7 +197,8 @@ impl Bench {
             cursor = self.read(|hash, txn| {
                 fields.clear();
                 hash.scan(txn, cursor, 3, Want::Members, |field, _| {
-                    fields.push(field.to_vec())
+                    fields.push(field.to_vec());
+                    Ok(())
                 })
             });
             scanned.extend(fields);

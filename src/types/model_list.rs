@@ -44,7 +44,7 @@ fn read(txn: &mut Txn, key: Key, range: std::ops::Range<u64>, from: Side) -> Res
         };
         assert_eq!(Some(index), expected);
         found.push(element.to_vec());
-        true
+        Ok(true)
     })?;
     Ok(found)
 }

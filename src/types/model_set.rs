@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::set::{self, Set};
-use super::set_algebra::{self, Operation, Purpose};
+use super::set_algebra::{self, Chosen, Operation, Purpose};
 use super::string::Bytes;
 use super::thresholds::Thresholds;
 use crate::base::random::Random;
@@ -141,6 +141,30 @@ impl Bench {
         self.models[to] = expected;
     }
 
+    /// The first run looks members up, the second remembers what came of it.
+    fn show_over_a_view(&mut self) {
+        let operation = [Operation::Union, Operation::Intersection, Operation::Difference][self.below(3)];
+        let from: Vec<usize> = (0..1 + self.below(4)).map(|_| self.below(3)).collect();
+        let (expected, shown) = self.run(|txn, _| {
+            txn.view()?;
+            let sets = open(txn, &from)?;
+            let expected: Model = set_algebra::combine(txn, operation, &sets, Purpose::Read)?
+                .into_iter()
+                .collect();
+            let (mut chosen, mut shown) = (Chosen::default(), [Vec::new(), Vec::new()]);
+            for shown in &mut shown {
+                set_algebra::show_combined(txn, operation, &sets, &mut chosen, |member| {
+                    shown.push(member.to_vec());
+                    Ok(())
+                })?;
+            }
+            Ok((expected, shown))
+        });
+        assert_eq!(shown[0], shown[1]);
+        assert_eq!(shown[0].len(), expected.len());
+        assert_eq!(shown.into_iter().flatten().collect::<Model>(), expected);
+    }
+
     fn check(&mut self, at: usize) {
         let model = self.models[at].clone();
         let probe = self.member();
@@ -230,6 +254,7 @@ fn sets_are_what_their_models_are_in_every_form() {
                         bench.move_member(at, to);
                     }
                     13 => bench.pop(at),
+                    14 => bench.show_over_a_view(),
                     _ => bench.store(at),
                 }
             }

@@ -96,6 +96,14 @@ impl Set {
         }
     }
 
+    /// As [`Set::contains`], for each of these, where no record has to be fetched.
+    pub fn contains_each(&self, txn: &mut Txn, members: &[Vec<u8>]) -> Result<Vec<bool>> {
+        match &self.form {
+            Form::Table(table) => table.contains_each(txn, members),
+            Form::Integers | Form::List => members.iter().map(|member| self.contains(txn, member)).collect(),
+        }
+    }
+
     /// Notes what [`Set::contains`] will want. Says whether anything has to be fetched.
     pub fn prefetch(&self, txn: &mut Txn, member: &[u8]) -> bool {
         match &self.form {
@@ -155,6 +163,21 @@ impl Set {
             at = end;
             Ok(Bytes::Shared(record.clone(), end - len..end))
         })
+    }
+
+    /// Shows about `count` members or some more, from `start` on, and says where the next ones begin: in the order in which
+    /// they lie on disk, for a body over a view.
+    pub fn part(
+        &self,
+        txn: &mut Txn,
+        start: u32,
+        count: usize,
+        mut visit: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<u32>> {
+        match &self.form {
+            Form::Table(table) => table.part(txn, start, count, |member, _| visit(member)),
+            Form::Integers | Form::List => self.for_each(txn, visit).map(|()| None),
+        }
     }
 
     /// Shows about `count` members from `cursor` on, and returns where to go on: 0 at the end. A small set is shown whole.

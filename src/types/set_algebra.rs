@@ -1,6 +1,7 @@
 //! Unions, intersections and differences of sets.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use foldhash::fast::RandomState;
 
@@ -54,6 +55,107 @@ fn union(txn: &mut Txn, sets: &[Option<Set>], purpose: Purpose) -> Result<Vec<Ve
         })?;
     }
     Ok(all.into_iter().collect())
+}
+
+/// Which of the members that [`show_combined`] looks at belong to the result, in its order: a bit each.
+#[derive(Default)]
+pub struct Chosen {
+    bits: Vec<u64>,
+    len: usize,
+    /// All have been looked at.
+    is_complete: bool,
+}
+
+impl Chosen {
+    fn push(&mut self, chosen: bool) {
+        if self.len.is_multiple_of(u64::BITS as usize) {
+            self.bits.push(0);
+        }
+        let (word, bit) = (self.len / u64::BITS as usize, self.len % u64::BITS as usize);
+        self.bits[word] |= u64::from(chosen) << bit;
+        self.len += 1;
+    }
+
+    fn get(&self, at: usize) -> bool {
+        let word = self.bits.get(at / u64::BITS as usize).unwrap_or(&0);
+        word >> (at % u64::BITS as usize) & 1 == 1
+    }
+}
+
+/// How many members are looked up together in other sets: so many that their pages lie close to each other, ...
+const LOOKED_UP: RangeInclusive<usize> = 64..=1 << 15;
+/// ... unless they have more bytes than this.
+const LOOKED_UP_BYTES: usize = 8 << 20;
+
+/// As [`combine`], for a body over a view: whatever the size of the sets, little of them is in memory at a time. Run once
+/// more over the same view, it looks nothing up: `chosen`, which begins empty, says what came of that.
+pub fn show_combined(
+    txn: &mut Txn,
+    operation: Operation,
+    sets: &[Option<Set>],
+    chosen: &mut Chosen,
+    mut show: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let present: Vec<&Set> = sets.iter().flatten().collect();
+    let mut at = 0;
+    // Shows the members of a set that all others have, if that is wanted, or none of them has.
+    let mut run = |set: &Set, others: &[&Set], wanted: bool| -> Result<()> {
+        let (mut cursor, mut count) = (0, *LOOKED_UP.start());
+        loop {
+            let (mut members, mut bytes) = (Vec::with_capacity(count), 0);
+            let next = set.part(txn, cursor, count, |member| {
+                bytes += member.len();
+                members.push(member.to_vec());
+                Ok(())
+            })?;
+            count = if bytes < LOOKED_UP_BYTES {
+                count * 2
+            } else {
+                count / 2
+            };
+            count = count.clamp(*LOOKED_UP.start(), *LOOKED_UP.end());
+            if !chosen.is_complete {
+                let mut fits = vec![true; members.len()];
+                for other in others {
+                    let found = other.contains_each(txn, &members)?;
+                    fits.iter_mut()
+                        .zip(found)
+                        .for_each(|(fits, found)| *fits &= found == wanted);
+                }
+                fits.into_iter().for_each(|fits| chosen.push(fits));
+            }
+            for member in &members {
+                if chosen.get(at) {
+                    show(member)?;
+                }
+                at += 1;
+            }
+            match next {
+                Some(next) => cursor = next,
+                None => return Ok(()),
+            }
+        }
+    };
+    match (operation, sets.first()) {
+        (Operation::Union, _) => {
+            for (at, set) in present.iter().enumerate() {
+                run(set, &present[..at], false)?;
+            }
+        }
+        (Operation::Difference, Some(Some(first))) => run(first, &present[1..], false)?,
+        (Operation::Difference, _) => {}
+        (Operation::Intersection, _) if present.len() < sets.len() => {}
+        (Operation::Intersection, _) => {
+            let sizes = present.iter().map(|set| set.cardinality());
+            let sizes = sizes.collect::<Result<Vec<_>>>()?;
+            let smallest = (0..present.len()).min_by_key(|at| sizes[*at]).unwrap_or(0);
+            let mut others = present;
+            let smallest = others.swap_remove(smallest);
+            run(smallest, &others, true)?;
+        }
+    }
+    chosen.is_complete = true;
+    Ok(())
 }
 
 /// At most `limit` of the members that all sets have: those of the smallest that the others have too.

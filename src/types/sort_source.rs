@@ -75,7 +75,7 @@ impl Source {
                 let from = if reversed { Side::Right } else { Side::Left };
                 let show = |_, element: &[u8]| {
                     elements.push(Bytes::Owned(element.to_vec()));
-                    true
+                    Ok(true)
                 };
                 let list = List::of(Some(entry))?;
                 match purpose {

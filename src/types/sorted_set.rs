@@ -87,6 +87,11 @@ impl SortedSet {
         self.len() == 0
     }
 
+    /// Whether it lives in records of its own.
+    pub fn is_large(&self) -> bool {
+        matches!(self.form, Form::Large(..))
+    }
+
     pub fn score(&self, txn: &mut Txn, member: &[u8]) -> Result<Option<f64>> {
         match &self.form {
             Form::Packed => {

@@ -26,6 +26,7 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use super::blob::Stored;
+use super::footprint::{Footprint, spread};
 use super::string::Bytes;
 use crate::disk::cells::{Reader, push_varint};
 use crate::disk::format::{Malformed, RecordKey};
@@ -240,6 +241,20 @@ impl Tree {
         let record = self.node(txn, node)?;
         let spot = present(Leaf::new(&record).at(rank as usize)?)?;
         Ok((record, spot))
+    }
+
+    /// Estimated from so many of its leaves. Nodes above them are few.
+    pub fn footprint(&self, txn: &mut Txn, samples: u64) -> Result<Footprint> {
+        let (mut sampled, mut entries) = (Footprint::default(), 0);
+        for rank in spread(self.len, samples) {
+            let (leaf, _) = self.locate(txn, rank)?;
+            sampled = sampled + Footprint::of_record(&leaf);
+            for spot in Leaf::new(&leaf) {
+                entries += 1;
+                sampled = sampled + spot?.value.footprint();
+            }
+        }
+        Ok(sampled.scaled(self.len, entries))
     }
 
     /// The key and the value of the entry with so many before it.

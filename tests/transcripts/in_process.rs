@@ -309,17 +309,27 @@ impl Wire for SessionWire<'_> {
 
     fn receive(&mut self) -> io::Result<Value> {
         let number = self.number;
-        let answered = |target: &InProcess| target.has_output(number) || target.is_closed(number);
-        if !self.target.run_until(PATIENCE, answered) {
-            return Err(ErrorKind::TimedOut.into());
+        let mut seen = 0;
+        loop {
+            let is_news = |c: &Connection| c.output.len() > seen || c.closed;
+            let is_news = |target: &InProcess| target.connections.get(&number).is_none_or(is_news);
+            if !self.target.run_until(PATIENCE, is_news) {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            let connection = self.target.connect(number);
+            let output = &mut connection.output;
+            let mut rest = &output[..];
+            match reply::read(&mut rest) {
+                Ok(value) => {
+                    let read = output.len() - rest.len();
+                    output.drain(..read);
+                    return Ok(value);
+                }
+                // A long reply comes in pieces.
+                Err(e) if e.kind() == ErrorKind::UnexpectedEof && !connection.closed => seen = output.len(),
+                Err(e) => return Err(e),
+            }
         }
-        let output = &mut self.target.connect(number).output;
-        // A session lets go of whole replies only.
-        let mut rest = &output[..];
-        let value = reply::read(&mut rest)?;
-        let read = output.len() - rest.len();
-        output.drain(..read);
-        Ok(value)
     }
 
     fn is_closed(&mut self) -> bool {

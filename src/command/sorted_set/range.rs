@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::super::string::bulk;
+use super::super::elements::{beside_others, elements};
 use super::super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use super::read;
 use crate::base::num::{parse_f64, parse_i64};
-use crate::resp::{Reply, c_text};
+use crate::resp::{Reply, Shape, c_text};
 use crate::store::{Result, Stop, Txn};
 use crate::types::keys;
 use crate::types::sorted_set::{self, LexBound, LexRange, Purpose, ScoreRange, SortedSet};
@@ -247,21 +247,22 @@ fn show(txn: &mut Txn, call: &Call, form: Form) -> Result<Reply> {
         return Ok(Reply::Array(Vec::new()));
     };
     let ranks = query.ranks(txn, &set)?;
-    let count = (ranks.end - ranks.start) as usize;
-    if query.with_scores {
-        let mut pairs = Vec::with_capacity(count);
+    let count = ranks.end - ranks.start;
+    beside_others(txn, count)?;
+    let shape = match query.with_scores {
+        true => Shape::Pairs,
+        false => Shape::Array,
+    };
+    elements(txn, call, shape, Some(count), |txn, out| {
+        let ranks = ranks.clone();
         set.range(txn, ranks, query.reverse, Purpose::Read, |member, score| {
-            pairs.push((bulk(member.to_bytes()), Reply::Double(score)));
+            match query.with_scores {
+                true => out.push_scored(&member, score)?,
+                false => out.push(&member)?,
+            }
             Ok(true)
-        })?;
-        return Ok(Reply::Pairs(pairs));
-    }
-    let mut members = Vec::with_capacity(count);
-    set.range(txn, ranks, query.reverse, Purpose::Read, |member, _| {
-        members.push(bulk(member.to_bytes()));
-        Ok(true)
-    })?;
-    Ok(Reply::Array(members))
+        })
+    })
 }
 
 pub fn zrangestore(txn: &mut Txn, call: &Call) -> Result<Reply> {

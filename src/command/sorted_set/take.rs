@@ -8,15 +8,12 @@ use super::super::string::bulk;
 use super::super::{Call, is_option, syntax_error};
 use super::read;
 use crate::base::num::parse_i64;
-use crate::command::set::random_count;
+use crate::command::draws::{check_doubled, draws, random_count};
 use crate::resp::Reply;
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::keys;
 use crate::types::sorted_set::{self, Purpose, SortedSet};
 use crate::types::string::Bytes;
-
-/// Most members that ZRANDMEMBER draws with repetition, so that no reply outgrows memory.
-const MAX_DRAWS: u64 = 10_000_000;
 
 pub fn zpopmin(txn: &mut Txn, call: &Call) -> Result<Reply> {
     pop(txn, call, false)
@@ -145,9 +142,8 @@ pub fn zrandmember(txn: &mut Txn, call: &Call) -> Result<Reply> {
         Some(option) if call.args.len() == 4 && is_option(option, "withscores") => true,
         Some(_) => return syntax_error(),
     };
-    let is_huge = with_scores && count.unsigned_abs() > i64::MAX as u64 / 2;
-    if is_huge || count < 0 && count.unsigned_abs() > MAX_DRAWS {
-        return Stop::error("ERR value is out of range");
+    if with_scores {
+        check_doubled(count)?;
     }
     let drawn = match read(txn, call.key(1))? {
         Some(set) => draw(txn, &set, count)?,
@@ -173,7 +169,7 @@ fn draw(txn: &mut Txn, set: &SortedSet, count: i64) -> Result<Vec<(Bytes, f64)>>
         return Ok(all);
     }
     let ranks: Vec<u64> = if count < 0 {
-        (0..count.unsigned_abs()).map(|_| txn.random.below(len)).collect()
+        (0..draws(count)?).map(|_| txn.random.below(len)).collect()
     } else {
         distinct_ranks(txn, len, count as u64)
     };

@@ -320,7 +320,7 @@ fn shared(record: &Value, part: &[u8]) -> Blob {
 /// What HELP answers.
 fn help(name: &str, lines: &[&'static str]) -> Reply {
     let head = format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-    let end = ["HELP", "    Prints this help."];
+    let end = ["HELP", "    Print this help."];
     let lines = lines.iter().chain(&end).map(|line| Reply::simple(*line));
     Reply::Array(std::iter::once(Reply::simple(head)).chain(lines).collect())
 }

@@ -1,6 +1,8 @@
 //! XRANGE, XREVRANGE, XREAD and XREADGROUP.
 
+use super::super::elements::elements;
 use super::*;
+use crate::resp::Shape;
 use crate::types::keys;
 use crate::types::stream::{Group, Order, Search, Span};
 
@@ -43,7 +45,10 @@ fn interval(txn: &mut Txn, call: &Call, order: Order) -> Result<Reply> {
         limit,
         read_only: true,
     };
-    Ok(Reply::Array(entries(txn, &stream, span)?))
+    elements(txn, call, Shape::Array, None, |txn, out| {
+        let visit = |record: &Value, entry: &Entry| out.push_reply(&entry_reply(record, entry)?);
+        stream.range(txn, span.clone(), visit).map(|_| ())
+    })
 }
 
 /// The entries of a span, as replies.

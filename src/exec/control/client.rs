@@ -148,10 +148,18 @@ pub fn reply(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     Reply::Nothing
 }
 
+/// What a subcommand answers to more arguments than it takes.
+pub fn too_many(args: Args) -> Reply {
+    let name = shown(&args[1]);
+    Reply::err(format!(
+        "ERR unknown subcommand or wrong number of arguments for '{name}'. Try CLIENT HELP."
+    ))
+}
+
 /// No command blocks, so there is never a client to unblock.
 pub fn unblock(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match args.get(3) {
-        Some(_) if args.len() > 4 => return Reply::err(SYNTAX),
+        _ if args.len() > 4 => return too_many(args),
         Some(reason) if !is_option(reason, "timeout") && !is_option(reason, "error") => {
             return Reply::err("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
         }

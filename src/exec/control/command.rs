@@ -278,6 +278,7 @@ fn key_uses(request: Args) -> Result<Vec<(usize, u32)>, &'static str> {
     let sub = request.get(1).and_then(|name| first.subcommand(name));
     let row = match first.command.subcommands() {
         [] => first.command,
+        _ if request.len() == 1 => first.command,
         _ => sub.ok_or(INVALID)?.command,
     };
     if row.keys.is_empty() {

@@ -72,7 +72,7 @@ impl Saves {
 /// What HELP replies: how to call the command, and the lines about its subcommands.
 fn help(command: &str, lines: &[&'static str]) -> Reply {
     let head = format!("{command} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-    let tail = ["HELP", "    Prints this help."];
+    let tail = ["HELP", "    Print this help."];
     let lines = lines.iter().chain(&tail).map(|line| Reply::simple(*line));
     Reply::Array(std::iter::once(Reply::simple(head)).chain(lines).collect())
 }

@@ -1,18 +1,14 @@
 //! CLIENT PAUSE and UNPAUSE.
 
+use super::client::too_many;
 use crate::base::num::parse_i64;
 use crate::command::is_option;
 use crate::exec::{Engine, Paused, Session};
-use crate::resp::{Args, Reply, shown};
+use crate::resp::{Args, Reply};
 
 pub fn pause(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let paused = match args.get(3) {
-        _ if args.len() > 4 => {
-            let name = shown(&args[1]);
-            return Reply::err(format!(
-                "ERR unknown subcommand or wrong number of arguments for '{name}'. Try CLIENT HELP."
-            ));
-        }
+        _ if args.len() > 4 => return too_many(args),
         None => Paused::All,
         Some(mode) if is_option(mode, "all") => Paused::All,
         Some(mode) if is_option(mode, "write") => Paused::Writes,

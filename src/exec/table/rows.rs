@@ -39,7 +39,7 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("server", database::ROWS),
     ("stream", stream::ROWS),
     ("set", set::ROWS),
-    ("sorted_set", sorted_set::ROWS),
+    ("sorted-set", sorted_set::ROWS),
     ("string", string::ROWS),
 ];
 

@@ -241,22 +241,18 @@ impl Large {
     pub fn shower(
         &self,
         now: u64,
-        mut show: impl FnMut(Bytes, Bytes),
+        mut show: impl FnMut(&[u8], &[u8]) -> Result<()>,
     ) -> impl FnMut(&[u8], &[u8]) -> Result<()> {
         move |field, stored| {
             if stored.is_empty() {
                 // Values were not asked for, and no field has a deadline.
-                show(Bytes::Owned(field.to_vec()), Bytes::Owned(Vec::new()));
-                return Ok(());
+                return show(field, b"");
             }
             let (deadline, head) = split(stored)?;
-            if deadline.is_none_or(|deadline| deadline > now) {
-                show(
-                    Bytes::Owned(field.to_vec()),
-                    Bytes::Owned(stored[head..].to_vec()),
-                );
+            match deadline {
+                Some(deadline) if deadline <= now => Ok(()),
+                _ => show(field, &stored[head..]),
             }
-            Ok(())
         }
     }
 

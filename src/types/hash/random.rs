@@ -84,7 +84,10 @@ impl Hash {
 
     fn all(&self, txn: &mut Txn) -> Result<Vec<Pair>> {
         let mut all = Vec::new();
-        self.for_each(txn, Want::Values, |field, value| all.push((field, value)))?;
+        self.for_each(txn, Want::Values, |field, value| {
+            all.push((Bytes::Owned(field.to_vec()), Bytes::Owned(value.to_vec())));
+            Ok(())
+        })?;
         Ok(all)
     }
 }

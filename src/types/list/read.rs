@@ -14,7 +14,7 @@ impl List<'_> {
         txn: &mut Txn,
         range: Range<u64>,
         from: Side,
-        show: impl FnMut(u64, &[u8]) -> bool,
+        show: impl FnMut(u64, &[u8]) -> Result<bool>,
     ) -> Result<()> {
         self.visit(txn, range, from, false, show)
     }
@@ -25,7 +25,7 @@ impl List<'_> {
         txn: &mut Txn,
         range: Range<u64>,
         from: Side,
-        show: impl FnMut(u64, &[u8]) -> bool,
+        show: impl FnMut(u64, &[u8]) -> Result<bool>,
     ) -> Result<()> {
         self.visit(txn, range, from, true, show)
     }
@@ -41,7 +41,7 @@ impl List<'_> {
         let mut found = None;
         self.visit(txn, index..index + 1, Side::Left, false, |_, element| {
             found = Some(element.to_vec());
-            false
+            Ok(false)
         })?;
         Ok(found)
     }
@@ -54,7 +54,7 @@ impl List<'_> {
             if element == wanted {
                 found.push(index);
             }
-            (found.len() as u64) < most
+            Ok((found.len() as u64) < most)
         })?;
         Ok(found)
     }
@@ -65,7 +65,7 @@ impl List<'_> {
         range: Range<u64>,
         from: Side,
         to_write: bool,
-        mut show: impl FnMut(u64, &[u8]) -> bool,
+        mut show: impl FnMut(u64, &[u8]) -> Result<bool>,
     ) -> Result<()> {
         let (head, len) = (self.head.count(), self.len());
         let tail = head + self.middle_len();
@@ -85,7 +85,7 @@ impl List<'_> {
                 } else {
                     indexes.next()
                 };
-                go_on = show(index.unwrap_or(part.end), element);
+                go_on = show(index.unwrap_or(part.end), element)?;
                 Ok(go_on)
             };
             match (place, &self.middle) {

@@ -7,6 +7,7 @@ use super::{Id, NewId, Stream, Tail};
 use crate::disk::cells::{Reader, push_varint};
 use crate::disk::format::Malformed;
 use crate::store::{Result, Stop, Txn, Value};
+use crate::types::footprint::{Footprint, spread};
 use crate::types::thresholds::Thresholds;
 use crate::types::tree::{Part, Tree};
 
@@ -206,6 +207,19 @@ impl Stream {
             Some(record) => Ok(record),
             None => Err(Malformed("index of a stream: a chunk is missing").into()),
         }
+    }
+
+    /// Entries, by so many of their chunks, and the lists of chunks and of groups; not what is pending in groups.
+    pub fn footprint(&self, txn: &mut Txn, samples: u64) -> Result<Footprint> {
+        let (mut sampled, mut chunks) = (Footprint::default(), 0);
+        for rank in spread(self.index.len(), samples) {
+            if let Some((key, value)) = self.index.at(txn, rank)? {
+                chunks += 1;
+                sampled = sampled + Footprint::of_record(&self.read(txn, Sealed::decode(&key, &value)?)?);
+            }
+        }
+        let sealed = sampled.scaled(self.index.len(), chunks);
+        Ok(sealed + self.index.footprint(txn, samples)? + self.groups.footprint(txn, samples)?)
     }
 
     /// Visits entries, each with the record that holds its bytes. Returns how many there were.

@@ -136,7 +136,7 @@ const CLIENT: &[Command] = &[
     row("pause", -3, pause::pause)
         .flags(ADMIN | NOSCRIPT | LOADING | STALE)
         .docs(
-            "2.9.50",
+            "3.0.0",
             "Stop processing commands from clients for some time",
             "O(1)",
         )

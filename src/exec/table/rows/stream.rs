@@ -36,7 +36,7 @@ pub const ROWS: &[Command] = &[
         ]),
     row("xautoclaim", -6, claim::xautoclaim)
         .flags(WRITE | FAST)
-        .keys(&[at(1, RW | ACCESS | DELETE)])
+        .keys(&[at(1, RW | DELETE)])
         .tips(&["nondeterministic_output"])
         .docs(
             "6.2.0",

@@ -128,7 +128,8 @@ pub const ROWS: &[Command] = &[
             "2.6.0",
             "Set the value and expiration in milliseconds of a key",
             "O(1)",
-        ),
+        )
+        .deprecated("2.6.12", "`SET` with the `PX` argument"),
     row("set", -3, string::set)
         .flags(WRITE | DENYOOM)
         .keys(&[at(1, RW | ACCESS | UPDATE | VARIABLE_FLAGS)
@@ -144,7 +145,8 @@ pub const ROWS: &[Command] = &[
     row("setex", 4, string::setex)
         .flags(WRITE | DENYOOM)
         .keys(&[at(1, OW | UPDATE)])
-        .docs("2.0.0", "Set the value and expiration of a key", "O(1)"),
+        .docs("2.0.0", "Set the value and expiration of a key", "O(1)")
+        .deprecated("2.6.12", "`SET` with the `EX` argument"),
     row("setnx", 3, string::setnx)
         .flags(WRITE | DENYOOM | FAST)
         .keys(&[at(1, OW | INSERT)])
@@ -152,7 +154,8 @@ pub const ROWS: &[Command] = &[
             "1.0.0",
             "Set the value of a key, only if the key does not exist",
             "O(1)",
-        ),
+        )
+        .deprecated("2.6.12", "`SET` with the `NX` argument"),
     row("setrange", 4, string::setrange)
         .flags(WRITE | DENYOOM)
         .keys(&[at(1, RW | UPDATE)])
