@@ -1,8 +1,9 @@
 //! # Redkeep: the architecture
 //!
 //! A durable database that speaks Redis's protocol. RocksDB column families hold every data structure; an LRU **hot tier**
-//! in memory serves reads; every write is in RocksDB's log before its reply leaves. The store *is* the data: there is no
-//! dump to load at a start, and a dataset may be many times larger than memory.
+//! in memory serves reads; every write is in RocksDB's log before its reply leaves, and in its column family after the next
+//! checkpoint. The store *is* the data: there is no dump to load at a start, and a dataset may be many times larger than
+//! memory.
 //!
 //! ## Layers
 //!
@@ -18,7 +19,7 @@
 //! | [`exec`] | sessions, dispatch, the command table, held replies; `exec/control`: commands about connections and the server | read a record |
 //! | [`command`] | one file a family: parse arguments, call a type, shape the reply | change anything outside its transaction |
 //! | [`types`] | one file a data structure, over [`store::Txn`] | know the wire |
-//! | [`store`] | transactions, hot tier, faults, commits, expiry, reclaim | block |
+//! | [`store`] | transactions, hot tier, faults, commits, checkpoints, expiry, reclaim | block |
 //! | [`disk`] | the only user of RocksDB; `disk/format.rs` is every byte on disk, as a grammar | know what a record means |
 //! | [`base`] | clock, globs, number formats, checksums | know anything else |
 //! | [`resp`] | RESP2 and RESP3: bytes in, requests out; replies in, bytes out | see a socket |
@@ -29,9 +30,10 @@
 //! ```text
 //! bytes -> resp::Decoder -> Session::advance -> table row: arity, auth
 //!       -> handler(&mut Txn, &Call) --hit--> Store::apply: records staged in the hot tier, reply held in the Outbox
-//!               |                            end of tick (Engine::pump): one batch, one log write -> replies leave
+//!               |                            end of tick (Engine::pump): one journal record, one log write
+//!               |                            -> replies leave; a checkpoint brings the records to their families
 //!               +-- Stop::Fault     -> the connection waits; the fetch pool reads; the handler runs again
-//!               +-- Stop::NeedsView -> once all before it is committed, the handler runs on the view pool, over a snapshot;
+//!               +-- Stop::NeedsView -> after a checkpoint of all before it, the handler runs on the view pool, over a snapshot;
 //!                                      a long reply leaves in pieces from there (command/elements.rs, exec/stream.rs)
 //! ```
 //!
@@ -44,20 +46,30 @@
 //!
 //! 1. **No reply reveals what could still be lost.** Every staged record carries the *epoch* that wrote it. A reply depends
 //!    on the latest epoch that it saw or wrote, and waits in the [`exec::outbox::Outbox`] until that is settled.
-//! 2. **A transaction is atomic on disk**: an epoch holds whole transactions, and is one RocksDB batch.
+//! 2. **A transaction is atomic on disk**: an epoch holds whole transactions, and is one RocksDB batch. A checkpoint may
+//!    break off; nobody sees the families then, and opening the store finishes it.
 //! 3. **The executor never waits for the disk.** Small epochs are written inline with `no_slowdown`, when nothing is in
 //!    flight and no fsync is under way; all else goes through the committer, the fetch pool or the view pool. No lock that
 //!    these hold is taken by the executor.
 //! 4. **A handler may run any number of times.** Reads come from memory or stop it; writes, ids, statistics stay in the
 //!    [`store::Txn`] until [`store::Store::apply`].
-//! 5. **The hot tier is always right.** What is staged is never evicted; what was read from disk never overwrites what was
+//! 5. **The hot tier is always right.** What is staged is not evicted before its family has it, so a family that is behind
+//!    is not asked; what was read from disk never overwrites what was
 //!    written since. When all keys of a namespace are in memory, a key that is not there does not exist (no disk read).
-//! 6. **Failed writes are reported.** If an epoch is lost, so is the open one built on it: their records leave the hot tier,
-//!    the counts return to what is on disk, and every reply that depends on them becomes an error. The store is opened again
-//!    when there is room, and takes writes.
+//! 6. **Failed writes are reported.** If an epoch is lost, so is the open one built on it: their records and the counts
+//!    return to what is on disk, and every reply that depends on them becomes an error. The store is opened again when there
+//!    is room, and takes writes.
 //! 7. **A reply takes memory for a few pieces of it**, if it is longer than that and its elements need no sorting: its maker
 //!    waits for the client, and nobody for the maker.
 //! 8. **Every length and count from outside is bounded** before memory is taken for it.
+//!
+//! ## Commit and checkpoint
+//!
+//! A commit is one record of the `journal` family, appended: cheap, whatever it changes (`disk/journal.rs`). From time to
+//! time what the journal holds is sorted, many changes of a record become one, and each family takes its part in, as a table
+//! file or, if it is little, as a batch (`disk/checkpoint.rs`). When that happens: `store/checkpoint.rs`. So no memtable is
+//! searched for the place of each record written, which was half of what a write cost; and a page that is written often
+//! costs a write to its family once a checkpoint.
 //!
 //! ## Collections
 //!
@@ -100,7 +112,7 @@
 //! - **WATCH, blocking commands, keyspace events**: values among [`store::Effects`], released when the epoch is settled; a
 //!   blocked command is a parked request like one that faulted, woken by a key instead of a ticket.
 //! - **RDB in and out**: reading writes transactions; writing walks a view.
-//! - **Replication**: an epoch is the unit: its batch, in order, from RocksDB's log or as it is committed.
+//! - **Replication**: an epoch is the unit: its journal record, in order.
 
 pub mod base;
 pub mod command;

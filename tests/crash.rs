@@ -13,12 +13,18 @@ const WRITERS: usize = 4;
 /// `kill -9` must lose the same in every mode, nothing: what the operating system was given, it keeps.
 const MODES: [&str; 3] = ["always", "everysec", "no"];
 
+/// With little memory there is always a checkpoint under way, with more hardly ever.
+const MEMORY: [&str; 4] = ["64mb", "4mb", "16mb", "1mb"];
+
 #[test]
 fn kill_9_loses_nothing_that_was_acknowledged() {
     let _turn = heavy();
     let rounds = env_number("REDKEEP_CRASH_ROUNDS", 3) as usize;
     let mut course = Rng::new(env_number("REDKEEP_CRASH_SEED", 1));
-    let flags = |round: usize| ["--appendfsync", MODES[round % MODES.len()], "--maxmemory", "64mb"];
+    let flags = |round: usize| {
+        let memory = MEMORY[round % MEMORY.len()];
+        ["--appendfsync", MODES[round % MODES.len()], "--maxmemory", memory]
+    };
     let mut server = Server::start(Kind::Redkeep, &flags(0));
     let mut writers: Vec<Writer> = (0..WRITERS)
         .map(|number| Writer::new(number, course.next()))

@@ -267,7 +267,7 @@ options! {
         fetch_threads: u32 = Int(0, 64), "fetch-threads", "0", [STARTUP],
             "Threads that read from disk what memory does not hold; 0 is one for every two cores.";
         rocksdb_write_buffer_size: u64 = Memory(64 << 10, 4 << 30),
-            "rocksdb-write-buffer-size", "32mb", [STARTUP], "Size at which a memtable is written to disk.";
+            "rocksdb-write-buffer-size", "32mb", [STARTUP], "Size at which what was written goes from the journal, or a memtable, to tables.";
         rocksdb_block_cache_size: u64 = Memory(0, BYTES), "rocksdb-block-cache-size", "0", [STARTUP],
             "Cache of blocks read from disk; 0 is a share of `maxmemory`.";
         rocksdb_max_background_jobs: u32 = Int(1, 64), "rocksdb-max-background-jobs", "2", [STARTUP],

@@ -57,7 +57,7 @@ fn shared_suffix(a: &[u8], b: &[u8]) -> usize {
 }
 
 /// Changes a record as an operand says.
-fn apply(record: &mut Vec<u8>, operand: &[u8]) -> Result<(), Malformed> {
+pub(super) fn apply(record: &mut Vec<u8>, operand: &[u8]) -> Result<(), Malformed> {
     let mut reader = Reader(operand);
     while !reader.is_empty() {
         let at = usize::try_from(reader.varint()?).map_err(|_| OUT_OF_RANGE)?;

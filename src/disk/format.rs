@@ -52,6 +52,11 @@
 //!   id:u64 be               -> 1 segments:u32 be               a long string's records
 //!                            | 2 keys:u64 be                   a namespace and all that its keys own
 //!                            | 3                               a large collection's records
+//!
+//! family "journal": what was committed and is not yet in its family, see `disk/journal.rs`
+//!
+//! every family that is journaled:
+//!   (empty)                 -> position:u64 be                 what the journal has of it up to here is in it already
 //! ```
 //!
 //! A long record that changes a little is not written anew: what changed in it is, as a merge operand (`disk/delta.rs`).
@@ -67,7 +72,7 @@ pub const FORMAT_VERSION: u32 = 1;
 /// Longest string that lives whole in its `meta` record, and the size of a long string's segments, in bytes.
 pub const SEGMENT: usize = 8192;
 
-/// A column family. The number is part of a [`RecordKey`] in memory only, never on disk.
+/// A column family. The journal names it by its number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Family {
@@ -79,10 +84,11 @@ pub enum Family {
     Bucket = 5,
     Tree = 6,
     Blob = 7,
+    Journal = 8,
 }
 
 impl Family {
-    pub const ALL: [Family; 8] = [
+    pub const ALL: [Family; 9] = [
         Family::System,
         Family::Meta,
         Family::Segment,
@@ -91,6 +97,18 @@ impl Family {
         Family::Bucket,
         Family::Tree,
         Family::Blob,
+        Family::Journal,
+    ];
+
+    /// Whose records go to the journal first. Deadlines don't: they are looked for on disk, and nowhere else.
+    pub const JOURNALED: [Family; 7] = [
+        Family::Meta,
+        Family::Bucket,
+        Family::Tree,
+        Family::Blob,
+        Family::Segment,
+        Family::System,
+        Family::Gc,
     ];
 
     /// Where a large collection's records are, under its id.
@@ -106,11 +124,12 @@ impl Family {
             Family::Bucket => "bucket",
             Family::Tree => "tree",
             Family::Blob => "blob",
+            Family::Journal => "journal",
         }
     }
 
-    fn from_tag(tag: u8) -> Family {
-        Family::ALL[tag as usize]
+    pub fn from_number(number: u8) -> Option<Family> {
+        Family::ALL.get(usize::from(number)).copied()
     }
 }
 
@@ -487,7 +506,7 @@ impl RecordKey {
     }
 
     pub fn family(&self) -> Family {
-        Family::from_tag(self.tagged()[0])
+        Family::ALL[usize::from(self.tagged()[0])]
     }
 
     /// The key in its family, as it is on disk.

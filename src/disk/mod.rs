@@ -3,8 +3,10 @@
 //! Nothing here knows what a record means; `format` knows how each is spelled.
 
 pub mod cells;
+mod checkpoint;
 pub mod delta;
 pub mod format;
+mod journal;
 mod options;
 mod view;
 
@@ -14,10 +16,12 @@ use std::io;
 use std::ops::Deref;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, WriteBatch, WriteOptions};
 
+pub use checkpoint::Checkpoint;
 pub use options::{Compression, DiskOptions};
 pub use view::{View, Walk};
 
@@ -45,6 +49,21 @@ pub enum WriteError {
     WouldStall,
     /// The text of the I/O error. Nothing of the batch will be seen by readers.
     Failed(String),
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WriteError::WouldStall => f.write_str("write stall"),
+            WriteError::Failed(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<ReadError> for WriteError {
+    fn from(error: ReadError) -> WriteError {
+        WriteError::Failed(error.0)
+    }
 }
 
 #[derive(Debug)]
@@ -81,15 +100,21 @@ impl fmt::Display for ReadError {
 /// A set of records to write, all or nothing.
 pub struct Batch {
     inner: WriteBatch,
+    records: usize,
+    /// Of the journal's record among them.
+    position: Option<u64>,
+    /// The journal's record is longer than RocksDB takes.
+    too_long: bool,
 }
 
 impl Batch {
+    /// How many records it changes.
     pub fn len(&self) -> usize {
-        self.inner.len()
+        self.records
     }
 
     pub fn is_empty(&self) -> bool {
-        self.inner.is_empty()
+        self.records == 0
     }
 
     pub fn size(&self) -> usize {
@@ -99,39 +124,100 @@ impl Batch {
 
 /// A batch in the making.
 pub struct Builder<'d> {
-    db: Guard<'d>,
+    db: Held<'d>,
     inner: WriteBatch,
+    /// Where the changes of most families go, and the position that it will have.
+    journal: Option<(journal::Writer, u64)>,
 }
 
-impl Builder<'_> {
+/// Longest journal record, that is most bytes of one commit: RocksDB takes no value of 4 GiB.
+const MOST_JOURNAL_BYTES: usize = 4 << 30;
+/// From so many bytes on it is worth to ask for the memory of a journal record at once.
+const LARGE_RECORD: usize = 1 << 20;
+
+impl<'d> Builder<'d> {
+    fn over(db: Held<'d>) -> Builder<'d> {
+        Builder {
+            db,
+            inner: WriteBatch::new(),
+            journal: None,
+        }
+    }
+
     pub fn put(&mut self, key: &RecordKey, value: &[u8]) {
-        self.inner.put_cf(self.db.cf(key.family()), key.key(), value);
+        match self.journal_of(key) {
+            Some(journal) => journal.put(key, value),
+            None => self.inner.put_cf(self.db.cf(key.family()), key.key(), value),
+        }
     }
 
     /// Writes what changed in a record that is there: an operand of [`delta`].
     pub fn merge(&mut self, key: &RecordKey, operand: &[u8]) {
-        self.inner.merge_cf(self.db.cf(key.family()), key.key(), operand);
+        match self.journal_of(key) {
+            Some(journal) => journal.merge(key, operand),
+            None => self.inner.merge_cf(self.db.cf(key.family()), key.key(), operand),
+        }
     }
 
     pub fn delete(&mut self, key: &RecordKey) {
-        self.inner.delete_cf(self.db.cf(key.family()), key.key());
+        match self.journal_of(key) {
+            Some(journal) => journal.delete(key),
+            None => self.inner.delete_cf(self.db.cf(key.family()), key.key()),
+        }
     }
 
-    /// Deletes every record of `family` with `from <= key < to`.
+    /// Deletes every record of `family` with `from <= key < to`, passing by the journal.
     pub fn delete_range(&mut self, family: Family, from: &[u8], to: &[u8]) {
         self.inner.delete_range_cf(self.db.cf(family), from, to);
     }
 
+    fn journal_of(&mut self, key: &RecordKey) -> Option<&mut journal::Writer> {
+        let (journal, _) = self.journal.as_mut()?;
+        Family::JOURNALED.contains(&key.family()).then_some(journal)
+    }
+
     pub fn len(&self) -> usize {
-        self.inner.len()
+        self.inner.len() + self.journal.as_ref().map_or(0, |(journal, _)| journal.changes)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.inner.is_empty()
+        self.len() == 0
     }
 
-    pub fn finish(self) -> Batch {
-        Batch { inner: self.inner }
+    pub fn finish(mut self) -> Batch {
+        let records = self.len();
+        let (mut too_long, mut position) = (false, None);
+        if let Some((journal, at)) = self.journal.filter(|(journal, _)| journal.changes > 0) {
+            let family = self.db.cf(Family::Journal);
+            position = Some(at);
+            too_long = journal.bytes.len() >= MOST_JOURNAL_BYTES;
+            if !too_long {
+                self.inner.put_cf(family, at.to_be_bytes(), journal.bytes);
+            }
+        }
+        Batch {
+            inner: self.inner,
+            records,
+            position,
+            too_long,
+        }
+    }
+}
+
+/// A [`Guard`] of one's own, or of a view: who holds one must not wait for another.
+enum Held<'d> {
+    Own(Guard<'d>),
+    OfView(&'d Guard<'d>),
+}
+
+impl<'d> Deref for Held<'d> {
+    type Target = Guard<'d>;
+
+    fn deref(&self) -> &Guard<'d> {
+        match self {
+            Held::Own(guard) => guard,
+            Held::OfView(guard) => guard,
+        }
     }
 }
 
@@ -163,6 +249,14 @@ pub struct Disk {
     dir: PathBuf,
     options: DiskOptions,
     cache: rocksdb::Cache,
+    /// The position of the next record of the journal.
+    next_position: AtomicU64,
+    /// The position of the last one that was written without an error.
+    committed: AtomicU64,
+    /// All that was in the journal up to here is in its families.
+    applied: AtomicU64,
+    /// Some families are ahead of others, as a checkpoint is under way or broke off: there is no view of that.
+    torn: RwLock<bool>,
 }
 
 /// Room beside the log that has to be there before a store that ran out of it is opened again, in bytes.
@@ -183,9 +277,20 @@ impl Disk {
             dir: dir.to_owned(),
             options: *options,
             cache,
+            next_position: AtomicU64::new(1),
+            committed: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
+            torn: RwLock::new(false),
         };
         disk.check_format(fresh)?;
+        disk.recover()?;
         Ok(disk)
+    }
+
+    /// Brings what a crash left in the journal to its families.
+    fn recover(&self) -> Result<(), OpenError> {
+        self.find_journal_end().map_err(|e| OpenError::Io(e.0))?;
+        self.apply_journal().map_err(|e| OpenError::Io(e.to_string()))
     }
 
     fn check_format(&self, fresh: bool) -> Result<(), OpenError> {
@@ -232,23 +337,42 @@ impl Disk {
         Ok(Guard(guard))
     }
 
-    /// Begins a batch.
+    /// Begins a batch that is written to its families at once.
     pub fn batch(&self) -> Result<Builder<'_>, ReadError> {
+        Ok(Builder::over(Held::Own(self.guard()?)))
+    }
+
+    /// Begins a batch of about so many bytes that goes to the journal: its records are in their families after the next
+    /// checkpoint.
+    pub fn journaled_batch(&self, bytes: usize) -> Result<Builder<'_>, ReadError> {
+        let position = self.next_position.fetch_add(1, Ordering::Relaxed);
+        let mut journal = journal::Writer::default();
+        if bytes >= LARGE_RECORD {
+            journal.bytes.reserve_exact(bytes);
+        }
         Ok(Builder {
-            db: self.guard()?,
-            inner: WriteBatch::new(),
+            journal: Some((journal, position)),
+            ..self.batch()?
         })
     }
 
     pub fn write(&self, batch: Batch, to: Durability, patience: Patience) -> Result<(), WriteError> {
-        let db = self.guard().map_err(|e| WriteError::Failed(e.0))?;
+        if batch.too_long {
+            let text = format!("more than {MOST_JOURNAL_BYTES} bytes are to be written at once");
+            return Err(WriteError::Failed(text));
+        }
+        let db = self.guard()?;
         let mut options = WriteOptions::default();
         options.set_sync(to == Durability::Synced);
         options.set_no_slowdown(patience == Patience::None);
         db.write_opt(batch.inner, &options).map_err(|e| match e.kind() {
             rocksdb::ErrorKind::Incomplete => WriteError::WouldStall,
             _ => WriteError::Failed(e.into_string()),
-        })
+        })?;
+        if let Some(position) = batch.position {
+            self.committed.store(position, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Brings everything written so far to stable storage.
@@ -259,14 +383,20 @@ impl Disk {
     }
 
     /// Closes and opens the store: after a failed write RocksDB takes no more, and its log ends in a torn record, which
-    /// opening cuts off. Does nothing while there is too little room for it. Everything that reads waits.
+    /// opening cuts off. Does nothing while there is too little room for it. Everything that reads waits. No checkpoint may
+    /// be under way.
     pub fn reopen(&self) -> Result<(), OpenError> {
         self.check_room()
             .map_err(|e| OpenError::Io(format!("no room: {e}")))?;
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         *db = None;
         *db = Some(open_db(&self.dir, &self.options, &self.cache)?);
-        Ok(())
+        drop(db);
+        // The log may have lost what it did not sync, or kept what it could not.
+        self.applied.store(0, Ordering::Relaxed);
+        self.drop_uncommitted()
+            .map_err(|e| OpenError::Io(e.to_string()))?;
+        self.recover()
     }
 
     /// Whether what is in the log could be written out again: opening does that.
@@ -279,7 +409,8 @@ impl Disk {
                 .extension()
                 .is_some_and(|extension| extension == "log")
             {
-                needed += entry.metadata()?.len();
+                // What it holds of the journal is written twice: as it is, and brought to its families.
+                needed += 2 * entry.metadata()?.len();
             }
         }
         let probe = tempfile::tempfile_in(&self.dir)?;
@@ -319,8 +450,14 @@ impl Disk {
 
     /// Lends the store as it is now, for reads that must agree with each other.
     pub fn with_view<T>(&self, body: impl FnOnce(&View<'_>) -> T) -> T {
-        let guard = self.guard();
-        body(&View::new(guard.as_ref()))
+        let mut guard = self.guard();
+        let torn = self.torn.read().unwrap_or_else(PoisonError::into_inner);
+        if *torn {
+            guard = Err(ReadError("a checkpoint could not be finished".to_owned()));
+        }
+        let view = View::new(guard.as_ref());
+        drop(torn);
+        body(&view)
     }
 
     /// Writes the memtables out, so that the next start has no log to read.
@@ -349,7 +486,10 @@ impl Disk {
         if guard.is_none() {
             return 0;
         }
-        let db = Guard(guard);
+        self.property_of(&Guard(guard), family, name)
+    }
+
+    fn property_of(&self, db: &Guard, family: Family, name: &str) -> u64 {
         db.property_int_value_cf(db.cf(family), name)
             .ok()
             .flatten()

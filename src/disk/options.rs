@@ -59,19 +59,13 @@ impl DiskOptions {
     }
 
     pub(super) fn family(&self, family: Family, cache: &Cache) -> Options {
-        let mut o = Options::default();
-        let mut table = BlockBasedOptions::default();
-        table.set_block_cache(cache);
-        table.set_block_size(BLOCK_SIZE);
-        table.set_cache_index_and_filter_blocks(true);
-        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-        table.set_format_version(6);
-        if !matches!(family, Family::System | Family::Expire | Family::Gc) {
-            table.set_bloom_filter(BLOOM_BITS, false);
-        }
+        let mut o = self.table(family, cache);
         o.set_merge_operator("redkeep.delta", delta::merge, delta::join);
-        o.set_block_based_table_factory(&table);
-        o.set_write_buffer_size(self.write_buffer);
+        o.set_write_buffer_size(match family {
+            // It is emptied by checkpoints: what is written out of it before is written for nothing.
+            Family::Journal => 2 * self.write_buffer,
+            _ => self.write_buffer,
+        });
         o.set_max_write_buffer_number(MEMTABLES);
         o.set_level_compaction_dynamic_level_bytes(true);
         // Twice RocksDB's: half the compactions, for a filter more to ask in a read of the disk.
@@ -85,6 +79,26 @@ impl DiskOptions {
         };
         // Level 0 is rewritten soonest: compressing it would be work for nothing.
         o.set_compression_per_level(&[DBCompressionType::None, DBCompressionType::None, lower]);
+        o
+    }
+
+    /// How a table of the family is written that goes to level 0.
+    pub(super) fn table(&self, family: Family, cache: &Cache) -> Options {
+        let mut o = Options::default();
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(cache);
+        table.set_block_size(BLOCK_SIZE);
+        table.set_cache_index_and_filter_blocks(true);
+        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        table.set_format_version(6);
+        if !matches!(
+            family,
+            Family::System | Family::Expire | Family::Gc | Family::Journal
+        ) {
+            table.set_bloom_filter(BLOOM_BITS, false);
+        }
+        o.set_block_based_table_factory(&table);
+        o.set_compression_type(DBCompressionType::None);
         o
     }
 }

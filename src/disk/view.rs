@@ -3,8 +3,9 @@
 
 use rocksdb::{DB, DBRawIteratorWithThreadMode, ReadOptions, Snapshot};
 
+use super::checkpoint::MARK;
 use super::format::{Family, RecordKey};
-use super::{Guard, ReadError};
+use super::{Builder, Guard, Held, ReadError};
 
 pub struct View<'d>(Result<Open<'d>, ReadError>);
 
@@ -29,6 +30,11 @@ impl<'d> View<'d> {
         self.0.as_ref().map_err(ReadError::clone)
     }
 
+    /// Begins a batch that is written to its families at once, on what the view shows.
+    pub fn batch(&self) -> Result<Builder<'d>, ReadError> {
+        Ok(Builder::over(Held::OfView(self.open()?.db)))
+    }
+
     pub fn get(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
         let Open { db, snapshot } = self.open()?;
         snapshot
@@ -48,6 +54,9 @@ impl<'d> View<'d> {
         options.set_auto_readahead_size(true);
         let mut it = snapshot.raw_iterator_cf_opt(db.cf(family), options);
         it.seek(from);
+        if it.key() == Some(MARK) {
+            it.next();
+        }
         Ok(Walk { it, started: false })
     }
 

@@ -28,13 +28,7 @@ impl Session {
                 }
                 ready
             }
-            State::AwaitingCommit(epoch) => {
-                let settled = epoch <= engine.store.settled();
-                if !settled {
-                    engine.wake_when_settled(epoch, waker);
-                }
-                settled
-            }
+            State::AwaitingCheckpoint(epoch) => engine.is_applied(epoch, waker),
             State::Paused => {
                 let over = !engine.pause.is_on();
                 if over {
@@ -94,7 +88,7 @@ impl Session {
         }
         let outcome = match row.run {
             Run::Data(handler) => self.run_data(engine, row, handler, args, now, waker),
-            Run::Settled(_) if !self.all_committed(engine, waker) => Outcome::Waits,
+            Run::Settled(_) if !self.all_applied(engine, waker) => Outcome::Waits,
             Run::Control(control) | Run::Settled(control) | Run::Container(_, Some(control)) => {
                 self.run_control(engine, control, args)
             }
@@ -166,7 +160,9 @@ impl Session {
         waker: &Waker,
     ) -> Outcome {
         match self.state {
-            State::AwaitingCommit(_) => return self.start_view(engine, handler, args, now, waker),
+            State::AwaitingCheckpoint(epoch) => {
+                return self.start_view(engine, epoch, handler, args, now, waker);
+            }
             State::Viewing(ticket, _) => {
                 let result = engine
                     .viewed
@@ -203,12 +199,11 @@ impl Session {
             Err(Stop::NeedsView) => {
                 engine.store.abandon(end);
                 let epoch = engine.store.frontier();
-                self.state = State::AwaitingCommit(epoch);
-                if epoch <= engine.store.settled() {
-                    return self.start_view(engine, handler, args, now, waker);
+                self.state = State::AwaitingCheckpoint(epoch);
+                match engine.is_applied(epoch, waker) {
+                    true => self.start_view(engine, epoch, handler, args, now, waker),
+                    false => Outcome::Waits,
                 }
-                engine.wake_when_settled(epoch, waker);
-                Outcome::Waits
             }
             Err(stop @ Stop::Error(_)) => {
                 let epoch = engine.store.apply_expired(end);
@@ -278,11 +273,19 @@ impl Session {
     fn start_view(
         &mut self,
         engine: &mut Engine,
+        epoch: u64,
         handler: Handler,
         args: Args,
         now: u64,
         waker: &Waker,
     ) -> Outcome {
+        if let Some(text) = engine.store.broken()
+            && epoch > engine.store.applied()
+        {
+            let error = format!("MISCONF Errors writing to the disk: {text}");
+            self.state = State::Ready;
+            return self.answer(engine, Stop::error(error), 0);
+        }
         let ticket = engine.next_view;
         engine.next_view += 1;
         engine.stats.views += 1;
@@ -317,19 +320,18 @@ impl Session {
         outcome(engine, &reply)
     }
 
-    /// Whether everything before this request is committed; if not, the request waits for it.
-    fn all_committed(&mut self, engine: &mut Engine, waker: &Waker) -> bool {
-        if let State::AwaitingCommit(_) = self.state {
+    /// Whether everything before this request is on disk where it belongs; if not, the request waits for it.
+    fn all_applied(&mut self, engine: &mut Engine, waker: &Waker) -> bool {
+        if let State::AwaitingCheckpoint(_) = self.state {
             self.state = State::Ready;
             return true;
         }
         let epoch = engine.store.frontier();
-        let committed = epoch <= engine.store.settled();
-        if !committed {
-            self.state = State::AwaitingCommit(epoch);
-            engine.wake_when_settled(epoch, waker);
+        let applied = engine.is_applied(epoch, waker);
+        if !applied {
+            self.state = State::AwaitingCheckpoint(epoch);
         }
-        committed
+        applied
     }
 
     fn refuse_command(&mut self, engine: &mut Engine, row: Option<Found>, error: Reply) -> bool {
@@ -363,8 +365,16 @@ fn outcome(engine: &mut Engine, reply: &Reply) -> Outcome {
 }
 
 impl Engine {
-    pub(super) fn wake_when_settled(&mut self, epoch: u64, waker: &Waker) {
+    /// Whether an epoch is where views find it, or cannot come there at present. If not, it is asked for, and the waker
+    /// called.
+    fn is_applied(&mut self, epoch: u64, waker: &Waker) -> bool {
+        if epoch <= self.store.applied() || self.store.broken().is_some() {
+            return true;
+        }
+        self.store.want_applied(epoch);
         self.awaiting.push((epoch, waker.clone()));
+        self.want_pump();
+        false
     }
 
     /// Once in a while: who sends such requests may send many.

@@ -1,5 +1,5 @@
-//! The one memory budget: how `maxmemory` is shared out between the hot tier, RocksDB's memtables and block cache, and
-//! what clients' buffers hold.
+//! The one memory budget: how `maxmemory` is shared out between the hot tier, RocksDB's memtables and block cache,
+//! checkpoints, and what clients' buffers hold.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::store::StoreOptions;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
     pub total: u64,
-    /// One memtable; all of them together hold twice as much at most.
+    /// One memtable; all of them together hold twice as much at most, and a checkpoint once.
     pub write_buffer: u64,
     pub block_cache: u64,
     /// Hot tier and client buffers.
@@ -21,6 +21,8 @@ pub struct MemoryPlan {
 
 /// What a memtable may take of the whole: 1/16.
 const WRITE_BUFFER_SHARE: u64 = 16;
+/// How many of them may be full at once, that which a checkpoint is sorting among them.
+const WRITE_BUFFERS: u64 = 3;
 const BLOCK_CACHE_SHARE: u64 = 8;
 /// The hot tier never gets less, whatever the clients hold.
 const LEAST_HOT: u64 = 16 << 10;
@@ -44,7 +46,7 @@ impl MemoryPlan {
             0 => total / BLOCK_CACHE_SHARE,
             bytes => bytes,
         };
-        let rest = total.saturating_sub(2 * write_buffer + block_cache);
+        let rest = total.saturating_sub(WRITE_BUFFERS * write_buffer + block_cache);
         MemoryPlan {
             total,
             write_buffer,
@@ -123,7 +125,10 @@ mod tests {
                 ..Config::default()
             };
             let plan = MemoryPlan::of(&config);
-            assert_eq!(2 * plan.write_buffer + plan.block_cache + plan.rest, maxmemory);
+            assert_eq!(
+                WRITE_BUFFERS * plan.write_buffer + plan.block_cache + plan.rest,
+                maxmemory
+            );
             assert!(plan.rest > maxmemory / 2, "{plan:?}");
         }
     }

@@ -73,8 +73,10 @@ pub struct Engine {
     /// Who waits for records, for an epoch, for a view.
     faulted: HashMap<Ticket, Waker>,
     held: Vec<(u64, Weak<dyn Outlet>)>,
-    /// Requests that run again when an epoch is settled.
+    /// Requests that run again when an epoch is applied.
     awaiting: Vec<(u64, Waker)>,
+    /// Connections that go on when the disk has caught up, by client.
+    congested: HashMap<u64, Waker>,
     viewing: HashMap<ViewTicket, Waker>,
     viewed: HashMap<ViewTicket, Result<Reply, Stop>>,
     next_view: ViewTicket,
@@ -129,6 +131,7 @@ impl Engine {
             faulted: HashMap::new(),
             held: Vec::new(),
             awaiting: Vec::new(),
+            congested: HashMap::new(),
             viewing: HashMap::new(),
             viewed: HashMap::new(),
             next_view: 1,
@@ -162,7 +165,11 @@ impl Engine {
     pub fn pump(&mut self) -> Pumped {
         self.pump_asked = false;
         let now = self.clock.refresh();
-        let News { ready, settled } = self.store.pump(now);
+        let News {
+            ready,
+            settled,
+            applied,
+        } = self.store.pump(now);
         for ticket in ready {
             if self.expiry.fetching == Some(ticket) {
                 self.go_on_expiring(ticket);
@@ -175,12 +182,23 @@ impl Engine {
         let mut released = Vec::new();
         if settled {
             let settled = self.store.settled();
-            let is_settled = |epoch: u64| epoch <= settled;
-            for (_, waker) in self.awaiting.extract_if(.., |(epoch, _)| is_settled(*epoch)) {
+            let held = self.held.extract_if(.., |(epoch, _)| *epoch <= settled);
+            released.extend(held.map(|(_, outlet)| outlet));
+        }
+        if applied {
+            let (applied, broken) = (self.store.applied(), self.store.broken().is_some());
+            for (_, waker) in self
+                .awaiting
+                .extract_if(.., |(epoch, _)| broken || *epoch <= applied)
+            {
                 waker.wake();
             }
-            let held = self.held.extract_if(.., |(epoch, _)| is_settled(*epoch));
-            released.extend(held.map(|(_, outlet)| outlet));
+            if let Some(epoch) = self.awaiting.iter().map(|(epoch, _)| *epoch).min() {
+                self.store.want_applied(epoch);
+            }
+        }
+        if !self.store.is_congested() {
+            self.congested.drain().for_each(|(_, waker)| waker.wake());
         }
         while let Ok(news) = self.views.try_recv() {
             match news {

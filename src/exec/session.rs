@@ -17,8 +17,8 @@ pub(super) enum State {
     Ready,
     /// The request waits for records, then runs again.
     Faulted(Ticket),
-    /// The request needs a view, as soon as this epoch is settled.
-    AwaitingCommit(u64),
+    /// The request needs a view, as soon as this epoch is where views find it.
+    AwaitingCheckpoint(u64),
     /// The request waits for the end of CLIENT PAUSE.
     Paused,
     /// The request runs over a view, and its reply may come from there in pieces.
@@ -114,8 +114,9 @@ impl Session {
             State::Viewing(..) => {
                 self.end_stream(engine);
             }
-            State::Ready | State::AwaitingCommit(_) | State::Paused => {}
+            State::Ready | State::AwaitingCheckpoint(_) | State::Paused => {}
         }
+        engine.congested.remove(&self.client.id);
         engine.clients.remove(self.client.id);
     }
 
@@ -161,8 +162,12 @@ impl Session {
             if self.closing || self.client.killed.get() {
                 return Status::Closing;
             }
-            if self.outbox.len() > OUTPUT_PAUSE || engine.store.is_congested() {
+            if self.outbox.len() > OUTPUT_PAUSE {
                 return Status::Yielded;
+            }
+            if engine.store.is_congested() {
+                engine.congested.insert(self.client.id, waker.clone());
+                return Status::Waiting;
             }
             let limits = Limits {
                 authenticated: self.authenticated,

@@ -31,7 +31,7 @@ pub enum Run {
     Data(Handler),
     /// About the connection or the server.
     Control(Control),
-    /// As `Control`, once everything before it is committed.
+    /// As `Control`, once everything before it is on disk where it belongs.
     Settled(Control),
     /// Has subcommands; the control is the command without any.
     Container(&'static [Command], Option<Control>),
@@ -78,7 +78,7 @@ impl Command {
         Command::new(name, arity, Run::Control(control))
     }
 
-    /// A control that runs once everything before it is committed.
+    /// A control that runs once everything before it is on disk where it belongs.
     pub const fn settled(name: &'static str, arity: i32, control: Control) -> Command {
         Command::new(name, arity, Run::Settled(control))
     }

@@ -10,7 +10,8 @@ use std::sync::mpsc::Sender;
 use foldhash::fast::RandomState;
 
 use super::Done;
-use super::hot::Hot;
+use super::checkpoint::Journaled;
+use super::hot::{Before, Hot};
 use super::threads::{Pool, Wake};
 use super::value::Value;
 use crate::base::random::Random;
@@ -18,10 +19,8 @@ use crate::disk::delta;
 use crate::disk::format::{Database, RecordKey};
 use crate::disk::{Batch, Builder, Disk, Durability, Patience, WriteError};
 
-/// Up to this many records an epoch is written by the executor, if nothing is in flight: a handover to another thread
-/// costs more than the write.
-const INLINE_RECORDS: usize = 64;
-/// ... and up to this many bytes.
+/// Up to this many bytes an epoch is written by the executor, if nothing is in flight: a handover to another thread costs
+/// more than the write.
 const INLINE_BYTES: usize = 64 << 10;
 
 /// One in so many changes of a record is written as the whole record, so that nobody who reads it from disk has many to
@@ -45,7 +44,7 @@ pub fn second_of(number: u64) -> u64 {
 pub struct Written {
     pub key: RecordKey,
     /// What it is once the epochs before are written, if memory knew it.
-    pub before: Option<Value>,
+    pub before: Option<Before>,
 }
 
 /// What has been staged since the last epoch was sealed.
@@ -64,6 +63,8 @@ pub struct Epoch {
     pub earliest_deadline: u64,
     /// The lowest id put to reclaim in it.
     pub lowest_garbage: u64,
+    /// Bytes of the batch made of it.
+    written: usize,
 }
 
 impl Epoch {
@@ -77,6 +78,7 @@ impl Epoch {
             sync: false,
             earliest_deadline: u64::MAX,
             lowest_garbage: u64::MAX,
+            written: 0,
         }
     }
 
@@ -168,7 +170,6 @@ impl Commit {
         }
         let next = Epoch::new(self.next_number());
         let mut epoch = std::mem::replace(&mut self.open, next);
-        epoch.records.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let (number, durability) = (epoch.number, self.durability);
         let may_be_inline = self.busy == 0 && durability == Durability::Written && !epoch.sync;
         let durability = if epoch.sync {
@@ -177,6 +178,7 @@ impl Commit {
             durability
         };
         let batch = self.build(&epoch, ctx);
+        epoch.written = batch.as_ref().map_or(0, Batch::size);
         self.flight = Some(epoch);
         let mut batch = match batch {
             Ok(batch) => batch,
@@ -185,7 +187,7 @@ impl Commit {
         self.commits += 1;
         self.records_written += batch.len() as u64;
         self.bytes_written += batch.size() as u64;
-        if may_be_inline && batch.len() <= INLINE_RECORDS && batch.size() <= INLINE_BYTES {
+        if may_be_inline && batch.size() <= INLINE_BYTES {
             let result = ctx.disk.write(batch, Durability::Written, Patience::None);
             if !matches!(result, Err(WriteError::WouldStall)) {
                 self.inline_commits += 1;
@@ -245,7 +247,7 @@ impl Commit {
         });
     }
 
-    fn submit(&mut self, ctx: &Context, job: impl FnOnce(&Disk) -> Done + Send + 'static) {
+    pub fn submit(&mut self, ctx: &Context, job: impl FnOnce(&Disk) -> Done + Send + 'static) {
         self.busy += 1;
         let (disk, done, wake) = (ctx.disk.clone(), ctx.done.clone(), ctx.wake.clone());
         self.thread.run(move || {
@@ -261,28 +263,42 @@ impl Commit {
         self.busy -= 1;
     }
 
+    /// About how many bytes are staged in epochs that are not settled.
+    pub fn unsettled_bytes(&self) -> usize {
+        self.open.bytes + self.flight.as_ref().map_or(0, |flight| flight.bytes)
+    }
+
+    /// Whether the committer has nothing more to answer.
+    pub fn is_quiet(&self) -> bool {
+        self.busy == 0
+    }
+
     pub fn is_idle(&self) -> bool {
         self.open.is_empty() && self.flight.is_none()
     }
 
     /// The epoch in flight is on disk.
-    pub fn succeeded(&mut self) {
-        if let Some(epoch) = self.flight.take() {
-            (self.settled, self.committed) = (epoch.number, epoch.number);
-            self.recycle(epoch);
-        }
+    pub fn succeeded(&mut self) -> Option<Journaled> {
+        let epoch = self.flight.take()?;
+        (self.settled, self.committed) = (epoch.number, epoch.number);
+        let journaled = Journaled {
+            bytes: epoch.written,
+            lowest_garbage: epoch.lowest_garbage,
+        };
+        self.recycle(epoch);
+        Some(journaled)
     }
 
-    /// The epoch in flight is lost, and with it the open one, which was built on it. Returns their records.
-    pub fn failed(&mut self, text: String) -> Vec<RecordKey> {
+    /// The epoch in flight is lost, and with it the open one, which was built on it. Returns their records, in the order
+    /// in which they are to be taken back.
+    pub fn failed(&mut self, text: String) -> Vec<Written> {
         let next = Epoch::new(self.next_number());
         let open = std::mem::replace(&mut self.open, next);
         let from = self.flight.as_ref().map_or(open.number, |flight| flight.number);
         let to = open.number;
         self.settled = to;
-        let lost = self.flight.take().into_iter().chain([open]);
-        let records = lost.flat_map(|epoch| epoch.records);
-        let records = records.map(|record| record.key).collect();
+        let lost = [open].into_iter().chain(self.flight.take());
+        let records = lost.flat_map(|epoch| epoch.records).collect();
         if let Some(last) = self.failures.last_mut()
             && last.to > self.committed
         {
@@ -325,7 +341,7 @@ impl Commit {
 }
 
 fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
-    let mut batch = ctx.disk.batch().map_err(|e| e.0)?;
+    let mut batch = ctx.disk.journaled_batch(epoch.bytes).map_err(|e| e.0)?;
     let mut random = Random::from_seed(epoch.number);
     for records in epoch.records.chunks(LOOKUPS) {
         // All lookups first: so they wait for memory side by side.
@@ -337,6 +353,7 @@ fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
             *value = slot.value.as_ref();
         }
         for (value, Written { key, before }) in values.into_iter().zip(records) {
+            let before = before.as_ref().and_then(|before| before.value.as_ref());
             match (before, value) {
                 (Some(before), Some(value)) if random.below(CHANGES_PER_WHOLE) > 0 => {
                     match delta::between(before, value) {
@@ -364,9 +381,6 @@ fn put_or_delete(batch: &mut Builder, key: &RecordKey, value: Option<&Value>) {
     }
 }
 
-fn describe(error: WriteError) -> String {
-    match error {
-        WriteError::WouldStall => "write stall".to_owned(),
-        WriteError::Failed(text) => text,
-    }
+pub fn describe(error: WriteError) -> String {
+    error.to_string()
 }

@@ -24,6 +24,12 @@ pub struct Figures {
     pub bytes_written: u64,
     /// Bytes staged and not yet handed to a commit.
     pub staged_bytes: usize,
+    /// Bytes committed to the journal since the last checkpoint began.
+    pub journal_bytes: usize,
+    pub checkpoints: u64,
+    /// Changes that checkpoints took from the journal.
+    pub checkpointed_changes: u64,
+    pub checkpoint_running: bool,
     pub failed_commits: usize,
     /// Whether the last commit that was decided failed.
     pub last_commit_failed: bool,
@@ -66,6 +72,10 @@ impl Store {
             records_written: self.commit.records_written,
             bytes_written: self.commit.bytes_written,
             staged_bytes: self.commit.open.bytes,
+            journal_bytes: self.checkpoints.journal_bytes(),
+            checkpoints: self.checkpoints.finished,
+            checkpointed_changes: self.checkpoints.changes,
+            checkpoint_running: self.checkpoints.is_running(),
             failed_commits: self.commit.failures.len(),
             last_commit_failed: self.commit.last_failed(),
             reclaim_steps: self.reclaim.steps,

@@ -3,8 +3,8 @@
 //! Its order is kept by second chance: a read only marks its record as used, and eviction moves marked records to the
 //! warm end instead of evicting them. So a hit touches no neighbour in the order, which would be two cache misses more.
 //!
-//! It is always right. A record that is staged (written, not yet committed) or pinned (fetched for a request that is
-//! about to run again) stays, whatever the budget says; everything else leaves from the cold end.
+//! It is always right. A record that is staged (written, and not yet in its family on disk) or pinned (fetched for a
+//! request that is about to run again) stays, whatever the budget says; everything else leaves from the cold end.
 
 use std::collections::HashMap;
 
@@ -20,16 +20,18 @@ use crate::disk::format::{Family, RecordKey};
 pub struct Slot {
     /// No value: the record is known not to exist.
     pub value: Option<Value>,
-    /// The last epoch that wrote it, or, once that is settled, the one settled last when it was used (which tells the
-    /// time); how many requests pin it; and whether it was used since eviction last came by. In one word, so that a node
+    /// The last epoch that wrote it, or the one settled last when it was used after that (which tells the time); which of
+    /// the two; how many requests pin it; and whether it was used since eviction last came by. In one word, so that a node
     /// of the map fills one cache line.
     state: u64,
 }
 
 const USED: u64 = 1;
-const PIN: u64 = 1 << 1;
-const PIN_BITS: u32 = 15;
-const EPOCH_SHIFT: u32 = 1 + PIN_BITS;
+/// The disk has it: the epoch tells of a use, not of a write.
+const CLEAN: u64 = 1 << 1;
+const PIN: u64 = 1 << 2;
+const PIN_BITS: u32 = 14;
+const EPOCH_SHIFT: u32 = 2 + PIN_BITS;
 const MAX_PINS: u64 = (1 << PIN_BITS) - 1;
 
 impl Slot {
@@ -50,6 +52,11 @@ impl Slot {
         self.state = (epoch << EPOCH_SHIFT) | rest;
     }
 
+    /// Whether an epoch after `applied` wrote it.
+    fn is_staged(&self, applied: u64) -> bool {
+        self.state & CLEAN == 0 && self.epoch() > applied
+    }
+
     fn pins(&self) -> u64 {
         (self.state / PIN) & MAX_PINS
     }
@@ -67,6 +74,15 @@ impl Slot {
     }
 }
 
+/// What a record was before a write.
+pub struct Before {
+    pub value: Option<Value>,
+    /// The epoch that wrote it, or that it was used in.
+    pub epoch: u64,
+    /// Its family does not have it yet.
+    staged: bool,
+}
+
 /// Bytes of an entry besides its value and a long key: the `lru` node (key, slot, two links), and the map's slot at its
 /// average load.
 const ENTRY: usize = 64 + 14;
@@ -81,6 +97,12 @@ pub struct Hot {
     budget: usize,
     /// Every epoch up to this one is settled.
     settled: u64,
+    /// What epochs up to this one wrote is in its family.
+    applied: u64,
+    /// The bytes of records staged after this epoch, and of those staged before and not yet applied.
+    window: u64,
+    staged: usize,
+    leaving: usize,
     /// How many existing keys of each namespace are here: when it is all of them, what is not here does not exist.
     resident: HashMap<u64, u64, RandomState>,
     pub evicted: u64,
@@ -93,6 +115,10 @@ impl Hot {
             bytes: 0,
             budget,
             settled: 0,
+            applied: 0,
+            window: 0,
+            staged: 0,
+            leaving: 0,
             resident: HashMap::default(),
             evicted: 0,
         }
@@ -102,7 +128,12 @@ impl Hot {
     pub fn get(&mut self, key: &RecordKey) -> Option<&Slot> {
         let slot = self.map.peek_mut(key)?;
         if slot.epoch() < self.settled {
-            slot.set_epoch(self.settled);
+            if !slot.is_staged(self.applied) {
+                slot.state |= CLEAN;
+                slot.set_epoch(self.settled);
+            } else if slot.epoch() > self.window {
+                slot.set_epoch(self.settled);
+            }
         }
         slot.state |= USED;
         Some(slot)
@@ -110,6 +141,28 @@ impl Hot {
 
     pub fn note_settled(&mut self, settled: u64) {
         self.settled = settled;
+    }
+
+    pub fn note_applied(&mut self, applied: u64) {
+        self.applied = applied;
+    }
+
+    /// What is staged up to here begins to leave; later epochs staged so many bytes.
+    pub fn begin_window(&mut self, epoch: u64, later: usize) {
+        self.window = epoch;
+        let staged = self.staged.min(later);
+        self.leaving = self.staged - staged;
+        self.staged = staged;
+    }
+
+    /// What was staged before the window is applied.
+    pub fn end_window(&mut self) {
+        self.leaving = 0;
+    }
+
+    /// About how many bytes are staged, that is cannot be evicted.
+    pub fn staged(&self) -> usize {
+        self.staged + self.leaving
     }
 
     /// The slot, its place in the order left as it is.
@@ -122,28 +175,52 @@ impl Hot {
         self.resident.get(&namespace).copied().unwrap_or(0)
     }
 
-    /// Puts what a write staged. Returns what was there before and the epoch that wrote it, if any did.
-    pub fn stage(&mut self, key: &RecordKey, value: Option<Value>, epoch: u64) -> (Option<Value>, u64) {
+    /// Puts what a write staged. Returns what was there before, if memory knew.
+    pub fn stage(&mut self, key: &RecordKey, value: Option<Value>, epoch: u64) -> Option<Before> {
         let added = value_size(&value);
-        if let Some(slot) = self.map.peek_mut(key) {
-            let removed = value_size(&slot.value);
-            let (was, is) = (slot.value.is_some(), value.is_some());
-            let before = (std::mem::replace(&mut slot.value, value), slot.epoch());
-            slot.set_epoch(epoch);
-            slot.state |= USED;
-            self.bytes = self.bytes + added - removed;
-            self.note_presence(key, was, is);
-            return before;
+        let Some(slot) = self.map.peek_mut(key) else {
+            self.staged += ENTRY + key_size(key) + added;
+            self.insert(key.clone(), Slot::new(value, epoch, 0));
+            return None;
+        };
+        let removed = value_size(&slot.value);
+        self.staged += match slot.is_staged(self.window) {
+            true => added.saturating_sub(removed),
+            false => ENTRY + key_size(key) + added,
+        };
+        let (was, is) = (slot.value.is_some(), value.is_some());
+        let before = Before {
+            staged: slot.is_staged(self.applied),
+            epoch: slot.epoch(),
+            value: std::mem::replace(&mut slot.value, value),
+        };
+        slot.set_epoch(epoch);
+        slot.state = (slot.state | USED) & !CLEAN;
+        self.bytes = self.bytes + added - removed;
+        self.note_presence(key, was, is);
+        Some(before)
+    }
+
+    /// Takes back what a write staged whose commit failed.
+    pub fn restore(&mut self, key: &RecordKey, before: Option<Before>) {
+        match before {
+            // Only memory has it: its family is behind.
+            Some(before) if before.staged && before.epoch > self.applied => {
+                self.stage(key, before.value, before.epoch);
+            }
+            _ => self.drop_record(key),
         }
-        self.insert(key.clone(), Slot::new(value, epoch, 0));
-        (None, 0)
     }
 
     /// Puts what was read from disk, unless the record is here already (then that is newer), pinned `pins` times.
     pub fn fill(&mut self, key: &RecordKey, value: Option<Value>, pins: u32) {
         match self.map.get_mut(key) {
             Some(slot) => slot.add_pins(pins),
-            None => self.insert(key.clone(), Slot::new(value, self.settled, pins)),
+            None => {
+                let mut slot = Slot::new(value, self.settled, pins);
+                slot.state |= CLEAN;
+                self.insert(key.clone(), slot);
+            }
         }
     }
 
@@ -161,26 +238,26 @@ impl Hot {
         }
     }
 
-    /// Evicts from the cold end until the budget holds, sparing what is staged after `settled` or pinned.
-    pub fn make_room(&mut self, settled: u64) {
-        self.shrink_to(self.budget, settled);
+    /// Evicts from the cold end until the budget holds, sparing what is staged or pinned.
+    pub fn make_room(&mut self) {
+        self.shrink_to(self.budget);
     }
 
     /// Evicts everything that may leave (a help for tests: the next read of each record is a fault).
-    pub fn evict_all(&mut self, settled: u64) {
+    pub fn evict_all(&mut self) {
         for _ in 0..=2 * self.map.len() / MAX_PASSED_OVER {
-            self.shrink_to(0, settled);
+            self.shrink_to(0);
         }
     }
 
-    fn shrink_to(&mut self, budget: usize, settled: u64) {
+    fn shrink_to(&mut self, budget: usize) {
         let mut passed_over = 0;
         while self.bytes > budget && passed_over < MAX_PASSED_OVER {
             let Some((key, slot)) = self.map.peek_lru() else {
                 break;
             };
             let key = key.clone();
-            if slot.epoch() > settled || slot.pins() > 0 || slot.state & USED != 0 {
+            if slot.is_staged(self.applied) || slot.pins() > 0 || slot.state & USED != 0 {
                 passed_over += 1;
                 self.map.promote(&key);
                 if let Some(slot) = self.map.peek_mut(&key) {
@@ -268,7 +345,7 @@ mod tests {
         for n in 0..20 {
             hot.fill(&key(n), value(), 0);
             hot.get(&key(0));
-            hot.make_room(0);
+            hot.make_room();
         }
         assert!(hot.bytes() <= hot.budget());
         assert_eq!(hot.len(), 10);
@@ -282,10 +359,15 @@ mod tests {
         hot.stage(&key(1), value(), 5);
         hot.fill(&key(2), value(), 1);
         hot.fill(&key(3), value(), 0);
-        hot.make_room(4);
+        hot.note_applied(4);
+        hot.note_settled(6);
+        assert!(hot.get(&key(1)).is_some());
+        hot.make_room();
         assert!(hot.peek(&key(1)).is_some() && hot.peek(&key(2)).is_some() && hot.peek(&key(3)).is_none());
         hot.unpin(&key(2));
-        hot.make_room(5);
+        hot.note_applied(6);
+        hot.make_room();
+        hot.make_room();
         assert_eq!((hot.len(), hot.bytes(), hot.resident(1)), (0, 0, 0));
     }
 

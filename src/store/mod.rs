@@ -1,8 +1,9 @@
-//! The store: transactions over the hot tier, faults, commits, expiry and reclaim.
+//! The store: transactions over the hot tier, faults, commits, checkpoints, expiry and reclaim.
 //!
 //! A [`Store`] belongs to the executor and never blocks. What takes time happens on its threads, and comes back as
 //! [`Done`] values when the executor calls [`Store::pump`].
 
+mod checkpoint;
 mod commit;
 pub mod cursors;
 mod expiry;
@@ -35,7 +36,10 @@ pub use value::Value;
 
 use crate::base::log;
 use crate::disk::format::{Database, Family, RecordKey};
-use crate::disk::{Disk, DiskOptions, Durability, OpenError, Patience, ReadError, View};
+use crate::disk::{
+    Checkpoint, Disk, DiskOptions, Durability, OpenError, Patience, ReadError, View, WriteError,
+};
+use checkpoint::Checkpoints;
 use commit::{Commit, Context, Written};
 use cursors::Cursors;
 use expiry::Expiry;
@@ -74,6 +78,9 @@ enum Done {
     Due(expiry::Scan),
     ReclaimStep(std::result::Result<reclaim::Step, ReadError>),
     Reclaimed(std::result::Result<(), String>),
+    Prepared(std::result::Result<Option<Checkpoint>, WriteError>),
+    /// Whether there is more for a checkpoint to do.
+    Installed(std::result::Result<bool, String>),
     /// The store was opened again, or could not be.
     Repaired(std::result::Result<(), String>),
 }
@@ -85,6 +92,8 @@ pub struct News {
     pub ready: Vec<Ticket>,
     /// Epochs were decided: replies can leave.
     pub settled: bool,
+    /// More of what was committed is where views find it; or that cannot be at present.
+    pub applied: bool,
 }
 
 pub struct Store {
@@ -92,6 +101,7 @@ pub struct Store {
     hot: Hot,
     fetch: Fetch,
     commit: Commit,
+    checkpoints: Checkpoints,
     expiry: Expiry,
     reclaim: Reclaim,
     views: Pool,
@@ -150,6 +160,7 @@ impl Store {
             hot: Hot::new(options.hot_budget),
             fetch: Fetch::new(pool("fetch", options.fetch_threads, true)?),
             commit: Commit::new(pool("commit", 1, false)?, options.durability),
+            checkpoints: Checkpoints::new(pool("checkpoint", 1, false)?, options.disk.write_buffer),
             expiry: Expiry::default(),
             reclaim: Reclaim::default(),
             views: pool("view", VIEW_THREADS, true)?,
@@ -238,7 +249,7 @@ impl Store {
         if work.ids > 0 {
             self.take_ids(work.ids);
         }
-        self.hot.make_room(self.commit.settled);
+        self.hot.make_room();
     }
 
     fn stage_record(&mut self, key: RecordKey, value: Option<Value>, epoch: u64) {
@@ -247,8 +258,8 @@ impl Store {
         match key.family() {
             Family::Meta | Family::Segment | Family::Bucket | Family::Tree | Family::Blob => {
                 self.fetch.invalidate(&key);
-                let (before, written_in) = self.hot.stage(&key, value, epoch);
-                if written_in != epoch {
+                let before = self.hot.stage(&key, value, epoch);
+                if before.as_ref().is_none_or(|before| before.epoch != epoch) {
                     open.records.push(Written { key, before });
                 }
                 return;
@@ -362,12 +373,13 @@ impl Store {
 
     /// Whether there is work for [`Store::pump`].
     pub fn wants_pump(&self) -> bool {
-        self.fetch.has_queued() || (!self.commit.open.is_empty() && self.commit.flight.is_none())
+        let staged = !self.commit.open.is_empty() && self.commit.flight.is_none();
+        self.fetch.has_queued() || staged || self.is_checkpoint_due()
     }
 
     /// Whether so much waits for the disk that clients should wait too, rather than memory grow.
     pub fn is_congested(&self) -> bool {
-        self.commit.open.bytes > OPEN_EPOCH_LIMIT
+        self.commit.open.bytes > OPEN_EPOCH_LIMIT || self.awaits_checkpoint()
     }
 
     /// Asks for records on behalf of a request, which runs again when [`News::ready`] names the ticket.
@@ -422,7 +434,7 @@ impl Store {
         self.fetch.finish(ticket, &mut self.hot);
     }
 
-    /// Runs a job over a view of what is committed, on a thread that may block.
+    /// Runs a job over a view of what is applied, on a thread that may block.
     fn run_over_view(&self, job: impl FnOnce(&View<'_>) + Send + 'static) {
         let (disk, wake) = (self.disk.clone(), self.wake.clone());
         self.views.run(move || {
@@ -449,7 +461,7 @@ impl Store {
         self.wake.clone()
     }
 
-    /// Runs a body over a transaction that reads what is committed, on a thread that may block.
+    /// Runs a body over a transaction that reads what is applied, on a thread that may block.
     pub fn run_over_committed(&self, now: u64, body: impl FnOnce(&mut Txn<'_>) + Send + 'static) {
         let cursors = self.cursors.clone();
         self.run_over_view(move |view| body(&mut Txn::over_view(view, &cursors, now)));
@@ -459,11 +471,14 @@ impl Store {
     /// whenever the store's threads wake the executor.
     pub fn pump(&mut self, now: u64) -> News {
         let mut news = News::default();
+        let before = (self.applied(), self.commit.broken.is_some());
         while let Ok(report) = self.reports.try_recv() {
             self.take_in(report, &mut news, now);
         }
         self.fetch.dispatch(&self.disk, &self.done, &self.wake);
         self.seal(&mut news);
+        self.begin_checkpoint();
+        news.applied = before != (self.applied(), self.commit.broken.is_some());
         if std::mem::take(&mut self.sync_due) && self.commit.broken.is_none() {
             let (commit, ctx) = self.commit_parts();
             commit.sync(&ctx);
@@ -498,7 +513,7 @@ impl Store {
         match report {
             Done::Fetched(fetched) => {
                 self.fetch.accept(fetched, &mut self.hot, &mut news.ready);
-                self.hot.make_room(self.commit.settled);
+                self.hot.make_room();
             }
             Done::Committed { epoch, result } => {
                 self.commit.answered();
@@ -521,11 +536,24 @@ impl Store {
                 self.commit.answered();
                 self.reclaim_written(result.is_ok());
             }
+            Done::Prepared(checkpoint) => self.install_checkpoint(checkpoint),
+            Done::Installed(result) => {
+                self.commit.answered();
+                self.end_checkpoint(result);
+            }
             Done::Repaired(result) => {
                 self.commit.answered();
-                if result.is_ok() {
-                    log::notice("the store takes writes again");
-                    self.commit.broken = None;
+                match result {
+                    Ok(()) => {
+                        self.commit.broken = None;
+                        self.journal_is_applied();
+                        log::notice("the store takes writes again");
+                    }
+                    Err(text) if self.commit.broken.as_ref() != Some(&text) => {
+                        log::warning(format_args!("the store cannot be opened again yet: {text}"));
+                        self.commit.broken = Some(text);
+                    }
+                    Err(_) => {}
                 }
             }
         }
@@ -535,7 +563,9 @@ impl Store {
         news.settled = true;
         match result {
             Ok(()) => {
-                self.commit.succeeded();
+                if let Some(epoch) = self.commit.succeeded() {
+                    self.checkpoints.committed(epoch);
+                }
                 std::mem::swap(&mut self.durable_databases, &mut self.sealed_databases);
             }
             Err(text) => {
@@ -545,20 +575,29 @@ impl Store {
                     ));
                     self.commit.broken = Some(text.clone());
                 }
-                for key in self.commit.failed(text) {
-                    self.hot.drop_record(&key);
-                }
-                self.databases.clone_from(&self.durable_databases);
-                self.expiry.start_over();
-                // The reservation may be among what was lost.
-                self.reserved_ids = 0;
+                self.lose(text);
             }
         }
         self.hot.note_settled(self.commit.settled);
     }
 
+    /// The epoch in flight and the open one are lost. (What the log has of them after all is dropped when the store is opened
+    /// again.)
+    fn lose(&mut self, text: String) {
+        for Written { key, before } in self.commit.failed(text) {
+            self.hot.restore(&key, before);
+        }
+        self.databases.clone_from(&self.durable_databases);
+        self.expiry.start_over();
+        // The reservation may be among what was lost.
+        self.reserved_ids = 0;
+    }
+
     /// Tries to make the store writable again after a failed write. Called regularly.
     pub fn repair(&mut self) {
+        if self.checkpoints.is_running() {
+            return;
+        }
         let (commit, ctx) = self.commit_parts();
         commit.repair(&ctx);
     }
@@ -597,12 +636,12 @@ impl Store {
 
     pub fn set_hot_budget(&mut self, bytes: usize) {
         self.hot.set_budget(bytes);
-        self.hot.make_room(self.commit.settled);
+        self.hot.make_room();
     }
 
     /// Evicts everything that is on disk: a help for tests.
     pub fn drop_hot(&mut self) {
-        self.hot.evict_all(self.commit.settled);
+        self.hot.evict_all();
     }
 
     /// Whether all that was staged is on disk.
@@ -610,12 +649,17 @@ impl Store {
         self.commit.is_idle()
     }
 
-    /// Syncs the log and writes the memtables out. Blocks: for the end of the process.
+    /// Brings all to its place: so the next start is at once. Blocks: for the end of the process.
     pub fn close(&mut self) -> std::result::Result<(), String> {
+        while self.checkpoints.is_running() || !self.commit.is_quiet() {
+            let Ok(report) = self.reports.recv() else { break };
+            self.take_in(report, &mut News::default(), 0);
+        }
         self.disk
             .sync()
+            .and_then(|()| self.disk.apply_journal())
             .and_then(|()| self.disk.flush())
-            .map_err(|e| format!("{e:?}"))
+            .map_err(|e| e.to_string())
     }
 }
 

@@ -8,14 +8,13 @@ use crate::base::log;
 use crate::disk::format::{
     Deadlines, Family, Garbage, Header, RecordKey, namespace_prefix, owned, prefix_end, split_ordered_id,
 };
-use crate::disk::{Batch, Builder, Disk, ReadError, View};
+use crate::disk::{Batch, Builder, ReadError, View};
 
 /// Most records that one step visits or deletes one by one.
 const RECORDS_PER_STEP: usize = 2000;
 /// From this many records on, a range tombstone is cheaper than deletes one by one.
 const RANGE_DELETE_FROM: u64 = 4 * RECORDS_PER_STEP as u64;
 
-#[derive(Default)]
 pub struct Reclaim {
     /// `gc` records may exist: nothing says otherwise at the start, when only the disk knows.
     done: bool,
@@ -37,6 +36,21 @@ pub struct Step {
     batch: Batch,
     low: u64,
     resume: Vec<u8>,
+}
+
+impl Default for Reclaim {
+    fn default() -> Reclaim {
+        Reclaim {
+            done: false,
+            running: false,
+            low: 0,
+            staged: u64::MAX,
+            resume: Vec::new(),
+            next: (0, Vec::new()),
+            steps: 0,
+            records: 0,
+        }
+    }
 }
 
 impl Reclaim {
@@ -63,18 +77,14 @@ impl Store {
         if self.reclaim.done || self.reclaim.running {
             return;
         }
-        let flight = self
-            .commit
-            .flight
-            .as_ref()
-            .map_or(u64::MAX, |flight| flight.lowest_garbage);
-        self.reclaim.staged = flight.min(self.commit.open.lowest_garbage);
+        self.apply_garbage();
+        self.reclaim.staged = self.lowest_unapplied_garbage();
         self.reclaim.running = true;
         let (low, resume) = (self.reclaim.low, self.reclaim.resume.clone());
-        let (done, disk) = (self.done.clone(), self.disk.clone());
+        let done = self.done.clone();
         self.run_over_view(move |view| {
             // A closed channel means that the store is being dropped.
-            let _ = done.send(Done::ReclaimStep(step(&disk, view, low, &resume)));
+            let _ = done.send(Done::ReclaimStep(step(view, low, &resume)));
         });
     }
 
@@ -109,9 +119,9 @@ impl Store {
 }
 
 /// Deletes what the first `gc` records name, up to about [`RECORDS_PER_STEP`] records.
-fn step(disk: &Disk, view: &View, mut low: u64, resume: &[u8]) -> Result<Step, ReadError> {
+fn step(view: &View, mut low: u64, resume: &[u8]) -> Result<Step, ReadError> {
     let damaged = |text: &str| ReadError(text.to_owned());
-    let mut batch = disk.batch()?;
+    let mut batch = view.batch()?;
     let mut records = view.walk(Family::Gc, &low.to_be_bytes(), None)?;
     let mut resume = resume;
     while batch.len() < RECORDS_PER_STEP

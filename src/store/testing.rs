@@ -98,9 +98,12 @@ impl TestStore {
         }
     }
 
-    /// Waits until everything is on disk.
+    /// Waits until everything is on disk where it belongs.
     pub fn settle(&mut self) {
         self.pump_until(Store::is_idle);
+        let epoch = self.store.frontier();
+        self.store.want_applied(epoch);
+        self.pump_until(|store| store.applied() >= epoch);
     }
 
     /// The keys that active expiry finds due.

@@ -1,5 +1,7 @@
 //! The store as a whole: transactions, faults, commits, failures, expiry and reclaim, over a real directory.
 
+mod checkpoint;
+
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -119,12 +121,21 @@ impl Driver {
         }
     }
 
-    fn settle(&mut self) {
+    fn commit(&mut self) {
         self.pump_until(Store::is_idle);
+    }
+
+    /// Has everything committed, and brought from the journal to its families.
+    fn settle(&mut self) {
+        self.commit();
+        let epoch = self.store.frontier();
+        self.store.want_applied(epoch);
+        self.pump_until(|store| store.applied() >= epoch);
     }
 
     fn reclaim_all(&mut self) {
         let start = Instant::now();
+        self.settle();
         while !self.records(Family::Gc).is_empty() || !self.store.is_idle() {
             assert!(start.elapsed() < PATIENCE, "reclaim does not end");
             self.store.reclaim_some();

@@ -117,6 +117,10 @@ mod tests {
         pool.run(move || second.send(thread::current().id()).unwrap());
         let other = told.recv().unwrap();
         pool.shrink();
+        // The first thread is held, so it is the other that takes the word.
+        while !pool.threads.iter().any(JoinHandle::is_finished) {
+            thread::yield_now();
+        }
         pool.run(move || done.send(thread::current().id()).unwrap());
         release.send(()).unwrap();
         assert_ne!(told.recv().unwrap(), other);

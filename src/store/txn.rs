@@ -21,7 +21,7 @@ use crate::disk::{ReadError, View};
 pub enum Stop {
     /// A record is not in memory. The transaction knows which; the body runs again when they are.
     Fault,
-    /// The body walks a range: it runs again over a [`View`], on the view pool, once all before it is committed.
+    /// The body walks a range: it runs again over a [`View`], on the view pool, once all before it is applied.
     NeedsView,
     /// The command fails with this text, which begins with its code ("ERR ...").
     Error(Cow<'static, str>),

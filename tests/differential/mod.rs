@@ -80,7 +80,7 @@ fn flags(seed: u64) -> &'static [&'static str] {
     match seed % 4 {
         0 => &["--maxmemory", "4mb", "--appendfsync", "no"],
         1 => &["--maxmemory", "4mb"],
-        2 => &[],
+        2 => &["--maxmemory", "16mb"],
         _ => &["--appendfsync", "always"],
     }
 }

@@ -29,7 +29,7 @@ const HELP: &[&str] = &[
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Accepted and ignored: there are no quicklists.",
     "RELOAD [option ...]",
-    "    Wait until everything is committed, and forget what memory holds of it.",
+    "    Wait until everything is where it belongs on disk, and forget what memory holds of it.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Setting it to 0 disables expiring keys in background when they are not",
     "    accessed. Setting it to 1 reenables back the default.",

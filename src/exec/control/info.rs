@@ -378,6 +378,10 @@ fn commit(source: &Source, page: &mut Page) {
     page.field("committed_records", figures.records_written);
     page.field("committed_bytes", figures.bytes_written);
     page.field("staged_bytes", figures.staged_bytes);
+    page.field("journal_bytes", figures.journal_bytes);
+    page.field("checkpoints", figures.checkpoints);
+    page.field("checkpointed_changes", figures.checkpointed_changes);
+    page.field("checkpoint_in_progress", u8::from(figures.checkpoint_running));
     page.field("failed_commits", figures.failed_commits);
     page.field("reclaim_steps", figures.reclaim_steps);
     page.field("reclaimed_records", figures.reclaimed_records);

@@ -1,0 +1,487 @@
+//! Checkpoints: what is in the journal comes to its families, and leaves the journal.
+//!
+//! A checkpoint is prepared on any thread, then installed. A large one is a sorted table for each family, which RocksDB
+//! takes in as a file: no memtable is searched for the place of each record. A small one is a batch like any other.
+//!
+//! Families take their tables in one after the other. Each table carries the family's mark, so what a crash in between
+//! left undone is done when the store is opened, and nothing twice. Meanwhile no view may begin.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use rocksdb::{FlushOptions, IngestExternalFileOptions, ReadOptions, SstFileWriter};
+
+use super::format::{Family, Malformed, RecordKey};
+use super::journal::{Change, Changes, What};
+use super::{Batch, Builder, Disk, Durability, Guard, Held, Patience, ReadError, WriteError};
+
+/// A checkpoint is a batch if it has less than this share of a memtable: 1/32. What tables cost is mostly syncs of files,
+/// whatever is in them: so where memtables are small they hold more than that, in bytes.
+const SHARE_IN_BATCH: usize = 32;
+const LEAST_IN_TABLES: usize = 256 << 10;
+/// Where tables are until RocksDB takes them, in the data directory.
+const DIRECTORY: &str = "checkpoint";
+
+/// What a checkpoint will do.
+pub struct Checkpoint {
+    form: Form,
+    /// The last position it brings to its families.
+    last: u64,
+    /// There was more in the journal than one checkpoint takes.
+    pub more: bool,
+    pub changes: usize,
+}
+
+enum Form {
+    Batch(Batch),
+    Tables(Vec<(Family, PathBuf)>),
+}
+
+/// A part of the journal: whole records of it, so whole transactions.
+struct Part {
+    records: Vec<(u64, Box<[u8]>)>,
+    bytes: usize,
+    more: bool,
+}
+
+/// Where in a [`Part`] a change is.
+struct Place {
+    /// What most comparisons of keys end with: the first bytes of its own behind what all share.
+    head: [u64; 2],
+    record: u32,
+    offset: u32,
+}
+
+impl Place {
+    fn change<'a>(&self, part: &'a Part) -> Result<Change<'a>, Malformed> {
+        let (_, record) = &part.records[self.record as usize];
+        Changes::of(&record[self.offset as usize..]).read()
+    }
+}
+
+/// Puts the changes of a family in the order of their keys, and of time.
+fn sort(part: &Part, places: &mut [Place]) {
+    // What was read before reads again.
+    let key = |place: &Place| place.change(part).map_or(&b""[..], |change| change.key);
+    let first = places.first().map_or(&b""[..], key);
+    let shared = |place: &Place| key(place).iter().zip(first).take_while(|(a, b)| a == b).count();
+    let common = places.iter().map(shared).min().unwrap_or(0);
+    for place in &mut *places {
+        let own = &key(place)[common..];
+        let mut head = [0; 16];
+        let len = own.len().min(head.len());
+        head[..len].copy_from_slice(&own[..len]);
+        let head = u128::from_be_bytes(head);
+        place.head = [(head >> 64) as u64, head as u64];
+    }
+    places.sort_unstable_by(|a, b| {
+        let rest = || key(a).cmp(key(b));
+        let when = |place: &Place| (place.record, place.offset);
+        let (head, when) = (a.head.cmp(&b.head), || when(a).cmp(&when(b)));
+        head.then_with(rest).then_with(when)
+    });
+}
+
+/// Calls `made` for each key among the changes of a family, in order, with what all changes of it come to.
+fn fold(
+    part: &Part,
+    mut places: Vec<Place>,
+    mut made: impl FnMut(&[u8], What) -> Result<(), WriteError>,
+) -> Result<(), WriteError> {
+    sort(part, &mut places);
+    let mut changes = places.iter().map(|place| place.change(part)).peekable();
+    while let Some(change) = changes.next() {
+        let Change { key, mut what, .. } = change.map_err(damaged)?;
+        while let Some(later) = changes.next_if(|next| next.as_ref().is_ok_and(|next| next.key == key)) {
+            what = what.then(later.map_err(damaged)?.what).map_err(damaged)?;
+        }
+        made(key, what)?;
+    }
+    Ok(())
+}
+
+impl Disk {
+    /// Prepares to bring to its families what is in the journal. `None`: it is empty.
+    pub fn prepare_checkpoint(&self) -> Result<Option<Checkpoint>, WriteError> {
+        let db = self.guard()?;
+        let part = self.read_journal(&db)?;
+        let Some(&(last, _)) = part.records.last() else {
+            return Ok(None);
+        };
+        let mut families = Family::ALL.map(|_| Vec::new());
+        let marks = self.marks(&db)?;
+        let mut changes = 0;
+        for (number, (position, record)) in part.records.iter().enumerate() {
+            let mut reader = Changes::of(record);
+            while let Some(offset) = reader.offset_in(record) {
+                let family = reader.read().map_err(damaged)?.family as usize;
+                if *position > marks[family] {
+                    families[family].push(Place {
+                        head: [0; 2],
+                        record: number as u32,
+                        offset: offset as u32,
+                    });
+                    changes += 1;
+                }
+            }
+        }
+        let families = Family::ALL.into_iter().zip(families);
+        let families = families.filter(|(_, places)| !places.is_empty());
+        let least = (self.options.write_buffer / SHARE_IN_BATCH).max(LEAST_IN_TABLES);
+        let form = if part.bytes < least {
+            Form::Batch(as_batch(db, families, &part)?)
+        } else {
+            let tables = self.as_tables(&db, families, &part, last);
+            if tables.is_err() {
+                // They may be what fills the disk.
+                self.remove_tables()?;
+            }
+            Form::Tables(tables?)
+        };
+        Ok(Some(Checkpoint {
+            form,
+            last,
+            more: part.more,
+            changes,
+        }))
+    }
+
+    /// Carries a checkpoint out. Nothing else may write meanwhile.
+    pub fn install(&self, checkpoint: Checkpoint) -> Result<(), WriteError> {
+        match checkpoint.form {
+            Form::Batch(batch) => {
+                self.write(batch, Durability::Written, Patience::Wait)?;
+                *self.torn.write().unwrap_or_else(PoisonError::into_inner) = false;
+            }
+            Form::Tables(tables) => self.take_in(&tables, checkpoint.last)?,
+        }
+        self.applied.store(checkpoint.last, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn take_in(&self, tables: &[(Family, PathBuf)], last: u64) -> Result<(), WriteError> {
+        let db = self.guard()?;
+        // What is in a family must not outlast what is in the journal: not even the loss of power.
+        db.flush_wal(true).map_err(failed)?;
+        let mut torn = self.torn.write().unwrap_or_else(PoisonError::into_inner);
+        *torn = true;
+        let mut options = IngestExternalFileOptions::default();
+        options.set_move_files(true);
+        for (family, path) in tables {
+            db.ingest_external_file_cf_opts(db.cf(*family), &options, vec![path])
+                .map_err(failed)?;
+        }
+        let journal = db.cf(Family::Journal);
+        let (from, to) = (0u64.to_be_bytes(), (last + 1).to_be_bytes());
+        db.delete_range_cf(journal, from, to).map_err(failed)?;
+        *torn = false;
+        drop(torn);
+        // Frees the memory, and the log: there is little left to write.
+        let mut options = FlushOptions::default();
+        options.set_wait(false);
+        db.flush_cf_opt(journal, &options).map_err(failed)
+    }
+
+    /// Brings all that is in the journal to its families. Blocks.
+    pub fn apply_journal(&self) -> Result<(), WriteError> {
+        while let Some(checkpoint) = self.prepare_checkpoint()? {
+            self.install(checkpoint)?;
+        }
+        *self.torn.write().unwrap_or_else(PoisonError::into_inner) = false;
+        Ok(())
+    }
+
+    /// Takes out of the journal what was never acknowledged as committed: the log may have it after a failed sync.
+    pub(super) fn drop_uncommitted(&self) -> Result<(), WriteError> {
+        let mut batch = self.batch()?;
+        let from = self.committed.load(Ordering::Relaxed) + 1;
+        batch.delete_range(Family::Journal, &from.to_be_bytes(), &u64::MAX.to_be_bytes());
+        self.write(batch.finish(), Durability::Written, Patience::Wait)
+    }
+
+    /// As if the last commit had been refused.
+    #[cfg(test)]
+    pub fn forget_last_commit(&self) {
+        self.committed.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Removes tables that no family took in.
+    fn remove_tables(&self) -> Result<(), ReadError> {
+        match fs::remove_dir_all(self.dir.join(DIRECTORY)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(ReadError(format!("{DIRECTORY}: {e}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what a crash left of tables, and finds where the journal goes on.
+    pub(super) fn find_journal_end(&self) -> Result<(), ReadError> {
+        self.remove_tables()?;
+        let db = self.guard()?;
+        let mut it = db.raw_iterator_cf(db.cf(Family::Journal));
+        it.seek_to_last();
+        let last = it.key().map(position).transpose()?;
+        it.status().map_err(|e| ReadError(e.into_string()))?;
+        let marks = self.marks(&db)?.into_iter().chain(last).max().unwrap_or(0);
+        self.next_position.fetch_max(marks + 1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn read_journal(&self, db: &Guard) -> Result<Part, ReadError> {
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        let mut it = db.raw_iterator_cf_opt(db.cf(Family::Journal), options);
+        it.seek((self.applied.load(Ordering::Relaxed) + 1).to_be_bytes());
+        let mut part = Part {
+            records: Vec::new(),
+            bytes: 0,
+            more: false,
+        };
+        while let Some((key, record)) = it.item() {
+            if part.bytes > self.options.write_buffer {
+                part.more = true;
+                return Ok(part);
+            }
+            part.bytes += record.len();
+            part.records.push((position(key)?, Box::from(record)));
+            it.next();
+        }
+        it.status().map_err(|e| ReadError(e.into_string()))?;
+        Ok(part)
+    }
+
+    /// Up to where each family has what was in the journal.
+    fn marks(&self, db: &Guard) -> Result<[u64; Family::ALL.len()], ReadError> {
+        let mut marks = [0; Family::ALL.len()];
+        for family in Family::JOURNALED {
+            let mark = db.get_cf(db.cf(family), MARK);
+            if let Some(mark) = mark.map_err(|e| ReadError(e.into_string()))? {
+                marks[family as usize] = position(&mark)?;
+            }
+        }
+        Ok(marks)
+    }
+
+    fn as_tables(
+        &self,
+        db: &Guard,
+        families: impl Iterator<Item = (Family, Vec<Place>)>,
+        part: &Part,
+        last: u64,
+    ) -> Result<Vec<(Family, PathBuf)>, WriteError> {
+        let dir = self.dir.join(DIRECTORY);
+        fs::create_dir_all(&dir).map_err(|e| WriteError::Failed(format!("{}: {e}", dir.display())))?;
+        let mut tables = Vec::new();
+        for (family, places) in families {
+            // No name comes twice: RocksDB may hold the file under another.
+            let path = dir.join(format!("{}-{last}.sst", family.name()));
+            self.write_table(family, places, part, last, &path)?;
+            // A table cannot pass what the memtable has of its keys: better that is written now than while all wait.
+            if self.property_of(db, family, "rocksdb.num-entries-active-mem-table") > 0 {
+                db.flush_cf(db.cf(family)).map_err(failed)?;
+            }
+            tables.push((family, path));
+        }
+        Ok(tables)
+    }
+
+    fn write_table(
+        &self,
+        family: Family,
+        places: Vec<Place>,
+        part: &Part,
+        last: u64,
+        path: &Path,
+    ) -> Result<(), WriteError> {
+        let options = self.options.table(family, &self.cache);
+        let mut table = SstFileWriter::create(&options);
+        table.open(path).map_err(failed)?;
+        table.put(MARK, last.to_be_bytes()).map_err(failed)?;
+        fold(part, places, |key, what| {
+            match what {
+                What::Delete => table.delete(key),
+                What::Put(value) => table.put(key, value),
+                What::Operand(operand) => table.merge(key, operand),
+            }
+            .map_err(failed)
+        })?;
+        table.finish().map_err(failed)
+    }
+}
+
+/// A family's mark: under the one key that no record has.
+pub(super) const MARK: &[u8] = b"";
+
+fn as_batch(
+    db: Guard,
+    families: impl Iterator<Item = (Family, Vec<Place>)>,
+    part: &Part,
+) -> Result<Batch, WriteError> {
+    let mut batch = Builder::over(Held::Own(db));
+    for (family, places) in families {
+        fold(part, places, |key, what| {
+            let key = RecordKey::new(family, key);
+            match what {
+                What::Delete => batch.delete(&key),
+                What::Put(value) => batch.put(&key, &value),
+                What::Operand(operand) => batch.merge(&key, &operand),
+            }
+            Ok(())
+        })?;
+    }
+    for (position, _) in &part.records {
+        batch.delete(&RecordKey::new(Family::Journal, &position.to_be_bytes()));
+    }
+    Ok(batch.finish())
+}
+
+fn position(bytes: &[u8]) -> Result<u64, ReadError> {
+    bytes
+        .try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| ReadError("malformed position in the journal".to_owned()))
+}
+
+fn failed(error: rocksdb::Error) -> WriteError {
+    WriteError::Failed(error.into_string())
+}
+
+fn damaged(malformed: Malformed) -> WriteError {
+    WriteError::Failed(malformed.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Compression, DiskOptions, delta};
+
+    fn open(dir: &Path) -> Disk {
+        let options = DiskOptions {
+            write_buffer: 4 << 20,
+            block_cache: 1 << 20,
+            background_jobs: 1,
+            compression: Compression::None,
+        };
+        Disk::open(dir, &options).unwrap()
+    }
+
+    fn value(n: usize, round: u8) -> Vec<u8> {
+        let mut value = vec![n as u8; 600];
+        value[n % 600] = round;
+        value
+    }
+
+    /// Commits a round of changes of many records in several families: whole at first, then what changed.
+    fn commit(disk: &Disk, round: u8) {
+        let mut batch = disk.journaled_batch(0).unwrap();
+        // Enough for tables.
+        batch.put(&RecordKey::blob(1, u64::from(round)), &[round; LEAST_IN_TABLES]);
+        for n in 0..300 {
+            let keys = [
+                RecordKey::tree(1, n as u64),
+                RecordKey::meta(1, &n.to_string().into_bytes()),
+            ];
+            for key in keys {
+                match delta::between(&value(n, round - 1), &value(n, round)) {
+                    Some(operand) if round > 1 => batch.merge(&key, &operand),
+                    _ => batch.put(&key, &value(n, round)),
+                }
+            }
+            batch.put(&RecordKey::garbage(n as u64), b"\x03");
+            if round.is_multiple_of(2) {
+                batch.delete(&RecordKey::garbage(n as u64));
+            }
+        }
+        disk.write(batch.finish(), Durability::Written, Patience::Wait)
+            .unwrap();
+    }
+
+    fn check(disk: &Disk, round: u8) {
+        for n in 0..300 {
+            for key in [
+                RecordKey::tree(1, n as u64),
+                RecordKey::meta(1, &n.to_string().into_bytes()),
+            ] {
+                assert_eq!(disk.get(&key).unwrap(), Some(value(n, round)), "{n}");
+            }
+            let garbage = disk.get(&RecordKey::garbage(n as u64)).unwrap();
+            assert_eq!(garbage.is_some(), round % 2 == 1);
+        }
+        let records = disk.with_view(|view| {
+            let mut walk = view.walk(Family::Tree, b"", None).unwrap();
+            std::iter::from_fn(|| walk.next_record().unwrap().map(drop)).count()
+        });
+        assert_eq!(records, 300);
+        assert!(disk.prepare_checkpoint().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_crash_before_within_and_after_a_checkpoint_loses_nothing_and_does_nothing_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut round = 0;
+        for tables_taken in 0..=5 {
+            let disk = open(dir.path());
+            for _ in 0..5 {
+                round += 1;
+                commit(&disk, round);
+            }
+            let checkpoint = disk.prepare_checkpoint().unwrap().unwrap();
+            let Form::Tables(tables) = &checkpoint.form else {
+                panic!("a batch of {} changes", checkpoint.changes);
+            };
+            if tables_taken > tables.len() {
+                disk.install(checkpoint).unwrap();
+                check(&disk, round);
+            } else {
+                let db = disk.guard().unwrap();
+                let options = IngestExternalFileOptions::default();
+                for (family, path) in &tables[..tables_taken] {
+                    db.ingest_external_file_cf_opts(db.cf(*family), &options, vec![path])
+                        .unwrap();
+                }
+            }
+            drop(disk);
+            check(&open(dir.path()), round);
+        }
+    }
+
+    #[test]
+    fn small_checkpoints_are_batches_and_large_ones_pass_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = open(dir.path());
+        let key = RecordKey::tree(1, 0);
+        for round in 1..10 {
+            let mut batch = disk.journaled_batch(0).unwrap();
+            batch.put(&key, &[0; 600]);
+            disk.write(batch.finish(), Durability::Written, Patience::Wait)
+                .unwrap();
+            let checkpoint = disk.prepare_checkpoint().unwrap().unwrap();
+            assert!(matches!(checkpoint.form, Form::Batch(_)));
+            disk.install(checkpoint).unwrap();
+            assert_eq!(disk.get(&key).unwrap(), Some(vec![0; 600]));
+            commit(&disk, 1);
+            disk.apply_journal().unwrap();
+            check(&disk, 1);
+            assert!(disk.next_position.load(Ordering::Relaxed) > round);
+        }
+    }
+
+    #[test]
+    fn there_is_no_view_of_families_of_which_some_are_ahead() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = open(dir.path());
+        commit(&disk, 1);
+        let mut checkpoint = disk.prepare_checkpoint().unwrap().unwrap();
+        if let Form::Tables(tables) = &mut checkpoint.form {
+            tables[1].1 = dir.path().join("not-there");
+        }
+        assert!(disk.install(checkpoint).is_err());
+        let read = |disk: &Disk| disk.with_view(|view| view.get(&RecordKey::tree(1, 0)));
+        assert!(read(&disk).is_err());
+        disk.apply_journal().unwrap();
+        assert_eq!(read(&disk).unwrap(), Some(value(0, 1)));
+        check(&disk, 1);
+    }
+}

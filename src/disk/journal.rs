@@ -1,0 +1,191 @@
+//! The journal: what a commit changes is one record of it. A checkpoint brings that to its families later, all at once
+//! and in order, where many changes of a record have become one.
+//!
+//! ```text
+//! family "journal":
+//!   position:u64 be -> change+                          in the order of the commits
+//!
+//! change := head:u8 key:cell [value:cell]               head = number of the family * 4 + what; a delete has no value
+//! what   := 0 delete | 1 put | 2 operand                an operand is one of `disk/delta.rs`
+//! ```
+//!
+//! (`cell` as `disk/cells.rs` has it.)
+
+use std::borrow::Cow;
+
+use super::cells::{Reader, push_cell};
+use super::delta;
+use super::format::{Family, Malformed, RecordKey};
+
+const DELETE: u8 = 0;
+const PUT: u8 = 1;
+const OPERAND: u8 = 2;
+
+/// What happens to a record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum What<'a> {
+    Delete,
+    Put(Cow<'a, [u8]>),
+    Operand(Cow<'a, [u8]>),
+}
+
+#[derive(PartialEq, Eq, Debug)]
+pub struct Change<'a> {
+    pub family: Family,
+    pub key: &'a [u8],
+    pub what: What<'a>,
+}
+
+/// A journal record in the making.
+#[derive(Default)]
+pub struct Writer {
+    pub bytes: Vec<u8>,
+    pub changes: usize,
+}
+
+impl Writer {
+    pub fn put(&mut self, key: &RecordKey, value: &[u8]) {
+        self.begin(key, PUT);
+        push_cell(&mut self.bytes, value);
+    }
+
+    pub fn merge(&mut self, key: &RecordKey, operand: &[u8]) {
+        self.begin(key, OPERAND);
+        push_cell(&mut self.bytes, operand);
+    }
+
+    pub fn delete(&mut self, key: &RecordKey) {
+        self.begin(key, DELETE);
+    }
+
+    fn begin(&mut self, key: &RecordKey, what: u8) {
+        self.changes += 1;
+        self.bytes.push((key.family() as u8) << 2 | what);
+        push_cell(&mut self.bytes, key.key());
+    }
+}
+
+/// The changes of a journal record.
+pub struct Changes<'a>(Reader<'a>);
+
+impl<'a> Changes<'a> {
+    pub fn of(record: &'a [u8]) -> Changes<'a> {
+        Changes(Reader(record))
+    }
+
+    /// Where in the record, which it was made of, the next change begins; `None` at the end.
+    pub fn offset_in(&self, record: &[u8]) -> Option<usize> {
+        Some(record.len() - self.0.0.len()).filter(|offset| *offset < record.len())
+    }
+
+    pub fn read(&mut self) -> Result<Change<'a>, Malformed> {
+        let head = self.0.bytes(1)?[0];
+        let family = Family::from_number(head >> 2).ok_or(Malformed("family in the journal"))?;
+        let key = self.0.cell()?;
+        let what = match head & 3 {
+            DELETE => What::Delete,
+            PUT => What::Put(Cow::Borrowed(self.0.cell()?)),
+            OPERAND => What::Operand(Cow::Borrowed(self.0.cell()?)),
+            _ => return Err(Malformed("change in the journal")),
+        };
+        Ok(Change { family, key, what })
+    }
+}
+
+impl<'a> What<'a> {
+    /// What it comes to if `later` follows.
+    pub fn then(self, later: What<'a>) -> Result<What<'a>, Malformed> {
+        let What::Operand(operand) = later else {
+            return Ok(later);
+        };
+        match self {
+            What::Delete => Err(Malformed("change of a record that is not there, in the journal")),
+            What::Put(mut value) => {
+                delta::apply(value.to_mut(), &operand)?;
+                Ok(What::Put(value))
+            }
+            What::Operand(mut earlier) => {
+                earlier.to_mut().extend_from_slice(&operand);
+                Ok(What::Operand(earlier))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(record: &[u8]) -> Result<Vec<Change<'_>>, Malformed> {
+        let mut changes = Changes::of(record);
+        let mut all = Vec::new();
+        while let Some(offset) = changes.offset_in(record) {
+            let change = changes.read()?;
+            assert_eq!(Changes::of(&record[offset..]).read().as_ref(), Ok(&change));
+            all.push(change);
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let keys = [
+            RecordKey::meta(7, b"key"),
+            RecordKey::tree(1, 2),
+            RecordKey::garbage(9),
+            RecordKey::blob(1, 2),
+        ];
+        let long = [7; 1000];
+        let mut writer = Writer::default();
+        writer.put(&keys[0], b"value");
+        writer.merge(&keys[1], b"operand");
+        writer.delete(&keys[2]);
+        writer.put(&keys[3], &long);
+        let whats = [
+            What::Put(Cow::Borrowed(&b"value"[..])),
+            What::Operand(Cow::Borrowed(b"operand")),
+            What::Delete,
+            What::Put(Cow::Borrowed(&long)),
+        ];
+        let read = read_all(&writer.bytes).unwrap();
+        assert_eq!((read.len(), writer.changes), (4, 4));
+        for ((change, key), what) in read.iter().zip(&keys).zip(whats) {
+            assert_eq!(
+                (change.family, change.key, &change.what),
+                (key.family(), key.key(), &what)
+            );
+        }
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        let mut writer = Writer::default();
+        writer.put(&RecordKey::meta(7, b"key"), b"value");
+        for len in 1..writer.bytes.len() {
+            assert!(read_all(&writer.bytes[..len]).is_err(), "{len}");
+        }
+        for head in [3, 63 << 2] {
+            assert!(read_all(&[head, 0]).is_err());
+        }
+    }
+
+    #[test]
+    fn changes_of_a_record_in_a_row_are_one() {
+        let old = vec![1; 1000];
+        let (mut new, mut newer) = (old.clone(), old.clone());
+        new[500] = 2;
+        newer[501..600].fill(3);
+        let first = What::Operand(Cow::Owned(delta::between(&old, &new).unwrap()));
+        let second = What::Operand(Cow::Owned(delta::between(&new, &newer).unwrap()));
+        let both = first.clone().then(second.clone()).unwrap();
+        assert!(matches!(both, What::Operand(_)));
+        for steps in [vec![both], vec![first.clone(), second]] {
+            let whole = steps
+                .into_iter()
+                .try_fold(What::Put(Cow::Borrowed(&old)), What::then);
+            assert_eq!(whole, Ok(What::Put(Cow::Borrowed(&newer[..]))));
+        }
+        assert_eq!(first.clone().then(What::Delete), Ok(What::Delete));
+        assert!(What::Delete.then(first).is_err());
+    }
+}
