@@ -7,12 +7,12 @@
 //! left undone is done when the store is opened, and nothing twice. Meanwhile no view may begin.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use rocksdb::{FlushOptions, IngestExternalFileOptions, ReadOptions, SstFileWriter};
+use rocksdb::{ErrorKind, FlushOptions, IngestExternalFileOptions, ReadOptions, SstFileWriter};
 
 use super::format::{Family, Malformed, RecordKey};
 use super::journal::{Change, Changes, What};
@@ -22,6 +22,8 @@ use super::{Batch, Builder, Disk, Durability, Guard, Held, Patience, ReadError, 
 /// whatever is in them: so where memtables are small they hold more than that, in bytes.
 const SHARE_IN_BATCH: usize = 32;
 const LEAST_IN_TABLES: usize = 256 << 10;
+/// How often a table is offered again that RocksDB could not take at that moment.
+const MOST_ATTEMPTS: usize = 20;
 /// Where tables are until RocksDB takes them, in the data directory.
 const DIRECTORY: &str = "checkpoint";
 
@@ -168,11 +170,8 @@ impl Disk {
         db.flush_wal(true).map_err(failed)?;
         let mut torn = self.torn.write().unwrap_or_else(PoisonError::into_inner);
         *torn = true;
-        let mut options = IngestExternalFileOptions::default();
-        options.set_move_files(true);
         for (family, path) in tables {
-            db.ingest_external_file_cf_opts(db.cf(*family), &options, vec![path])
-                .map_err(failed)?;
+            ingest(&db, *family, path)?;
         }
         let journal = db.cf(Family::Journal);
         let (from, to) = (0u64.to_be_bytes(), (last + 1).to_be_bytes());
@@ -211,7 +210,7 @@ impl Disk {
     /// Removes tables that no family took in.
     fn remove_tables(&self) -> Result<(), ReadError> {
         match fs::remove_dir_all(self.dir.join(DIRECTORY)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(ReadError(format!("{DIRECTORY}: {e}"))),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(ReadError(format!("{DIRECTORY}: {e}"))),
             _ => Ok(()),
         }
     }
@@ -279,7 +278,8 @@ impl Disk {
             let path = dir.join(format!("{}-{last}.sst", family.name()));
             self.write_table(family, places, part, last, &path)?;
             // A table cannot pass what the memtable has of its keys: better that is written now than while all wait.
-            if self.property_of(db, family, "rocksdb.num-entries-active-mem-table") > 0 {
+            let has = |name: &str| self.property_of(db, family, name) > 0;
+            if has("rocksdb.num-entries-active-mem-table") || has("rocksdb.num-immutable-mem-table") {
                 db.flush_cf(db.cf(family)).map_err(failed)?;
             }
             tables.push((family, path));
@@ -308,6 +308,23 @@ impl Disk {
             .map_err(failed)
         })?;
         table.finish().map_err(failed)
+    }
+}
+
+/// Has a family take a table in.
+fn ingest(db: &Guard, family: Family, path: &Path) -> Result<(), WriteError> {
+    let mut options = IngestExternalFileOptions::default();
+    options.set_move_files(true);
+    let mut attempts = 0;
+    loop {
+        match db.ingest_external_file_cf_opts(db.cf(family), &options, vec![path]) {
+            // A memtable that the table has to pass was not written out in time.
+            Err(e) if e.kind() == ErrorKind::TryAgain && attempts < MOST_ATTEMPTS => {
+                db.flush_cf(db.cf(family)).map_err(failed)?;
+                attempts += 1;
+            }
+            result => return result.map_err(failed),
+        }
     }
 }
 
