@@ -1,6 +1,6 @@
 //! Commands over keys, whatever they hold.
 
-use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
+use super::{Call, NOT_AN_INTEGER, help, is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::disk::format::Kind;
 use crate::resp::{Reply, shown};
@@ -335,7 +335,6 @@ fn about_object(txn: &mut Txn, call: &Call, tell: fn(&Entry) -> Result<Reply>) -
 
 pub fn object_help(_: &mut Txn, _: &Call) -> Result<Reply> {
     let lines = [
-        "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "ENCODING <key>",
         "    Return the kind of internal representation used in order to store the value",
         "    associated with a <key>.",
@@ -348,10 +347,8 @@ pub fn object_help(_: &mut Txn, _: &Call) -> Result<Reply> {
         "REFCOUNT <key>",
         "    Return the number of references of the value associated with the specified",
         "    <key>.",
-        "HELP",
-        "    Print this help.",
     ];
-    Ok(Reply::Array(lines.map(Reply::simple).to_vec()))
+    Ok(help("OBJECT", &lines))
 }
 
 /// There are no replicas, nor can one come while a client waits: 0, at once.

@@ -83,3 +83,11 @@ pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 pub fn syntax_error<T>() -> Result<T> {
     Stop::error(SYNTAX)
 }
+
+/// What HELP replies: how to call the command, and the lines about its subcommands.
+pub fn help(name: &str, lines: &[&'static str]) -> Reply {
+    let head = format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    let end = ["HELP", "    Print this help."];
+    let lines = lines.iter().chain(&end).map(|line| Reply::simple(*line));
+    Reply::Array(std::iter::once(Reply::simple(head)).chain(lines).collect())
+}

@@ -154,10 +154,7 @@ impl Disk {
     /// Carries a checkpoint out. Nothing else may write meanwhile.
     pub fn install(&self, checkpoint: Checkpoint) -> Result<(), WriteError> {
         match checkpoint.form {
-            Form::Batch(batch) => {
-                self.write(batch, Durability::Written, Patience::Wait)?;
-                *self.torn.write().unwrap_or_else(PoisonError::into_inner) = false;
-            }
+            Form::Batch(batch) => self.write(batch, Durability::Written, Patience::Wait)?,
             Form::Tables(tables) => self.take_in(&tables, checkpoint.last)?,
         }
         self.applied.store(checkpoint.last, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use std::task::Waker;
 
+use super::outbox::disk_error;
 use super::session::{ReplyMode, State};
 use super::stream::stream;
 use super::table::{self, Command, Control, Found, Run, flag};
@@ -282,7 +283,7 @@ impl Session {
         if let Some(text) = engine.store.broken()
             && epoch > engine.store.applied()
         {
-            let error = format!("MISCONF Errors writing to the disk: {text}");
+            let error = disk_error(text);
             self.state = State::Ready;
             return self.answer(engine, Stop::error(error), 0);
         }
@@ -293,7 +294,7 @@ impl Session {
         let (protocol, is_heard) = (self.protocol, self.reply_mode == ReplyMode::On);
         let (news, seed) = (engine.view_news.clone(), self.seed);
         let (outflow, inflow) = stream(ticket, news.clone(), engine.store.waker());
-        engine.store.run_over_committed(now, move |txn| {
+        engine.store.run_over_applied(now, move |txn| {
             txn.random = Random::from_seed(seed);
             let result = handler(
                 txn,

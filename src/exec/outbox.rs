@@ -6,6 +6,11 @@ use std::collections::VecDeque;
 use crate::resp::{Protocol, Reply, encode};
 use crate::store::Store;
 
+/// What a request is answered that the disk's trouble keeps from being done.
+pub fn disk_error(text: &str) -> String {
+    format!("MISCONF Errors writing to the disk: {text}")
+}
+
 /// A reply that waits for an epoch: its place in `bytes`.
 struct Held {
     start: usize,
@@ -51,8 +56,7 @@ impl Outbox {
             }
             match store.failure(first.epoch) {
                 Some(failure) => {
-                    let text = format!("MISCONF Errors writing to the disk: {}", failure.text);
-                    self.replace_first_held(&Reply::err(text));
+                    self.replace_first_held(&Reply::err(disk_error(&failure.text)));
                 }
                 None => {
                     self.held.pop_front();

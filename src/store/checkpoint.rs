@@ -5,7 +5,6 @@
 //!
 //! It is prepared on a thread of its own, and installed by the committer, between two commits.
 
-use super::commit::describe;
 use super::threads::Pool;
 use super::{Done, Store};
 use crate::base::log;
@@ -148,11 +147,11 @@ impl Store {
                 let (commit, ctx) = self.commit_parts();
                 commit.submit(&ctx, move |disk| {
                     let more = checkpoint.more;
-                    Done::Installed(disk.install(checkpoint).map(|()| more).map_err(describe))
+                    Done::Installed(disk.install(checkpoint).map(|()| more).map_err(|e| e.to_string()))
                 });
             }
             Ok(None) => self.end_checkpoint(Ok(false)),
-            Err(error) => self.end_checkpoint(Err(describe(error))),
+            Err(error) => self.end_checkpoint(Err(error.to_string())),
         }
     }
 

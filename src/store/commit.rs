@@ -191,7 +191,7 @@ impl Commit {
             let result = ctx.disk.write(batch, Durability::Written, Patience::None);
             if !matches!(result, Err(WriteError::WouldStall)) {
                 self.inline_commits += 1;
-                return Some(result.map_err(describe));
+                return Some(result.map_err(|e| e.to_string()));
             }
             // The batch went with the attempt; nothing has changed since it was built.
             batch = match self.flight.as_ref().map(|epoch| self.build(epoch, ctx)) {
@@ -206,7 +206,7 @@ impl Commit {
             } else {
                 disk.write(batch, durability, Patience::Wait)
             };
-            let result = written.map_err(describe);
+            let result = written.map_err(|e| e.to_string());
             Done::Committed {
                 epoch: number,
                 result,
@@ -234,7 +234,7 @@ impl Commit {
 
     /// Syncs the log on the committer.
     pub fn sync(&mut self, ctx: &Context) {
-        self.submit(ctx, |disk| Done::Synced(disk.sync().map_err(describe)));
+        self.submit(ctx, |disk| Done::Synced(disk.sync().map_err(|e| e.to_string())));
     }
 
     /// Writes a batch that no reply waits for.
@@ -242,7 +242,7 @@ impl Commit {
         self.submit(ctx, move |disk| {
             let result = disk
                 .write(batch, Durability::Written, Patience::Wait)
-                .map_err(describe);
+                .map_err(|e| e.to_string());
             Done::Reclaimed(result)
         });
     }
@@ -379,8 +379,4 @@ fn put_or_delete(batch: &mut Builder, key: &RecordKey, value: Option<&Value>) {
         Some(value) => batch.put(key, value),
         None => batch.delete(key),
     }
-}
-
-pub fn describe(error: WriteError) -> String {
-    error.to_string()
 }

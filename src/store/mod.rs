@@ -462,7 +462,7 @@ impl Store {
     }
 
     /// Runs a body over a transaction that reads what is applied, on a thread that may block.
-    pub fn run_over_committed(&self, now: u64, body: impl FnOnce(&mut Txn<'_>) + Send + 'static) {
+    pub fn run_over_applied(&self, now: u64, body: impl FnOnce(&mut Txn<'_>) + Send + 'static) {
         let cursors = self.cursors.clone();
         self.run_over_view(move |view| body(&mut Txn::over_view(view, &cursors, now)));
     }

@@ -15,6 +15,7 @@ const RECORDS_PER_STEP: usize = 2000;
 /// From this many records on, a range tombstone is cheaper than deletes one by one.
 const RANGE_DELETE_FROM: u64 = 4 * RECORDS_PER_STEP as u64;
 
+#[derive(Default)]
 pub struct Reclaim {
     /// `gc` records may exist: nothing says otherwise at the start, when only the disk knows.
     done: bool,
@@ -36,21 +37,6 @@ pub struct Step {
     batch: Batch,
     low: u64,
     resume: Vec<u8>,
-}
-
-impl Default for Reclaim {
-    fn default() -> Reclaim {
-        Reclaim {
-            done: false,
-            running: false,
-            low: 0,
-            staged: u64::MAX,
-            resume: Vec::new(),
-            next: (0, Vec::new()),
-            steps: 0,
-            records: 0,
-        }
-    }
 }
 
 impl Reclaim {

@@ -5,7 +5,7 @@ pub mod group;
 pub mod info;
 pub mod read;
 
-use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
+use super::{Call, NOT_AN_INTEGER, help, is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Blob, Reply, c_text};
 use crate::store::{Result, Stop, Txn, Value};
@@ -315,12 +315,4 @@ fn shared(record: &Value, part: &[u8]) -> Blob {
         Some(end) if end <= record.len() => Blob::shared(record.share(), start..end),
         _ => Blob::Owned(part.to_vec()),
     }
-}
-
-/// What HELP answers.
-fn help(name: &str, lines: &[&'static str]) -> Reply {
-    let head = format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-    let end = ["HELP", "    Print this help."];
-    let lines = lines.iter().chain(&end).map(|line| Reply::simple(*line));
-    Reply::Array(std::iter::once(Reply::simple(head)).chain(lines).collect())
 }

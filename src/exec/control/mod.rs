@@ -15,6 +15,7 @@ pub mod slowlog;
 
 use std::hash::{BuildHasher, RandomState};
 
+use crate::command::help;
 use crate::resp::Reply;
 
 /// The Redis whose commands and semantics these are, for clients that ask.
@@ -67,14 +68,6 @@ impl Saves {
             count: 0,
         }
     }
-}
-
-/// What HELP replies: how to call the command, and the lines about its subcommands.
-fn help(command: &str, lines: &[&'static str]) -> Reply {
-    let head = format!("{command} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-    let tail = ["HELP", "    Print this help."];
-    let lines = lines.iter().chain(&tail).map(|line| Reply::simple(*line));
-    Reply::Array(std::iter::once(Reply::simple(head)).chain(lines).collect())
 }
 
 /// Text for people: RESP3 says so.
