@@ -84,6 +84,7 @@
 //! - `types/blob.rs`: values too long for a page or a leaf.
 //!
 //! A change makes a record anew in memory; to disk goes what differs (`disk/delta.rs`), so pages may be larger than changes.
+//! A type that knows where a page changed says so (`Txn::splice`); for other records the two are compared.
 //!
 //! ## What is O(1), and how
 //!

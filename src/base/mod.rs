@@ -6,6 +6,7 @@ pub mod extfloat;
 pub mod glob;
 pub mod log;
 pub mod num;
+pub mod prefetch;
 pub mod process;
 pub mod random;
 pub mod size;

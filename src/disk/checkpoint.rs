@@ -6,17 +6,19 @@
 //! Families take their tables in one after the other. Each table carries the family's mark, so what a crash in between
 //! left undone is done when the store is opened, and nothing twice. Meanwhile no view may begin.
 
+use std::cmp::Ordering;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::Relaxed;
 
 use rocksdb::{ErrorKind, FlushOptions, IngestExternalFileOptions, ReadOptions, SstFileWriter};
 
 use super::format::{Family, Malformed, RecordKey};
 use super::journal::{Change, Changes, What};
 use super::{Batch, Builder, Disk, Durability, Guard, Held, Patience, ReadError, WriteError};
+use crate::base::prefetch::prefetch;
 
 /// A checkpoint is a batch if it has less than this share of a memtable: 1/32. What tables cost is mostly syncs of files,
 /// whatever is in them: so where memtables are small they hold more than that, in bytes.
@@ -43,58 +45,105 @@ enum Form {
 }
 
 /// A part of the journal: whole records of it, so whole transactions.
+#[derive(Default)]
 struct Part {
-    records: Vec<(u64, Box<[u8]>)>,
-    bytes: usize,
+    /// The records, one after the other.
+    bytes: Vec<u8>,
+    /// Their positions, and where they end.
+    ends: Vec<(u64, usize)>,
     more: bool,
+}
+
+/// What checkpoints are prepared on. Kept from one to the next, as memory that is new to the process costs more than what
+/// is done in it.
+#[derive(Default)]
+pub(super) struct Desk {
+    part: Part,
+    places: [Vec<Place>; Family::ALL.len()],
+}
+
+/// A desk with room for so many times what was on it is given back.
+const ROOMY: usize = 8;
+
+impl Desk {
+    fn clear(&mut self) {
+        if self.part.bytes.capacity() / ROOMY > self.part.bytes.len() {
+            *self = Desk::default();
+        }
+        self.part.bytes.clear();
+        self.part.ends.clear();
+        self.places.iter_mut().for_each(Vec::clear);
+    }
 }
 
 /// Where in a [`Part`] a change is.
 struct Place {
-    /// What most comparisons of keys end with: the first bytes of its own behind what all share.
+    /// The first bytes of its key behind what all keys share, and in the last of its own how many there are, at most
+    /// [`LONG`]: what nearly all comparisons of keys end with.
     head: [u64; 2],
-    record: u32,
-    offset: u32,
+    at: usize,
 }
+
+/// A key of which more is left than [`Place::head`] has room for.
+const LONG: usize = 16;
 
 impl Place {
     fn change<'a>(&self, part: &'a Part) -> Result<Change<'a>, Malformed> {
-        let (_, record) = &part.records[self.record as usize];
-        Changes::of(&record[self.offset as usize..]).read()
+        Changes::of(&part.bytes[self.at..]).read()
+    }
+
+    fn key<'a>(&self, part: &'a Part) -> &'a [u8] {
+        // What was read before reads again.
+        Changes::of(&part.bytes[self.at..]).key().unwrap_or_default()
+    }
+
+    fn is_long(&self) -> bool {
+        self.head[1] as u8 == LONG as u8
     }
 }
 
 /// Puts the changes of a family in the order of their keys, and of time.
 fn sort(part: &Part, places: &mut [Place]) {
-    // What was read before reads again.
-    let key = |place: &Place| place.change(part).map_or(&b""[..], |change| change.key);
-    let first = places.first().map_or(&b""[..], key);
+    let key = |place: &Place| place.key(part);
+    let first = places.first().map(key).unwrap_or_default();
     let shared = |place: &Place| key(place).iter().zip(first).take_while(|(a, b)| a == b).count();
     let common = places.iter().map(shared).min().unwrap_or(0);
     for place in &mut *places {
         let own = &key(place)[common..];
-        let mut head = [0; 16];
-        let len = own.len().min(head.len());
+        let mut head = [0; LONG];
+        let len = own.len().min(LONG - 1);
         head[..len].copy_from_slice(&own[..len]);
+        head[LONG - 1] = own.len().min(LONG) as u8;
         let head = u128::from_be_bytes(head);
         place.head = [(head >> 64) as u64, head as u64];
     }
     places.sort_unstable_by(|a, b| {
-        let rest = || key(a).cmp(key(b));
-        let when = |place: &Place| (place.record, place.offset);
-        let (head, when) = (a.head.cmp(&b.head), || when(a).cmp(&when(b)));
-        head.then_with(rest).then_with(when)
+        let rest = || match a.is_long() {
+            true => key(a).cmp(key(b)),
+            false => Ordering::Equal,
+        };
+        a.head.cmp(&b.head).then_with(rest).then_with(|| a.at.cmp(&b.at))
     });
 }
+
+/// How many changes further on the processor should already load what one is read.
+const AHEAD: usize = 8;
 
 /// Calls `made` for each key among the changes of a family, in order, with what all changes of it come to.
 fn fold(
     part: &Part,
-    mut places: Vec<Place>,
+    places: &mut [Place],
     mut made: impl FnMut(&[u8], What) -> Result<(), WriteError>,
 ) -> Result<(), WriteError> {
-    sort(part, &mut places);
-    let mut changes = places.iter().map(|place| place.change(part)).peekable();
+    sort(part, places);
+    let changes = places.iter().enumerate().map(|(number, place)| {
+        if let Some(soon) = places.get(number + AHEAD) {
+            // In this order they are all over the part.
+            prefetch(&part.bytes[soon.at]);
+        }
+        place.change(part)
+    });
+    let mut changes = changes.peekable();
     while let Some(change) = changes.next() {
         let Change { key, mut what, .. } = change.map_err(damaged)?;
         while let Some(later) = changes.next_if(|next| next.as_ref().is_ok_and(|next| next.key == key)) {
@@ -108,35 +157,42 @@ fn fold(
 impl Disk {
     /// Prepares to bring to its families what is in the journal. `None`: it is empty.
     pub fn prepare_checkpoint(&self) -> Result<Option<Checkpoint>, WriteError> {
+        let kept = || self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut desk = std::mem::take(&mut *kept());
+        let checkpoint = self.prepare_on(&mut desk);
+        desk.clear();
+        *kept() = desk;
+        checkpoint
+    }
+
+    fn prepare_on(&self, Desk { part, places }: &mut Desk) -> Result<Option<Checkpoint>, WriteError> {
         let db = self.guard()?;
-        let part = self.read_journal(&db)?;
-        let Some(&(last, _)) = part.records.last() else {
+        self.read_journal(&db, part)?;
+        let Some(&(last, _)) = part.ends.last() else {
             return Ok(None);
         };
-        let mut families = Family::ALL.map(|_| Vec::new());
         let marks = self.marks(&db)?;
-        let mut changes = 0;
-        for (number, (position, record)) in part.records.iter().enumerate() {
-            let mut reader = Changes::of(record);
-            while let Some(offset) = reader.offset_in(record) {
-                let family = reader.read().map_err(damaged)?.family as usize;
-                if *position > marks[family] {
-                    families[family].push(Place {
-                        head: [0; 2],
-                        record: number as u32,
-                        offset: offset as u32,
-                    });
-                    changes += 1;
+        let mut begin = 0;
+        for &(position, end) in &part.ends {
+            let record = &part.bytes[begin..end];
+            let mut changes = Changes::of(record);
+            while let Some(offset) = changes.offset_in(record) {
+                let family = changes.read().map_err(damaged)?.family as usize;
+                if position > marks[family] {
+                    let (head, at) = ([0; 2], begin + offset);
+                    places[family].push(Place { head, at });
                 }
             }
+            begin = end;
         }
-        let families = Family::ALL.into_iter().zip(families);
+        let changes = places.iter().map(Vec::len).sum();
+        let families = Family::ALL.into_iter().zip(places);
         let families = families.filter(|(_, places)| !places.is_empty());
         let least = (self.options.write_buffer / SHARE_IN_BATCH).max(LEAST_IN_TABLES);
-        let form = if part.bytes < least {
-            Form::Batch(as_batch(db, families, &part)?)
+        let form = if part.bytes.len() < least {
+            Form::Batch(as_batch(db, families, part)?)
         } else {
-            let tables = self.as_tables(&db, families, &part, last);
+            let tables = self.as_tables(&db, families, part, last);
             if tables.is_err() {
                 // They may be what fills the disk.
                 self.remove_tables()?;
@@ -157,7 +213,7 @@ impl Disk {
             Form::Batch(batch) => self.write(batch, Durability::Written, Patience::Wait)?,
             Form::Tables(tables) => self.take_in(&tables, checkpoint.last)?,
         }
-        self.applied.store(checkpoint.last, Ordering::Relaxed);
+        self.applied.store(checkpoint.last, Relaxed);
         Ok(())
     }
 
@@ -193,7 +249,7 @@ impl Disk {
     /// Takes out of the journal what was never acknowledged as committed: the log may have it after a failed sync.
     pub(super) fn drop_uncommitted(&self) -> Result<(), WriteError> {
         let mut batch = self.batch()?;
-        let from = self.committed.load(Ordering::Relaxed) + 1;
+        let from = self.committed.load(Relaxed) + 1;
         batch.delete_range(Family::Journal, &from.to_be_bytes(), &u64::MAX.to_be_bytes());
         self.write(batch.finish(), Durability::Written, Patience::Wait)
     }
@@ -201,7 +257,7 @@ impl Disk {
     /// As if the last commit had been refused.
     #[cfg(test)]
     pub fn forget_last_commit(&self) {
-        self.committed.fetch_sub(1, Ordering::Relaxed);
+        self.committed.fetch_sub(1, Relaxed);
     }
 
     /// Removes tables that no family took in.
@@ -221,31 +277,30 @@ impl Disk {
         let last = it.key().map(position).transpose()?;
         it.status().map_err(|e| ReadError(e.into_string()))?;
         let marks = self.marks(&db)?.into_iter().chain(last).max().unwrap_or(0);
-        self.next_position.fetch_max(marks + 1, Ordering::Relaxed);
+        self.next_position.fetch_max(marks + 1, Relaxed);
         Ok(())
     }
 
-    fn read_journal(&self, db: &Guard) -> Result<Part, ReadError> {
+    fn read_journal(&self, db: &Guard, part: &mut Part) -> Result<(), ReadError> {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
         let mut it = db.raw_iterator_cf_opt(db.cf(Family::Journal), options);
-        it.seek((self.applied.load(Ordering::Relaxed) + 1).to_be_bytes());
-        let mut part = Part {
-            records: Vec::new(),
-            bytes: 0,
-            more: false,
-        };
+        it.seek((self.applied.load(Relaxed) + 1).to_be_bytes());
+        // Not more than a little beyond where one checkpoint ends.
+        let held = self.property_of(db, Family::Journal, "rocksdb.cur-size-all-mem-tables") as usize;
+        part.bytes
+            .reserve(held.min(self.options.write_buffer + self.options.write_buffer / 8));
+        part.more = false;
         while let Some((key, record)) = it.item() {
-            if part.bytes > self.options.write_buffer {
+            if part.bytes.len() > self.options.write_buffer {
                 part.more = true;
-                return Ok(part);
+                break;
             }
-            part.bytes += record.len();
-            part.records.push((position(key)?, Box::from(record)));
+            part.bytes.extend_from_slice(record);
+            part.ends.push((position(key)?, part.bytes.len()));
             it.next();
         }
-        it.status().map_err(|e| ReadError(e.into_string()))?;
-        Ok(part)
+        it.status().map_err(|e| ReadError(e.into_string()))
     }
 
     /// Up to where each family has what was in the journal.
@@ -260,10 +315,10 @@ impl Disk {
         Ok(marks)
     }
 
-    fn as_tables(
+    fn as_tables<'p>(
         &self,
         db: &Guard,
-        families: impl Iterator<Item = (Family, Vec<Place>)>,
+        families: impl Iterator<Item = (Family, &'p mut Vec<Place>)>,
         part: &Part,
         last: u64,
     ) -> Result<Vec<(Family, PathBuf)>, WriteError> {
@@ -287,7 +342,7 @@ impl Disk {
     fn write_table(
         &self,
         family: Family,
-        places: Vec<Place>,
+        places: &mut [Place],
         part: &Part,
         last: u64,
         path: &Path,
@@ -328,9 +383,9 @@ fn ingest(db: &Guard, family: Family, path: &Path) -> Result<(), WriteError> {
 /// A family's mark: under the one key that no record has.
 pub(super) const MARK: &[u8] = b"";
 
-fn as_batch(
+fn as_batch<'p>(
     db: Guard,
-    families: impl Iterator<Item = (Family, Vec<Place>)>,
+    families: impl Iterator<Item = (Family, &'p mut Vec<Place>)>,
     part: &Part,
 ) -> Result<Batch, WriteError> {
     let mut batch = Builder::over(Held::Own(db));
@@ -345,7 +400,7 @@ fn as_batch(
             Ok(())
         })?;
     }
-    for (position, _) in &part.records {
+    for (position, _) in &part.ends {
         batch.delete(&RecordKey::new(Family::Journal, &position.to_be_bytes()));
     }
     Ok(batch.finish())
@@ -478,7 +533,7 @@ mod tests {
             commit(&disk, 1);
             disk.apply_journal().unwrap();
             check(&disk, 1);
-            assert!(disk.next_position.load(Ordering::Relaxed) > round);
+            assert!(disk.next_position.load(Relaxed) > round);
         }
     }
 

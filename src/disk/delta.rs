@@ -15,45 +15,103 @@ use super::format::Malformed;
 
 /// Shorter records are always written whole: their bytes are not what a write costs.
 const MIN_RECORD: usize = 192;
+/// So many bytes that stayed what they were end a splice: another one costs about as much.
+const GAP: usize = 4;
 
 const OUT_OF_RANGE: Malformed = Malformed("a change reaches beyond its record");
 
-/// The operand that makes `new` of `old`, unless writing the record whole is about as good.
-pub fn between(old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
-    if old.len() < MIN_RECORD || new.len() < MIN_RECORD {
-        return None;
-    }
-    let at = shared_prefix(old, new);
-    let tail = shared_suffix(&old[at..], &new[at..]);
-    let added = &new[at..new.len() - tail];
-    if added.len() > new.len() / 2 {
-        return None;
-    }
-    let mut operand = Vec::with_capacity(added.len() + 8);
-    push_varint(&mut operand, at as u64);
-    push_varint(&mut operand, (old.len() - tail - at) as u64);
-    push_cell(&mut operand, added);
-    Some(operand)
+/// Where a record differs from the one that was made of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Splice {
+    /// Up to here they are the same.
+    pub at: usize,
+    /// So many bytes of the old one have given way to so many of the new one.
+    pub removed: usize,
+    pub added: usize,
 }
 
-const WORD: usize = size_of::<u64>();
+impl Splice {
+    /// Compares two records.
+    fn find(old: &[u8], new: &[u8]) -> Splice {
+        let at = shared_prefix(old, new);
+        let tail = shared_suffix(&old[at..], &new[at..]);
+        Splice {
+            at,
+            removed: old.len() - tail - at,
+            added: new.len() - tail - at,
+        }
+    }
+
+    /// The operand that makes `new` of `old`, unless writing the record whole is about as good.
+    pub fn operand(self, old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
+        if old.len() < MIN_RECORD || new.len() < MIN_RECORD || self.added > new.len() / 2 {
+            return None;
+        }
+        let (removed, added) = (&old[self.at..][..self.removed], &new[self.at..][..self.added]);
+        let mut operand = Vec::with_capacity(added.len() + 16);
+        match removed.len() == added.len() {
+            true => push_runs(&mut operand, self.at, removed, added),
+            false => push_splice(&mut operand, self.at, removed.len(), added),
+        }
+        #[cfg(test)]
+        assert!(tests::makes(&operand, old, new), "{self:?}");
+        Some(operand)
+    }
+}
+
+/// As [`Splice::operand`], for records of which it is not known where they differ.
+pub fn between(old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
+    match old.len() < MIN_RECORD || new.len() < MIN_RECORD {
+        true => None,
+        false => Splice::find(old, new).operand(old, new),
+    }
+}
+
+fn push_splice(operand: &mut Vec<u8>, at: usize, removed: usize, added: &[u8]) {
+    push_varint(operand, at as u64);
+    push_varint(operand, removed as u64);
+    push_cell(operand, added);
+}
+
+/// A splice for each run of bytes that changed in place.
+fn push_runs(operand: &mut Vec<u8>, at: usize, old: &[u8], new: &[u8]) {
+    let (mut from, mut to) = (shared_prefix(old, new), 0);
+    while from < old.len() {
+        // What differs up to `to`, and begins to differ again at `next`.
+        to = to.max(from) + 1;
+        let next = to + shared_prefix(&old[to..], &new[to..]);
+        if next > to + GAP || next == old.len() {
+            push_splice(operand, at + from, to - from, &new[from..to]);
+            from = next;
+        }
+        to = next;
+    }
+}
 
 fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
-    let (words_a, words_b) = (a.as_chunks::<WORD>().0, b.as_chunks::<WORD>().0);
-    let words = words_a.iter().zip(words_b).take_while(|(a, b)| a == b).count();
-    let rest = a[words * WORD..].iter().zip(&b[words * WORD..]);
-    words * WORD + rest.take_while(|(a, b)| a == b).count()
+    fn chunks<const N: usize>(a: &[u8], b: &[u8], from: usize) -> usize {
+        let pairs = a[from..].as_chunks::<N>().0.iter().zip(b[from..].as_chunks().0);
+        from + N * pairs.take_while(|(a, b)| a == b).count()
+    }
+    let blocks = chunks::<32>(a, b, 0);
+    let words = chunks::<8>(a, b, blocks);
+    chunks::<1>(a, b, words)
 }
 
 fn shared_suffix(a: &[u8], b: &[u8]) -> usize {
-    let (words_a, words_b) = (a.as_rchunks::<WORD>().1, b.as_rchunks::<WORD>().1);
-    let words = words_a.iter().rev().zip(words_b.iter().rev());
-    let shared = WORD * words.take_while(|(a, b)| a == b).count();
-    let rest = a[..a.len() - shared]
-        .iter()
-        .rev()
-        .zip(b[..b.len() - shared].iter().rev());
-    shared + rest.take_while(|(a, b)| a == b).count()
+    fn chunks<const N: usize>(a: &[u8], b: &[u8], from: usize) -> usize {
+        let (a, b) = (&a[..a.len() - from], &b[..b.len() - from]);
+        let pairs = a
+            .as_rchunks::<N>()
+            .1
+            .iter()
+            .rev()
+            .zip(b.as_rchunks().1.iter().rev());
+        from + N * pairs.take_while(|(a, b)| a == b).count()
+    }
+    let blocks = chunks::<32>(a, b, 0);
+    let words = chunks::<8>(a, b, blocks);
+    chunks::<1>(a, b, words)
 }
 
 /// Changes a record as an operand says.
@@ -66,7 +124,11 @@ pub(super) fn apply(record: &mut Vec<u8>, operand: &[u8]) -> Result<(), Malforme
         if end > record.len() {
             return Err(OUT_OF_RANGE);
         }
-        record.splice(at..end, reader.cell()?.iter().copied());
+        let added = reader.cell()?;
+        match removed == added.len() {
+            true => record[at..end].copy_from_slice(added),
+            false => drop(record.splice(at..end, added.iter().copied())),
+        }
     }
     Ok(())
 }
@@ -90,6 +152,11 @@ mod tests {
     use super::*;
     use crate::base::random::Random;
 
+    pub fn makes(operand: &[u8], old: &[u8], new: &[u8]) -> bool {
+        let mut made = old.to_vec();
+        apply(&mut made, operand) == Ok(()) && made == new
+    }
+
     #[test]
     fn an_operand_makes_the_new_record_of_the_old_one() {
         let mut random = Random::from_seed(1);
@@ -105,9 +172,7 @@ mod tests {
                 new.splice(from..to, added);
             }
             if let Some(operand) = between(&old, &new) {
-                let mut made = old.clone();
-                assert_eq!(apply(&mut made, &operand), Ok(()));
-                assert_eq!(made, new);
+                assert!(makes(&operand, &old, &new));
                 assert!(operand.len() < new.len() / 2 + 16);
                 written += 1;
             }

@@ -78,6 +78,14 @@ impl<'a> Changes<'a> {
         Some(record.len() - self.0.0.len()).filter(|offset| *offset < record.len())
     }
 
+    /// The key of the next change.
+    #[inline]
+    pub fn key(&self) -> Result<&'a [u8], Malformed> {
+        let mut reader = self.0;
+        reader.bytes(1)?;
+        reader.cell()
+    }
+
     pub fn read(&mut self) -> Result<Change<'a>, Malformed> {
         let head = self.0.bytes(1)?[0];
         let family = Family::from_number(head >> 2).ok_or(Malformed("family in the journal"))?;

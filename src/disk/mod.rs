@@ -16,12 +16,13 @@ use std::io;
 use std::ops::Deref;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, WriteBatch, WriteOptions};
 
 pub use checkpoint::Checkpoint;
+use checkpoint::Desk;
 pub use options::{Compression, DiskOptions};
 pub use view::{View, Walk};
 
@@ -132,7 +133,7 @@ pub struct Builder<'d> {
 
 /// Longest journal record, that is most bytes of one commit: RocksDB takes no value of 4 GiB.
 const MOST_JOURNAL_BYTES: usize = 4 << 30;
-/// From so many bytes on it is worth to ask for the memory of a journal record at once.
+/// From so many bytes on, the memory of a journal record is asked for at once: whatever the last one had.
 const LARGE_RECORD: usize = 1 << 20;
 
 impl<'d> Builder<'d> {
@@ -253,10 +254,13 @@ pub struct Disk {
     next_position: AtomicU64,
     /// The position of the last one that was written without an error.
     committed: AtomicU64,
+    /// The bytes of its batch.
+    last_written: AtomicUsize,
     /// All that was in the journal up to here is in its families.
     applied: AtomicU64,
     /// Some families are ahead of others, as a checkpoint is under way or broke off: there is no view of that.
     torn: RwLock<bool>,
+    desk: Mutex<Desk>,
 }
 
 /// Room beside the log that has to be there before a store that ran out of it is opened again, in bytes.
@@ -279,8 +283,10 @@ impl Disk {
             cache,
             next_position: AtomicU64::new(1),
             committed: AtomicU64::new(0),
+            last_written: AtomicUsize::new(0),
             applied: AtomicU64::new(0),
             torn: RwLock::new(false),
+            desk: Mutex::default(),
         };
         disk.check_format(fresh)?;
         disk.recover()?;
@@ -342,14 +348,18 @@ impl Disk {
         Ok(Builder::over(Held::Own(self.guard()?)))
     }
 
-    /// Begins a batch of about so many bytes that goes to the journal: its records are in their families after the next
-    /// checkpoint.
+    /// Begins a batch that goes to the journal: its records are in their families after the next checkpoint. They have so
+    /// many bytes, of which less may have to be written.
     pub fn journaled_batch(&self, bytes: usize) -> Result<Builder<'_>, ReadError> {
         let position = self.next_position.fetch_add(1, Ordering::Relaxed);
         let mut journal = journal::Writer::default();
-        if bytes >= LARGE_RECORD {
-            journal.bytes.reserve_exact(bytes);
-        }
+        let usual = self.last_written.load(Ordering::Relaxed);
+        let expected = if bytes < LARGE_RECORD {
+            bytes.min(2 * usual)
+        } else {
+            bytes
+        };
+        journal.bytes.reserve_exact(expected);
         Ok(Builder {
             journal: Some((journal, position)),
             ..self.batch()?
@@ -361,7 +371,7 @@ impl Disk {
             let text = format!("more than {MOST_JOURNAL_BYTES} bytes are to be written at once");
             return Err(WriteError::Failed(text));
         }
-        let db = self.guard()?;
+        let (db, size) = (self.guard()?, batch.size());
         let mut options = WriteOptions::default();
         options.set_sync(to == Durability::Synced);
         options.set_no_slowdown(patience == Patience::None);
@@ -371,6 +381,7 @@ impl Disk {
         })?;
         if let Some(position) = batch.position {
             self.committed.store(position, Ordering::Relaxed);
+            self.last_written.store(size, Ordering::Relaxed);
         }
         Ok(())
     }

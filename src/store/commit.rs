@@ -15,7 +15,7 @@ use super::hot::{Before, Hot};
 use super::threads::{Pool, Wake};
 use super::value::Value;
 use crate::base::random::Random;
-use crate::disk::delta;
+use crate::disk::delta::{self, Splice};
 use crate::disk::format::{Database, RecordKey};
 use crate::disk::{Batch, Builder, Disk, Durability, Patience, WriteError};
 
@@ -25,7 +25,7 @@ const INLINE_BYTES: usize = 64 << 10;
 
 /// One in so many changes of a record is written as the whole record, so that nobody who reads it from disk has many to
 /// apply. Chosen at random: no pattern of writes can keep it from happening.
-const CHANGES_PER_WHOLE: u64 = 16;
+const CHANGES_PER_WHOLE: u64 = 32;
 /// Records looked up at once when a batch is built.
 const LOOKUPS: usize = 16;
 
@@ -45,6 +45,8 @@ pub struct Written {
     pub key: RecordKey,
     /// What it is once the epochs before are written, if memory knew it.
     pub before: Option<Before>,
+    /// How the first value that the epoch gave it differs from that, if it is known.
+    pub splice: Option<Splice>,
 }
 
 /// What has been staged since the last epoch was sealed.
@@ -345,23 +347,25 @@ fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
     let mut random = Random::from_seed(epoch.number);
     for records in epoch.records.chunks(LOOKUPS) {
         // All lookups first: so they wait for memory side by side.
-        let mut values = [const { None }; LOOKUPS];
-        for (value, Written { key, .. }) in values.iter_mut().zip(records) {
+        let mut slots = [const { None }; LOOKUPS];
+        for (slot, Written { key, .. }) in slots.iter_mut().zip(records) {
             // Staged records are never evicted before their epoch is settled.
-            let slot = ctx.hot.peek(key);
-            let slot = slot.unwrap_or_else(|| unreachable!("{key:?} was evicted while staged"));
-            *value = slot.value.as_ref();
+            *slot = ctx.hot.peek(key);
+            assert!(slot.is_some(), "{key:?} was evicted while staged");
         }
-        for (value, Written { key, before }) in values.into_iter().zip(records) {
-            let before = before.as_ref().and_then(|before| before.value.as_ref());
-            match (before, value) {
-                (Some(before), Some(value)) if random.below(CHANGES_PER_WHOLE) > 0 => {
-                    match delta::between(before, value) {
-                        Some(change) => batch.merge(key, &change),
-                        None => batch.put(key, value),
-                    }
-                }
-                _ => put_or_delete(&mut batch, key, value),
+        for (slot, written) in slots.into_iter().flatten().zip(records) {
+            let (key, value) = (&written.key, slot.value.as_ref());
+            let before = written.before.as_ref().and_then(|before| before.value.as_ref());
+            let change = match (before, value) {
+                (Some(before), Some(value)) if random.below(CHANGES_PER_WHOLE) > 0 => match written.splice {
+                    Some(splice) if !slot.was_rewritten() => splice.operand(before, value),
+                    _ => delta::between(before, value),
+                },
+                _ => None,
+            };
+            match change {
+                Some(change) => batch.merge(key, &change),
+                None => put_or_delete(&mut batch, key, value),
             }
         }
     }

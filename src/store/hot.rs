@@ -21,17 +21,19 @@ pub struct Slot {
     /// No value: the record is known not to exist.
     pub value: Option<Value>,
     /// The last epoch that wrote it, or the one settled last when it was used after that (which tells the time); which of
-    /// the two; how many requests pin it; and whether it was used since eviction last came by. In one word, so that a node
-    /// of the map fills one cache line.
+    /// the two; whether that epoch wrote it more than once; how many requests pin it; and whether it was used since eviction
+    /// last came by. In one word, so that a node of the map fills one cache line.
     state: u64,
 }
 
 const USED: u64 = 1;
 /// The disk has it: the epoch tells of a use, not of a write.
 const CLEAN: u64 = 1 << 1;
-const PIN: u64 = 1 << 2;
-const PIN_BITS: u32 = 14;
-const EPOCH_SHIFT: u32 = 2 + PIN_BITS;
+/// Its epoch wrote it more than once.
+const REWRITTEN: u64 = 1 << 2;
+const PIN: u64 = 1 << 3;
+const PIN_BITS: u32 = 13;
+const EPOCH_SHIFT: u32 = 3 + PIN_BITS;
 const MAX_PINS: u64 = (1 << PIN_BITS) - 1;
 
 impl Slot {
@@ -45,6 +47,11 @@ impl Slot {
 
     pub fn epoch(&self) -> u64 {
         self.state >> EPOCH_SHIFT
+    }
+
+    /// Whether the epoch that wrote it last did so more than once.
+    pub fn was_rewritten(&self) -> bool {
+        self.state & REWRITTEN != 0
     }
 
     fn set_epoch(&mut self, epoch: u64) {
@@ -194,8 +201,12 @@ impl Hot {
             epoch: slot.epoch(),
             value: std::mem::replace(&mut slot.value, value),
         };
+        slot.state = match before.epoch == epoch {
+            true => slot.state | USED | REWRITTEN,
+            false => (slot.state | USED) & !REWRITTEN,
+        };
+        slot.state &= !CLEAN;
         slot.set_epoch(epoch);
-        slot.state = (slot.state | USED) & !CLEAN;
         self.bytes = self.bytes + added - removed;
         self.note_presence(key, was, is);
         Some(before)

@@ -47,7 +47,7 @@ use fetch::{Fetch, Fetched};
 use hot::Hot;
 use reclaim::Reclaim;
 use threads::Pool;
-use txn::Work;
+use txn::{Work, Write};
 
 /// Ids are reserved on disk this many at a time, so that a crash never hands one out twice.
 const IDS_PER_RESERVATION: u64 = 1024;
@@ -230,9 +230,9 @@ impl Store {
     fn stage(&mut self, work: &mut Work) {
         let epoch = self.commit.open.number;
         let mut keys = 0;
-        for (key, value) in work.writes.log.drain(..) {
-            keys += u64::from(key.family() == Family::Meta);
-            self.stage_record(key, value, epoch);
+        for write in work.writes.log.drain(..) {
+            keys += u64::from(write.key.family() == Family::Meta);
+            self.stage_record(write, epoch);
         }
         // Parts of a key's value, or a whole database, count as one.
         self.changed += keys.max(1);
@@ -252,7 +252,8 @@ impl Store {
         self.hot.make_room();
     }
 
-    fn stage_record(&mut self, key: RecordKey, value: Option<Value>, epoch: u64) {
+    fn stage_record(&mut self, write: Write, epoch: u64) {
+        let Write { key, value, splice } = write;
         let open = &mut self.commit.open;
         open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
         match key.family() {
@@ -260,7 +261,7 @@ impl Store {
                 self.fetch.invalidate(&key);
                 let before = self.hot.stage(&key, value, epoch);
                 if before.as_ref().is_none_or(|before| before.epoch != epoch) {
-                    open.records.push(Written { key, before });
+                    open.records.push(Written { key, before, splice });
                 }
                 return;
             }
@@ -584,7 +585,7 @@ impl Store {
     /// The epoch in flight and the open one are lost. (What the log has of them after all is dropped when the store is opened
     /// again.)
     fn lose(&mut self, text: String) {
-        for Written { key, before } in self.commit.failed(text) {
+        for Written { key, before, .. } in self.commit.failed(text) {
             self.hot.restore(&key, before);
         }
         self.databases.clone_from(&self.durable_databases);

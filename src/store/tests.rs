@@ -364,11 +364,13 @@ fn what_was_read_before_a_write_is_not_used_after_it() {
         .fetch
         .dispatch(&driver.store.disk, &driver.store.done, &driver.store.wake);
     let report = driver.store.reports.recv_timeout(PATIENCE).unwrap();
-    driver.store.stage_record(
-        record,
-        Some(Value::from(&b"\x01new"[..])),
-        driver.store.commit.open.number,
-    );
+    let write = Write {
+        key: record,
+        value: Some(Value::from(&b"\x01new"[..])),
+        splice: None,
+    };
+    let epoch = driver.store.commit.open.number;
+    driver.store.stage_record(write, epoch);
     driver.settle();
     driver.store.drop_hot();
     driver.store.take_in(report, &mut News::default(), NOW);

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
 
@@ -13,6 +14,7 @@ use super::cursors::Cursors;
 use super::keyspace::Key;
 use super::value::Value;
 use crate::base::random::Random;
+use crate::disk::delta::Splice;
 use crate::disk::format::{Database, Malformed, RecordKey};
 use crate::disk::{ReadError, View};
 
@@ -208,11 +210,27 @@ impl<'s> Txn<'s> {
     }
 
     pub fn put(&mut self, key: RecordKey, value: Value) {
-        self.work.writes.push(key, Some(value));
+        self.work.writes.push(key, Some(value), None);
+    }
+
+    /// As [`Txn::put`], where it is known how the value differs from the one that was read.
+    pub fn put_spliced(&mut self, key: RecordKey, value: Value, splice: Splice) {
+        self.work.writes.push(key, Some(value), Some(splice));
+    }
+
+    /// Puts the value that was read with some of its bytes replaced.
+    pub fn splice(&mut self, key: RecordKey, read: &Value, range: Range<usize>, added: &[u8]) {
+        let value = Value::concat(&[&read[..range.start], added, &read[range.end..]]);
+        let splice = Splice {
+            at: range.start,
+            removed: range.len(),
+            added: added.len(),
+        };
+        self.put_spliced(key, value, splice);
     }
 
     pub fn delete(&mut self, key: RecordKey) {
-        self.work.writes.push(key, None);
+        self.work.writes.push(key, None, None);
     }
 
     /// An id that nothing else has or ever had.
@@ -306,10 +324,18 @@ impl<'s> Txn<'s> {
 /// Above this many writes they are looked up by hash.
 const SCANNED_WRITES: usize = 12;
 
+/// A record as it is to be.
+pub(super) struct Write {
+    pub key: RecordKey,
+    pub value: Option<Value>,
+    /// How the value differs from the one before, if that is known.
+    pub splice: Option<Splice>,
+}
+
 /// The overlay: a log of writes, the latest of a record counting.
 #[derive(Default)]
 pub(super) struct Writes {
-    pub log: Vec<(RecordKey, Option<Value>)>,
+    pub log: Vec<Write>,
     /// Up to here a savepoint may return: what is behind is overwritten in place.
     kept: usize,
     /// Position of the latest write of each record in `log[..indexed]`.
@@ -321,10 +347,10 @@ impl Writes {
     /// The position of the latest write of a record.
     fn position(&mut self, key: &RecordKey) -> Option<usize> {
         if self.log.len() <= SCANNED_WRITES {
-            return self.log.iter().rposition(|(k, _)| k == key);
+            return self.log.iter().rposition(|write| write.key == *key);
         }
         for at in self.indexed..self.log.len() {
-            self.index.insert(self.log[at].0.clone(), at);
+            self.index.insert(self.log[at].key.clone(), at);
         }
         self.indexed = self.log.len();
         self.index.get(key).copied()
@@ -332,13 +358,14 @@ impl Writes {
 
     fn find(&mut self, key: &RecordKey) -> Option<&Option<Value>> {
         let at = self.position(key)?;
-        Some(&self.log[at].1)
+        Some(&self.log[at].value)
     }
 
-    fn push(&mut self, key: RecordKey, value: Option<Value>) {
+    fn push(&mut self, key: RecordKey, value: Option<Value>, splice: Option<Splice>) {
         match self.position(&key).filter(|at| *at >= self.kept) {
-            Some(at) => self.log[at].1 = value,
-            None => self.log.push((key, value)),
+            // The splice tells how it differs from that write, not from what was before.
+            Some(at) => (self.log[at].value, self.log[at].splice) = (value, None),
+            None => self.log.push(Write { key, value, splice }),
         }
     }
 

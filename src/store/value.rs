@@ -3,6 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::base::prefetch::prefetch;
+
 /// Immutable bytes; a clone is a count. An `Arc` rather than an `Rc` because replies cross to other threads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value(Arc<[u8]>);
@@ -25,15 +27,8 @@ impl Value {
     /// Asks the processor to load the counts and the first bytes.
     #[inline]
     pub fn warm_up(&self) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a prefetch reads nothing; any address will do.
-            unsafe {
-                _mm_prefetch::<_MM_HINT_T0>(self.0.as_ptr().wrapping_sub(16).cast());
-                _mm_prefetch::<_MM_HINT_T0>(self.0.as_ptr().wrapping_add(48).cast());
-            }
-        }
+        prefetch(self.0.as_ptr().wrapping_sub(16));
+        prefetch(self.0.as_ptr().wrapping_add(48));
     }
 
     pub fn share(&self) -> Arc<[u8]> {

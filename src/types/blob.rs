@@ -46,6 +46,18 @@ impl Stored {
         Ok(Stored::Inline(start..start + length))
     }
 
+    /// Passes over the value at the head of `reader`.
+    #[inline]
+    pub fn skip(reader: &mut Reader) -> std::result::Result<(), Malformed> {
+        let head = reader.varint()?;
+        if head & 1 == 1 {
+            reader.varint()?;
+            return Ok(());
+        }
+        reader.bytes(usize::try_from(head >> 1).unwrap_or(usize::MAX))?;
+        Ok(())
+    }
+
     /// How many bytes the value has.
     pub fn len(&self) -> u64 {
         match self {

@@ -186,8 +186,7 @@ impl Buckets {
     }
 
     pub fn contains(&self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
-        let page = self.page(txn, self.page_of(member))?;
-        Ok(find(&page, member)?.is_some())
+        Ok(self.find(txn, member)?.slot.is_some())
     }
 
     /// Which of the members are there. Each page is read once, in the order in which they lie on disk.
@@ -208,17 +207,28 @@ impl Buckets {
     }
 
     pub fn get(&self, txn: &mut Txn, member: &[u8]) -> Result<Option<Bytes>> {
-        let page = self.page(txn, self.page_of(member))?;
-        match find(&page, member)? {
-            Some(slot) => slot.value.load(txn, self.id, &page).map(Some),
+        let found = self.find(txn, member)?;
+        self.value_of(txn, &found)
+    }
+
+    /// Where the member is: for several uses before the table changes.
+    pub fn find(&self, txn: &mut Txn, member: &[u8]) -> Result<Found> {
+        let number = self.page_of(member);
+        let page = self.page(txn, number)?;
+        let slot = find(&page, member)?;
+        Ok(Found { number, page, slot })
+    }
+
+    pub fn value_of(&self, txn: &mut Txn, found: &Found) -> Result<Option<Bytes>> {
+        match &found.slot {
+            Some(slot) => slot.value.load(txn, self.id, &found.page).map(Some),
             None => Ok(None),
         }
     }
 
     /// Notes the value's own record, if it has one, to be fetched; the member's page has to be in memory.
     pub fn prefetch_value(&self, txn: &mut Txn, member: &[u8]) -> Result<()> {
-        let page = self.page(txn, self.page_of(member))?;
-        if let Some(slot) = find(&page, member)? {
+        if let Some(slot) = self.find(txn, member)?.slot {
             slot.value.prefetch(txn, self.id);
         }
         Ok(())
@@ -226,13 +236,17 @@ impl Buckets {
 
     /// Gives the member this value. Whether the member is new.
     pub fn insert(&mut self, txn: &mut Txn, member: &[u8], value: &[u8]) -> Result<bool> {
-        let number = self.page_of(member);
-        let page = self.page(txn, number)?;
-        let found = find(&page, member)?;
+        let found = self.find(txn, member)?;
+        self.insert_at(txn, found, member, value)
+    }
+
+    /// As [`Buckets::insert`], the member being where it was found.
+    pub fn insert_at(&mut self, txn: &mut Txn, found: Found, member: &[u8], value: &[u8]) -> Result<bool> {
+        let Found { number, page, slot } = found;
         if let Some(Slot {
             value: Stored::Inline(old),
             ..
-        }) = &found
+        }) = &slot
             && page[old.clone()] == *value
         {
             return Ok(false);
@@ -241,15 +255,14 @@ impl Buckets {
         push_cell(&mut entry, member);
         blob::push(txn, self.id, value, &mut entry);
         let added = weight(entry.len());
-        if let Some(slot) = found {
+        if let Some(slot) = slot {
             slot.value.forget(txn, self.id);
-            let image = Value::concat(&[&page[..slot.entry.start], &entry, &page[slot.entry.end..]]);
-            txn.put(self.record(number), image);
             self.weight = self.weight + added - weight(slot.entry.len());
+            txn.splice(self.record(number), &page, slot.entry, &entry);
             self.fit(txn)?;
             return Ok(false);
         }
-        txn.put(self.record(number), Value::concat(&[&page, &entry]));
+        txn.splice(self.record(number), &page, page.len()..page.len(), &entry);
         self.len += 1;
         self.weight += added;
         self.fit(txn)?;
@@ -258,30 +271,30 @@ impl Buckets {
 
     /// Takes the member out, and returns its value.
     pub fn remove(&mut self, txn: &mut Txn, member: &[u8]) -> Result<Option<Bytes>> {
-        let number = self.page_of(member);
-        let page = self.page(txn, number)?;
-        let Some(slot) = find(&page, member)? else {
-            return Ok(None);
-        };
-        let value = slot.value.load(txn, self.id, &page)?;
-        self.remove_slot(txn, number, &page, &slot)?;
-        Ok(Some(value))
+        let found = self.find(txn, member)?;
+        let value = self.value_of(txn, &found)?;
+        self.delete_at(txn, &found)?;
+        Ok(value)
     }
 
     /// As [`Buckets::remove`], but does not read the value. Whether the member was there.
     pub fn delete(&mut self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
-        let number = self.page_of(member);
-        let page = self.page(txn, number)?;
-        match find(&page, member)? {
-            Some(slot) => self.remove_slot(txn, number, &page, &slot).map(|()| true),
-            None => Ok(false),
+        let found = self.find(txn, member)?;
+        self.delete_at(txn, &found)
+    }
+
+    /// As [`Buckets::delete`], the member being where it was found.
+    pub fn delete_at(&mut self, txn: &mut Txn, found: &Found) -> Result<bool> {
+        match &found.slot {
+            Some(slot) => self.remove_slot(txn, found.number, &found.page, slot)?,
+            None => return Ok(false),
         }
+        Ok(true)
     }
 
     fn remove_slot(&mut self, txn: &mut Txn, number: u32, page: &Value, slot: &Slot) -> Result<()> {
         slot.value.forget(txn, self.id);
-        let image = Value::concat(&[&page[..slot.entry.start], &page[slot.entry.end..]]);
-        txn.put(self.record(number), image);
+        txn.splice(self.record(number), page, slot.entry.clone(), b"");
         self.len -= 1;
         self.weight -= weight(slot.entry.len());
         self.fit(txn)
@@ -688,6 +701,13 @@ struct Slot {
     entry: Range<usize>,
 }
 
+/// Where a member is, or belongs.
+pub struct Found {
+    number: u32,
+    page: Value,
+    slot: Option<Slot>,
+}
+
 /// A member that was chosen.
 struct Hit {
     number: u32,
@@ -741,11 +761,17 @@ impl Iterator for Slots<'_> {
 }
 
 fn find(page: &[u8], member: &[u8]) -> std::result::Result<Option<Slot>, Malformed> {
-    for slot in slots(page) {
-        let slot = slot?;
-        if page[slot.member.clone()] == *member {
-            return Ok(Some(slot));
+    // Members often begin alike: their ends tell most of them apart, faster than a comparison of any length.
+    let end = member.last_chunk::<8>();
+    let mut slots = slots(page);
+    while !slots.reader.is_empty() {
+        let mut ahead = slots.reader;
+        let found = ahead.cell()?;
+        if found.len() == member.len() && found.last_chunk() == end && found == member {
+            return slots.slot().map(Some);
         }
+        Stored::skip(&mut ahead)?;
+        slots.reader = ahead;
     }
     Ok(None)
 }

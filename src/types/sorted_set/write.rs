@@ -7,10 +7,13 @@ use super::{
 };
 use crate::disk::format::{Header, Kind};
 use crate::store::{Entry, Key, Result, Savepoint, Stop, Txn};
-use crate::types::buckets::{Buckets, Want};
+use crate::types::buckets::{Buckets, Found, Want};
 use crate::types::string::Bytes;
 use crate::types::thresholds::Thresholds;
 use crate::types::tree::{Part, Tree};
+
+/// Room for the state of nearly any large sorted set.
+const STATE_BYTES: usize = 64;
 
 /// When a score may be set.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -47,17 +50,17 @@ enum Draft {
 /// Where a member is.
 enum Place {
     Row(packed::Row),
-    Table(f64),
-    /// Not among so many members.
-    Absent(u64),
+    /// Not among so many packed ones.
+    NoRow(u64),
+    Table(Found, Option<f64>),
 }
 
 impl Place {
     fn score(&self) -> Option<f64> {
         match self {
             Place::Row(row) => Some(row.score),
-            Place::Table(score) => Some(*score),
-            Place::Absent(_) => None,
+            Place::NoRow(_) => None,
+            Place::Table(_, score) => *score,
         }
     }
 }
@@ -109,12 +112,14 @@ impl Draft {
         match self {
             Draft::Packed(body) => Ok(match packed::find(body, member)? {
                 Ok((row, _)) => Place::Row(row),
-                Err(count) => Place::Absent(count),
+                Err(count) => Place::NoRow(count),
             }),
-            Draft::Large(table, _) => match table.get(txn, member)? {
-                Some(score) => decode_score(&score).map(Place::Table),
-                None => Ok(Place::Absent(table.len())),
-            },
+            Draft::Large(table, _) => {
+                let found = table.find(txn, member)?;
+                let score = table.value_of(txn, &found)?;
+                let score = score.map(|score| decode_score(&score)).transpose()?;
+                Ok(Place::Table(found, score))
+            }
         }
     }
 
@@ -127,28 +132,28 @@ impl Draft {
         place: Place,
         limits: &Thresholds,
     ) -> Result<()> {
-        let old = place.score();
         match (&mut *self, place) {
             (Draft::Packed(body), Place::Row(row)) => {
                 body.drain(row.entry);
                 Ok(packed::insert(body, member, score)?)
             }
-            (Draft::Packed(body), Place::Absent(count))
+            (Draft::Packed(body), Place::NoRow(count))
                 if count < limits.sorted_set_entries && member.len() as u64 <= limits.sorted_set_value =>
             {
                 Ok(packed::insert(body, member, score)?)
             }
-            (Draft::Packed(_), _) => {
-                self.enlarge(txn)?;
-                self.put(txn, member, score, Place::Absent(0), limits)
-            }
-            (Draft::Large(table, tree), _) => {
+            (Draft::Large(table, tree), Place::Table(found, old)) => {
                 if let Some(old) = old {
                     tree.remove(txn, &tree_key(old, member))?;
                 }
                 tree.insert(txn, &tree_key(score, member), tree_value(score))?;
-                table.insert(txn, member, &encode_score(score))?;
+                table.insert_at(txn, found, member, &encode_score(score))?;
                 Ok(())
+            }
+            _ => {
+                self.enlarge(txn)?;
+                let place = self.place(txn, member)?;
+                self.put(txn, member, score, place, limits)
             }
         }
     }
@@ -171,15 +176,12 @@ impl Draft {
     fn remove(&mut self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
         let place = self.place(txn, member)?;
         match (self, place) {
-            (_, Place::Absent(_)) => return Ok(false),
             (Draft::Packed(body), Place::Row(row)) => drop(body.drain(row.entry)),
-            (Draft::Large(table, tree), place) => {
-                if let Some(score) = place.score() {
-                    tree.remove(txn, &tree_key(score, member))?;
-                }
-                table.delete(txn, member)?;
+            (Draft::Large(table, tree), Place::Table(found, Some(score))) => {
+                tree.remove(txn, &tree_key(score, member))?;
+                table.delete_at(txn, &found)?;
             }
-            (Draft::Packed(_), Place::Table(_)) => {}
+            _ => return Ok(false),
         }
         Ok(true)
     }
@@ -189,7 +191,7 @@ impl Draft {
         if self.is_empty() {
             return old.map_or(Ok(()), |old| txn.remove(key, old));
         }
-        let mut state = Vec::new();
+        let mut state = Vec::with_capacity(STATE_BYTES);
         let (kind, body) = match self {
             Draft::Packed(body) => (Kind::SortedSet, body),
             Draft::Large(table, tree) => {

@@ -34,8 +34,7 @@ impl Tree {
         let (mut image, mut last): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
         for (key, value) in entries {
             let entry = self.entry(txn, &key, value.as_ref());
-            let entries = leaves.last().map_or(0, |leaf| leaf.count);
-            if leaves.is_empty() || image.len() + entry.len() > fill(0, entries + 1) {
+            if leaves.is_empty() || image.len() + entry.len() > fill(0) {
                 if let Some(full) = leaves.last() {
                     txn.put(self.record(full.node), Value::from(&image[..]));
                 }
@@ -69,7 +68,7 @@ impl Tree {
             let mut group = vec![first];
             while let Some(next) = rest.peek() {
                 bytes += node::child_len(next, level);
-                if bytes > fill(level, 0) && group.len() > 1 {
+                if bytes > fill(level) && group.len() > 1 {
                     break;
                 }
                 group.extend(rest.next());

@@ -3,30 +3,35 @@
 //! ```text
 //! leaf    := entry*                      in the order of the keys; a tree used by position has empty keys
 //! entry   := key:cell value              value as `types/blob.rs` has it
-//! inner   := implied:u16 be children:u16 be count*children child*children
+//! inner   := implied:u16 be children:u16 be count*children offset*children child*children
 //! count   := big endian, 2 bytes above leaves, 4 bytes a level higher, 8 bytes above that
 //!                                        how many entries are below the child; what stands there for the implied child
 //!                                        (and for the root's first) says nothing
-//! child   := node:varint separator:cell  every key below is at or after the separator, which is empty for the first
+//! offset  := big endian, 2 bytes, or 4 in a record longer than 64 KiB
+//!                                        how far the child is behind the first one: so a key is found in few steps
+//! child   := separator:cell node:varint  every key below is at or after the separator, which is empty for the first
 //! ```
 //!
-//! A node's total comes from above, so one child's count can be told from all others: the *implied* one. It is the child
-//! that changed last, so that a run of changes below one child rewrites no count above it.
+//! A node's total comes from above, so one child's count can be told from all others: the *implied* one. It is a child
+//! that changed lately, so that a run of changes below one child rewrites hardly a count above it.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::disk::cells::{Reader, cell_len, push_cell, push_varint};
+use crate::disk::delta::Splice;
 use crate::disk::format::Malformed;
 use crate::store::Value;
 use crate::types::blob::Stored;
 
-/// A leaf above this many bytes is divided ...
-const LEAF_BYTES: usize = 512;
-/// ... unless it has this many entries or fewer: then it may have twice as many bytes.
-const FEW_ENTRIES: u64 = 16;
+/// A leaf above this many bytes is divided.
+pub const LEAF_BYTES: usize = 1024;
 /// An inner node above this many bytes is divided.
-pub const INNER_BYTES: usize = 1024;
+pub const INNER_BYTES: usize = 2048;
+
+/// One in so many changes makes the child where it is the implied one.
+const CHANGES_PER_IMPLIED: u64 = 8;
 
 const DAMAGED: Malformed = Malformed("node of a tree");
 /// Bytes before the counts.
@@ -34,31 +39,17 @@ const HEAD: usize = 4;
 
 /// Whether a node of so many bytes should look for a neighbour to become one with.
 pub fn is_small(bytes: usize, level: u32) -> bool {
-    bytes < if level == 0 { LEAF_BYTES } else { INNER_BYTES } / 4
+    bytes < limit(level) / 4
 }
 
-/// The most bytes of a leaf with so many entries. A change writes a whole leaf anew, so few bytes are best where that are
-/// many entries all the same.
-pub fn leaf_limit(entries: u64) -> usize {
-    if entries > FEW_ENTRIES {
-        LEAF_BYTES
-    } else {
-        2 * LEAF_BYTES
-    }
-}
-
-/// The most bytes of a node at this level, 0 being the leaves', with so many entries below it.
-pub fn limit(level: u32, entries: u64) -> usize {
-    if level == 0 {
-        leaf_limit(entries)
-    } else {
-        INNER_BYTES
-    }
+/// The most bytes of a node at this level, 0 being the leaves'.
+pub fn limit(level: u32) -> usize {
+    if level == 0 { LEAF_BYTES } else { INNER_BYTES }
 }
 
 /// How full nodes are made that are made anew, so that the next changes find room.
-pub fn fill(level: u32, entries: u64) -> usize {
-    limit(level, entries) * 3 / 4
+pub fn fill(level: u32) -> usize {
+    limit(level) * 3 / 4
 }
 
 /// An entry's place in a leaf, or where one would be.
@@ -103,64 +94,46 @@ impl<'a> Leaf<'a> {
         }
     }
 
-    fn key(&mut self) -> Result<Range<usize>, Malformed> {
-        let mut reader = Reader(&self.bytes[self.at..]);
-        let len = reader.cell()?.len();
-        self.at = self.bytes.len() - reader.0.len();
-        Ok(self.at - len..self.at)
-    }
-
-    fn value(&mut self) -> Result<Stored, Malformed> {
-        let mut reader = Reader(&self.bytes[self.at..]);
-        let value = Stored::read(self.bytes, &mut reader)?;
-        self.at = self.bytes.len() - reader.0.len();
-        Ok(value)
-    }
-
     fn spot(&mut self) -> Result<Spot, Malformed> {
         let (from, index) = (self.at, self.index);
-        let (key, value) = (self.key()?, self.value()?);
+        let mut reader = Reader(&self.bytes[from..]);
+        let key = reader.cell()?.len();
+        let key_end = self.bytes.len() - reader.0.len();
+        let value = Stored::read(self.bytes, &mut reader)?;
+        self.at = self.bytes.len() - reader.0.len();
         self.index += 1;
         Ok(Spot {
             index,
             entry: from..self.at,
-            key,
+            key: key_end - key..key_end,
             value,
         })
     }
 
     /// The entry with this key, or the gap where it belongs.
     pub fn find(mut self, key: &[u8]) -> Result<Spot, Malformed> {
-        while self.at < self.bytes.len() {
-            let (from, index) = (self.at, self.index);
-            let found = self.key()?;
-            match self.bytes[found.clone()].cmp(key) {
-                std::cmp::Ordering::Less => {
-                    self.value()?;
-                    self.index += 1;
-                }
-                std::cmp::Ordering::Equal => {
-                    let value = self.value()?;
-                    return Ok(Spot {
-                        index,
-                        entry: from..self.at,
-                        key: found,
-                        value,
-                    });
-                }
-                std::cmp::Ordering::Greater => return Ok(Spot::gap(index, from)),
+        let mut reader = Reader(&self.bytes[self.at..]);
+        while !reader.is_empty() {
+            match compare(reader.cell()?, key) {
+                Ordering::Less => Stored::skip(&mut reader)?,
+                Ordering::Equal => return self.spot(),
+                Ordering::Greater => break,
             }
+            self.at = self.bytes.len() - reader.0.len();
+            self.index += 1;
         }
         Ok(Spot::gap(self.index, self.at))
     }
 
     /// The entries from this index on.
     pub fn starting_at(mut self, index: usize) -> Result<Leaf<'a>, Malformed> {
+        let mut reader = Reader(&self.bytes[self.at..]);
         while self.index < index {
-            self.key()?;
-            self.value()?;
+            reader.cell()?;
+            Stored::skip(&mut reader)?;
             self.index += 1;
         }
+        self.at = self.bytes.len() - reader.0.len();
         Ok(self)
     }
 
@@ -191,6 +164,16 @@ impl Iterator for Leaf<'_> {
 pub fn separator<'k>(before: &[u8], after: &'k [u8]) -> &'k [u8] {
     let shared = before.iter().zip(after).take_while(|(a, b)| a == b).count();
     &after[..after.len().min(shared + 1)]
+}
+
+/// The order of two keys. What their first bytes tell is told faster than by a comparison of any length.
+#[inline]
+fn compare(a: &[u8], b: &[u8]) -> Ordering {
+    let first = |key: &[u8]| key.first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
+    match (first(a), first(b)) {
+        (Some(x), Some(y)) if x != y => x.cmp(&y),
+        _ => a.cmp(b),
+    }
 }
 
 /// A child of an inner node.
@@ -240,7 +223,29 @@ pub struct Inner<'a> {
     implied: usize,
     width: usize,
     counts: &'a [u8],
+    offsets: Offsets<'a>,
     children: &'a [u8],
+}
+
+/// Where in an inner node's record its children are.
+#[derive(Clone, Copy)]
+enum Offsets<'a> {
+    Short(&'a [[u8; 2]]),
+    Long(&'a [[u8; 4]]),
+}
+
+impl Offsets<'_> {
+    fn get(self, index: usize) -> Option<usize> {
+        match self {
+            Offsets::Short(offsets) => offsets.get(index).map(|at| usize::from(u16::from_be_bytes(*at))),
+            Offsets::Long(offsets) => offsets.get(index).map(|at| u32::from_be_bytes(*at) as usize),
+        }
+    }
+}
+
+/// How many bytes an offset takes in a record of so many.
+fn offset_width(record: usize) -> usize {
+    if record > usize::from(u16::MAX) { 4 } else { 2 }
 }
 
 impl<'a> Inner<'a> {
@@ -249,7 +254,9 @@ impl<'a> Inner<'a> {
         let implied = usize::from(u16::from_be_bytes([a, b]));
         let len = usize::from(u16::from_be_bytes([c, d]));
         let width = count_width(level);
-        let (counts, children) = rest.split_at_checked(len * width).ok_or(DAMAGED)?;
+        let offset_width = offset_width(record.len());
+        let (counts, rest) = rest.split_at_checked(len * width).ok_or(DAMAGED)?;
+        let (offsets, children) = rest.split_at_checked(len * offset_width).ok_or(DAMAGED)?;
         if implied >= len {
             return Err(DAMAGED);
         }
@@ -258,36 +265,43 @@ impl<'a> Inner<'a> {
             implied,
             width,
             counts,
+            offsets: match offset_width {
+                2 => Offsets::Short(offsets.as_chunks().0),
+                _ => Offsets::Long(offsets.as_chunks().0),
+            },
             children,
         })
     }
 
+    /// A child: its node, and its separator.
+    #[inline]
+    fn child(self, index: usize) -> Result<(u64, &'a [u8]), Malformed> {
+        let at = self.offsets.get(index).ok_or(DAMAGED)?;
+        let mut reader = Reader(self.children.get(at..).ok_or(DAMAGED)?);
+        let separator = reader.cell()?;
+        Ok((reader.varint()?, separator))
+    }
+
     /// The child where the key is, or belongs: its index and its node.
     pub fn child_of(self, key: &[u8]) -> Result<(usize, u64), Malformed> {
-        let mut reader = Reader(self.children);
-        let mut found = (0, reader.varint()?);
-        reader.cell()?;
-        for index in 1..self.len {
-            let node = reader.varint()?;
-            if reader.cell()? > key {
-                break;
+        let (mut from, mut to) = (0, self.len);
+        while to - from > 1 {
+            let middle = from + (to - from) / 2;
+            match compare(self.child(middle)?.1, key) {
+                Ordering::Greater => to = middle,
+                _ => from = middle,
             }
-            found = (index, node);
         }
-        Ok(found)
+        Ok((from, self.node(from)?))
     }
 
     /// The children's nodes.
     pub fn nodes(self) -> impl Iterator<Item = Result<u64, Malformed>> {
-        let mut reader = Reader(self.children);
-        (0..self.len).map(move |_| {
-            let node = reader.varint()?;
-            reader.cell().map(|_| node)
-        })
+        (0..self.len).map(move |index| self.node(index))
     }
 
     pub fn node(self, index: usize) -> Result<u64, Malformed> {
-        self.nodes().nth(index).unwrap_or(Err(DAMAGED))
+        self.child(index).map(|(node, _)| node)
     }
 
     /// How many entries are below each child.
@@ -312,6 +326,15 @@ impl<'a> Inner<'a> {
         Ok(counts)
     }
 
+    /// How many entries are below this child.
+    pub fn count_of(self, index: usize, totals: Totals) -> Result<u64, Malformed> {
+        match totals.first {
+            Some(first) if index == 0 => Ok(first),
+            _ if index != self.implied => Ok(read_count(&self.counts[index * self.width..][..self.width])),
+            _ => Ok(self.counts(totals)?.get(index)),
+        }
+    }
+
     /// How many entries are before this child and below it.
     pub fn count(self, index: usize, totals: Totals) -> Result<(u64, u64), Malformed> {
         let counts = self.counts(totals)?;
@@ -334,33 +357,101 @@ impl<'a> Inner<'a> {
     }
 
     pub fn children(self, totals: Totals) -> Result<Vec<Child<'a>>, Malformed> {
-        let mut reader = Reader(self.children);
         let mut children = Vec::with_capacity(self.len + 1);
         let counts = self.counts(totals)?;
         for index in 0..self.len {
+            let (node, separator) = self.child(index)?;
             children.push(Child {
-                node: reader.varint()?,
-                separator: Cow::Borrowed(reader.cell()?),
+                node,
+                separator: Cow::Borrowed(separator),
                 count: counts.get(index),
             });
         }
         Ok(children)
     }
 
-    /// The record with this child as the implied one, its count being about to change; `None` if nothing is to be
-    /// rewritten for that.
-    pub fn imply(self, record: &[u8], index: usize, totals: Totals) -> Result<Option<Value>, Malformed> {
+    /// The record after a change of this child's count by `delta`, these being the totals before; `None` if it is as it
+    /// was.
+    pub fn recounted(
+        self,
+        record: &[u8],
+        index: usize,
+        delta: i64,
+        totals: Totals,
+    ) -> Result<Option<(Value, Splice)>, Malformed> {
         if index == self.implied || (index == 0 && totals.first.is_some()) {
             return Ok(None);
         }
-        let count = self.counts(totals)?.get(self.implied);
-        let at = HEAD + self.implied * self.width;
-        Ok(Some(Value::concat(&[
-            &(index as u16).to_be_bytes(),
+        // Another implied child takes the sum of all counts: so not for each of many changes all over the node.
+        let is_to_be_implied = totals.total.is_multiple_of(CHANGES_PER_IMPLIED);
+        let (implied, at, count) = match is_to_be_implied {
+            true => (index, self.implied, self.count_of(self.implied, totals)?),
+            false => {
+                let count = self.count_of(index, totals)?.checked_add_signed(delta);
+                (self.implied, index, count.ok_or(DAMAGED)?)
+            }
+        };
+        let at = HEAD + at * self.width;
+        let end = at + self.width;
+        let value = Value::concat(&[
+            &(implied as u16).to_be_bytes(),
             &record[2..at],
             &count.to_be_bytes()[8 - self.width..],
-            &record[at + self.width..],
-        ])))
+            &record[end..],
+        ]);
+        let from = if is_to_be_implied { 0 } else { at };
+        let splice = Splice {
+            at: from,
+            removed: end - from,
+            added: end - from,
+        };
+        Ok(Some((value, splice)))
+    }
+}
+
+impl Inner<'_> {
+    /// The record with one child more, behind the one at `at`, which has so many entries now; the touched one of the two
+    /// is the implied one. `None` if the record would be too long.
+    pub fn with_child(
+        self,
+        at: usize,
+        count: u64,
+        next: &Child,
+        next_is_touched: bool,
+        totals: Totals,
+    ) -> Result<Option<Value>, Malformed> {
+        let mut child = Vec::with_capacity(16 + next.separator.len());
+        push_cell(&mut child, &next.separator);
+        push_varint(&mut child, next.node);
+        let Offsets::Short(offsets) = self.offsets else {
+            return Ok(None);
+        };
+        let (len, width) = (self.len + 1, self.width);
+        let size = HEAD + len * (width + 2) + self.children.len() + child.len();
+        if size > INNER_BYTES {
+            return Ok(None);
+        }
+        let mut head = Vec::with_capacity(HEAD + len * (width + 2));
+        head.extend_from_slice(&((at + usize::from(next_is_touched)) as u16).to_be_bytes());
+        head.extend_from_slice(&(len as u16).to_be_bytes());
+        let (before, after) = self.counts.split_at((at + 1) * width);
+        head.extend_from_slice(before);
+        head.extend_from_slice(&next.count.to_be_bytes()[8 - width..]);
+        head.extend_from_slice(after);
+        let known = self.implied + usize::from(self.implied > at);
+        for (index, count) in [(known, self.counts(totals)?.get(self.implied)), (at, count)] {
+            head[HEAD + index * width..][..width].copy_from_slice(&count.to_be_bytes()[8 - width..]);
+        }
+        let (before, after) = offsets.split_at(at + 1);
+        let place = self.offsets.get(at + 1).unwrap_or(self.children.len());
+        head.extend_from_slice(before.as_flattened());
+        head.extend_from_slice(&(place as u16).to_be_bytes());
+        for offset in after {
+            let offset = u16::from_be_bytes(*offset).checked_add(child.len() as u16);
+            head.extend_from_slice(&offset.ok_or(DAMAGED)?.to_be_bytes());
+        }
+        let (before, after) = self.children.split_at_checked(place).ok_or(DAMAGED)?;
+        Ok(Some(Value::concat(&[&head, before, &child, after])))
     }
 }
 
@@ -398,47 +489,54 @@ impl Counts<'_> {
 
 /// The sum of counts of this width.
 fn sum(bytes: &[u8], width: usize) -> u64 {
-    // Each width by itself, so that it becomes a few instructions over many counts at once.
-    match width {
+    // Eight bytes at a time: each lane of a word adds up counts of its own.
+    const LANES: u64 = 0x0000_ffff_0000_ffff;
+    let (words, rest) = bytes.as_chunks();
+    let words = words.iter().map(|word| u64::from_be_bytes(*word));
+    let sum = match width {
         2 => {
-            let counts = bytes.as_chunks().0.iter();
-            counts.map(|count| u64::from(u16::from_be_bytes(*count))).sum()
+            // A node has less than 2^16 children, so no lane overflows.
+            let add = |sum: u64, word| sum.wrapping_add(word & LANES).wrapping_add(word >> 16 & LANES);
+            let lanes = words.fold(0, add);
+            (lanes >> 32) + (lanes & 0xffff_ffff)
         }
-        4 => {
-            let counts = bytes.as_chunks().0.iter();
-            counts.map(|count| u64::from(u32::from_be_bytes(*count))).sum()
-        }
-        _ => {
-            let counts = bytes.as_chunks().0.iter();
-            counts
-                .map(|count| u64::from_be_bytes(*count))
-                .fold(0, u64::wrapping_add)
-        }
-    }
+        4 => words.fold(0, |sum: u64, word| {
+            sum.wrapping_add(word >> 32).wrapping_add(word & 0xffff_ffff)
+        }),
+        _ => words.fold(0, u64::wrapping_add),
+    };
+    rest.chunks(width)
+        .fold(sum, |sum, count| sum.wrapping_add(read_count(count)))
 }
 
 /// The record of an inner node.
 pub fn encode_inner(children: &[Child], implied: usize, level: u32) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(INNER_BYTES);
+    let mut offsets = Vec::with_capacity(children.len());
+    for (index, child) in children.iter().enumerate() {
+        offsets.push(bytes.len() as u32);
+        push_cell(&mut bytes, if index == 0 { b"" } else { &child.separator });
+        push_varint(&mut bytes, child.node);
+    }
     let width = count_width(level);
-    let len = children
-        .iter()
-        .map(|child| child_len(child, level))
-        .sum::<usize>();
-    let mut out = Vec::with_capacity(HEAD + len);
+    let len = |offset_width| HEAD + children.len() * (width + offset_width) + bytes.len();
+    let offset_width = offset_width(len(2));
+    let mut out = Vec::with_capacity(len(offset_width));
     out.extend_from_slice(&(implied as u16).to_be_bytes());
     out.extend_from_slice(&(children.len() as u16).to_be_bytes());
     for child in children {
         out.extend_from_slice(&child.count.to_be_bytes()[8 - width..]);
     }
-    for (index, child) in children.iter().enumerate() {
-        push_varint(&mut out, child.node);
-        push_cell(&mut out, if index == 0 { b"" } else { &child.separator });
+    for offset in offsets {
+        out.extend_from_slice(&offset.to_be_bytes()[4 - offset_width..]);
     }
+    out.extend_from_slice(&bytes);
     out
 }
 
 /// About how many bytes a child takes in a node of this level.
 pub fn child_len(child: &Child, level: u32) -> usize {
+    const OFFSET: usize = 2;
     const NODE: usize = 5;
-    count_width(level) + NODE + cell_len(child.separator.len())
+    count_width(level) + OFFSET + NODE + cell_len(child.separator.len())
 }

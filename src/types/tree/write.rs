@@ -1,6 +1,7 @@
 //! Changes of single entries: the leaf first, then up the path for as long as something changes there.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::node::{self, Child, Inner, Leaf, Spot, Totals, encode_inner, separator};
 use super::{Bytes, Part, Tree, no_such_rank, present};
@@ -167,7 +168,7 @@ impl Tree {
             let (child, below, count) = match by {
                 By::Key(key) => {
                     let (child, below) = inner.child_of(key)?;
-                    (child, below, inner.counts(totals)?.get(child))
+                    (child, below, inner.count_of(child, totals)?)
                 }
                 By::Rank(_) => {
                     let (child, before, count) = inner.child_at(rank, totals)?;
@@ -198,7 +199,7 @@ impl Tree {
     fn add(&mut self, txn: &mut Txn, path: Path, gap: Spot, key: &[u8], value: &[u8]) -> Result<()> {
         let entry = self.entry(txn, key, value);
         let (before, after) = path.record.split_at(gap.entry.start);
-        if path.record.len() + entry.len() > node::leaf_limit(path.count + 1) {
+        if path.record.len() + entry.len() > node::LEAF_BYTES {
             let count = gap.index as u64;
             if after.is_empty() && is_last(&path.steps) {
                 let last = Leaf::new(before).last_key()?;
@@ -216,8 +217,7 @@ impl Tree {
                 return self.settle(txn, path.steps, Change::Split((left.node, 1), right, false), 1);
             }
         }
-        let leaf = Value::concat(&[before, &entry, after]);
-        let change = self.write_leaf(txn, &path, leaf, gap.entry.start, 1)?;
+        let change = self.write_leaf(txn, &path, gap.entry, &entry)?;
         self.settle(txn, path.steps, change, 1)
     }
 
@@ -234,9 +234,7 @@ impl Tree {
     fn replace(&mut self, txn: &mut Txn, path: Path, spot: Spot, value: &[u8]) -> Result<()> {
         spot.value.forget(txn, self.id);
         let entry = self.entry(txn, &path.record[spot.key], value);
-        let (before, after) = (&path.record[..spot.entry.start], &path.record[spot.entry.end..]);
-        let leaf = Value::concat(&[before, &entry, after]);
-        let change = self.write_leaf(txn, &path, leaf, spot.entry.start, 0)?;
+        let change = self.write_leaf(txn, &path, spot.entry, &entry)?;
         self.settle(txn, path.steps, change, 0)
     }
 
@@ -244,32 +242,31 @@ impl Tree {
         let key = Part::new(&path.record, spot.key).to_bytes();
         let value = spot.value.load(txn, self.id, &path.record)?;
         spot.value.forget(txn, self.id);
-        let (before, after) = (&path.record[..spot.entry.start], &path.record[spot.entry.end..]);
-        let leaf = Value::concat(&[before, after]);
-        let change = self.write_leaf(txn, &path, leaf, spot.entry.start, -1)?;
+        let change = self.write_leaf(txn, &path, spot.entry, b"")?;
         self.settle(txn, path.steps, change, -1)?;
         Ok((key, value))
     }
 
-    /// Puts a leaf's new record, in two if it is too large, the change being at byte `at`, and `delta` the difference in
-    /// entries.
-    fn write_leaf(&self, txn: &mut Txn, path: &Path, leaf: Value, at: usize, delta: i64) -> Result<Change> {
-        if leaf.is_empty() {
+    /// Puts a leaf's new record, in two if it is too large, some bytes of it being replaced.
+    fn write_leaf(&self, txn: &mut Txn, path: &Path, replaced: Range<usize>, entry: &[u8]) -> Result<Change> {
+        let (at, len) = (replaced.start, path.record.len() - replaced.len() + entry.len());
+        if len == 0 {
             txn.delete(self.record(path.leaf));
             return Ok(Change::Gone);
         }
-        let is_edge = is_first(&path.steps) || is_last(&path.steps);
-        if leaf.len() <= node::leaf_limit(path.count.wrapping_add_signed(delta)) {
-            let small = node::is_small(leaf.len(), 0) && !is_edge;
-            txn.put(self.record(path.leaf), leaf);
+        if len <= node::LEAF_BYTES {
+            txn.splice(self.record(path.leaf), &path.record, replaced, entry);
+            let is_edge = is_first(&path.steps) || is_last(&path.steps);
+            let small = node::is_small(len, 0) && !is_edge;
             return Ok(if small { Change::Small } else { Change::Kept });
         }
+        let leaf = [&path.record[..at], entry, &path.record[replaced.end..]].concat();
         let spots: std::result::Result<Vec<Spot>, _> = Leaf::new(&leaf).collect();
         let spots = spots?;
         let middle = spots.iter().position(|spot| spot.entry.end > leaf.len() / 2);
         let cut = middle.unwrap_or(0).max(1);
         let Some(next) = spots.get(cut) else {
-            txn.put(self.record(path.leaf), leaf);
+            txn.put(self.record(path.leaf), Value::from(&leaf[..]));
             return Ok(Change::Kept);
         };
         let last = &spots[cut - 1];
@@ -302,6 +299,17 @@ impl Tree {
                 if delta != 0 {
                     self.recount(txn, &step, inner, delta)?;
                 }
+                continue;
+            }
+            if let Change::Split(left, right, in_right) = &change
+                && left.0 == inner.node(step.child)?
+                && let Some(record) = inner.with_child(step.child, left.1, right, *in_right, step.totals)?
+            {
+                if steps.is_empty() && step.child == 0 {
+                    self.first = left.1;
+                }
+                txn.put(self.record(step.node), record);
+                change = Change::Kept;
                 continue;
             }
             let mut children = inner.children(step.totals)?;
@@ -347,8 +355,10 @@ impl Tree {
     fn recount(&mut self, txn: &mut Txn, step: &Step, inner: Inner, delta: i64) -> Result<()> {
         if step.totals.first.is_some() && step.child == 0 {
             self.first = self.first.wrapping_add_signed(delta);
-        } else if let Some(record) = inner.imply(&step.record, step.child, step.totals)? {
-            txn.put(self.record(step.node), record);
+        } else if let Some((record, splice)) =
+            inner.recounted(&step.record, step.child, delta, step.totals)?
+        {
+            txn.put_spliced(self.record(step.node), record, splice);
         }
         Ok(())
     }
@@ -375,8 +385,7 @@ impl Tree {
         }
         txn.await_prefetched()?;
         let (left, right) = (self.node(txn, pair[0].node)?, self.node(txn, pair[1].node)?);
-        let entries = pair[0].count + pair[1].count;
-        if left.len() + right.len() > node::fill(level - 1, entries) {
+        if left.len() + right.len() > node::fill(level - 1) {
             return Ok(at);
         }
         let merged = match level {
