@@ -23,9 +23,12 @@ use crate::disk::{Batch, Builder, Disk, Durability, Patience, WriteError};
 /// more than the write.
 const INLINE_BYTES: usize = 64 << 10;
 
-/// One in so many changes of a record is written as the whole record, so that nobody who reads it from disk has many to
-/// apply. Chosen at random: no pattern of writes can keep it from happening.
-const CHANGES_PER_WHOLE: u64 = 32;
+/// A record is written whole, rather than what changed in it, about each time that its changes have come to so many times
+/// its bytes: so nobody who reads it from disk has many to apply. Chosen at random: no pattern of writes can keep it from
+/// happening.
+const CHANGES_PER_WHOLE: u64 = 2;
+/// What a change takes beside its bytes.
+const CHANGE_HEAD: u64 = 16;
 /// Records looked up at once when a batch is built.
 const LOOKUPS: usize = 16;
 
@@ -356,13 +359,16 @@ fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
         for (slot, written) in slots.into_iter().flatten().zip(records) {
             let (key, value) = (&written.key, slot.value.as_ref());
             let before = written.before.as_ref().and_then(|before| before.value.as_ref());
-            let change = match (before, value) {
-                (Some(before), Some(value)) if random.below(CHANGES_PER_WHOLE) > 0 => match written.splice {
+            let change = before.zip(value).and_then(|(before, value)| {
+                let change = match written.splice {
                     Some(splice) if !slot.was_rewritten() => splice.operand(before, value),
                     _ => delta::between(before, value),
-                },
-                _ => None,
-            };
+                };
+                change.filter(|change| {
+                    let most = CHANGES_PER_WHOLE * value.len() as u64;
+                    random.below(most) >= change.len() as u64 + CHANGE_HEAD
+                })
+            });
             match change {
                 Some(change) => batch.merge(key, &change),
                 None => put_or_delete(&mut batch, key, value),

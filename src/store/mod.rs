@@ -321,8 +321,13 @@ impl Store {
         used.map_or(0, |second| self.second.saturating_sub(second))
     }
 
+    /// Whether memory knows the record, which the processor is told to load.
     fn is_known(&self, key: &RecordKey) -> bool {
-        self.hot.peek(key).is_some() || self.is_absent(key)
+        let Some(slot) = self.hot.peek(key) else {
+            return self.is_absent(key);
+        };
+        slot.value.iter().for_each(Value::warm_up);
+        true
     }
 
     /// A key that is not in the hot tier does not exist if all keys of its namespace are there.
