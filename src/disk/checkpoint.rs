@@ -64,10 +64,15 @@ pub(super) struct Desk {
 
 /// A desk with room for so many times what was on it is given back.
 const ROOMY: usize = 8;
+/// And one that takes more memtables' bytes than this: it had something large on it, once.
+const MOST_WRITE_BUFFERS: usize = 2;
 
 impl Desk {
-    fn clear(&mut self) {
-        if self.part.bytes.capacity() / ROOMY > self.part.bytes.len() {
+    /// Makes ready for the next checkpoint, which is about as large as a memtable.
+    fn clear(&mut self, write_buffer: usize) {
+        let places = self.places.iter().map(Vec::capacity).sum::<usize>() * size_of::<Place>();
+        let bytes = self.part.bytes.capacity();
+        if bytes / ROOMY > self.part.bytes.len() || bytes + places > MOST_WRITE_BUFFERS * write_buffer {
             *self = Desk::default();
         }
         self.part.bytes.clear();
@@ -160,7 +165,7 @@ impl Disk {
         let kept = || self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         let mut desk = std::mem::take(&mut *kept());
         let checkpoint = self.prepare_on(&mut desk);
-        desk.clear();
+        desk.clear(self.options.write_buffer);
         *kept() = desk;
         checkpoint
     }
@@ -484,6 +489,23 @@ mod tests {
         });
         assert_eq!(records, 300);
         assert!(disk.prepare_checkpoint().unwrap().is_none());
+    }
+
+    #[test]
+    fn what_a_large_commit_took_is_given_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = open(dir.path());
+        let held = || disk.desk.lock().unwrap().part.bytes.capacity();
+        let write_buffer = disk.options.write_buffer;
+        for (bytes, is_kept) in [(write_buffer, true), (8 * write_buffer, false)] {
+            let mut batch = disk.journaled_batch(0).unwrap();
+            batch.put(&RecordKey::blob(1, bytes as u64), &vec![7; bytes]);
+            disk.write(batch.finish(), Durability::Written, Patience::Wait)
+                .unwrap();
+            let checkpoint = disk.prepare_checkpoint().unwrap().unwrap();
+            disk.install(checkpoint).unwrap();
+            assert_eq!(held() > 0, is_kept);
+        }
     }
 
     #[test]

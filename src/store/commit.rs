@@ -28,15 +28,17 @@ const INLINE_BYTES: usize = 64 << 10;
 /// happening.
 const CHANGES_PER_WHOLE: u64 = 2;
 /// What a change takes beside its bytes.
-const CHANGE_HEAD: u64 = 16;
+const CHANGE_HEAD: usize = 16;
+/// A record counts as no longer than this: or there would be very many changes of a long one to apply.
+const LONG_RECORD: usize = 16 << 10;
 /// Records looked up at once when a batch is built.
 const LOOKUPS: usize = 16;
 
 /// An epoch's number begins with the second in which it was opened, counted from the start of the server: so what a
 /// record of the hot tier keeps of its last use tells its time, too. The rest of the number is as long as this.
 const SEQUENCE_BITS: u32 = 20;
-/// Seconds beyond, four years on, no longer count: numbers have to fit into 48 bits.
-const LAST_SECOND: u64 = 1 << 27;
+/// Seconds beyond, two years on, no longer count: numbers have to fit into 47 bits.
+const LAST_SECOND: u64 = 1 << 26;
 
 /// The second in which an epoch was opened.
 pub fn second_of(number: u64) -> u64 {
@@ -365,8 +367,8 @@ fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
                     _ => delta::between(before, value),
                 };
                 change.filter(|change| {
-                    let most = CHANGES_PER_WHOLE * value.len() as u64;
-                    random.below(most) >= change.len() as u64 + CHANGE_HEAD
+                    let most = CHANGES_PER_WHOLE * value.len().min(LONG_RECORD) as u64;
+                    random.below(most) >= (change.len() + CHANGE_HEAD) as u64
                 })
             });
             match change {

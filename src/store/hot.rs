@@ -32,7 +32,7 @@ const CLEAN: u64 = 1 << 1;
 /// Its epoch wrote it more than once.
 const REWRITTEN: u64 = 1 << 2;
 const PIN: u64 = 1 << 3;
-const PIN_BITS: u32 = 13;
+const PIN_BITS: u32 = 14;
 const EPOCH_SHIFT: u32 = 3 + PIN_BITS;
 const MAX_PINS: u64 = (1 << PIN_BITS) - 1;
 
