@@ -51,10 +51,11 @@ const EXACT_DIGITS: usize = 15;
 /// Parses a double as C's `strtod`: decimal, hexadecimal (`0x1.8p3`) or `inf`/`infinity` in any case. None
 /// for `nan`, for what overflows and for what is not zero but rounds to it.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
-    if text.len() <= EXACT_DIGITS && !text.is_empty() && text.iter().all(u8::is_ascii_digit) {
+    if text.len() <= EXACT_DIGITS
+        && let Some(value) = parse_digits(text)
+    {
         // What most numbers are, and fast.
-        let digits = text.iter().map(|digit| u64::from(digit - b'0'));
-        return Some(digits.fold(0, |value, digit| value * 10 + digit) as f64);
+        return Some(value as f64);
     }
     if let Some(hex) = Unrounded::parse_hex(text) {
         return hex.to_f64();

@@ -225,7 +225,7 @@ impl Disk {
     fn take_in(&self, tables: &[(Family, PathBuf)], last: u64) -> Result<(), WriteError> {
         let db = self.guard()?;
         // What is in a family must not outlast what is in the journal: not even the loss of power.
-        db.flush_wal(true).map_err(failed)?;
+        db.flush_wal(true)?;
         let mut torn = self.torn.write().unwrap_or_else(PoisonError::into_inner);
         *torn = true;
         for (family, path) in tables {
@@ -233,13 +233,13 @@ impl Disk {
         }
         let journal = db.cf(Family::Journal);
         let (from, to) = (0u64.to_be_bytes(), (last + 1).to_be_bytes());
-        db.delete_range_cf(journal, from, to).map_err(failed)?;
+        db.delete_range_cf(journal, from, to)?;
         *torn = false;
         drop(torn);
         // Frees the memory, and the log: there is little left to write.
         let mut options = FlushOptions::default();
         options.set_wait(false);
-        db.flush_cf_opt(journal, &options).map_err(failed)
+        db.flush_cf_opt(journal, &options).map_err(WriteError::from)
     }
 
     /// Brings all that is in the journal to its families. Blocks.
@@ -280,7 +280,7 @@ impl Disk {
         let mut it = db.raw_iterator_cf(db.cf(Family::Journal));
         it.seek_to_last();
         let last = it.key().map(position).transpose()?;
-        it.status().map_err(|e| ReadError(e.into_string()))?;
+        it.status()?;
         let marks = self.marks(&db)?.into_iter().chain(last).max().unwrap_or(0);
         self.next_position.fetch_max(marks + 1, Relaxed);
         Ok(())
@@ -305,7 +305,7 @@ impl Disk {
             part.ends.push((position(key)?, part.bytes.len()));
             it.next();
         }
-        it.status().map_err(|e| ReadError(e.into_string()))
+        it.status().map_err(ReadError::from)
     }
 
     /// Up to where each family has what was in the journal.
@@ -313,7 +313,7 @@ impl Disk {
         let mut marks = [0; Family::ALL.len()];
         for family in Family::JOURNALED {
             let mark = db.get_cf(db.cf(family), MARK);
-            if let Some(mark) = mark.map_err(|e| ReadError(e.into_string()))? {
+            if let Some(mark) = mark? {
                 marks[family as usize] = position(&mark)?;
             }
         }
@@ -337,7 +337,7 @@ impl Disk {
             // A table cannot pass what the memtable has of its keys: better that is written now than while all wait.
             let has = |name: &str| self.property_of(db, family, name) > 0;
             if has("rocksdb.num-entries-active-mem-table") || has("rocksdb.num-immutable-mem-table") {
-                db.flush_cf(db.cf(family)).map_err(failed)?;
+                db.flush_cf(db.cf(family))?;
             }
             tables.push((family, path));
         }
@@ -354,17 +354,17 @@ impl Disk {
     ) -> Result<(), WriteError> {
         let options = self.options.table(family, &self.cache);
         let mut table = SstFileWriter::create(&options);
-        table.open(path).map_err(failed)?;
-        table.put(MARK, last.to_be_bytes()).map_err(failed)?;
+        table.open(path)?;
+        table.put(MARK, last.to_be_bytes())?;
         fold(part, places, |key, what| {
             match what {
                 What::Delete => table.delete(key),
                 What::Put(value) => table.put(key, value),
                 What::Operand(operand) => table.merge(key, operand),
             }
-            .map_err(failed)
+            .map_err(WriteError::from)
         })?;
-        table.finish().map_err(failed)
+        table.finish().map_err(WriteError::from)
     }
 }
 
@@ -377,10 +377,10 @@ fn ingest(db: &Guard, family: Family, path: &Path) -> Result<(), WriteError> {
         match db.ingest_external_file_cf_opts(db.cf(family), &options, vec![path]) {
             // A memtable that the table has to pass was not written out in time.
             Err(e) if e.kind() == ErrorKind::TryAgain && attempts < MOST_ATTEMPTS => {
-                db.flush_cf(db.cf(family)).map_err(failed)?;
+                db.flush_cf(db.cf(family))?;
                 attempts += 1;
             }
-            result => return result.map_err(failed),
+            result => return result.map_err(WriteError::from),
         }
     }
 }
@@ -416,10 +416,6 @@ fn position(bytes: &[u8]) -> Result<u64, ReadError> {
         .try_into()
         .map(u64::from_be_bytes)
         .map_err(|_| ReadError("malformed position in the journal".to_owned()))
-}
-
-fn failed(error: rocksdb::Error) -> WriteError {
-    WriteError::Failed(error.into_string())
 }
 
 fn damaged(malformed: Malformed) -> WriteError {

@@ -61,6 +61,18 @@ impl fmt::Display for WriteError {
     }
 }
 
+impl From<rocksdb::Error> for ReadError {
+    fn from(error: rocksdb::Error) -> ReadError {
+        ReadError(error.into_string())
+    }
+}
+
+impl From<rocksdb::Error> for WriteError {
+    fn from(error: rocksdb::Error) -> WriteError {
+        WriteError::Failed(error.into_string())
+    }
+}
+
 impl From<ReadError> for WriteError {
     fn from(error: ReadError) -> WriteError {
         WriteError::Failed(error.0)
@@ -377,7 +389,7 @@ impl Disk {
         options.set_no_slowdown(patience == Patience::None);
         db.write_opt(batch.inner, &options).map_err(|e| match e.kind() {
             rocksdb::ErrorKind::Incomplete => WriteError::WouldStall,
-            _ => WriteError::Failed(e.into_string()),
+            _ => e.into(),
         })?;
         if let Some(position) = batch.position {
             self.committed.store(position, Ordering::Relaxed);
@@ -389,8 +401,7 @@ impl Disk {
     /// Brings everything written so far to stable storage.
     pub fn sync(&self) -> Result<(), WriteError> {
         let db = self.guard().map_err(|e| WriteError::Failed(e.0))?;
-        db.flush_wal(true)
-            .map_err(|e| WriteError::Failed(e.into_string()))
+        db.flush_wal(true).map_err(WriteError::from)
     }
 
     /// Closes and opens the store: after a failed write RocksDB takes no more, and its log ends in a torn record, which
@@ -435,8 +446,7 @@ impl Disk {
     /// One record.
     pub fn get(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
         let db = self.guard()?;
-        db.get_cf(db.cf(key.family()), key.key())
-            .map_err(|e| ReadError(e.into_string()))
+        db.get_cf(db.cf(key.family()), key.key()).map_err(ReadError::from)
     }
 
     /// Many records of one family; `keys` must be sorted. `found` is called once for each, in their order.
@@ -477,8 +487,7 @@ impl Disk {
         let families = Family::ALL.map(|f| db.cf(f));
         let mut options = rocksdb::FlushOptions::default();
         options.set_wait(true);
-        db.flush_cfs_opt(&families, &options)
-            .map_err(|e| WriteError::Failed(e.into_string()))
+        db.flush_cfs_opt(&families, &options).map_err(WriteError::from)
     }
 
     /// Memory used by memtables and by the block cache, in bytes.

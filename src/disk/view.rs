@@ -39,7 +39,7 @@ impl<'d> View<'d> {
         let Open { db, snapshot } = self.open()?;
         snapshot
             .get_cf(db.cf(key.family()), key.key())
-            .map_err(|e| ReadError(e.into_string()))
+            .map_err(ReadError::from)
     }
 
     /// The records of `family` with `from <= key < to` (`None`: to the end), in order.
@@ -71,7 +71,7 @@ impl<'d> View<'d> {
         it.seek_to_last();
         match it.key() {
             Some(key) => Ok(Some(key.to_vec())),
-            None => it.status().map(|()| None).map_err(|e| ReadError(e.into_string())),
+            None => it.status().map(|()| None).map_err(ReadError::from),
         }
     }
 }
@@ -99,11 +99,7 @@ impl Walk<'_> {
         }
         self.started = true;
         if !self.it.valid() {
-            return self
-                .it
-                .status()
-                .map(|()| None)
-                .map_err(|e| ReadError(e.into_string()));
+            return self.it.status().map(|()| None).map_err(ReadError::from);
         }
         Ok(self.it.item())
     }

@@ -43,7 +43,7 @@ pub fn is_small(bytes: usize, level: u32) -> bool {
 }
 
 /// The most bytes of a node at this level, 0 being the leaves'.
-pub fn limit(level: u32) -> usize {
+fn limit(level: u32) -> usize {
     if level == 0 { LEAF_BYTES } else { INNER_BYTES }
 }
 
@@ -407,9 +407,7 @@ impl<'a> Inner<'a> {
         };
         Ok(Some((value, splice)))
     }
-}
 
-impl Inner<'_> {
     /// The record with one child more, behind the one at `at`, which has so many entries now; the touched one of the two
     /// is the implied one. `None` if the record would be too long.
     pub fn with_child(
