@@ -39,6 +39,14 @@ pub struct Checkpoint {
     pub changes: usize,
 }
 
+impl Checkpoint {
+    /// Tables are on stable storage at once, and what is in a family must not outlast what is in the journal: not even the
+    /// loss of power. So for them the log has to be synced first.
+    pub fn needs_sync(&self) -> bool {
+        matches!(self.form, Form::Tables(_))
+    }
+}
+
 enum Form {
     Batch(Batch),
     Tables(Vec<(Family, PathBuf)>),
@@ -62,9 +70,7 @@ pub(super) struct Desk {
     places: [Vec<Place>; Family::ALL.len()],
 }
 
-/// A desk with room for so many times what was on it is given back.
-const ROOMY: usize = 8;
-/// And one that takes more memtables' bytes than this: it had something large on it, once.
+/// A desk that takes more memtables' bytes than this is given back: it had something large on it, once.
 const MOST_WRITE_BUFFERS: usize = 2;
 
 impl Desk {
@@ -72,7 +78,7 @@ impl Desk {
     fn clear(&mut self, write_buffer: usize) {
         let places = self.places.iter().map(Vec::capacity).sum::<usize>() * size_of::<Place>();
         let bytes = self.part.bytes.capacity();
-        if bytes / ROOMY > self.part.bytes.len() || bytes + places > MOST_WRITE_BUFFERS * write_buffer {
+        if bytes + places > MOST_WRITE_BUFFERS * write_buffer {
             *self = Desk::default();
         }
         self.part.bytes.clear();
@@ -212,7 +218,8 @@ impl Disk {
         }))
     }
 
-    /// Carries a checkpoint out. Nothing else may write meanwhile.
+    /// Carries a checkpoint out. Nothing else may write meanwhile. If it [needs that](Checkpoint::needs_sync), the log has
+    /// been synced since it was prepared.
     pub fn install(&self, checkpoint: Checkpoint) -> Result<(), WriteError> {
         match checkpoint.form {
             Form::Batch(batch) => self.write(batch, Durability::Written, Patience::Wait)?,
@@ -224,8 +231,6 @@ impl Disk {
 
     fn take_in(&self, tables: &[(Family, PathBuf)], last: u64) -> Result<(), WriteError> {
         let db = self.guard()?;
-        // What is in a family must not outlast what is in the journal: not even the loss of power.
-        db.flush_wal(true)?;
         let mut torn = self.torn.write().unwrap_or_else(PoisonError::into_inner);
         *torn = true;
         for (family, path) in tables {
@@ -245,6 +250,9 @@ impl Disk {
     /// Brings all that is in the journal to its families. Blocks.
     pub fn apply_journal(&self) -> Result<(), WriteError> {
         while let Some(checkpoint) = self.prepare_checkpoint()? {
+            if checkpoint.needs_sync() {
+                self.sync()?;
+            }
             self.install(checkpoint)?;
         }
         *self.torn.write().unwrap_or_else(PoisonError::into_inner) = false;
@@ -291,13 +299,13 @@ impl Disk {
         options.fill_cache(false);
         let mut it = db.raw_iterator_cf_opt(db.cf(Family::Journal), options);
         it.seek((self.applied.load(Relaxed) + 1).to_be_bytes());
-        // Not more than a little beyond where one checkpoint ends.
+        // It begins at about a memtable's size. What came meanwhile should not need another one.
+        let most = self.options.write_buffer + self.options.write_buffer / 4;
         let held = self.property_of(db, Family::Journal, "rocksdb.cur-size-all-mem-tables") as usize;
-        part.bytes
-            .reserve(held.min(self.options.write_buffer + self.options.write_buffer / 8));
+        part.bytes.reserve_exact(held.min(most));
         part.more = false;
         while let Some((key, record)) = it.item() {
-            if part.bytes.len() > self.options.write_buffer {
+            if part.bytes.len() + record.len() > most && !part.ends.is_empty() {
                 part.more = true;
                 break;
             }

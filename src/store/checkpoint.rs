@@ -3,7 +3,8 @@
 //! Until then its records stay in the hot tier: so nobody reads a family where it is behind. A checkpoint begins when they
 //! or the journal have become large, or when somebody waits for it: a view, that reads the families only.
 //!
-//! It is prepared on a thread of its own, and installed by the committer, between two commits.
+//! It is prepared on a thread of its own, and installed by the committer, between two commits. Before that, the log is
+//! synced if need be.
 
 use super::threads::Pool;
 use super::{Done, Store};
@@ -140,19 +141,25 @@ impl Store {
         });
     }
 
-    pub(super) fn install_checkpoint(&mut self, prepared: Result<Option<Checkpoint>, WriteError>) {
+    pub(super) fn accept_checkpoint(&mut self, prepared: Result<Option<Checkpoint>, WriteError>) {
         match prepared {
-            Ok(Some(checkpoint)) => {
-                self.checkpoints.changes += checkpoint.changes as u64;
+            Ok(Some(checkpoint)) if checkpoint.needs_sync() => {
                 let (commit, ctx) = self.commit_parts();
-                commit.submit(&ctx, move |disk| {
-                    let more = checkpoint.more;
-                    Done::Installed(disk.install(checkpoint).map(|()| more).map_err(|e| e.to_string()))
-                });
+                commit.sync_then(&ctx, Some(checkpoint));
             }
+            Ok(Some(checkpoint)) => self.install_checkpoint(checkpoint),
             Ok(None) => self.end_checkpoint(Ok(false)),
             Err(error) => self.end_checkpoint(Err(error.to_string())),
         }
+    }
+
+    pub(super) fn install_checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.checkpoints.changes += checkpoint.changes as u64;
+        let (commit, ctx) = self.commit_parts();
+        commit.submit(&ctx, move |disk| {
+            let more = checkpoint.more;
+            Done::Installed(disk.install(checkpoint).map(|()| more).map_err(|e| e.to_string()))
+        });
     }
 
     /// The checkpoint under way came to its end, or to that of one part of it, or failed: then the journal keeps what it

@@ -1,7 +1,8 @@
 //! The commit path: what one tick staged becomes one batch, in one write to the log, for everything that waits.
 //!
 //! Epochs are numbered. At most one is in flight; meanwhile the next one gathers, so the slower the disk, the more one
-//! write carries. Small epochs are written by the executor itself where that cannot block; all else by the committer.
+//! write carries. Small epochs are written by the executor itself where that cannot block; all else by the committer. The
+//! log is synced beside that, on a thread of its own: what is written meanwhile does not wait for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::value::Value;
 use crate::base::random::Random;
 use crate::disk::delta::{self, Splice};
 use crate::disk::format::{Database, RecordKey};
-use crate::disk::{Batch, Builder, Disk, Durability, Patience, WriteError};
+use crate::disk::{Batch, Builder, Checkpoint, Disk, Durability, Patience, WriteError};
 
 /// Up to this many bytes an epoch is written by the executor, if nothing is in flight: a handover to another thread costs
 /// more than the write.
@@ -106,7 +107,8 @@ pub struct Failure {
 const FAILURES_KEPT: usize = 1024;
 
 pub struct Commit {
-    thread: Pool,
+    committer: Pool,
+    syncer: Pool,
     pub open: Epoch,
     pub flight: Option<Epoch>,
     /// Every epoch up to this one has been decided: committed, or failed.
@@ -116,8 +118,9 @@ pub struct Commit {
     committed: u64,
     /// Epochs opened from now on have no lower number.
     lowest: u64,
-    /// Jobs the committer has not answered: while there are any, nothing is written inline.
+    /// Jobs the committer and the syncer have not answered: while there are any, nothing is written inline.
     busy: usize,
+    syncing: usize,
     pub durability: Durability,
     /// A write or a sync failed with this text; writes fail until the store was opened again.
     pub broken: Option<String>,
@@ -136,10 +139,23 @@ pub struct Context<'s> {
     pub wake: &'s Wake,
 }
 
+impl Context<'_> {
+    fn run_on(&self, pool: &Pool, job: impl FnOnce(&Disk) -> Done + Send + 'static) {
+        let (disk, done, wake) = (self.disk.clone(), self.done.clone(), self.wake.clone());
+        pool.run(move || {
+            let result = job(&disk);
+            // A closed channel means that the store is being dropped, and nobody waits any more.
+            let _ = done.send(result);
+            wake();
+        });
+    }
+}
+
 impl Commit {
-    pub fn new(thread: Pool, durability: Durability) -> Commit {
+    pub fn new(committer: Pool, syncer: Pool, durability: Durability) -> Commit {
         Commit {
-            thread,
+            committer,
+            syncer,
             open: Epoch::new(1),
             flight: None,
             settled: 0,
@@ -147,6 +163,7 @@ impl Commit {
             committed: 0,
             lowest: 0,
             busy: 0,
+            syncing: 0,
             durability,
             broken: None,
             commits: 0,
@@ -178,7 +195,7 @@ impl Commit {
         let next = Epoch::new(self.next_number());
         let mut epoch = std::mem::replace(&mut self.open, next);
         let (number, durability) = (epoch.number, self.durability);
-        let may_be_inline = self.busy == 0 && durability == Durability::Written && !epoch.sync;
+        let may_be_inline = self.is_quiet() && durability == Durability::Written && !epoch.sync;
         let durability = if epoch.sync {
             Durability::Synced
         } else {
@@ -232,16 +249,27 @@ impl Commit {
 
     /// Has the committer try to make the store writable again, if it is broken and nothing is under way.
     pub fn repair(&mut self, ctx: &Context) {
-        if self.broken.is_some() && self.busy == 0 {
+        if self.broken.is_some() && self.is_quiet() {
             self.submit(ctx, |disk| {
                 Done::Repaired(disk.reopen().map_err(|e| e.to_string()))
             });
         }
     }
 
-    /// Syncs the log on the committer.
+    /// Has the log synced, unless that is under way.
     pub fn sync(&mut self, ctx: &Context) {
-        self.submit(ctx, |disk| Done::Synced(disk.sync().map_err(|e| e.to_string())));
+        if self.syncing == 0 {
+            self.sync_then(ctx, None);
+        }
+    }
+
+    /// Has the log synced for a checkpoint that waits for it.
+    pub fn sync_then(&mut self, ctx: &Context, waits: Option<Checkpoint>) {
+        self.syncing += 1;
+        ctx.run_on(&self.syncer, |disk| {
+            let result = disk.sync().map_err(|e| e.to_string());
+            Done::Synced { result, waits }
+        });
     }
 
     /// Writes a batch that no reply waits for.
@@ -256,13 +284,13 @@ impl Commit {
 
     pub fn submit(&mut self, ctx: &Context, job: impl FnOnce(&Disk) -> Done + Send + 'static) {
         self.busy += 1;
-        let (disk, done, wake) = (ctx.disk.clone(), ctx.done.clone(), ctx.wake.clone());
-        self.thread.run(move || {
-            let result = job(&disk);
-            // A closed channel means that the store is being dropped, and nobody waits any more.
-            let _ = done.send(result);
-            wake();
-        });
+        ctx.run_on(&self.committer, job);
+    }
+
+    /// Keeps the syncer from its jobs until it is told.
+    #[cfg(test)]
+    pub fn hold_syncer(&self, held: std::sync::mpsc::Receiver<()>) {
+        self.syncer.run(move || held.recv().unwrap_or(()));
     }
 
     /// The committer answered one job.
@@ -270,14 +298,19 @@ impl Commit {
         self.busy -= 1;
     }
 
+    /// The syncer answered one job.
+    pub fn synced(&mut self) {
+        self.syncing -= 1;
+    }
+
     /// About how many bytes are staged in epochs that are not settled.
     pub fn unsettled_bytes(&self) -> usize {
         self.open.bytes + self.flight.as_ref().map_or(0, |flight| flight.bytes)
     }
 
-    /// Whether the committer has nothing more to answer.
+    /// Whether committer and syncer have nothing more to answer.
     pub fn is_quiet(&self) -> bool {
-        self.busy == 0
+        self.busy == 0 && self.syncing == 0
     }
 
     pub fn is_idle(&self) -> bool {

@@ -74,7 +74,10 @@ enum Done {
         epoch: u64,
         result: std::result::Result<(), String>,
     },
-    Synced(std::result::Result<(), String>),
+    Synced {
+        result: std::result::Result<(), String>,
+        waits: Option<Checkpoint>,
+    },
     Due(expiry::Scan),
     ReclaimStep(std::result::Result<reclaim::Step, ReadError>),
     Reclaimed(std::result::Result<(), String>),
@@ -159,7 +162,11 @@ impl Store {
         Ok(Store {
             hot: Hot::new(options.hot_budget),
             fetch: Fetch::new(pool("fetch", options.fetch_threads, true)?),
-            commit: Commit::new(pool("commit", 1, false)?, options.durability),
+            commit: Commit::new(
+                pool("commit", 1, false)?,
+                pool("sync", 1, false)?,
+                options.durability,
+            ),
             checkpoints: Checkpoints::new(pool("checkpoint", 1, false)?, options.disk.write_buffer),
             expiry: Expiry::default(),
             reclaim: Reclaim::default(),
@@ -529,11 +536,16 @@ impl Store {
                 );
                 self.decide(result, news);
             }
-            Done::Synced(result) => {
-                self.commit.answered();
-                if let Err(text) = result {
+            Done::Synced { result, waits } => {
+                self.commit.synced();
+                if let Err(text) = &result {
                     log::warning(format_args!("the log could not be synced: {text}"));
-                    self.commit.broken = Some(text);
+                    self.commit.broken = Some(text.clone());
+                }
+                match (result, waits) {
+                    (Ok(()), Some(checkpoint)) => self.install_checkpoint(checkpoint),
+                    (Err(text), Some(_)) => self.end_checkpoint(Err(text)),
+                    (_, None) => {}
                 }
             }
             Done::Due(scan) => self.expiry.accept(scan, now),
@@ -542,7 +554,7 @@ impl Store {
                 self.commit.answered();
                 self.reclaim_written(result.is_ok());
             }
-            Done::Prepared(checkpoint) => self.install_checkpoint(checkpoint),
+            Done::Prepared(checkpoint) => self.accept_checkpoint(checkpoint),
             Done::Installed(result) => {
                 self.commit.answered();
                 self.end_checkpoint(result);

@@ -523,6 +523,24 @@ fn a_failed_commit_takes_back_all_that_was_staged() {
 }
 
 #[test]
+fn what_is_written_while_the_log_is_synced_does_not_wait() {
+    let mut driver = Driver::new(1 << 20);
+    let (release, held) = mpsc::channel::<()>();
+    let (commit, ctx) = driver.store.commit_parts();
+    commit.hold_syncer(held);
+    commit.sync(&ctx);
+    driver.set("a", b"1", None);
+    driver.commit();
+    assert!(!driver.store.commit.is_quiet());
+    assert_eq!(driver.store.commit.inline_commits, 0);
+    release.send(()).unwrap();
+    driver.pump_until(|store| store.commit.is_quiet());
+    driver.set("a", b"2", None);
+    driver.commit();
+    assert_eq!(driver.store.commit.inline_commits, 1);
+}
+
+#[test]
 fn failures_in_a_row_are_all_remembered() {
     let mut driver = Driver::new(1 << 20);
     let first = driver.set("a", b"1", None);

@@ -47,8 +47,13 @@ impl Stored {
     }
 
     /// Passes over the value at the head of `reader`.
-    #[inline]
+    #[inline(always)]
     pub fn skip(reader: &mut Reader) -> std::result::Result<(), Malformed> {
+        if let [0, rest @ ..] = reader.0 {
+            // Empty, as in the orders of sorted sets.
+            reader.0 = rest;
+            return Ok(());
+        }
         let head = reader.varint()?;
         if head & 1 == 1 {
             reader.varint()?;
