@@ -10,7 +10,7 @@ use super::format::Malformed;
 const TRUNCATED: Malformed = Malformed("truncated cell");
 
 /// Longest encoding of a varint, in bytes.
-const VARINT_MAX: usize = 10;
+pub const VARINT_MAX: usize = 10;
 
 pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {

@@ -462,8 +462,8 @@ mod tests {
                 RecordKey::meta(1, &n.to_string().into_bytes()),
             ];
             for key in keys {
-                match delta::between(&value(n, round - 1), &value(n, round)) {
-                    Some(operand) if round > 1 => batch.merge(&key, &operand),
+                match delta::between(&value(n, round - 1), &value(n, round), &mut Vec::new()) {
+                    Some(operand) if round > 1 => batch.merge(&key, operand),
                     _ => batch.put(&key, &value(n, round)),
                 }
             }

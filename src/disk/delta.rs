@@ -42,28 +42,29 @@ impl Splice {
         }
     }
 
-    /// The operand that makes `new` of `old`, unless writing the record whole is about as good.
-    pub fn operand(self, old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
+    /// The operand that makes `new` of `old`, unless writing the record whole is about as good. It takes the place of what
+    /// is in `operand`.
+    pub fn operand<'o>(self, old: &[u8], new: &[u8], operand: &'o mut Vec<u8>) -> Option<&'o [u8]> {
         if old.len() < MIN_RECORD || new.len() < MIN_RECORD || self.added > new.len() / 2 {
             return None;
         }
         let (removed, added) = (&old[self.at..][..self.removed], &new[self.at..][..self.added]);
-        let mut operand = Vec::with_capacity(added.len() + 16);
+        operand.clear();
         match removed.len() == added.len() {
-            true => push_runs(&mut operand, self.at, removed, added),
-            false => push_splice(&mut operand, self.at, removed.len(), added),
+            true => push_runs(operand, self.at, removed, added),
+            false => push_splice(operand, self.at, removed.len(), added),
         }
         #[cfg(test)]
-        assert!(tests::makes(&operand, old, new), "{self:?}");
+        assert!(tests::makes(operand, old, new), "{self:?}");
         Some(operand)
     }
 }
 
 /// As [`Splice::operand`], for records of which it is not known where they differ.
-pub fn between(old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
+pub fn between<'o>(old: &[u8], new: &[u8], operand: &'o mut Vec<u8>) -> Option<&'o [u8]> {
     match old.len() < MIN_RECORD || new.len() < MIN_RECORD {
         true => None,
-        false => Splice::find(old, new).operand(old, new),
+        false => Splice::find(old, new).operand(old, new, operand),
     }
 }
 
@@ -161,7 +162,7 @@ mod tests {
     fn an_operand_makes_the_new_record_of_the_old_one() {
         let mut random = Random::from_seed(1);
         let mut below = |n: usize| random.below(n as u64 + 1) as usize;
-        let mut written = 0;
+        let (mut written, mut scratch) = (0, Vec::new());
         for _ in 0..2000 {
             let old: Vec<u8> = (0..below(600)).map(|_| b'a' + below(2) as u8).collect();
             let mut new = old.clone();
@@ -171,8 +172,8 @@ mod tests {
                 let added = vec![b'a' + below(2) as u8; below(40)];
                 new.splice(from..to, added);
             }
-            if let Some(operand) = between(&old, &new) {
-                assert!(makes(&operand, &old, &new));
+            if let Some(operand) = between(&old, &new, &mut scratch) {
+                assert!(makes(operand, &old, &new));
                 assert!(operand.len() < new.len() / 2 + 16);
                 written += 1;
             }
@@ -182,16 +183,18 @@ mod tests {
 
     #[test]
     fn a_record_that_has_little_left_of_it_is_written_whole() {
-        assert_eq!(between(&[1; 100], &[1; 101]), None);
-        assert_eq!(between(&[1; 1000], &[2; 1000]), None);
-        assert_eq!(between(&[1; 1000], &[1; 10]), None);
+        let scratch = &mut Vec::new();
+        assert_eq!(between(&[1; 100], &[1; 101], scratch), None);
+        assert_eq!(between(&[1; 1000], &[2; 1000], scratch), None);
+        assert_eq!(between(&[1; 1000], &[1; 10], scratch), None);
     }
 
     #[test]
     fn an_operand_of_another_record_is_an_error() {
-        let operand = between(&[1; 1000], &[1; 999]).expect("an operand");
+        let scratch = &mut Vec::new();
+        let operand = between(&[1; 1000], &[1; 999], scratch).expect("an operand");
         for record in [&[1; 200][..], b""] {
-            assert_eq!(apply(&mut record.to_vec(), &operand), Err(OUT_OF_RANGE));
+            assert_eq!(apply(&mut record.to_vec(), operand), Err(OUT_OF_RANGE));
         }
         let damaged = &operand[..operand.len() - 1];
         assert!(apply(&mut vec![1; 1000], damaged).is_err());

@@ -183,8 +183,9 @@ mod tests {
         let (mut new, mut newer) = (old.clone(), old.clone());
         new[500] = 2;
         newer[501..600].fill(3);
-        let first = What::Operand(Cow::Owned(delta::between(&old, &new).unwrap()));
-        let second = What::Operand(Cow::Owned(delta::between(&new, &newer).unwrap()));
+        let between = |old: &[u8], new: &[u8]| delta::between(old, new, &mut Vec::new()).unwrap().to_vec();
+        let first = What::Operand(Cow::Owned(between(&old, &new)));
+        let second = What::Operand(Cow::Owned(between(&new, &newer)));
         let both = first.clone().then(second.clone()).unwrap();
         assert!(matches!(both, What::Operand(_)));
         for steps in [vec![both], vec![first.clone(), second]] {

@@ -383,6 +383,7 @@ impl Commit {
 fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
     let mut batch = ctx.disk.journaled_batch(epoch.bytes).map_err(|e| e.0)?;
     let mut random = Random::from_seed(epoch.number);
+    let mut operand = Vec::new();
     for records in epoch.records.chunks(LOOKUPS) {
         // All lookups first: so they wait for memory side by side.
         let mut slots = [const { None }; LOOKUPS];
@@ -396,8 +397,8 @@ fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
             let before = written.before.as_ref().and_then(|before| before.value.as_ref());
             let change = before.zip(value).and_then(|(before, value)| {
                 let change = match written.splice {
-                    Some(splice) if !slot.was_rewritten() => splice.operand(before, value),
-                    _ => delta::between(before, value),
+                    Some(splice) if !slot.was_rewritten() => splice.operand(before, value, &mut operand),
+                    _ => delta::between(before, value, &mut operand),
                 };
                 change.filter(|change| {
                     let most = CHANGES_PER_WHOLE * value.len().min(LONG_RECORD) as u64;
@@ -405,7 +406,7 @@ fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
                 })
             });
             match change {
-                Some(change) => batch.merge(key, &change),
+                Some(change) => batch.merge(key, change),
                 None => put_or_delete(&mut batch, key, value),
             }
         }

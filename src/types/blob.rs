@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use super::footprint::Footprint;
 use super::string::Bytes;
-use crate::disk::cells::{Reader, push_varint};
+use crate::disk::cells::{Reader, VARINT_MAX, push_varint};
 use crate::disk::format::{Malformed, RecordKey};
 use crate::store::{Result, Stop, Txn, Value};
 
@@ -148,6 +148,7 @@ pub fn push(txn: &mut Txn, id: u64, value: &[u8], out: &mut Vec<u8>) {
 /// Appends the encoding of a value that stays in line, whatever its length.
 #[inline]
 pub fn push_inline(value: &[u8], out: &mut Vec<u8>) {
+    out.reserve(VARINT_MAX + value.len());
     push_varint(out, (value.len() as u64) << 1);
     out.extend_from_slice(value);
 }

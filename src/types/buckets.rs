@@ -30,13 +30,15 @@ use super::blob::{self, Stored};
 use super::footprint::{Footprint, spread};
 use super::string::Bytes;
 use crate::base::random::{Random, scaled};
-use crate::disk::cells::{Reader, cell_len, push_cell, push_varint};
+use crate::disk::cells::{Reader, VARINT_MAX, cell_len, push_cell, push_varint};
 use crate::disk::format::{Family, Malformed, RecordKey};
 use crate::store::{Result, Stop, Txn, Value};
 
 /// How many members, and how many bytes, a page holds on average before the table grows.
 pub const MEMBERS_PER_PAGE: u64 = 16;
 pub const BYTES_PER_PAGE: u64 = 1024;
+/// Room for a table's state.
+pub const STATE_BYTES: usize = 2 * 8 + 3 * VARINT_MAX;
 /// A table is cut down when its pages hold less than this part of what they may.
 const SPARSE: u64 = 2;
 /// How many pages one change splits or merges at most: two, as one would only ever keep pace.

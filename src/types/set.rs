@@ -16,7 +16,7 @@ use std::ops::{Deref, Range};
 use foldhash::fast::RandomState;
 
 use super::WRONG_TYPE;
-use super::buckets::{Buckets, Want};
+use super::buckets::{Buckets, STATE_BYTES, Want};
 use super::intset::IntSet;
 use super::string::Bytes;
 use super::thresholds::Thresholds;
@@ -427,7 +427,7 @@ impl Draft {
         if self.len()? == 0 {
             return old.map_or(Ok(()), |old| txn.remove(key, old));
         }
-        let mut state = Vec::new();
+        let mut state = Vec::with_capacity(STATE_BYTES);
         let (kind, body) = match self {
             Draft::Integers(body) | Draft::List(body, _) => (Kind::Set, body),
             Draft::Table(table) => {

@@ -163,14 +163,18 @@ impl<'e> End<'e> {
     /// returns those.
     pub fn splice(&mut self, range: Range<u64>, count: u64, encoded: &[u8]) -> Result<Vec<u8>> {
         let bytes = self.offset(range.start)?..self.offset(range.end)?;
-        let removed = self.flat().splice(bytes, encoded.iter().copied()).collect();
+        let flat = self.flat();
+        let removed = flat[bytes.clone()].to_vec();
+        flat.splice(bytes, encoded.iter().copied());
         self.count = self.count - (range.end - range.start) + count;
         Ok(removed)
     }
 
     /// Takes off the `n` innermost elements.
     pub fn split_inside(&mut self, n: u64) -> Result<Vec<u8>> {
-        self.splice(self.count - n..self.count, 0, b"")
+        let at = self.offset(self.count - n)?;
+        self.count -= n;
+        Ok(self.flat().split_off(at))
     }
 
     /// Takes out the elements with these numbers, counted from the outside and ascending.

@@ -208,6 +208,13 @@ pub struct Child<'a> {
     pub separator: Cow<'a, [u8]>,
 }
 
+impl Child<'_> {
+    fn push(&self, out: &mut Vec<u8>) {
+        push_cell(out, &self.separator);
+        push_varint(out, self.node);
+    }
+}
+
 /// How a node's counts are to be read: its level (1: above leaves), its entries, and, in the root, those of its first
 /// child.
 #[derive(Clone, Copy, Debug)]
@@ -437,48 +444,99 @@ impl<'a> Inner<'a> {
         Ok(Some((value, splice)))
     }
 
-    /// The record with one child more, behind the one at `at`, which has so many entries now; the touched one of the two
-    /// is the implied one. `None` if the record would be too long.
+    /// The record with others in the place of these children, the implied one then being at `implied`. `None` if that would
+    /// be too long.
+    pub fn exchanged(
+        self,
+        children: Range<usize>,
+        others: &[Child],
+        implied: usize,
+        totals: Totals,
+    ) -> Result<Option<Value>, Malformed> {
+        let Offsets::Short(offsets) = self.offsets else {
+            return Ok(None);
+        };
+        let (len, width) = (self.len - children.len() + others.len(), self.width);
+        let place = |index| self.offsets.get(index).unwrap_or(self.children.len());
+        let (from, to) = (place(children.start), place(children.end));
+        let (before, after) = self.children.split_at_checked(from).ok_or(DAMAGED)?;
+        let after = after.get(to.saturating_sub(from)..).ok_or(DAMAGED)?;
+        let mut head = Vec::with_capacity(INNER_BYTES);
+        head.extend_from_slice(&(implied as u16).to_be_bytes());
+        head.extend_from_slice(&(len as u16).to_be_bytes());
+        head.extend_from_slice(&self.counts[..children.start * width]);
+        for other in others {
+            head.extend_from_slice(&other.count.to_be_bytes()[8 - width..]);
+        }
+        head.extend_from_slice(&self.counts[children.end * width..]);
+        if !children.contains(&self.implied) {
+            // It is one of many now.
+            let at = match self.implied < children.start {
+                true => self.implied,
+                false => self.implied - children.len() + others.len(),
+            };
+            let count = self.counts(totals)?.get(self.implied);
+            head[HEAD + at * width..][..width].copy_from_slice(&count.to_be_bytes()[8 - width..]);
+        }
+        head.extend_from_slice(offsets[..children.start].as_flattened());
+        let mut bytes = Vec::with_capacity(64);
+        for other in others {
+            head.extend_from_slice(&((from + bytes.len()) as u16).to_be_bytes());
+            other.push(&mut bytes);
+        }
+        for offset in &offsets[children.end..] {
+            let behind = usize::from(u16::from_be_bytes(*offset))
+                .checked_sub(to)
+                .ok_or(DAMAGED)?;
+            head.extend_from_slice(&((from + bytes.len() + behind) as u16).to_be_bytes());
+        }
+        let value = Value::concat(&[&head, before, &bytes, after]);
+        Ok((value.len() <= INNER_BYTES).then_some(value))
+    }
+
+    /// The record with two children in the place of the one at `at`: a node with so many entries, and another behind it.
+    /// The touched one of the two is the implied one. `None` if the record would be too long.
     pub fn with_child(
         self,
         at: usize,
-        count: u64,
+        (node, count): (u64, u64),
         next: &Child,
         next_is_touched: bool,
         totals: Totals,
     ) -> Result<Option<Value>, Malformed> {
-        let mut child = Vec::with_capacity(16 + next.separator.len());
-        push_cell(&mut child, &next.separator);
-        push_varint(&mut child, next.node);
-        let Offsets::Short(offsets) = self.offsets else {
-            return Ok(None);
+        let separator = Cow::Borrowed(self.child(at)?.1);
+        let first = Child {
+            node,
+            count,
+            separator,
         };
-        let (len, width) = (self.len + 1, self.width);
-        let size = HEAD + len * (width + 2) + self.children.len() + child.len();
-        if size > INNER_BYTES {
+        let next = Child {
+            separator: Cow::Borrowed(&next.separator),
+            ..*next
+        };
+        self.exchanged(
+            at..at + 1,
+            &[first, next],
+            at + usize::from(next_is_touched),
+            totals,
+        )
+    }
+
+    /// The record without the child at `at`; the one before it, or else the first, is the implied one.
+    pub fn without_child(self, at: usize, totals: Totals) -> Result<Option<Value>, Malformed> {
+        if at > 0 {
+            return self.exchanged(at..at + 1, &[], at - 1, totals);
+        }
+        if self.len < 2 {
             return Ok(None);
         }
-        let mut head = Vec::with_capacity(HEAD + len * (width + 2));
-        head.extend_from_slice(&((at + usize::from(next_is_touched)) as u16).to_be_bytes());
-        head.extend_from_slice(&(len as u16).to_be_bytes());
-        let (before, after) = self.counts.split_at((at + 1) * width);
-        head.extend_from_slice(before);
-        head.extend_from_slice(&next.count.to_be_bytes()[8 - width..]);
-        head.extend_from_slice(after);
-        let known = self.implied + usize::from(self.implied > at);
-        for (index, count) in [(known, self.counts(totals)?.get(self.implied)), (at, count)] {
-            head[HEAD + index * width..][..width].copy_from_slice(&count.to_be_bytes()[8 - width..]);
-        }
-        let (before, after) = offsets.split_at(at + 1);
-        let place = self.offsets.get(at + 1).unwrap_or(self.children.len());
-        head.extend_from_slice(before.as_flattened());
-        head.extend_from_slice(&(place as u16).to_be_bytes());
-        for offset in after {
-            let offset = u16::from_be_bytes(*offset).checked_add(child.len() as u16);
-            head.extend_from_slice(&offset.ok_or(DAMAGED)?.to_be_bytes());
-        }
-        let (before, after) = self.children.split_at_checked(place).ok_or(DAMAGED)?;
-        Ok(Some(Value::concat(&[&head, before, &child, after])))
+        let first = Child {
+            node: self.node(1)?,
+            count: self.count_of(1, totals)?,
+            // Every key below the node is behind it.
+            separator: Cow::Borrowed(b""),
+        };
+        self.exchanged(0..2, &[first], 0, totals)
     }
 }
 

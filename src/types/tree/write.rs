@@ -302,14 +302,22 @@ impl Tree {
                 continue;
             }
             if let Change::Split(left, right, in_right) = &change
-                && left.0 == inner.node(step.child)?
-                && let Some(record) = inner.with_child(step.child, left.1, right, *in_right, step.totals)?
+                && let Some(record) = inner.with_child(step.child, *left, right, *in_right, step.totals)?
             {
                 if steps.is_empty() && step.child == 0 {
                     self.first = left.1;
                 }
                 txn.put(self.record(step.node), record);
                 change = Change::Kept;
+                continue;
+            }
+            if let Change::Gone = change
+                && let Some(record) = inner.without_child(step.child, step.totals)?
+            {
+                if steps.is_empty() && step.child == 0 {
+                    self.first = inner.count_of(1, step.totals)?;
+                }
+                change = self.put_inner(txn, &step, &steps, record, inner.len - 1);
                 continue;
             }
             let mut children = inner.children(step.totals)?;
@@ -415,13 +423,7 @@ impl Tree {
         }
         let record = encode_inner(&children, touched, level);
         if record.len() <= node::INNER_BYTES || children.len() < 3 {
-            let is_edge = is_first(above) || is_last(above);
-            txn.put(self.record(step.node), Value::from(&record[..]));
-            let small = match above.is_empty() {
-                true => children.len() == 1,
-                false => node::is_small(record.len(), level) && !is_edge,
-            };
-            return Ok(if small { Change::Small } else { Change::Kept });
+            return Ok(self.put_inner(txn, step, above, Value::from(&record[..]), children.len()));
         }
         let cut = match touched {
             last if last + 1 == children.len() && is_last(above) => last,
@@ -448,6 +450,24 @@ impl Tree {
         put(step.node, &children, in_left);
         put(second.node, &right, within);
         Ok(Change::Split((step.node, count(&children)), second, in_right))
+    }
+
+    /// Puts an inner node's record, of so many children. `above` are the steps above it.
+    fn put_inner(
+        &self,
+        txn: &mut Txn,
+        step: &Step,
+        above: &[Step],
+        record: Value,
+        children: usize,
+    ) -> Change {
+        let is_edge = is_first(above) || is_last(above);
+        let is_small = match above.is_empty() {
+            true => children == 1,
+            false => node::is_small(record.len(), step.totals.level) && !is_edge,
+        };
+        txn.put(self.record(step.node), record);
+        if is_small { Change::Small } else { Change::Kept }
     }
 
     /// Puts a new root above the two that the old one has become.
