@@ -49,8 +49,8 @@
 //! 2. **A transaction is atomic on disk**: an epoch holds whole transactions, and is one RocksDB batch. A checkpoint may
 //!    break off; nobody sees the families then, and opening the store finishes it.
 //! 3. **The executor never waits for the disk.** Small epochs are written inline with `no_slowdown`, when nothing is in
-//!    flight and no fsync is under way; all else goes through the committer, the fetch pool or the view pool. No lock that
-//!    these hold is taken by the executor.
+//!    flight and no fsync is under way; all else goes through the committer, the syncer, the checkpoint thread, the fetch
+//!    pool or the view pool. No lock that these hold is taken by the executor.
 //! 4. **A handler may run any number of times.** Reads come from memory or stop it; writes, ids, statistics stay in the
 //!    [`store::Txn`] until [`store::Store::apply`].
 //! 5. **The hot tier is always right.** What is staged is not evicted before its family has it, so a family that is behind

@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn varint(&mut self) -> Result<u64, Malformed> {
         // Nearly all are short.
         match *self.0 {
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
         Err(TRUNCATED)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn cell(&mut self) -> Result<&'a [u8], Malformed> {
         let len = usize::try_from(self.varint()?).map_err(|_| TRUNCATED)?;
         self.bytes(len)

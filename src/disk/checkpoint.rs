@@ -62,6 +62,15 @@ struct Part {
     more: bool,
 }
 
+/// How much of the journal one checkpoint takes, if it can: it begins at about a memtable's size, and what came meanwhile
+/// should not need another one.
+fn most_at_once(write_buffer: usize) -> usize {
+    write_buffer + write_buffer / 4
+}
+
+/// How many write buffers' bytes a checkpoint takes, about.
+pub const WRITE_BUFFERS: usize = 2;
+
 /// What checkpoints are prepared on. Kept from one to the next, as memory that is new to the process costs more than what
 /// is done in it.
 #[derive(Default)]
@@ -70,16 +79,17 @@ pub(super) struct Desk {
     places: [Vec<Place>; Family::ALL.len()],
 }
 
-/// A desk that takes more memtables' bytes than this is given back: it had something large on it, once.
-const MOST_WRITE_BUFFERS: usize = 2;
-
 impl Desk {
-    /// Makes ready for the next checkpoint, which is about as large as a memtable.
+    /// Makes ready for the next checkpoint. What takes more memory than one needs had something large in it, once: it is
+    /// given back.
     fn clear(&mut self, write_buffer: usize) {
-        let places = self.places.iter().map(Vec::capacity).sum::<usize>() * size_of::<Place>();
-        let bytes = self.part.bytes.capacity();
-        if bytes + places > MOST_WRITE_BUFFERS * write_buffer {
-            *self = Desk::default();
+        let most = most_at_once(write_buffer);
+        if self.part.bytes.capacity() > most {
+            self.part.bytes = Vec::new();
+        }
+        let places = self.places.iter().map(Vec::capacity).sum::<usize>();
+        if places * size_of::<Place>() > WRITE_BUFFERS * write_buffer - most {
+            self.places = Default::default();
         }
         self.part.bytes.clear();
         self.part.ends.clear();
@@ -231,6 +241,10 @@ impl Disk {
 
     fn take_in(&self, tables: &[(Family, PathBuf)], last: u64) -> Result<(), WriteError> {
         let db = self.guard()?;
+        if self.failed.load(Relaxed) {
+            // RocksDB would still take tables, but not what comes after them.
+            return Err(WriteError::Failed("a write failed before".to_owned()));
+        }
         let mut torn = self.torn.write().unwrap_or_else(PoisonError::into_inner);
         *torn = true;
         for (family, path) in tables {
@@ -299,8 +313,7 @@ impl Disk {
         options.fill_cache(false);
         let mut it = db.raw_iterator_cf_opt(db.cf(Family::Journal), options);
         it.seek((self.applied.load(Relaxed) + 1).to_be_bytes());
-        // It begins at about a memtable's size. What came meanwhile should not need another one.
-        let most = self.options.write_buffer + self.options.write_buffer / 4;
+        let most = most_at_once(self.options.write_buffer);
         let held = self.property_of(db, Family::Journal, "rocksdb.cur-size-all-mem-tables") as usize;
         part.bytes.reserve_exact(held.min(most));
         part.more = false;
@@ -510,6 +523,24 @@ mod tests {
             disk.install(checkpoint).unwrap();
             assert_eq!(held() > 0, is_kept);
         }
+    }
+
+    #[test]
+    fn a_checkpoint_does_not_begin_where_the_log_has_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = open(dir.path());
+        commit(&disk, 1);
+        let checkpoint = disk.prepare_checkpoint().unwrap().unwrap();
+        assert!(checkpoint.needs_sync());
+        disk.failed.store(true, Relaxed);
+        assert!(disk.install(checkpoint).is_err());
+        // Nothing is torn.
+        assert!(
+            disk.with_view(|view| view.get(&RecordKey::tree(1, 0)).unwrap())
+                .is_none()
+        );
+        disk.reopen().unwrap();
+        check(&disk, 1);
     }
 
     #[test]

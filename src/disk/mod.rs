@@ -16,13 +16,13 @@ use std::io;
 use std::ops::Deref;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, WriteBatch, WriteOptions};
 
-pub use checkpoint::Checkpoint;
 use checkpoint::Desk;
+pub use checkpoint::{Checkpoint, WRITE_BUFFERS as CHECKPOINT_WRITE_BUFFERS};
 pub use options::{Compression, DiskOptions};
 pub use view::{View, Walk};
 
@@ -272,6 +272,8 @@ pub struct Disk {
     applied: AtomicU64,
     /// Some families are ahead of others, as a checkpoint is under way or broke off: there is no view of that.
     torn: RwLock<bool>,
+    /// A write or a sync failed since the store was opened.
+    failed: AtomicBool,
     desk: Mutex<Desk>,
 }
 
@@ -298,6 +300,7 @@ impl Disk {
             last_written: AtomicUsize::new(0),
             applied: AtomicU64::new(0),
             torn: RwLock::new(false),
+            failed: AtomicBool::new(false),
             desk: Mutex::default(),
         };
         disk.check_format(fresh)?;
@@ -389,7 +392,7 @@ impl Disk {
         options.set_no_slowdown(patience == Patience::None);
         db.write_opt(batch.inner, &options).map_err(|e| match e.kind() {
             rocksdb::ErrorKind::Incomplete => WriteError::WouldStall,
-            _ => e.into(),
+            _ => self.note_failure(e),
         })?;
         if let Some(position) = batch.position {
             self.committed.store(position, Ordering::Relaxed);
@@ -401,7 +404,12 @@ impl Disk {
     /// Brings everything written so far to stable storage.
     pub fn sync(&self) -> Result<(), WriteError> {
         let db = self.guard().map_err(|e| WriteError::Failed(e.0))?;
-        db.flush_wal(true).map_err(WriteError::from)
+        db.flush_wal(true).map_err(|e| self.note_failure(e))
+    }
+
+    fn note_failure(&self, error: rocksdb::Error) -> WriteError {
+        self.failed.store(true, Ordering::Relaxed);
+        error.into()
     }
 
     /// Closes and opens the store: after a failed write RocksDB takes no more, and its log ends in a torn record, which
@@ -414,6 +422,7 @@ impl Disk {
         *db = None;
         *db = Some(open_db(&self.dir, &self.options, &self.cache)?);
         drop(db);
+        self.failed.store(false, Ordering::Relaxed);
         // The log may have lost what it did not sync, or kept what it could not.
         self.applied.store(0, Ordering::Relaxed);
         self.drop_uncommitted()

@@ -5,14 +5,14 @@ use std::fs;
 
 use super::{Engine, durability};
 use crate::config::{self, Config};
-use crate::disk::{Compression, DiskOptions};
+use crate::disk::{self, Compression, DiskOptions};
 use crate::store::StoreOptions;
 
 /// Shares of the budget, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
     pub total: u64,
-    /// One memtable; all of them together hold twice as much at most, and a checkpoint once.
+    /// One memtable; all of them together hold twice as much at most, and a checkpoint as much again.
     pub write_buffer: u64,
     pub block_cache: u64,
     /// Hot tier and client buffers.
@@ -21,8 +21,8 @@ pub struct MemoryPlan {
 
 /// What a memtable may take of the whole: 1/16.
 const WRITE_BUFFER_SHARE: u64 = 16;
-/// How many of them may be full at once, that which a checkpoint is sorting among them.
-const WRITE_BUFFERS: u64 = 3;
+/// So many times that is taken in all: two memtables may be full at once, the rest is a checkpoint's.
+const WRITE_BUFFERS: u64 = 2 + disk::CHECKPOINT_WRITE_BUFFERS as u64;
 const BLOCK_CACHE_SHARE: u64 = 8;
 /// The hot tier never gets less, whatever the clients hold.
 const LEAST_HOT: u64 = 16 << 10;

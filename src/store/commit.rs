@@ -118,8 +118,9 @@ pub struct Commit {
     committed: u64,
     /// Epochs opened from now on have no lower number.
     lowest: u64,
-    /// Jobs the committer and the syncer have not answered: while there are any, nothing is written inline.
+    /// Jobs the committer has not answered: while there are any, nothing is written inline.
     busy: usize,
+    /// Likewise the syncer.
     syncing: usize,
     pub durability: Durability,
     /// A write or a sync failed with this text; writes fail until the store was opened again.
@@ -256,11 +257,14 @@ impl Commit {
         }
     }
 
-    /// Has the log synced, unless that is under way.
-    pub fn sync(&mut self, ctx: &Context) {
-        if self.syncing == 0 {
+    /// Has the log synced, unless that is under way already: then it has to be asked for again, for what was written
+    /// since that began. Whether it is done.
+    pub fn sync(&mut self, ctx: &Context) -> bool {
+        let begins = self.syncing == 0;
+        if begins {
             self.sync_then(ctx, None);
         }
+        begins
     }
 
     /// Has the log synced for a checkpoint that waits for it.

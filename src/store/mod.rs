@@ -492,9 +492,9 @@ impl Store {
         self.seal(&mut news);
         self.begin_checkpoint();
         news.applied = before != (self.applied(), self.commit.broken.is_some());
-        if std::mem::take(&mut self.sync_due) && self.commit.broken.is_none() {
+        if self.sync_due && self.commit.broken.is_none() {
             let (commit, ctx) = self.commit_parts();
-            commit.sync(&ctx);
+            self.sync_due = !commit.sync(&ctx);
         }
         news
     }
@@ -538,15 +538,7 @@ impl Store {
             }
             Done::Synced { result, waits } => {
                 self.commit.synced();
-                if let Err(text) = &result {
-                    log::warning(format_args!("the log could not be synced: {text}"));
-                    self.commit.broken = Some(text.clone());
-                }
-                match (result, waits) {
-                    (Ok(()), Some(checkpoint)) => self.install_checkpoint(checkpoint),
-                    (Err(text), Some(_)) => self.end_checkpoint(Err(text)),
-                    (_, None) => {}
-                }
+                self.note_synced(result, waits);
             }
             Done::Due(scan) => self.expiry.accept(scan, now),
             Done::ReclaimStep(step) => self.accept_reclaim(step),
@@ -574,6 +566,18 @@ impl Store {
                     Err(_) => {}
                 }
             }
+        }
+    }
+
+    fn note_synced(&mut self, result: std::result::Result<(), String>, waits: Option<Checkpoint>) {
+        if let Err(text) = &result {
+            log::warning(format_args!("the log could not be synced: {text}"));
+            self.commit.broken = Some(text.clone());
+        }
+        match (result, waits) {
+            (Ok(()), Some(checkpoint)) => self.install_checkpoint(checkpoint),
+            (Err(text), Some(_)) => self.end_checkpoint(Err(text)),
+            (_, None) => {}
         }
     }
 

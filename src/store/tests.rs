@@ -528,13 +528,17 @@ fn what_is_written_while_the_log_is_synced_does_not_wait() {
     let (release, held) = mpsc::channel::<()>();
     let (commit, ctx) = driver.store.commit_parts();
     commit.hold_syncer(held);
-    commit.sync(&ctx);
+    assert!(commit.sync(&ctx) && !commit.sync(&ctx));
     driver.set("a", b"1", None);
     driver.commit();
     assert!(!driver.store.commit.is_quiet());
     assert_eq!(driver.store.commit.inline_commits, 0);
+    // That is to be synced, too.
+    driver.store.sync_soon();
+    driver.store.pump(NOW);
+    assert!(driver.store.sync_due);
     release.send(()).unwrap();
-    driver.pump_until(|store| store.commit.is_quiet());
+    driver.pump_until(|store| !store.sync_due && store.commit.is_quiet());
     driver.set("a", b"2", None);
     driver.commit();
     assert_eq!(driver.store.commit.inline_commits, 1);

@@ -765,15 +765,14 @@ impl Iterator for Slots<'_> {
 fn find(page: &[u8], member: &[u8]) -> std::result::Result<Option<Slot>, Malformed> {
     // Members often begin alike: their ends tell most of them apart, faster than a comparison of any length.
     let end = member.last_chunk::<8>();
-    let mut slots = slots(page);
-    while !slots.reader.is_empty() {
-        let mut ahead = slots.reader;
-        let found = ahead.cell()?;
+    let mut reader = Reader(page);
+    while !reader.is_empty() {
+        let slot = reader;
+        let found = reader.cell()?;
         if found.len() == member.len() && found.last_chunk() == end && found == member {
-            return slots.slot().map(Some);
+            return Slots { page, reader: slot }.slot().map(Some);
         }
-        Stored::skip(&mut ahead)?;
-        slots.reader = ahead;
+        Stored::skip(&mut reader)?;
     }
     Ok(None)
 }

@@ -81,6 +81,28 @@ fn what_a_failed_checkpoint_left_in_the_journal_stays_in_memory() {
 }
 
 #[test]
+fn a_checkpoint_that_waits_for_a_sync_ends_if_that_fails() {
+    let mut driver = Driver::new(1 << 20);
+    driver.set("a", &[1; 300_000], None);
+    driver.commit();
+    driver.store.want_applied(driver.store.settled());
+    driver.store.begin_checkpoint();
+    let report = driver.store.reports.recv_timeout(PATIENCE).unwrap();
+    let Done::Prepared(Ok(Some(checkpoint))) = report else {
+        panic!("no checkpoint");
+    };
+    assert!(checkpoint.needs_sync());
+    driver
+        .store
+        .note_synced(Err("no space".to_owned()), Some(checkpoint));
+    assert!(driver.store.broken().is_some() && !driver.store.checkpoints.is_running());
+    driver.repair();
+    driver.cold();
+    assert_eq!(driver.get("a"), Some(vec![1; 300_000]));
+    driver.check();
+}
+
+#[test]
 fn a_commit_that_failed_is_not_there_though_the_log_has_it() {
     let mut driver = Driver::new(1 << 20);
     driver.set("a", b"1", None);

@@ -36,6 +36,8 @@ const CHANGES_PER_IMPLIED: u64 = 8;
 const DAMAGED: Malformed = Malformed("node of a tree");
 /// Bytes before the counts.
 const HEAD: usize = 4;
+/// How many children come at most in the place of others at once.
+const MOST_EXCHANGED: usize = 2;
 
 /// Whether a node of so many bytes should look for a neighbour to become one with.
 pub fn is_small(bytes: usize, level: u32) -> bool {
@@ -176,15 +178,15 @@ struct Key<'a> {
 
 impl<'a> Key<'a> {
     fn of(bytes: &'a [u8]) -> Key<'a> {
-        Key::before(bytes, bytes)
+        Key::leading(bytes, bytes)
     }
 
-    /// `bytes` being the first of `rest`.
+    /// `bytes` being the first of `whole`: what is behind a short key makes it faster to read.
     #[inline(always)]
-    fn before(bytes: &'a [u8], rest: &[u8]) -> Key<'a> {
-        let head = match rest.first_chunk() {
+    fn leading(bytes: &'a [u8], whole: &[u8]) -> Key<'a> {
+        let head = match whole.first_chunk() {
             Some(head) => *head,
-            None => std::array::from_fn(|at| rest.get(at).copied().unwrap_or(0)),
+            None => std::array::from_fn(|at| whole.get(at).copied().unwrap_or(0)),
         };
         let others = u64::MAX.checked_shr(8 * bytes.len().min(8) as u32).unwrap_or(0);
         let head = u64::from_be_bytes(head) & !others;
@@ -195,8 +197,8 @@ impl<'a> Key<'a> {
     #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Key<'a>, Malformed> {
         let len = usize::try_from(reader.varint()?).unwrap_or(usize::MAX);
-        let rest = reader.0;
-        Ok(Key::before(reader.bytes(len)?, rest))
+        let whole = reader.0;
+        Ok(Key::leading(reader.bytes(len)?, whole))
     }
 }
 
@@ -444,9 +446,9 @@ impl<'a> Inner<'a> {
         Ok(Some((value, splice)))
     }
 
-    /// The record with others in the place of these children, the implied one then being at `implied`. `None` if that would
-    /// be too long.
-    pub fn exchanged(
+    /// The record with others in the place of these children, the implied one then being at `implied`. `None` if it would be
+    /// too long.
+    fn exchanged(
         self,
         children: Range<usize>,
         others: &[Child],
@@ -456,42 +458,60 @@ impl<'a> Inner<'a> {
         let Offsets::Short(offsets) = self.offsets else {
             return Ok(None);
         };
-        let (len, width) = (self.len - children.len() + others.len(), self.width);
         let place = |index| self.offsets.get(index).unwrap_or(self.children.len());
         let (from, to) = (place(children.start), place(children.end));
-        let (before, after) = self.children.split_at_checked(from).ok_or(DAMAGED)?;
-        let after = after.get(to.saturating_sub(from)..).ok_or(DAMAGED)?;
-        let mut head = Vec::with_capacity(INNER_BYTES);
+        let before = self.children.get(..from).ok_or(DAMAGED)?;
+        let after = self.children.get(to.max(from)..).ok_or(DAMAGED)?;
+        let mut bytes = Vec::with_capacity(64);
+        let mut places = [0; MOST_EXCHANGED];
+        for (place, other) in places.iter_mut().zip(others) {
+            *place = from + bytes.len();
+            other.push(&mut bytes);
+        }
+        let len = self.len - children.len() + others.len();
+        let size = HEAD + len * (self.width + 2) + before.len() + bytes.len() + after.len();
+        if size > INNER_BYTES {
+            return Ok(None);
+        }
+        let mut head = Vec::with_capacity(size);
         head.extend_from_slice(&(implied as u16).to_be_bytes());
         head.extend_from_slice(&(len as u16).to_be_bytes());
-        head.extend_from_slice(&self.counts[..children.start * width]);
-        for other in others {
-            head.extend_from_slice(&other.count.to_be_bytes()[8 - width..]);
+        self.push_counts(&mut head, &children, others, totals)?;
+        head.extend_from_slice(offsets[..children.start].as_flattened());
+        for place in &places[..others.len()] {
+            head.extend_from_slice(&(*place as u16).to_be_bytes());
         }
-        head.extend_from_slice(&self.counts[children.end * width..]);
+        for offset in &offsets[children.end..] {
+            let behind = usize::from(u16::from_be_bytes(*offset)).checked_sub(to);
+            let place = from + bytes.len() + behind.ok_or(DAMAGED)?;
+            head.extend_from_slice(&u16::try_from(place).map_err(|_| DAMAGED)?.to_be_bytes());
+        }
+        Ok(Some(Value::concat(&[&head, before, &bytes, after])))
+    }
+
+    /// The counts as they are with others in the place of these children, none of them implied.
+    fn push_counts(
+        self,
+        out: &mut Vec<u8>,
+        children: &Range<usize>,
+        others: &[Child],
+        totals: Totals,
+    ) -> Result<(), Malformed> {
+        let (width, begin) = (self.width, out.len());
+        out.extend_from_slice(&self.counts[..children.start * width]);
+        for other in others {
+            out.extend_from_slice(&other.count.to_be_bytes()[8 - width..]);
+        }
+        out.extend_from_slice(&self.counts[children.end * width..]);
         if !children.contains(&self.implied) {
-            // It is one of many now.
             let at = match self.implied < children.start {
                 true => self.implied,
                 false => self.implied - children.len() + others.len(),
             };
             let count = self.counts(totals)?.get(self.implied);
-            head[HEAD + at * width..][..width].copy_from_slice(&count.to_be_bytes()[8 - width..]);
+            out[begin + at * width..][..width].copy_from_slice(&count.to_be_bytes()[8 - width..]);
         }
-        head.extend_from_slice(offsets[..children.start].as_flattened());
-        let mut bytes = Vec::with_capacity(64);
-        for other in others {
-            head.extend_from_slice(&((from + bytes.len()) as u16).to_be_bytes());
-            other.push(&mut bytes);
-        }
-        for offset in &offsets[children.end..] {
-            let behind = usize::from(u16::from_be_bytes(*offset))
-                .checked_sub(to)
-                .ok_or(DAMAGED)?;
-            head.extend_from_slice(&((from + bytes.len() + behind) as u16).to_be_bytes());
-        }
-        let value = Value::concat(&[&head, before, &bytes, after]);
-        Ok((value.len() <= INNER_BYTES).then_some(value))
+        Ok(())
     }
 
     /// The record with two children in the place of the one at `at`: a node with so many entries, and another behind it.
@@ -630,6 +650,61 @@ pub fn child_len(child: &Child, level: u32) -> usize {
 mod tests {
     use super::*;
     use crate::base::random::Random;
+
+    #[test]
+    fn children_that_come_and_go_leave_the_node_that_would_be_made_anew() {
+        let mut random = Random::from_seed(2);
+        for round in 0..2000 {
+            let level = 1 + random.below(3) as u32;
+            let mut children: Vec<Child> = (0..2 + random.below(5))
+                .map(|n| Child {
+                    node: random.below(1 << 20),
+                    count: 1 + random.below(300),
+                    separator: Cow::Owned(vec![n as u8; random.below(12).min(n) as usize]),
+                })
+                .collect();
+            children[0].separator = Cow::Borrowed(b"");
+            let below = |len: usize, random: &mut Random| random.below(len as u64) as usize;
+            let (at, implied) = (
+                below(children.len(), &mut random),
+                below(children.len(), &mut random),
+            );
+            let record = encode_inner(&children, implied, level);
+            let is_root = random.below(2) == 0;
+            let totals = |children: &[Child]| Totals {
+                level,
+                total: children.iter().map(|child| child.count).sum(),
+                first: is_root.then_some(children[0].count),
+            };
+            let inner = Inner::decode(&record, level).unwrap();
+            let before = totals(&children);
+            let made = if round % 2 == 0 {
+                children.remove(at);
+                children[0].separator = Cow::Borrowed(b"");
+                inner.without_child(at, before).unwrap().unwrap()
+            } else {
+                let next = Child {
+                    node: random.below(1 << 20),
+                    count: 1 + random.below(300),
+                    separator: Cow::Borrowed(b"next"),
+                };
+                (children[at].node, children[at].count) = (random.below(1 << 20), 1 + random.below(300));
+                children.insert(at + 1, next.clone());
+                let left = (children[at].node, children[at].count);
+                inner
+                    .with_child(at, left, &next, random.below(2) == 0, before)
+                    .unwrap()
+                    .unwrap()
+            };
+            let after = totals(&children);
+            let made = Inner::decode(&made, level).unwrap().children(after).unwrap();
+            let plain = |children: &[Child]| -> Vec<(u64, u64, Vec<u8>)> {
+                let plain = |child: &Child| (child.node, child.count, child.separator.to_vec());
+                children.iter().map(plain).collect()
+            };
+            assert_eq!(plain(&made), plain(&children));
+        }
+    }
 
     #[test]
     fn keys_are_in_the_order_of_their_bytes_whatever_comes_behind_them() {
