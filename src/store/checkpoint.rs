@@ -133,11 +133,9 @@ impl Store {
     }
 
     fn prepare_checkpoint(&self) {
-        let (disk, done, wake) = (self.disk.clone(), self.done.clone(), self.wake.clone());
-        self.checkpoints.thread.run(move || {
-            // A closed channel means that the store is being dropped.
-            let _ = done.send(Done::Prepared(disk.prepare_checkpoint()));
-            wake();
+        let thread = &self.checkpoints.thread;
+        thread.ask(&self.disk, &self.done, &self.wake, |disk| {
+            Done::Prepared(disk.prepare_checkpoint())
         });
     }
 

@@ -140,18 +140,6 @@ pub struct Context<'s> {
     pub wake: &'s Wake,
 }
 
-impl Context<'_> {
-    fn run_on(&self, pool: &Pool, job: impl FnOnce(&Disk) -> Done + Send + 'static) {
-        let (disk, done, wake) = (self.disk.clone(), self.done.clone(), self.wake.clone());
-        pool.run(move || {
-            let result = job(&disk);
-            // A closed channel means that the store is being dropped, and nobody waits any more.
-            let _ = done.send(result);
-            wake();
-        });
-    }
-}
-
 impl Commit {
     pub fn new(committer: Pool, syncer: Pool, durability: Durability) -> Commit {
         Commit {
@@ -267,10 +255,10 @@ impl Commit {
         begins
     }
 
-    /// Has the log synced for a checkpoint that waits for it.
+    /// Has the log synced, maybe for a checkpoint that waits for it.
     pub fn sync_then(&mut self, ctx: &Context, waits: Option<Checkpoint>) {
         self.syncing += 1;
-        ctx.run_on(&self.syncer, |disk| {
+        self.syncer.ask(ctx.disk, ctx.done, ctx.wake, |disk| {
             let result = disk.sync().map_err(|e| e.to_string());
             Done::Synced { result, waits }
         });
@@ -288,7 +276,7 @@ impl Commit {
 
     pub fn submit(&mut self, ctx: &Context, job: impl FnOnce(&Disk) -> Done + Send + 'static) {
         self.busy += 1;
-        ctx.run_on(&self.committer, job);
+        self.committer.ask(ctx.disk, ctx.done, ctx.wake, job);
     }
 
     /// Keeps the syncer from its jobs until it is told.

@@ -110,12 +110,8 @@ impl Fetch {
         while !self.queued.is_empty() {
             let keep = self.queued.len().saturating_sub(RECORDS_PER_JOB);
             let keys = self.queued.split_off(keep);
-            let (disk, done, wake) = (disk.clone(), done.clone(), wake.clone());
-            self.pool.run(move || {
-                // A closed channel means that the store is being dropped, and nobody waits any more.
-                let _ = done.send(Done::Fetched(read(&disk, keys)));
-                wake();
-            });
+            self.pool
+                .ask(disk, done, wake, |disk| Done::Fetched(read(disk, keys)));
         }
     }
 

@@ -6,6 +6,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use super::Done;
+use crate::disk::Disk;
+
 /// Wakes the executor from any thread.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
@@ -68,6 +71,23 @@ impl Pool {
 
     pub fn run(&self, job: impl FnOnce() + Send + 'static) {
         self.give(Job::Run(Box::new(job)));
+    }
+
+    /// Runs a job that waits for the disk, and tells the executor what came of it.
+    pub(super) fn ask(
+        &self,
+        disk: &Arc<Disk>,
+        done: &Sender<Done>,
+        wake: &Wake,
+        job: impl FnOnce(&Disk) -> Done + Send + 'static,
+    ) {
+        let (disk, done, wake) = (disk.clone(), done.clone(), wake.clone());
+        self.run(move || {
+            let result = job(&disk);
+            // A closed channel means that the store is being dropped, and nobody waits any more.
+            let _ = done.send(result);
+            wake();
+        });
     }
 
     fn give(&self, job: Job) {

@@ -36,8 +36,6 @@ const CHANGES_PER_IMPLIED: u64 = 8;
 const DAMAGED: Malformed = Malformed("node of a tree");
 /// Bytes before the counts.
 const HEAD: usize = 4;
-/// How many children come at most in the place of others at once.
-const MOST_EXCHANGED: usize = 2;
 
 /// Whether a node of so many bytes should look for a neighbour to become one with.
 pub fn is_small(bytes: usize, level: u32) -> bool {
@@ -210,11 +208,9 @@ pub struct Child<'a> {
     pub separator: Cow<'a, [u8]>,
 }
 
-impl Child<'_> {
-    fn push(&self, out: &mut Vec<u8>) {
-        push_cell(out, &self.separator);
-        push_varint(out, self.node);
-    }
+fn push_child(out: &mut Vec<u8>, separator: &[u8], node: u64) {
+    push_cell(out, separator);
+    push_varint(out, node);
 }
 
 /// How a node's counts are to be read: its level (1: above leaves), its entries, and, in the root, those of its first
@@ -463,10 +459,10 @@ impl<'a> Inner<'a> {
         let before = self.children.get(..from).ok_or(DAMAGED)?;
         let after = self.children.get(to.max(from)..).ok_or(DAMAGED)?;
         let mut bytes = Vec::with_capacity(64);
-        let mut places = [0; MOST_EXCHANGED];
-        for (place, other) in places.iter_mut().zip(others) {
-            *place = from + bytes.len();
-            other.push(&mut bytes);
+        let mut places = Vec::with_capacity(others.len());
+        for other in others {
+            places.push(from + bytes.len());
+            push_child(&mut bytes, &other.separator, other.node);
         }
         let len = self.len - children.len() + others.len();
         let size = HEAD + len * (self.width + 2) + before.len() + bytes.len() + after.len();
@@ -478,8 +474,8 @@ impl<'a> Inner<'a> {
         head.extend_from_slice(&(len as u16).to_be_bytes());
         self.push_counts(&mut head, &children, others, totals)?;
         head.extend_from_slice(offsets[..children.start].as_flattened());
-        for place in &places[..others.len()] {
-            head.extend_from_slice(&(*place as u16).to_be_bytes());
+        for place in places {
+            head.extend_from_slice(&(place as u16).to_be_bytes());
         }
         for offset in &offsets[children.end..] {
             let behind = usize::from(u16::from_be_bytes(*offset)).checked_sub(to);
@@ -542,7 +538,8 @@ impl<'a> Inner<'a> {
         )
     }
 
-    /// The record without the child at `at`; the one before it, or else the first, is the implied one.
+    /// The record without the child at `at`; the one before it, or else the first, is the implied one. `None` if there is no
+    /// other, or the record would be too long.
     pub fn without_child(self, at: usize, totals: Totals) -> Result<Option<Value>, Malformed> {
         if at > 0 {
             return self.exchanged(at..at + 1, &[], at - 1, totals);
@@ -620,8 +617,8 @@ pub fn encode_inner(children: &[Child], implied: usize, level: u32) -> Vec<u8> {
     let mut offsets = Vec::with_capacity(children.len());
     for (index, child) in children.iter().enumerate() {
         offsets.push(bytes.len() as u32);
-        push_cell(&mut bytes, if index == 0 { b"" } else { &child.separator });
-        push_varint(&mut bytes, child.node);
+        let separator = if index == 0 { b"" } else { &child.separator[..] };
+        push_child(&mut bytes, separator, child.node);
     }
     let width = count_width(level);
     let len = |offset_width| HEAD + children.len() * (width + offset_width) + bytes.len();
