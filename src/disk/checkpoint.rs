@@ -10,10 +10,14 @@ use std::cmp::Ordering;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
-use rocksdb::{ErrorKind, FlushOptions, IngestExternalFileOptions, ReadOptions, SstFileWriter};
+use rocksdb::{
+    DB, DBRawIteratorWithThreadMode, ErrorKind, FlushOptions, IngestExternalFileOptions, ReadOptions,
+    SstFileWriter,
+};
 
 use super::format::{Family, Malformed, RecordKey};
 use super::journal::{Change, Changes, What};
@@ -52,13 +56,11 @@ enum Form {
     Tables(Vec<(Family, PathBuf)>),
 }
 
-/// A part of the journal: whole records of it, so whole transactions.
-#[derive(Default)]
-struct Part {
-    /// The records, one after the other.
-    bytes: Vec<u8>,
-    /// Their positions, and where they end.
-    ends: Vec<(u64, usize)>,
+/// A part of the journal: whole records of it, so whole transactions. They are where RocksDB has them.
+struct Part<'j> {
+    /// With their positions.
+    records: Vec<(u64, &'j [u8])>,
+    bytes: usize,
     more: bool,
 }
 
@@ -69,31 +71,25 @@ fn most_at_once(write_buffer: usize) -> usize {
 }
 
 /// How many write buffers' bytes a checkpoint takes, about.
-pub const WRITE_BUFFERS: usize = 2;
+pub const WRITE_BUFFERS: usize = 1;
 
-/// What checkpoints are prepared on. Kept from one to the next, as memory that is new to the process costs more than what
-/// is done in it.
+/// What checkpoints are prepared on: where the changes of each family are. Kept from one to the next, as memory that is
+/// new to the process costs more than what is done in it.
 #[derive(Default)]
-pub(super) struct Desk {
-    part: Part,
-    places: [Vec<Place>; Family::ALL.len()],
-}
+pub(super) struct Desk([Vec<Place>; Family::ALL.len()]);
 
 impl Desk {
-    /// Makes ready for the next checkpoint. What takes more memory than one needs had something large in it, once: it is
+    /// Makes ready for the next checkpoint. More memory than one should take was needed for very many changes, once: it is
     /// given back.
     fn clear(&mut self, write_buffer: usize) {
-        let most = most_at_once(write_buffer);
-        if self.part.bytes.capacity() > most {
-            self.part.bytes = Vec::new();
+        if self.bytes() > WRITE_BUFFERS * write_buffer {
+            *self = Desk::default();
         }
-        let places = self.places.iter().map(Vec::capacity).sum::<usize>();
-        if places * size_of::<Place>() > WRITE_BUFFERS * write_buffer - most {
-            self.places = Default::default();
-        }
-        self.part.bytes.clear();
-        self.part.ends.clear();
-        self.places.iter_mut().for_each(Vec::clear);
+        self.0.iter_mut().for_each(Vec::clear);
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.iter().map(Vec::capacity).sum::<usize>() * size_of::<Place>()
     }
 }
 
@@ -102,20 +98,26 @@ struct Place {
     /// The first bytes of its key behind what all keys share, and in the last of its own how many there are, at most
     /// [`LONG`]: what nearly all comparisons of keys end with.
     head: [u64; 2],
-    at: usize,
+    /// The number of the record, and where in it the change begins. (No record has 4 GiB.)
+    at: (u32, u32),
 }
 
 /// A key of which more is left than [`Place::head`] has room for.
 const LONG: usize = 16;
 
 impl Place {
-    fn change<'a>(&self, part: &'a Part) -> Result<Change<'a>, Malformed> {
-        Changes::of(&part.bytes[self.at..]).read()
+    fn bytes<'j>(&self, part: &Part<'j>) -> &'j [u8] {
+        let (_, record) = part.records[self.at.0 as usize];
+        &record[self.at.1 as usize..]
     }
 
-    fn key<'a>(&self, part: &'a Part) -> &'a [u8] {
+    fn change<'j>(&self, part: &Part<'j>) -> Result<Change<'j>, Malformed> {
+        Changes::of(self.bytes(part)).read()
+    }
+
+    fn key<'j>(&self, part: &Part<'j>) -> &'j [u8] {
         // What was read before reads again.
-        Changes::of(&part.bytes[self.at..]).key().unwrap_or_default()
+        Changes::of(self.bytes(part)).key().unwrap_or_default()
     }
 
     fn is_long(&self) -> bool {
@@ -160,7 +162,7 @@ fn fold(
     let changes = places.iter().enumerate().map(|(number, place)| {
         if let Some(soon) = places.get(number + AHEAD) {
             // In this order they are all over the part.
-            prefetch(&part.bytes[soon.at]);
+            prefetch(soon.bytes(part).as_ptr());
         }
         place.change(part)
     });
@@ -186,34 +188,32 @@ impl Disk {
         checkpoint
     }
 
-    fn prepare_on(&self, Desk { part, places }: &mut Desk) -> Result<Option<Checkpoint>, WriteError> {
+    fn prepare_on(&self, Desk(places): &mut Desk) -> Result<Option<Checkpoint>, WriteError> {
         let db = self.guard()?;
-        self.read_journal(&db, part)?;
-        let Some(&(last, _)) = part.ends.last() else {
+        let mut journal = self.walk_journal(&db);
+        let part = read_part(&mut journal, most_at_once(self.options.write_buffer))?;
+        let Some(&(last, _)) = part.records.last() else {
             return Ok(None);
         };
         let marks = self.marks(&db)?;
-        let mut begin = 0;
-        for &(position, end) in &part.ends {
-            let record = &part.bytes[begin..end];
+        for (number, &(position, record)) in part.records.iter().enumerate() {
             let mut changes = Changes::of(record);
             while let Some(offset) = changes.offset_in(record) {
                 let family = changes.read().map_err(damaged)?.family as usize;
                 if position > marks[family] {
-                    let (head, at) = ([0; 2], begin + offset);
+                    let (head, at) = ([0; 2], (number as u32, offset as u32));
                     places[family].push(Place { head, at });
                 }
             }
-            begin = end;
         }
         let changes = places.iter().map(Vec::len).sum();
         let families = Family::ALL.into_iter().zip(places);
         let families = families.filter(|(_, places)| !places.is_empty());
         let least = (self.options.write_buffer / SHARE_IN_BATCH).max(LEAST_IN_TABLES);
-        let form = if part.bytes.len() < least {
-            Form::Batch(as_batch(db, families, part)?)
+        let form = if part.bytes < least {
+            Form::Batch(as_batch(&db, families, &part)?)
         } else {
-            let tables = self.as_tables(&db, families, part, last);
+            let tables = self.as_tables(&db, families, &part, last);
             if tables.is_err() {
                 // They may be what fills the disk.
                 self.remove_tables()?;
@@ -308,25 +308,14 @@ impl Disk {
         Ok(())
     }
 
-    fn read_journal(&self, db: &Guard, part: &mut Part) -> Result<(), ReadError> {
+    /// A walk over what of the journal is not in its families. Each value is where it is for as long as the walk lives.
+    fn walk_journal<'d>(&self, db: &'d Guard) -> Walk<'d> {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
-        let mut it = db.raw_iterator_cf_opt(db.cf(Family::Journal), options);
-        it.seek((self.applied.load(Relaxed) + 1).to_be_bytes());
-        let most = most_at_once(self.options.write_buffer);
-        let held = self.property_of(db, Family::Journal, "rocksdb.cur-size-all-mem-tables") as usize;
-        part.bytes.reserve_exact(held.min(most));
-        part.more = false;
-        while let Some((key, record)) = it.item() {
-            if part.bytes.len() + record.len() > most && !part.ends.is_empty() {
-                part.more = true;
-                break;
-            }
-            part.bytes.extend_from_slice(record);
-            part.ends.push((position(key)?, part.bytes.len()));
-            it.next();
-        }
-        it.status().map_err(ReadError::from)
+        options.set_pin_data(true);
+        let mut walk = db.raw_iterator_cf_opt(db.cf(Family::Journal), options);
+        walk.seek((self.applied.load(Relaxed) + 1).to_be_bytes());
+        walk
     }
 
     /// Up to where each family has what was in the journal.
@@ -389,6 +378,28 @@ impl Disk {
     }
 }
 
+type Walk<'d> = DBRawIteratorWithThreadMode<'d, DB>;
+
+/// Reads so many bytes of the journal at most, or one record. The walk is of [`Disk::walk_journal`].
+fn read_part<'j>(walk: &'j mut Walk, most: usize) -> Result<Part<'j>, ReadError> {
+    let (mut records, mut bytes, mut more) = (Vec::new(), 0, false);
+    while let Some((key, record)) = walk.item() {
+        if bytes + record.len() > most && !records.is_empty() {
+            more = true;
+            break;
+        }
+        bytes += record.len();
+        // SAFETY: RocksDB leaves the value of a record that was put, as all of this family are, where it is until an
+        // iterator that pins data ends ("rocksdb.iterator.is-value-pinned"), not until it moves; and this one is borrowed
+        // for as long as what is read here.
+        let pinned = unsafe { slice::from_raw_parts(record.as_ptr(), record.len()) };
+        records.push((position(key)?, pinned));
+        walk.next();
+    }
+    walk.status()?;
+    Ok(Part { records, bytes, more })
+}
+
 /// Has a family take a table in.
 fn ingest(db: &Guard, family: Family, path: &Path) -> Result<(), WriteError> {
     let mut options = IngestExternalFileOptions::default();
@@ -410,11 +421,11 @@ fn ingest(db: &Guard, family: Family, path: &Path) -> Result<(), WriteError> {
 pub(super) const MARK: &[u8] = b"";
 
 fn as_batch<'p>(
-    db: Guard,
+    db: &Guard,
     families: impl Iterator<Item = (Family, &'p mut Vec<Place>)>,
     part: &Part,
 ) -> Result<Batch, WriteError> {
-    let mut batch = Builder::over(Held::Own(db));
+    let mut batch = Builder::over(Held::Shared(db));
     for (family, places) in families {
         fold(part, places, |key, what| {
             let key = RecordKey::new(family, key);
@@ -426,7 +437,7 @@ fn as_batch<'p>(
             Ok(())
         })?;
     }
-    for (position, _) in &part.ends {
+    for (position, _) in &part.records {
         batch.delete(&RecordKey::new(Family::Journal, &position.to_be_bytes()));
     }
     Ok(batch.finish())
@@ -446,7 +457,8 @@ fn damaged(malformed: Malformed) -> WriteError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::{Compression, DiskOptions, delta};
+    use crate::disk::delta::Known;
+    use crate::disk::{Compression, DiskOptions};
 
     fn open(dir: &Path) -> Disk {
         let options = DiskOptions {
@@ -475,7 +487,7 @@ mod tests {
                 RecordKey::meta(1, &n.to_string().into_bytes()),
             ];
             for key in keys {
-                match delta::between(&value(n, round - 1), &value(n, round), &mut Vec::new()) {
+                match Known::Nothing.operand(&value(n, round - 1), &value(n, round), &mut Vec::new()) {
                     Some(operand) if round > 1 => batch.merge(&key, operand),
                     _ => batch.put(&key, &value(n, round)),
                 }
@@ -512,11 +524,10 @@ mod tests {
     fn what_a_large_commit_took_is_given_back() {
         let dir = tempfile::tempdir().unwrap();
         let disk = open(dir.path());
-        let held = || disk.desk.lock().unwrap().part.bytes.capacity();
-        let write_buffer = disk.options.write_buffer;
-        for (bytes, is_kept) in [(write_buffer, true), (8 * write_buffer, false)] {
+        let held = || disk.desk.lock().unwrap().bytes();
+        for (changes, is_kept) in [(10_000, true), (200_000, false)] {
             let mut batch = disk.journaled_batch(0).unwrap();
-            batch.put(&RecordKey::blob(1, bytes as u64), &vec![7; bytes]);
+            (0..changes).for_each(|n| batch.delete(&RecordKey::garbage(n)));
             disk.write(batch.finish(), Durability::Written, Patience::Wait)
                 .unwrap();
             let checkpoint = disk.prepare_checkpoint().unwrap().unwrap();

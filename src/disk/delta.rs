@@ -30,41 +30,87 @@ pub struct Splice {
     pub added: usize,
 }
 
-impl Splice {
-    /// Compares two records.
-    fn find(old: &[u8], new: &[u8]) -> Splice {
-        let at = shared_prefix(old, new);
-        let tail = shared_suffix(&old[at..], &new[at..]);
-        Splice {
-            at,
-            removed: old.len() - tail - at,
-            added: new.len() - tail - at,
-        }
-    }
+/// What is known of how a record differs from the one that was made of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Known {
+    Nothing,
+    Splice(Splice),
+    /// It is made of three parts, which differ each for itself: where the first two end, in the old record and in the new
+    /// one.
+    Parts([(usize, usize); 2]),
+    /// Bytes were taken out here and there, and nothing else.
+    Removals,
+}
 
+impl Known {
     /// The operand that makes `new` of `old`, unless writing the record whole is about as good. It takes the place of what
     /// is in `operand`.
     pub fn operand<'o>(self, old: &[u8], new: &[u8], operand: &'o mut Vec<u8>) -> Option<&'o [u8]> {
-        if old.len() < MIN_RECORD || new.len() < MIN_RECORD || self.added > new.len() / 2 {
+        if old.len() < MIN_RECORD || new.len() < MIN_RECORD {
             return None;
         }
-        let (removed, added) = (&old[self.at..][..self.removed], &new[self.at..][..self.added]);
         operand.clear();
-        match removed.len() == added.len() {
-            true => push_runs(operand, self.at, removed, added),
-            false => push_splice(operand, self.at, removed.len(), added),
+        match self {
+            Known::Splice(Splice { at, removed, added }) => {
+                push_change(operand, at, &old[at..][..removed], &new[at..][..added]);
+            }
+            Known::Parts(ends) => {
+                let (mut from, ends) = ((0, 0), ends.into_iter().chain([(old.len(), new.len())]));
+                for to in ends {
+                    push_difference(operand, from.1, &old[from.0..to.0], &new[from.1..to.1]);
+                    from = to;
+                }
+            }
+            Known::Removals => push_removals(operand, old, new)?,
+            Known::Nothing => push_difference(operand, 0, old, new),
         }
         #[cfg(test)]
         assert!(tests::makes(operand, old, new), "{self:?}");
-        Some(operand)
+        (operand.len() <= new.len() / 2).then_some(operand)
     }
 }
 
-/// As [`Splice::operand`], for records of which it is not known where they differ.
-pub fn between<'o>(old: &[u8], new: &[u8], operand: &'o mut Vec<u8>) -> Option<&'o [u8]> {
-    match old.len() < MIN_RECORD || new.len() < MIN_RECORD {
-        true => None,
-        false => Splice::find(old, new).operand(old, new, operand),
+/// What makes `new` of `old` by taking bytes out, where that is found.
+fn push_removals(operand: &mut Vec<u8>, mut old: &[u8], new: &[u8]) -> Option<()> {
+    let mut at = 0;
+    loop {
+        let same = shared_prefix(old, &new[at..]);
+        (old, at) = (&old[same..], at + same);
+        let removed = if at == new.len() {
+            old.len()
+        } else {
+            // Eight bytes that are the same are taken for the place where the records go on together.
+            let next = u64::from_ne_bytes(*new[at..].first_chunk()?);
+            let mut words = old.windows(8).filter_map(|word| word.first_chunk());
+            words.position(|word| u64::from_ne_bytes(*word) == next)?
+        };
+        if removed > 0 {
+            push_splice(operand, at, removed, b"");
+        }
+        if at == new.len() {
+            return Some(());
+        }
+        old = &old[removed..];
+    }
+}
+
+/// What makes `new` of `old`, bytes of a record from `at` on: one place where they differ.
+fn push_difference(operand: &mut Vec<u8>, at: usize, old: &[u8], new: &[u8]) {
+    let from = shared_prefix(old, new);
+    let (old, new) = (&old[from..], &new[from..]);
+    let tail = shared_suffix(old, new);
+    push_change(
+        operand,
+        at + from,
+        &old[..old.len() - tail],
+        &new[..new.len() - tail],
+    );
+}
+
+fn push_change(operand: &mut Vec<u8>, at: usize, removed: &[u8], added: &[u8]) {
+    match removed.len() == added.len() {
+        true => push_runs(operand, at, removed, added),
+        false => push_splice(operand, at, removed.len(), added),
     }
 }
 
@@ -153,6 +199,10 @@ mod tests {
     use super::*;
     use crate::base::random::Random;
 
+    fn between<'o>(old: &[u8], new: &[u8], scratch: &'o mut Vec<u8>) -> Option<&'o [u8]> {
+        Known::Nothing.operand(old, new, scratch)
+    }
+
     pub fn makes(operand: &[u8], old: &[u8], new: &[u8]) -> bool {
         let mut made = old.to_vec();
         apply(&mut made, operand) == Ok(()) && made == new
@@ -179,6 +229,32 @@ mod tests {
             }
         }
         assert!(written > 500, "{written}");
+    }
+
+    #[test]
+    fn a_page_that_loses_entries_all_over_is_not_written_whole() {
+        let mut random = Random::from_seed(2);
+        for _ in 0..200 {
+            let entries: Vec<Vec<u8>> = (0..40)
+                .map(|n| format!("member {n} {}", random.below(1 << 40)).into_bytes())
+                .collect();
+            let stays = entries.iter().filter(|_| random.below(2) == 0);
+            let new = stays.flatten().copied().collect::<Vec<u8>>();
+            let mut scratch = Vec::new();
+            let operand = Known::Removals.operand(&entries.concat(), &new, &mut scratch);
+            let operand = operand.expect("an operand");
+            assert!(operand.len() < 6 * entries.len(), "{}", operand.len());
+        }
+    }
+
+    #[test]
+    fn parts_that_change_each_for_itself_are_a_splice_each() {
+        let old = [[1; 300], [2; 300], [3; 300]];
+        let new = [&[1, 1][..], &[1; 300], &[2; 300], &[9], &[3; 299]].concat();
+        let known = Known::Parts([(300, 302), (600, 602)]);
+        let mut scratch = Vec::new();
+        let operand = known.operand(&old.concat(), &new, &mut scratch);
+        assert!(operand.is_some_and(|operand| operand.len() < 12));
     }
 
     #[test]

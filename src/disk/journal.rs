@@ -123,6 +123,7 @@ impl<'a> What<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::delta::Known;
 
     fn read_all(record: &[u8]) -> Result<Vec<Change<'_>>, Malformed> {
         let mut changes = Changes::of(record);
@@ -183,7 +184,12 @@ mod tests {
         let (mut new, mut newer) = (old.clone(), old.clone());
         new[500] = 2;
         newer[501..600].fill(3);
-        let between = |old: &[u8], new: &[u8]| delta::between(old, new, &mut Vec::new()).unwrap().to_vec();
+        let between = |old: &[u8], new: &[u8]| {
+            Known::Nothing
+                .operand(old, new, &mut Vec::new())
+                .unwrap()
+                .to_vec()
+        };
         let first = What::Operand(Cow::Owned(between(&old, &new)));
         let second = What::Operand(Cow::Owned(between(&new, &newer)));
         let both = first.clone().then(second.clone()).unwrap();

@@ -217,10 +217,10 @@ impl<'d> Builder<'d> {
     }
 }
 
-/// A [`Guard`] of one's own, or of a view: who holds one must not wait for another.
+/// A [`Guard`] of one's own, or someone's: who holds one must not wait for another.
 enum Held<'d> {
     Own(Guard<'d>),
-    OfView(&'d Guard<'d>),
+    Shared(&'d Guard<'d>),
 }
 
 impl<'d> Deref for Held<'d> {
@@ -229,7 +229,7 @@ impl<'d> Deref for Held<'d> {
     fn deref(&self) -> &Guard<'d> {
         match self {
             Held::Own(guard) => guard,
-            Held::OfView(guard) => guard,
+            Held::Shared(guard) => guard,
         }
     }
 }

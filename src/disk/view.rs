@@ -32,7 +32,7 @@ impl<'d> View<'d> {
 
     /// Begins a batch that is written to its families at once, on what the view shows.
     pub fn batch(&self) -> Result<Builder<'d>, ReadError> {
-        Ok(Builder::over(Held::OfView(self.open()?.db)))
+        Ok(Builder::over(Held::Shared(self.open()?.db)))
     }
 
     pub fn get(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {

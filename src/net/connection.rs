@@ -108,6 +108,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
 
     /// One turn: run, write, read, as far as each goes. Ready: the connection is over.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A turn mostly begins because there is something to read.
+        if let Status::NeedsInput(missing) = self.status
+            && !self.end_of_input
+            && let Poll::Ready(open) = self.read(cx, missing)
+        {
+            self.end_of_input = !open?;
+        }
         loop {
             self.run(cx);
             if self.session.client.killed.get() {

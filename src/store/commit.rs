@@ -16,7 +16,7 @@ use super::hot::{Before, Hot};
 use super::threads::{Pool, Wake};
 use super::value::Value;
 use crate::base::random::Random;
-use crate::disk::delta::{self, Splice};
+use crate::disk::delta::Known;
 use crate::disk::format::{Database, RecordKey};
 use crate::disk::{Batch, Builder, Checkpoint, Disk, Durability, Patience, WriteError};
 
@@ -27,7 +27,7 @@ const INLINE_BYTES: usize = 64 << 10;
 /// A record is written whole, rather than what changed in it, about each time that its changes have come to so many times
 /// its bytes: so nobody who reads it from disk has many to apply. Chosen at random: no pattern of writes can keep it from
 /// happening.
-const CHANGES_PER_WHOLE: u64 = 2;
+const CHANGES_PER_WHOLE: u64 = 4;
 /// What a change takes beside its bytes.
 const CHANGE_HEAD: usize = 16;
 /// A record counts as no longer than this: or there would be very many changes of a long one to apply.
@@ -51,8 +51,8 @@ pub struct Written {
     pub key: RecordKey,
     /// What it is once the epochs before are written, if memory knew it.
     pub before: Option<Before>,
-    /// How the first value that the epoch gave it differs from that, if it is known.
-    pub splice: Option<Splice>,
+    /// How the first value that the epoch gave it differs from that.
+    pub known: Known,
 }
 
 /// What has been staged since the last epoch was sealed.
@@ -388,11 +388,11 @@ fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
             let (key, value) = (&written.key, slot.value.as_ref());
             let before = written.before.as_ref().and_then(|before| before.value.as_ref());
             let change = before.zip(value).and_then(|(before, value)| {
-                let change = match written.splice {
-                    Some(splice) if !slot.was_rewritten() => splice.operand(before, value, &mut operand),
-                    _ => delta::between(before, value, &mut operand),
+                let known = match slot.was_rewritten() {
+                    true => Known::Nothing,
+                    false => written.known,
                 };
-                change.filter(|change| {
+                known.operand(before, value, &mut operand).filter(|change| {
                     let most = CHANGES_PER_WHOLE * value.len().min(LONG_RECORD) as u64;
                     random.below(most) >= (change.len() + CHANGE_HEAD) as u64
                 })

@@ -260,7 +260,7 @@ impl Store {
     }
 
     fn stage_record(&mut self, write: Write, epoch: u64) {
-        let Write { key, value, splice } = write;
+        let Write { key, value, known } = write;
         let open = &mut self.commit.open;
         open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
         match key.family() {
@@ -268,7 +268,7 @@ impl Store {
                 self.fetch.invalidate(&key);
                 let before = self.hot.stage(&key, value, epoch);
                 if before.as_ref().is_none_or(|before| before.epoch != epoch) {
-                    open.records.push(Written { key, before, splice });
+                    open.records.push(Written { key, before, known });
                 }
                 return;
             }

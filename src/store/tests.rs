@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::disk::Compression;
+use crate::disk::delta::Known;
 use crate::disk::format::{self, Header, Kind, LongString, SEGMENT};
 use crate::types::{keys, string};
 
@@ -367,7 +368,7 @@ fn what_was_read_before_a_write_is_not_used_after_it() {
     let write = Write {
         key: record,
         value: Some(Value::from(&b"\x01new"[..])),
-        splice: None,
+        known: Known::Nothing,
     };
     let epoch = driver.store.commit.open.number;
     driver.store.stage_record(write, epoch);

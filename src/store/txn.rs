@@ -14,7 +14,7 @@ use super::cursors::Cursors;
 use super::keyspace::Key;
 use super::value::Value;
 use crate::base::random::Random;
-use crate::disk::delta::Splice;
+use crate::disk::delta::{Known, Splice};
 use crate::disk::format::{Database, Malformed, RecordKey};
 use crate::disk::{ReadError, View};
 
@@ -210,12 +210,12 @@ impl<'s> Txn<'s> {
     }
 
     pub fn put(&mut self, key: RecordKey, value: Value) {
-        self.work.writes.push(key, Some(value), None);
+        self.work.writes.push(key, Some(value), Known::Nothing);
     }
 
-    /// As [`Txn::put`], where it is known how the value differs from the one that was read.
-    pub fn put_spliced(&mut self, key: RecordKey, value: Value, splice: Splice) {
-        self.work.writes.push(key, Some(value), Some(splice));
+    /// As [`Txn::put`], where something is known of how the value differs from the one that was read.
+    pub fn put_changed(&mut self, key: RecordKey, value: Value, known: Known) {
+        self.work.writes.push(key, Some(value), known);
     }
 
     /// Puts the value that was read with some of its bytes replaced.
@@ -226,11 +226,11 @@ impl<'s> Txn<'s> {
             removed: range.len(),
             added: added.len(),
         };
-        self.put_spliced(key, value, splice);
+        self.put_changed(key, value, Known::Splice(splice));
     }
 
     pub fn delete(&mut self, key: RecordKey) {
-        self.work.writes.push(key, None, None);
+        self.work.writes.push(key, None, Known::Nothing);
     }
 
     /// An id that nothing else has or ever had.
@@ -328,8 +328,8 @@ const SCANNED_WRITES: usize = 12;
 pub(super) struct Write {
     pub key: RecordKey,
     pub value: Option<Value>,
-    /// How the value differs from the one before, if that is known.
-    pub splice: Option<Splice>,
+    /// How the value differs from the one before.
+    pub known: Known,
 }
 
 /// The overlay: a log of writes, the latest of a record counting.
@@ -361,11 +361,11 @@ impl Writes {
         Some(&self.log[at].value)
     }
 
-    fn push(&mut self, key: RecordKey, value: Option<Value>, splice: Option<Splice>) {
+    fn push(&mut self, key: RecordKey, value: Option<Value>, known: Known) {
         match self.position(&key).filter(|at| *at >= self.kept) {
-            // The splice tells how it differs from that write, not from what was before.
-            Some(at) => (self.log[at].value, self.log[at].splice) = (value, None),
-            None => self.log.push(Write { key, value, splice }),
+            // What is known is how it differs from that write, not from what was before.
+            Some(at) => (self.log[at].value, self.log[at].known) = (value, Known::Nothing),
+            None => self.log.push(Write { key, value, known }),
         }
     }
 

@@ -31,6 +31,7 @@ use super::footprint::{Footprint, spread};
 use super::string::Bytes;
 use crate::base::random::{Random, scaled};
 use crate::disk::cells::{Reader, VARINT_MAX, cell_len, push_cell, push_varint};
+use crate::disk::delta::Known;
 use crate::disk::format::{Family, Malformed, RecordKey};
 use crate::store::{Result, Stop, Txn, Value};
 
@@ -669,7 +670,7 @@ impl Buckets {
             };
             side.extend_from_slice(&page[slot.entry]);
         }
-        txn.put(self.record(old), Value::from(&stays[..]));
+        txn.put_changed(self.record(old), Value::from(&stays[..]), Known::Removals);
         txn.put(self.record(new), Value::from(&goes[..]));
         Ok(())
     }

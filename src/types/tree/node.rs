@@ -20,7 +20,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::disk::cells::{Reader, cell_len, push_cell, push_varint};
-use crate::disk::delta::Splice;
+use crate::disk::delta::{Known, Splice};
 use crate::disk::format::Malformed;
 use crate::store::Value;
 use crate::types::blob::Stored;
@@ -412,7 +412,7 @@ impl<'a> Inner<'a> {
         index: usize,
         delta: i64,
         totals: Totals,
-    ) -> Result<Option<(Value, Splice)>, Malformed> {
+    ) -> Result<Option<(Value, Known)>, Malformed> {
         if index == self.implied || (index == 0 && totals.first.is_some()) {
             return Ok(None);
         }
@@ -439,7 +439,7 @@ impl<'a> Inner<'a> {
             removed: end - from,
             added: end - from,
         };
-        Ok(Some((value, splice)))
+        Ok(Some((value, Known::Splice(splice))))
     }
 
     /// The record with others in the place of these children, the implied one then being at `implied`. `None` if it would be
@@ -450,7 +450,7 @@ impl<'a> Inner<'a> {
         others: &[Child],
         implied: usize,
         totals: Totals,
-    ) -> Result<Option<Value>, Malformed> {
+    ) -> Result<Option<(Value, Known)>, Malformed> {
         let Offsets::Short(offsets) = self.offsets else {
             return Ok(None);
         };
@@ -482,7 +482,12 @@ impl<'a> Inner<'a> {
             let place = from + bytes.len() + behind.ok_or(DAMAGED)?;
             head.extend_from_slice(&u16::try_from(place).map_err(|_| DAMAGED)?.to_be_bytes());
         }
-        Ok(Some(Value::concat(&[&head, before, &bytes, after])))
+        let end = |children: usize, width: usize| HEAD + children * width;
+        let known = Known::Parts([
+            (end(self.len, self.width), end(len, self.width)),
+            (end(self.len, self.width + 2), end(len, self.width + 2)),
+        ]);
+        Ok(Some((Value::concat(&[&head, before, &bytes, after]), known)))
     }
 
     /// The counts as they are with others in the place of these children, none of them implied.
@@ -519,7 +524,7 @@ impl<'a> Inner<'a> {
         next: &Child,
         next_is_touched: bool,
         totals: Totals,
-    ) -> Result<Option<Value>, Malformed> {
+    ) -> Result<Option<(Value, Known)>, Malformed> {
         let separator = Cow::Borrowed(self.child(at)?.1);
         let first = Child {
             node,
@@ -540,7 +545,7 @@ impl<'a> Inner<'a> {
 
     /// The record without the child at `at`; the one before it, or else the first, is the implied one. `None` if there is no
     /// other, or the record would be too long.
-    pub fn without_child(self, at: usize, totals: Totals) -> Result<Option<Value>, Malformed> {
+    pub fn without_child(self, at: usize, totals: Totals) -> Result<Option<(Value, Known)>, Malformed> {
         if at > 0 {
             return self.exchanged(at..at + 1, &[], at - 1, totals);
         }
@@ -675,7 +680,7 @@ mod tests {
             };
             let inner = Inner::decode(&record, level).unwrap();
             let before = totals(&children);
-            let made = if round % 2 == 0 {
+            let (made, known) = if round % 2 == 0 {
                 children.remove(at);
                 children[0].separator = Cow::Borrowed(b"");
                 inner.without_child(at, before).unwrap().unwrap()
@@ -693,6 +698,13 @@ mod tests {
                     .unwrap()
                     .unwrap()
             };
+            let difference = [&record[..], &made].map(|record| [record, &[0; 400]].concat());
+            let mut operand = Vec::new();
+            assert!(
+                known
+                    .operand(&difference[0], &difference[1], &mut operand)
+                    .is_some()
+            );
             let after = totals(&children);
             let made = Inner::decode(&made, level).unwrap().children(after).unwrap();
             let plain = |children: &[Child]| -> Vec<(u64, u64, Vec<u8>)> {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::node::{self, Child, Inner, Leaf, Spot, Totals, encode_inner, separator};
 use super::{Bytes, Part, Tree, no_such_rank, present};
 use crate::disk::cells::push_cell;
+use crate::disk::delta::Known;
 use crate::store::{Result, Txn, Value};
 use crate::types::blob;
 
@@ -302,22 +303,23 @@ impl Tree {
                 continue;
             }
             if let Change::Split(left, right, in_right) = &change
-                && let Some(record) = inner.with_child(step.child, *left, right, *in_right, step.totals)?
+                && let Some((record, known)) =
+                    inner.with_child(step.child, *left, right, *in_right, step.totals)?
             {
                 if steps.is_empty() && step.child == 0 {
                     self.first = left.1;
                 }
-                txn.put(self.record(step.node), record);
+                txn.put_changed(self.record(step.node), record, known);
                 change = Change::Kept;
                 continue;
             }
             if let Change::Gone = change
-                && let Some(record) = inner.without_child(step.child, step.totals)?
+                && let Some((record, known)) = inner.without_child(step.child, step.totals)?
             {
                 if steps.is_empty() && step.child == 0 {
                     self.first = inner.count_of(1, step.totals)?;
                 }
-                change = self.put_inner(txn, &step, &steps, record, inner.len - 1);
+                change = self.put_inner(txn, &step, &steps, (record, known), inner.len - 1);
                 continue;
             }
             let mut children = inner.children(step.totals)?;
@@ -363,10 +365,8 @@ impl Tree {
     fn recount(&mut self, txn: &mut Txn, step: &Step, inner: Inner, delta: i64) -> Result<()> {
         if step.totals.first.is_some() && step.child == 0 {
             self.first = self.first.wrapping_add_signed(delta);
-        } else if let Some((record, splice)) =
-            inner.recounted(&step.record, step.child, delta, step.totals)?
-        {
-            txn.put_spliced(self.record(step.node), record, splice);
+        } else if let Some((record, known)) = inner.recounted(&step.record, step.child, delta, step.totals)? {
+            txn.put_changed(self.record(step.node), record, known);
         }
         Ok(())
     }
@@ -423,7 +423,8 @@ impl Tree {
         }
         let record = encode_inner(&children, touched, level);
         if record.len() <= node::INNER_BYTES || children.len() < 3 {
-            return Ok(self.put_inner(txn, step, above, Value::from(&record[..]), children.len()));
+            let record = (Value::from(&record[..]), Known::Nothing);
+            return Ok(self.put_inner(txn, step, above, record, children.len()));
         }
         let cut = match touched {
             last if last + 1 == children.len() && is_last(above) => last,
@@ -458,7 +459,7 @@ impl Tree {
         txn: &mut Txn,
         step: &Step,
         above: &[Step],
-        record: Value,
+        (record, known): (Value, Known),
         children: usize,
     ) -> Change {
         let is_edge = is_first(above) || is_last(above);
@@ -466,7 +467,7 @@ impl Tree {
             true => children == 1,
             false => node::is_small(record.len(), step.totals.level) && !is_edge,
         };
-        txn.put(self.record(step.node), record);
+        txn.put_changed(self.record(step.node), record, known);
         if is_small { Change::Small } else { Change::Kept }
     }
 
