@@ -46,7 +46,7 @@ use expiry::Expiry;
 use fetch::{Fetch, Fetched};
 use hot::Hot;
 use reclaim::Reclaim;
-use threads::Pool;
+use threads::{Pool, Priority};
 use txn::{Work, Write};
 
 /// Ids are reserved on disk this many at a time, so that a crash never hands one out twice.
@@ -158,19 +158,20 @@ impl Store {
         let disk = Arc::new(Disk::open(dir, &options.disk).map_err(StartError::Open)?);
         let (databases, next_id) = read_state(&disk, options.databases)?;
         let (done, reports) = mpsc::channel();
-        let pool = |name, threads, low| Pool::start(name, threads, low).map_err(StartError::Threads);
+        let pool =
+            |name, threads, priority| Pool::start(name, threads, priority).map_err(StartError::Threads);
         Ok(Store {
             hot: Hot::new(options.hot_budget),
-            fetch: Fetch::new(pool("fetch", options.fetch_threads, true)?),
+            fetch: Fetch::new(pool("fetch", options.fetch_threads, Priority::Lowest)?),
             commit: Commit::new(
-                pool("commit", 1, false)?,
-                pool("sync", 1, false)?,
+                pool("commit", 1, Priority::Equal)?,
+                pool("sync", 1, Priority::Equal)?,
                 options.durability,
             ),
-            checkpoints: Checkpoints::new(pool("checkpoint", 1, false)?, options.disk.write_buffer),
+            checkpoints: Checkpoints::new(pool("checkpoint", 1, Priority::Lower)?, options.disk.write_buffer),
             expiry: Expiry::default(),
             reclaim: Reclaim::default(),
-            views: pool("view", VIEW_THREADS, true)?,
+            views: pool("view", VIEW_THREADS, Priority::Lowest)?,
             lent_threads: 0,
             cursors: Arc::default(),
             sealed_databases: databases.clone(),

@@ -21,22 +21,30 @@ enum Job {
 /// Threads that run jobs in the order they were given. Dropping the pool finishes what is queued, then ends them.
 pub struct Pool {
     name: &'static str,
-    lower_priority: bool,
+    priority: Priority,
     jobs: Option<Sender<Job>>,
     queue: Arc<Mutex<Receiver<Job>>>,
     threads: Vec<JoinHandle<()>>,
     started: usize,
 }
 
-/// How much lower than the executor's the priority of pool threads is: a flood of cold reads must not slow hot ones.
-const NICENESS: libc::c_int = 19;
+/// How much lower than the executor's the priority of a pool's threads is, as niceness.
+#[derive(Clone, Copy)]
+pub enum Priority {
+    /// Replies wait for each of its jobs.
+    Equal = 0,
+    /// Replies wait where a job takes very long: until then it takes what the executor and clients on this machine leave.
+    Lower = 10,
+    /// A flood of its jobs must not slow replies that need none.
+    Lowest = 19,
+}
 
 impl Pool {
-    pub fn start(name: &'static str, threads: usize, lower_priority: bool) -> io::Result<Pool> {
+    pub fn start(name: &'static str, threads: usize, priority: Priority) -> io::Result<Pool> {
         let (jobs, queue) = mpsc::channel();
         let mut pool = Pool {
             name,
-            lower_priority,
+            priority,
             jobs: Some(jobs),
             queue: Arc::new(Mutex::new(queue)),
             threads: Vec::new(),
@@ -48,12 +56,10 @@ impl Pool {
 
     /// Adds a thread.
     pub fn grow(&mut self) -> io::Result<()> {
-        let (queue, lower_priority) = (self.queue.clone(), self.lower_priority);
+        let (queue, priority) = (self.queue.clone(), self.priority);
         let thread = thread::Builder::new().name(format!("{}-{}", self.name, self.started));
         let thread = thread.spawn(move || {
-            if lower_priority {
-                lower_own_priority();
-            }
+            take_priority(priority);
             while let Some(Job::Run(job)) = next_job(&queue) {
                 job();
             }
@@ -104,12 +110,10 @@ fn next_job(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
-fn lower_own_priority() {
-    // SAFETY: plain system calls on this thread's own id. A refusal leaves the priority as it was: slower, not wrong.
-    unsafe {
-        let tid = libc::syscall(libc::SYS_gettid) as libc::id_t;
-        libc::setpriority(libc::PRIO_PROCESS, tid, NICENESS);
-    }
+fn take_priority(priority: Priority) {
+    // SAFETY: a plain system call, which on Linux is about this thread alone. A refusal leaves the priority as it was:
+    // slower, not wrong.
+    unsafe { libc::nice(priority as libc::c_int) };
 }
 
 impl Drop for Pool {
@@ -128,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_pool_that_has_grown_runs_one_job_more_at_a_time_until_it_shrinks() {
-        let mut pool = Pool::start("test", 1, false).unwrap();
+        let mut pool = Pool::start("test", 1, Priority::Equal).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let (done, told) = mpsc::channel();
         pool.run(move || held.recv().unwrap_or(()));
