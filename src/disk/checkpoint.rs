@@ -70,8 +70,9 @@ fn most_at_once(write_buffer: usize) -> usize {
     write_buffer + write_buffer / 4
 }
 
-/// How many write buffers' bytes a checkpoint takes, about.
-pub const WRITE_BUFFERS: usize = 1;
+/// How many write buffers' bytes a checkpoint takes, about: what it is prepared on, and as much of the journal if that is no
+/// longer in memtables.
+pub const WRITE_BUFFERS: usize = 2;
 
 /// What checkpoints are prepared on: where the changes of each family are. Kept from one to the next, as memory that is
 /// new to the process costs more than what is done in it.
@@ -82,7 +83,7 @@ impl Desk {
     /// Makes ready for the next checkpoint. More memory than one should take was needed for very many changes, once: it is
     /// given back.
     fn clear(&mut self, write_buffer: usize) {
-        if self.bytes() > WRITE_BUFFERS * write_buffer {
+        if self.bytes() > write_buffer {
             *self = Desk::default();
         }
         self.0.iter_mut().for_each(Vec::clear);
@@ -309,13 +310,13 @@ impl Disk {
     }
 
     /// A walk over what of the journal is not in its families. Each value is where it is for as long as the walk lives.
-    fn walk_journal<'d>(&self, db: &'d Guard) -> Walk<'d> {
+    fn walk_journal<'d>(&self, db: &'d Guard) -> JournalWalk<'d> {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
         options.set_pin_data(true);
         let mut walk = db.raw_iterator_cf_opt(db.cf(Family::Journal), options);
         walk.seek((self.applied.load(Relaxed) + 1).to_be_bytes());
-        walk
+        JournalWalk(walk)
     }
 
     /// Up to where each family has what was in the journal.
@@ -378,10 +379,11 @@ impl Disk {
     }
 }
 
-type Walk<'d> = DBRawIteratorWithThreadMode<'d, DB>;
+/// Made by [`Disk::walk_journal`] alone: it pins data.
+struct JournalWalk<'d>(DBRawIteratorWithThreadMode<'d, DB>);
 
-/// Reads so many bytes of the journal at most, or one record. The walk is of [`Disk::walk_journal`].
-fn read_part<'j>(walk: &'j mut Walk, most: usize) -> Result<Part<'j>, ReadError> {
+/// Reads so many bytes of the journal at most, or one record.
+fn read_part<'j>(JournalWalk(walk): &'j mut JournalWalk, most: usize) -> Result<Part<'j>, ReadError> {
     let (mut records, mut bytes, mut more) = (Vec::new(), 0, false);
     while let Some((key, record)) = walk.item() {
         if bytes + record.len() > most && !records.is_empty() {

@@ -12,7 +12,7 @@ use crate::store::StoreOptions;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
     pub total: u64,
-    /// One memtable; all of them together hold twice as much at most, and a checkpoint takes one more.
+    /// One memtable; all of them together hold twice as much at most, and a checkpoint as much again.
     pub write_buffer: u64,
     pub block_cache: u64,
     /// Hot tier and client buffers.

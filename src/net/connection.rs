@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// One turn: run, write, read, as far as each goes. Ready: the connection is over.
+    /// One turn: read, run, write, as far as each goes. Ready: the connection is over.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A turn mostly begins because there is something to read.
         if let Status::NeedsInput(missing) = self.status

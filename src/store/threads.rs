@@ -33,7 +33,8 @@ pub struct Pool {
 pub enum Priority {
     /// Replies wait for each of its jobs.
     Equal = 0,
-    /// Replies wait where a job takes very long: until then it takes what the executor and clients on this machine leave.
+    /// Replies wait for few of its jobs, or where one takes very long: it takes what the executor and clients on this machine
+    /// leave.
     Lower = 10,
     /// A flood of its jobs must not slow replies that need none.
     Lowest = 19,
