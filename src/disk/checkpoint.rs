@@ -15,8 +15,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use rocksdb::{
-    DB, DBRawIteratorWithThreadMode, ErrorKind, FlushOptions, IngestExternalFileOptions, ReadOptions,
-    SstFileWriter,
+    DBRawIterator, ErrorKind, FlushOptions, IngestExternalFileOptions, ReadOptions, SstFileWriter,
 };
 
 use super::format::{Family, Malformed, RecordKey};
@@ -380,7 +379,7 @@ impl Disk {
 }
 
 /// Made by [`Disk::walk_journal`] alone: it pins data.
-struct JournalWalk<'d>(DBRawIteratorWithThreadMode<'d, DB>);
+struct JournalWalk<'d>(DBRawIterator<'d>);
 
 /// Reads so many bytes of the journal at most, or one record.
 fn read_part<'j>(JournalWalk(walk): &'j mut JournalWalk, most: usize) -> Result<Part<'j>, ReadError> {

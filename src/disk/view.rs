@@ -1,7 +1,7 @@
 //! A consistent view of the store: point reads and ordered walks over one snapshot. These block on the disk, so they
 //! belong to the fetch pool, never to the executor.
 
-use rocksdb::{DB, DBRawIteratorWithThreadMode, ReadOptions, Snapshot};
+use rocksdb::{DBRawIterator, ReadOptions, Snapshot};
 
 use super::checkpoint::MARK;
 use super::format::{Family, RecordKey};
@@ -81,7 +81,7 @@ pub type Record<'w> = (&'w [u8], &'w [u8]);
 
 /// An ordered walk. Not a std iterator: what it yields borrows from it.
 pub struct Walk<'v> {
-    it: DBRawIteratorWithThreadMode<'v, DB>,
+    it: DBRawIterator<'v>,
     started: bool,
 }
 

@@ -82,14 +82,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         client.input_free.set(self.input.capacity() - self.input.len());
     }
 
-    /// Reads once. Ready(Ok(false)): the peer sends no more.
-    fn read(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<io::Result<bool>> {
+    /// Reads once, and notes if the peer sends no more.
+    fn read(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<io::Result<()>> {
         self.input.reserve(missing.max(READ_CHUNK));
         let n = std::task::ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
         let stats = &mut self.engine.borrow_mut().stats;
         stats.reads += 1;
         stats.bytes_in += n as u64;
-        Poll::Ready(Ok(n > 0))
+        self.end_of_input = n == 0;
+        Poll::Ready(Ok(()))
     }
 
     /// Writes what may leave. Ready(Ok(())): nothing of it is left.
@@ -111,9 +112,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         // A turn mostly begins because there is something to read.
         if let Status::NeedsInput(missing) = self.status
             && !self.end_of_input
-            && let Poll::Ready(open) = self.read(cx, missing)
+            && let Poll::Ready(read) = self.read(cx, missing)
         {
-            self.end_of_input = !open?;
+            read?;
         }
         loop {
             self.run(cx);
@@ -140,12 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                             Poll::Pending
                         };
                     }
-                    match self.read(cx, missing) {
-                        Poll::Ready(Ok(true)) => {}
-                        Poll::Ready(Ok(false)) => self.end_of_input = true,
-                        Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
-                        Poll::Pending => return Poll::Pending,
-                    }
+                    std::task::ready!(self.read(cx, missing))?;
                 }
             }
         }

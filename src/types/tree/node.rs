@@ -473,6 +473,7 @@ impl<'a> Inner<'a> {
         head.extend_from_slice(&(implied as u16).to_be_bytes());
         head.extend_from_slice(&(len as u16).to_be_bytes());
         self.push_counts(&mut head, &children, others, totals)?;
+        let counts_end = head.len();
         head.extend_from_slice(offsets[..children.start].as_flattened());
         for place in places {
             head.extend_from_slice(&(place as u16).to_be_bytes());
@@ -482,11 +483,9 @@ impl<'a> Inner<'a> {
             let place = from + bytes.len() + behind.ok_or(DAMAGED)?;
             head.extend_from_slice(&u16::try_from(place).map_err(|_| DAMAGED)?.to_be_bytes());
         }
-        let end = |children: usize, width: usize| HEAD + children * width;
-        let known = Known::Parts([
-            (end(self.len, self.width), end(len, self.width)),
-            (end(self.len, self.width + 2), end(len, self.width + 2)),
-        ]);
+        let old_counts_end = HEAD + self.counts.len();
+        let old_head_end = old_counts_end + offsets.as_flattened().len();
+        let known = Known::Parts([(old_counts_end, counts_end), (old_head_end, head.len())]);
         Ok(Some((Value::concat(&[&head, before, &bytes, after]), known)))
     }
 
