@@ -177,3 +177,35 @@ fn buffers_have_limits() {
     assert!(long.is_closed());
     assert_eq!(client.run(&["PING"]), Value::Simple("PONG".into()));
 }
+
+#[test]
+fn requests_of_many_connections_at_once() {
+    const CONNECTIONS: i64 = 40;
+    const ROUNDS: i64 = 50;
+    let server = Server::start(Kind::Redkeep, &["--set-max-listpack-entries", "0"]);
+    let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| server.client()).collect();
+    for round in 0..ROUNDS {
+        for (client, n) in clients.iter_mut().zip(0..) {
+            let member = format!("member:{round}:{n}");
+            let mut bytes = encode(&["INCR", "counter"]);
+            bytes.extend(encode(&["SADD", "set", &member]));
+            bytes.extend(encode(&["SISMEMBER", "set", &member]));
+            // The last of them comes in two parts.
+            let (head, tail) = bytes.split_at(bytes.len() - 1 - n % 9);
+            client.send(head).expect("sent");
+            client.send(tail).expect("sent");
+        }
+        let mut counts: Vec<i64> = Vec::new();
+        for client in &mut clients {
+            counts.push(client.receive().expect("a reply").integer());
+            assert_eq!(client.receive().expect("a reply"), Value::Integer(1));
+            assert_eq!(client.receive().expect("a reply"), Value::Integer(1));
+        }
+        counts.sort_unstable();
+        let first = round * CONNECTIONS + 1;
+        assert!(
+            counts.iter().copied().eq(first..first + CONNECTIONS),
+            "each request ran once: {counts:?}"
+        );
+    }
+}

@@ -1,46 +1,130 @@
-//! Looking ahead in a pipeline, for two reasons.
+//! Looking at requests before they run, for two reasons.
 //!
-//! While a request waits for the disk, the keys of those behind it are fetched too: a pipeline of cold reads waits about
-//! once, not once a request.
+//! While a request waits for the disk, the keys of those behind it in a pipeline are fetched too: a pipeline of cold reads
+//! waits about once, not once a request.
 //!
 //! And a lookup in a large hot tier is a chain of cache misses, which is half of a GET's time. The lookups of several
-//! requests, made one right after the other, wait for memory side by side; the requests then find it in the cache.
+//! requests, made one right after the other, wait for memory side by side; the requests then find it in the cache. These
+//! are requests of one pipeline, or those that several connections have sent by the beginning of a tick.
 
+use std::ops::Range;
+
+use super::session::State;
 use super::table::{self, Run};
 use super::{Engine, Session};
-use crate::resp::{Decoder, Limits};
+use crate::disk::format::RecordKey;
+use crate::resp::{Args, Decoder, Limits};
+use crate::store::{Key, Store};
+use crate::types::warm::{self, Elements};
 
 /// Requests looked at behind the one that waits.
 const REQUESTS_AHEAD: usize = 64;
 
-/// Requests warmed up at a time: few enough that what they touch is still in the cache when they run.
+/// Requests of a pipeline warmed up at a time: few enough that what they touch is still in the cache when they run.
 const WARM_REQUESTS: usize = 32;
 
+/// A longer argument is not taken for the name of an element.
+const LONGEST_ELEMENT: usize = 256;
+
+/// What requests that did not run yet are likely to touch. Nothing depends on it but time.
+#[derive(Default)]
+pub struct Foreseen {
+    /// The records of their first arguments, as keys.
+    records: Vec<RecordKey>,
+    /// Of each: two arguments that may name an element, by where they are in `bytes`.
+    elements: Vec<[Range<usize>; 2]>,
+    bytes: Vec<u8>,
+}
+
+impl Foreseen {
+    fn push(&mut self, store: &Store, db: usize, args: Args) {
+        let Some(name) = args.get(1) else { return };
+        self.records.push(store.record_of(Key { db, name }));
+        let last = args.len() - 1;
+        let first = self.keep(args.get(2));
+        let last = if last > 2 {
+            self.keep(args.get(last))
+        } else {
+            first.clone()
+        };
+        self.elements.push([first, last]);
+    }
+
+    fn keep(&mut self, argument: Option<&[u8]>) -> Range<usize> {
+        let start = self.bytes.len();
+        let argument = argument.filter(|argument| argument.len() <= LONGEST_ELEMENT);
+        self.bytes.extend_from_slice(argument.unwrap_or_default());
+        start..self.bytes.len()
+    }
+
+    /// Has the processor load it: the keys first, as they tell where elements are. What is alone can wait for itself.
+    fn warm_up(&mut self, store: &Store) {
+        if self.records.len() > 1 {
+            self.load(store);
+        }
+        self.records.clear();
+        self.elements.clear();
+        self.bytes.clear();
+    }
+
+    fn load(&mut self, store: &Store) {
+        store.warm_up(&self.records);
+        for (number, [first, last]) in self.elements.iter().enumerate() {
+            let elements = Elements {
+                first: &self.bytes[first.clone()],
+                last: &self.bytes[last.clone()],
+            };
+            let record = store.value_in_memory(&self.records[number]);
+            self.records
+                .extend(record.and_then(|record| warm::page_with(record, elements)));
+        }
+        store.warm_up(&self.records[self.elements.len()..]);
+    }
+}
+
+impl Engine {
+    /// The first of the requests that were foreseen is about to run.
+    pub(super) fn warm_up_foreseen(&mut self) {
+        self.foreseen.warm_up(&self.store);
+    }
+}
+
 impl Session {
-    /// Touches the records that the requests in `input` are likely to name: their first arguments as keys. Returns how many
-    /// requests that were. Nothing depends on it but time.
+    /// Whether the first request should wait until those of other connections have been read, too. It does so once.
+    pub(super) fn foresee(&mut self, engine: &mut Engine, input: &[u8]) -> bool {
+        if std::mem::take(&mut self.foreseen) || engine.clients.len() == 1 || !self.outbox.is_empty() {
+            return false;
+        }
+        let limits = self.limits(engine);
+        let State::Ready = self.state else { return false };
+        // What is wrong with a request is said when it is read again, to be run.
+        let Ok(Some(_)) = self.decoder.decode(input, &limits) else {
+            return false;
+        };
+        engine
+            .foreseen
+            .push(&engine.store, self.db, self.decoder.args(input));
+        self.foreseen = true;
+        true
+    }
+
+    /// Warms up the requests in `input`. Returns how many that were.
     pub(super) fn warm_up(&mut self, engine: &mut Engine, input: &[u8], limits: &Limits) -> usize {
-        let mut at = 0;
-        let mut names = [&b""[..]; WARM_REQUESTS];
-        let mut requests = 0;
+        let (mut at, mut requests) = (0, 0);
         while requests < WARM_REQUESTS && at < input.len() {
             let rest = &input[at..];
             let Ok(Some(len)) = self.scout.decode(rest, limits) else {
                 break;
             };
-            // Inline arguments may live in the decoder, and are not worth the trouble.
-            if let Some(name) = self.scout.args(rest).get(1)
-                && rest.as_ptr_range().contains(&name.as_ptr())
-            {
-                let start = name.as_ptr() as usize - rest.as_ptr() as usize;
-                names[requests] = &rest[start..start + name.len()];
-            }
+            engine
+                .foreseen
+                .push(&engine.store, self.db, self.scout.args(rest));
             self.scout.reset();
             at += len;
             requests += 1;
         }
         self.scout.reset();
-        engine.store.warm_up(self.db, &names[..requests]);
+        engine.foreseen.warm_up(&engine.store);
         requests
     }
 

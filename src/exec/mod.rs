@@ -37,6 +37,7 @@ use crate::types::thresholds::Thresholds;
 
 pub use client::{Client, Clients};
 pub use expire::ActiveExpiry;
+use lookahead::Foreseen;
 pub use memory::{MemoryPlan, physical_memory, store_options};
 pub use pause::Paused;
 pub use session::{Advance, Session, Status};
@@ -68,6 +69,8 @@ pub struct Engine {
     pub identity: control::Identity,
     pub saves: control::Saves,
     pub(crate) limits: CallLimits,
+    /// Requests of several connections that run in this tick.
+    foreseen: Foreseen,
     /// Seeds what each session's requests choose at random.
     random: Random,
     /// Who waits for records, for an epoch, for a view.
@@ -119,6 +122,7 @@ impl Engine {
         let clock = Clock::new();
         Engine {
             limits: call_limits(&config),
+            foreseen: Foreseen::default(),
             random: Random::new(),
             store,
             config,

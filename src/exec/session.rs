@@ -48,6 +48,8 @@ pub struct Session {
     pub(super) decoder: Decoder,
     /// Reads ahead of `decoder`, for [`Session::warm_up`].
     pub(super) scout: Decoder,
+    /// The first request is among the engine's `foreseen`: it runs in the next turn.
+    pub(super) foreseen: bool,
     /// The ticket whose pins the running request holds.
     pub(super) ticket: Option<Ticket>,
     /// The epoch that the reply of a control command waits for.
@@ -99,6 +101,7 @@ impl Session {
             state: State::Ready,
             decoder: Decoder::new(),
             scout: Decoder::new(),
+            foreseen: false,
             ticket: None,
             reply_epoch: 0,
             seed: engine.random.next_u64(),
@@ -122,6 +125,14 @@ impl Session {
 
     /// Runs the requests in `input`, which begins where the last call's `consumed` ended and keeps what was there.
     pub fn advance(&mut self, engine: &mut Engine, input: &[u8], waker: &Waker) -> Advance {
+        if self.foresee(engine, input) {
+            return Advance {
+                consumed: 0,
+                status: Status::Yielded,
+                held: None,
+            };
+        }
+        engine.warm_up_foreseen();
         let mut consumed = 0;
         let status = self.run_requests(engine, input, &mut consumed, waker);
         let held = self.outbox.release(&engine.store);
@@ -231,8 +242,9 @@ impl Session {
         has_begun
     }
 
-    fn limits(&self, engine: &Engine) -> Limits {
+    pub(super) fn limits(&self, engine: &Engine) -> Limits {
         Limits {
+            authenticated: self.authenticated,
             max_bulk: usize::try_from(engine.config.proto_max_bulk_len).unwrap_or(usize::MAX),
             ..Limits::default()
         }

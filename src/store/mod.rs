@@ -120,8 +120,6 @@ pub struct Store {
     next_id: u64,
     reserved_ids: u64,
     spare: Option<Box<Work>>,
-    /// Scratch of [`Store::warm_up`].
-    warm: Vec<RecordKey>,
     done: Sender<Done>,
     reports: Receiver<Done>,
     wake: Wake,
@@ -183,7 +181,6 @@ impl Store {
             // Not yet on disk: the first id that is taken writes the reservation.
             reserved_ids: 0,
             spare: None,
-            warm: Vec::new(),
             done,
             reports,
             wake,
@@ -403,25 +400,30 @@ impl Store {
 
     /// The records of those keys of a database that only the disk knows.
     pub fn unknown_keys<'k>(&self, db: usize, names: impl Iterator<Item = &'k [u8]>) -> Vec<RecordKey> {
-        let namespace = self.databases[db].namespace;
         names
-            .map(|name| RecordKey::meta(namespace, name))
+            .map(|name| self.record_of(Key { db, name }))
             .filter(|key| !self.is_known(key))
             .collect()
     }
 
-    /// Brings what memory knows of keys into the processor's cache. Nothing but lookups is in the loop over them, so that
-    /// several wait for memory at once.
-    pub fn warm_up(&mut self, db: usize, names: &[&[u8]]) {
-        let namespace = self.databases[db].namespace;
-        self.warm.clear();
-        self.warm
-            .extend(names.iter().map(|name| RecordKey::meta(namespace, name)));
-        for key in &self.warm {
-            if let Some(value) = self.hot.peek(key).and_then(|slot| slot.value.as_ref()) {
+    /// The record of a key.
+    pub fn record_of(&self, key: Key) -> RecordKey {
+        RecordKey::meta(self.databases[key.db].namespace, key.name)
+    }
+
+    /// Brings what memory knows of these records into the processor's cache. Nothing but lookups is in the loop over them,
+    /// so that several wait for memory at once.
+    pub fn warm_up<'r>(&self, records: impl IntoIterator<Item = &'r RecordKey>) {
+        for record in records {
+            if let Some(value) = self.value_in_memory(record) {
                 value.warm_up();
             }
         }
+    }
+
+    /// The record's value, if there is one and memory knows it; this does not count as a use.
+    pub fn value_in_memory(&self, record: &RecordKey) -> Option<&Value> {
+        self.hot.peek(record)?.value.as_ref()
     }
 
     /// Asks for records that are likely to be wanted soon.

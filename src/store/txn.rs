@@ -187,6 +187,13 @@ impl<'s> Txn<'s> {
         }
     }
 
+    /// Has the processor load what memory knows of records that are wanted soon: so they wait for it side by side.
+    pub fn warm_up(&self, records: &[RecordKey]) {
+        if let Source::Live(store) = &self.source {
+            store.warm_up(records);
+        }
+    }
+
     /// Notes that the record will be wanted, without stopping: so that one fault fetches all of them. Says whether it has
     /// to be fetched.
     pub fn prefetch(&mut self, key: RecordKey) -> bool {

@@ -9,6 +9,12 @@ use crate::base::prefetch::prefetch;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value(Arc<[u8]>);
 
+/// Bytes of an `Arc`'s counts, which are before its own.
+const COUNTS: usize = 16;
+const CACHE_LINE: usize = 64;
+/// How much of a value is loaded before it is wanted: most of a page of a table.
+const WARM_BYTES: usize = 512;
+
 impl Value {
     /// The parts, one after the other, in one allocation.
     pub fn concat(parts: &[&[u8]]) -> Value {
@@ -27,8 +33,10 @@ impl Value {
     /// Asks the processor to load the counts and the first bytes.
     #[inline]
     pub fn warm_up(&self) {
-        prefetch(self.0.as_ptr().wrapping_sub(16));
-        prefetch(self.0.as_ptr().wrapping_add(48));
+        let (start, bytes) = (self.0.as_ptr().wrapping_sub(COUNTS), COUNTS + self.0.len());
+        for at in (0..bytes.min(WARM_BYTES)).step_by(CACHE_LINE) {
+            prefetch(start.wrapping_add(at));
+        }
     }
 
     pub fn share(&self) -> Arc<[u8]> {

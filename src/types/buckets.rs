@@ -600,6 +600,11 @@ impl Buckets {
         RecordKey::bucket(self.id, number)
     }
 
+    /// The record of the page where a member is, or belongs.
+    pub fn page_with(&self, member: &[u8]) -> RecordKey {
+        self.record(self.page_of(member))
+    }
+
     fn page(&self, txn: &mut Txn, number: u32) -> Result<Value> {
         txn.get(&self.record(number))?
             .ok_or_else(|| Stop::from(Malformed("a page of a table is not there")))

@@ -42,6 +42,7 @@ pub mod string;
 pub mod thresholds;
 mod together;
 pub mod tree;
+pub mod warm;
 
 /// What a command answers where the key holds another kind of value than it works on.
 pub const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";

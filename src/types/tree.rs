@@ -32,6 +32,7 @@ use crate::disk::cells::{Reader, push_varint};
 use crate::disk::format::{Malformed, RecordKey};
 use crate::store::{Result, Stop, Txn, Value};
 use node::{Inner, Leaf, Spot, Totals};
+pub use write::Way;
 
 /// More levels than any tree has that fits a disk.
 const MAX_HEIGHT: u32 = 40;

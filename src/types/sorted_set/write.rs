@@ -10,7 +10,7 @@ use crate::store::{Entry, Key, Result, Savepoint, Stop, Txn};
 use crate::types::buckets::{Buckets, Found, Want};
 use crate::types::string::Bytes;
 use crate::types::thresholds::Thresholds;
-use crate::types::tree::{Part, Tree};
+use crate::types::tree::{Part, Tree, Way};
 
 /// Room for the state of nearly any large sorted set.
 const STATE_BYTES: usize = 64;
@@ -52,7 +52,24 @@ enum Place {
     Row(packed::Row),
     /// Not among so many packed ones.
     NoRow(u64),
-    Table(Found, Option<f64>),
+    Table(Found, Option<f64>, Option<Ahead>),
+}
+
+/// Where a member with its new score belongs in the order.
+struct Ahead {
+    key: Vec<u8>,
+    way: Option<Way>,
+}
+
+impl Ahead {
+    fn find(txn: &mut Txn, table: &Buckets, tree: &Tree, member: &[u8], score: f64) -> Result<Ahead> {
+        let key = tree_key(score, member);
+        let way = tree.way_to(txn, &key)?;
+        if let Some(way) = &way {
+            txn.warm_up(&[table.page_with(member), tree.leaf_of(way)]);
+        }
+        Ok(Ahead { key, way })
+    }
 }
 
 impl Place {
@@ -60,7 +77,7 @@ impl Place {
         match self {
             Place::Row(row) => Some(row.score),
             Place::NoRow(_) => None,
-            Place::Table(_, score) => *score,
+            Place::Table(_, score, _) => *score,
         }
     }
 }
@@ -108,17 +125,21 @@ impl Draft {
         }
     }
 
-    fn place(&self, txn: &mut Txn, member: &[u8]) -> Result<Place> {
+    /// Where the member is. `score` is the one that it is likely to get, if that is known: what a change will read is then
+    /// loaded side by side.
+    fn place(&self, txn: &mut Txn, member: &[u8], score: Option<f64>) -> Result<Place> {
         match self {
             Draft::Packed(body) => Ok(match packed::find(body, member)? {
                 Ok((row, _)) => Place::Row(row),
                 Err(count) => Place::NoRow(count),
             }),
-            Draft::Large(table, _) => {
+            Draft::Large(table, tree) => {
+                let ahead = score.map(|score| Ahead::find(txn, table, tree, member, score));
+                let ahead = ahead.transpose()?;
                 let found = table.find(txn, member)?;
                 let score = table.value_of(txn, &found)?;
                 let score = score.map(|score| decode_score(&score)).transpose()?;
-                Ok(Place::Table(found, score))
+                Ok(Place::Table(found, score, ahead))
             }
         }
     }
@@ -142,17 +163,21 @@ impl Draft {
             {
                 Ok(packed::insert(body, member, score)?)
             }
-            (Draft::Large(table, tree), Place::Table(found, old)) => {
+            (Draft::Large(table, tree), Place::Table(found, old, ahead)) => {
                 if let Some(old) = old {
                     tree.remove(txn, &tree_key(old, member))?;
                 }
-                tree.insert(txn, &tree_key(score, member), tree_value(score))?;
+                // A way that was found before the tree changed leads elsewhere.
+                match ahead.filter(|_| old.is_none()) {
+                    Some(Ahead { key, way }) => tree.insert_along(txn, way, &key, tree_value(score))?,
+                    None => tree.insert(txn, &tree_key(score, member), tree_value(score))?,
+                };
                 table.insert_at(txn, found, member, &encode_score(score))?;
                 Ok(())
             }
             _ => {
                 self.enlarge(txn)?;
-                let place = self.place(txn, member)?;
+                let place = self.place(txn, member, None)?;
                 self.put(txn, member, score, place, limits)
             }
         }
@@ -174,10 +199,10 @@ impl Draft {
 
     /// Takes a member out. Whether it was there.
     fn remove(&mut self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
-        let place = self.place(txn, member)?;
+        let place = self.place(txn, member, None)?;
         match (self, place) {
             (Draft::Packed(body), Place::Row(row)) => drop(body.drain(row.entry)),
-            (Draft::Large(table, tree), Place::Table(found, Some(score))) => {
+            (Draft::Large(table, tree), Place::Table(found, Some(score), _)) => {
                 tree.remove(txn, &tree_key(score, member))?;
                 table.delete_at(txn, &found)?;
             }
@@ -273,7 +298,8 @@ fn add_one(
     limits: &Thresholds,
     added: &mut Added,
 ) -> Result<()> {
-    let place = draft.place(txn, member)?;
+    let known = (!condition.incr && !condition.xx).then_some(score);
+    let place = draft.place(txn, member, known)?;
     added.score = None;
     let Some(old) = place.score() else {
         if !condition.xx {

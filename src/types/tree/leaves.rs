@@ -52,8 +52,8 @@ impl Tree {
             (self.height, self.root, self.len, self.first) = (1, node, count, 0);
             return Ok(());
         }
-        let path = self.descend(txn, By::Rank(if behind { self.len } else { 0 }))?;
-        let there = (path.leaf, path.count);
+        let way = self.way(txn, By::Rank(if behind { self.len } else { 0 }))?;
+        let there = (way.leaf, way.count);
         let (left, right) = match behind {
             true => (there, (node, count)),
             false => ((node, count), there),
@@ -65,7 +65,7 @@ impl Tree {
         };
         self.settle(
             txn,
-            path.steps,
+            way.steps,
             Change::Split(left, right, behind),
             count.cast_signed(),
         )
@@ -82,8 +82,8 @@ impl Tree {
             let spot = spot?;
             values.push(Part::new(&path.record, spot.key.end..spot.entry.end).to_bytes());
         }
-        txn.delete(self.record(path.leaf));
-        self.settle(txn, path.steps, Change::Gone, -(values.len() as i64))?;
+        txn.delete(self.record(path.way.leaf));
+        self.settle(txn, path.way.steps, Change::Gone, -(values.len() as i64))?;
         Ok(values)
     }
 }

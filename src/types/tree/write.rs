@@ -7,6 +7,7 @@ use super::node::{self, Child, Inner, Leaf, Spot, Totals, encode_inner, separato
 use super::{Bytes, Part, Tree, no_such_rank, present};
 use crate::disk::cells::push_cell;
 use crate::disk::delta::Known;
+use crate::disk::format::RecordKey;
 use crate::store::{Result, Txn, Value};
 use crate::types::blob;
 
@@ -27,15 +28,20 @@ pub(super) struct Step {
     is_last: bool,
 }
 
-/// The way to a leaf.
-pub(super) struct Path {
-    pub steps: Vec<Step>,
-    pub leaf: u64,
-    pub record: Value,
+/// The way to a leaf, which was not read yet.
+pub struct Way {
+    pub(super) steps: Vec<Step>,
+    pub(super) leaf: u64,
     /// How many entries the leaf has.
-    pub count: u64,
+    pub(super) count: u64,
     /// With [`By::Rank`]: the rank in the leaf.
     rank: u64,
+}
+
+/// The way to a leaf, and the leaf.
+pub(super) struct Path {
+    pub way: Way,
+    pub record: Value,
 }
 
 /// What a change below has made of a child.
@@ -61,11 +67,31 @@ fn is_last(steps: &[Step]) -> bool {
 impl Tree {
     /// Gives the key this value, and says whether the key is new.
     pub fn insert(&mut self, txn: &mut Txn, key: &[u8], value: &[u8]) -> Result<bool> {
-        if self.height == 0 {
+        let way = self.way_to(txn, key)?;
+        self.insert_along(txn, way, key, value)
+    }
+
+    /// The way to where the key is, or belongs. `None` if there is nothing yet.
+    pub fn way_to(&self, txn: &mut Txn, key: &[u8]) -> Result<Option<Way>> {
+        match self.height {
+            0 => Ok(None),
+            _ => self.way(txn, By::Key(key)).map(Some),
+        }
+    }
+
+    /// As [`Tree::insert`], the tree being as it was when the way was found.
+    pub fn insert_along(
+        &mut self,
+        txn: &mut Txn,
+        way: Option<Way>,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<bool> {
+        let Some(way) = way else {
             self.plant(txn, key, value);
             return Ok(true);
-        }
-        let path = self.descend(txn, By::Key(key))?;
+        };
+        let path = self.arrive(txn, way)?;
         let spot = Leaf::new(&path.record).find(key)?;
         let is_new = spot.is_gap();
         match is_new {
@@ -99,7 +125,7 @@ impl Tree {
             return Ok(());
         }
         let path = self.descend(txn, By::Rank(rank))?;
-        let spot = Leaf::new(&path.record).at(path.rank as usize)?;
+        let spot = Leaf::new(&path.record).at(path.way.rank as usize)?;
         let gap = Spot {
             entry: spot.entry.start..spot.entry.start,
             ..spot
@@ -112,7 +138,7 @@ impl Tree {
             return no_such_rank();
         }
         let path = self.descend(txn, By::Rank(rank))?;
-        let spot = present(Leaf::new(&path.record).at(path.rank as usize)?)?;
+        let spot = present(Leaf::new(&path.record).at(path.way.rank as usize)?)?;
         self.replace(txn, path, spot, value)
     }
 
@@ -122,7 +148,7 @@ impl Tree {
             return Ok(None);
         }
         let path = self.descend(txn, By::Rank(rank))?;
-        let spot = present(Leaf::new(&path.record).at(path.rank as usize)?)?;
+        let spot = present(Leaf::new(&path.record).at(path.way.rank as usize)?)?;
         self.take(txn, path, spot).map(Some)
     }
 
@@ -157,6 +183,11 @@ impl Tree {
     }
 
     pub(super) fn descend(&self, txn: &mut Txn, by: By) -> Result<Path> {
+        let way = self.way(txn, by)?;
+        self.arrive(txn, way)
+    }
+
+    pub(super) fn way(&self, txn: &mut Txn, by: By) -> Result<Way> {
         let (mut node, mut totals) = (self.root, self.totals());
         let mut rank = match by {
             By::Key(_) => 0,
@@ -187,14 +218,22 @@ impl Tree {
             });
             (node, totals) = (below, totals.below(count));
         }
-        let record = self.node(txn, node)?;
-        Ok(Path {
+        Ok(Way {
             steps,
             leaf: node,
-            record,
             count: totals.total,
             rank,
         })
+    }
+
+    fn arrive(&self, txn: &mut Txn, way: Way) -> Result<Path> {
+        let record = self.node(txn, way.leaf)?;
+        Ok(Path { way, record })
+    }
+
+    /// The record of the leaf.
+    pub fn leaf_of(&self, way: &Way) -> RecordKey {
+        self.record(way.leaf)
     }
 
     fn add(&mut self, txn: &mut Txn, path: Path, gap: Spot, key: &[u8], value: &[u8]) -> Result<()> {
@@ -202,24 +241,34 @@ impl Tree {
         let (before, after) = path.record.split_at(gap.entry.start);
         if path.record.len() + entry.len() > node::LEAF_BYTES {
             let count = gap.index as u64;
-            if after.is_empty() && is_last(&path.steps) {
+            if after.is_empty() && is_last(&path.way.steps) {
                 let last = Leaf::new(before).last_key()?;
                 let right = self.new_leaf(txn, &entry, separator(last, key).to_vec());
-                return self.settle(txn, path.steps, Change::Split((path.leaf, count), right, true), 1);
+                return self.settle(
+                    txn,
+                    path.way.steps,
+                    Change::Split((path.way.leaf, count), right, true),
+                    1,
+                );
             }
-            if before.is_empty() && is_first(&path.steps) {
+            if before.is_empty() && is_first(&path.way.steps) {
                 let next = &after[Leaf::new(after).at(0)?.key];
                 let left = self.new_leaf(txn, &entry, Vec::new());
                 let right = Child {
-                    node: path.leaf,
-                    count: path.count,
+                    node: path.way.leaf,
+                    count: path.way.count,
                     separator: Cow::Owned(separator(key, next).to_vec()),
                 };
-                return self.settle(txn, path.steps, Change::Split((left.node, 1), right, false), 1);
+                return self.settle(
+                    txn,
+                    path.way.steps,
+                    Change::Split((left.node, 1), right, false),
+                    1,
+                );
             }
         }
         let change = self.write_leaf(txn, &path, gap.entry, &entry)?;
-        self.settle(txn, path.steps, change, 1)
+        self.settle(txn, path.way.steps, change, 1)
     }
 
     fn new_leaf(&self, txn: &mut Txn, entry: &[u8], separator: Vec<u8>) -> Child<'static> {
@@ -236,7 +285,7 @@ impl Tree {
         spot.value.forget(txn, self.id);
         let entry = self.entry(txn, &path.record[spot.key], value);
         let change = self.write_leaf(txn, &path, spot.entry, &entry)?;
-        self.settle(txn, path.steps, change, 0)
+        self.settle(txn, path.way.steps, change, 0)
     }
 
     fn take(&mut self, txn: &mut Txn, path: Path, spot: Spot) -> Result<(Bytes, Bytes)> {
@@ -244,7 +293,7 @@ impl Tree {
         let value = spot.value.load(txn, self.id, &path.record)?;
         spot.value.forget(txn, self.id);
         let change = self.write_leaf(txn, &path, spot.entry, b"")?;
-        self.settle(txn, path.steps, change, -1)?;
+        self.settle(txn, path.way.steps, change, -1)?;
         Ok((key, value))
     }
 
@@ -252,12 +301,12 @@ impl Tree {
     fn write_leaf(&self, txn: &mut Txn, path: &Path, replaced: Range<usize>, entry: &[u8]) -> Result<Change> {
         let (at, len) = (replaced.start, path.record.len() - replaced.len() + entry.len());
         if len == 0 {
-            txn.delete(self.record(path.leaf));
+            txn.delete(self.record(path.way.leaf));
             return Ok(Change::Gone);
         }
         if len <= node::LEAF_BYTES {
-            txn.splice(self.record(path.leaf), &path.record, replaced, entry);
-            let is_edge = is_first(&path.steps) || is_last(&path.steps);
+            txn.splice(self.record(path.way.leaf), &path.record, replaced, entry);
+            let is_edge = is_first(&path.way.steps) || is_last(&path.way.steps);
             let small = node::is_small(len, 0) && !is_edge;
             return Ok(if small { Change::Small } else { Change::Kept });
         }
@@ -267,7 +316,7 @@ impl Tree {
         let middle = spots.iter().position(|spot| spot.entry.end > leaf.len() / 2);
         let cut = middle.unwrap_or(0).max(1);
         let Some(next) = spots.get(cut) else {
-            txn.put(self.record(path.leaf), Value::from(&leaf[..]));
+            txn.put(self.record(path.way.leaf), Value::from(&leaf[..]));
             return Ok(Change::Kept);
         };
         let last = &spots[cut - 1];
@@ -277,10 +326,10 @@ impl Tree {
             count: (spots.len() - next.index) as u64,
             separator: Cow::Owned(separator(&leaf[last.key.clone()], &leaf[next.key.clone()]).to_vec()),
         };
-        txn.put(self.record(path.leaf), Value::from(left));
+        txn.put(self.record(path.way.leaf), Value::from(left));
         txn.put(self.record(child.node), Value::from(right));
         Ok(Change::Split(
-            (path.leaf, next.index as u64),
+            (path.way.leaf, next.index as u64),
             child,
             at >= left.len(),
         ))
