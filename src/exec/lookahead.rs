@@ -10,12 +10,12 @@
 use std::ops::Range;
 
 use super::session::State;
-use super::table::{self, Run};
+use super::table::{self, Command, Found, Run};
 use super::{Engine, Session};
 use crate::disk::format::RecordKey;
 use crate::resp::{Args, Decoder, Limits};
 use crate::store::{Key, Store};
-use crate::types::warm::{self, Elements};
+use crate::types::warm;
 
 /// Requests looked at behind the one that waits.
 const REQUESTS_AHEAD: usize = 64;
@@ -29,56 +29,51 @@ const LONGEST_ELEMENT: usize = 256;
 /// What requests that did not run yet are likely to touch. Nothing depends on it but time.
 #[derive(Default)]
 pub struct Foreseen {
-    /// The records of their first arguments, as keys.
-    records: Vec<RecordKey>,
-    /// Of each: two arguments that may name an element, by where they are in `bytes`.
-    elements: Vec<[Range<usize>; 2]>,
+    /// The records of their first arguments, as keys, each once where it comes several times in a row.
+    keys: Vec<RecordKey>,
+    /// What may be the name of an element: the number of its key, and where the name is in `bytes`.
+    elements: Vec<(usize, Range<usize>)>,
     bytes: Vec<u8>,
+    /// Scratch: the pages with these elements.
+    pages: Vec<RecordKey>,
 }
 
 impl Foreseen {
-    fn push(&mut self, store: &Store, db: usize, args: Args) {
+    fn push(&mut self, store: &Store, db: usize, args: Args, command: &Command) {
         let Some(name) = args.get(1) else { return };
-        self.records.push(store.record_of(Key { db, name }));
-        let last = args.len() - 1;
-        let first = self.keep(args.get(2));
-        let last = if last > 2 {
-            self.keep(args.get(last))
-        } else {
-            first.clone()
-        };
-        self.elements.push([first, last]);
-    }
-
-    fn keep(&mut self, argument: Option<&[u8]>) -> Range<usize> {
-        let start = self.bytes.len();
-        let argument = argument.filter(|argument| argument.len() <= LONGEST_ELEMENT);
-        self.bytes.extend_from_slice(argument.unwrap_or_default());
-        start..self.bytes.len()
+        let key = store.record_of(Key { db, name });
+        if self.keys.last() != Some(&key) {
+            self.keys.push(key);
+        }
+        let element = command.element(args.len()).and_then(|at| args.get(at));
+        if let Some(element) = element.filter(|element| element.len() <= LONGEST_ELEMENT) {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(element);
+            self.elements.push((self.keys.len() - 1, start..self.bytes.len()));
+        }
     }
 
     /// Has the processor load it: the keys first, as they tell where elements are. What is alone can wait for itself.
     fn warm_up(&mut self, store: &Store) {
-        if self.records.len() > 1 {
+        if self.keys.len() + self.elements.len() > 2 {
             self.load(store);
         }
-        self.records.clear();
+        self.keys.clear();
         self.elements.clear();
         self.bytes.clear();
     }
 
     fn load(&mut self, store: &Store) {
-        store.warm_up(&self.records);
-        for (number, [first, last]) in self.elements.iter().enumerate() {
-            let elements = Elements {
-                first: &self.bytes[first.clone()],
-                last: &self.bytes[last.clone()],
-            };
-            let record = store.value_in_memory(&self.records[number]);
-            self.records
-                .extend(record.and_then(|record| warm::page_with(record, elements)));
+        store.warm_up(&self.keys);
+        for of_key in self.elements.chunk_by(|(a, _), (b, _)| a == b) {
+            let key = store.value_in_memory(&self.keys[of_key[0].0]);
+            if let Some(table) = key.and_then(|key| warm::table(key)) {
+                let names = of_key.iter().map(|(_, range)| &self.bytes[range.clone()]);
+                self.pages.extend(names.map(|name| table.page_with(name)));
+            }
         }
-        store.warm_up(&self.records[self.elements.len()..]);
+        store.warm_up(&self.pages);
+        self.pages.clear();
     }
 }
 
@@ -90,7 +85,8 @@ impl Engine {
 }
 
 impl Session {
-    /// Whether the first request should wait until those of other connections have been read, too. It does so once.
+    /// Whether the first request should wait until those of other connections have been read, too: once, and if it is
+    /// worth it.
     pub(super) fn foresee(&mut self, engine: &mut Engine, input: &[u8]) -> bool {
         if std::mem::take(&mut self.foreseen) || engine.clients.len() == 1 || !self.outbox.is_empty() {
             return false;
@@ -101,9 +97,12 @@ impl Session {
         let Ok(Some(_)) = self.decoder.decode(input, &limits) else {
             return false;
         };
-        engine
-            .foreseen
-            .push(&engine.store, self.db, self.decoder.args(input));
+        let args = self.decoder.args(input);
+        let found = args.get(0).and_then(table::find);
+        let Some(Found { command, .. }) = found.filter(|found| found.command.roams(args.len())) else {
+            return false;
+        };
+        engine.foreseen.push(&engine.store, self.db, args, command);
         self.foreseen = true;
         true
     }
@@ -116,9 +115,10 @@ impl Session {
             let Ok(Some(len)) = self.scout.decode(rest, limits) else {
                 break;
             };
-            engine
-                .foreseen
-                .push(&engine.store, self.db, self.scout.args(rest));
+            let args = self.scout.args(rest);
+            if let Some(Found { command, .. }) = args.get(0).and_then(table::find) {
+                engine.foreseen.push(&engine.store, self.db, args, command);
+            }
             self.scout.reset();
             at += len;
             requests += 1;
