@@ -40,8 +40,8 @@
 //! One thread, the **executor**, runs all commands, one at a time, and owns [`exec::Engine`]. With `io-threads 1` the
 //! sockets live there too, as tasks of one current-thread runtime; with more, I/O threads pump bytes between sockets and
 //! in-memory pipes, and everything else is the same. A **tick** is one turn of the runtime over all connections that have
-//! something to say: first each reads, so that what their requests touch is loaded side by side (`exec/lookahead.rs`), then
-//! each runs. The pump is a task woken by the first write of the tick, so it runs after them.
+//! something to say: first they read, so that what their requests touch is loaded side by side (`exec/lookahead.rs`), then
+//! they run. The pump is a task woken by the first write of the tick, and lets those go first that have read.
 //!
 //! ## Invariants
 //!

@@ -5,7 +5,8 @@ use crate::support::client::encode;
 use crate::support::server::Setup;
 use crate::support::{Client, Kind, Server, Value, heavy, wait_for};
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -182,9 +183,31 @@ fn buffers_have_limits() {
 fn requests_of_many_connections_at_once() {
     const CONNECTIONS: i64 = 40;
     const ROUNDS: i64 = 50;
-    let server = Server::start(Kind::Redkeep, &["--set-max-listpack-entries", "0"]);
-    let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| server.client()).collect();
-    for round in 0..ROUNDS {
+    for io_threads in ["1", "2"] {
+        let flags = ["--set-max-listpack-entries", "0", "--io-threads", io_threads];
+        let server = Server::start(Kind::Redkeep, &flags);
+        all_at_once(&server, CONNECTIONS, ROUNDS);
+        // What a peer asked before it said that it sends no more is answered.
+        let mut peers: Vec<TcpStream> = (0..CONNECTIONS)
+            .map(|_| TcpStream::connect(server.address()).expect("connected"))
+            .collect();
+        for peer in &mut peers {
+            peer.set_read_timeout(Some(LIMIT)).expect("a socket");
+            peer.write_all(&encode(&["SET", "key", "value"])).expect("sent");
+            peer.shutdown(Shutdown::Write).expect("a socket");
+        }
+        for mut peer in peers {
+            let mut answer = String::new();
+            peer.read_to_string(&mut answer).expect("an answer");
+            assert_eq!(answer, "+OK\r\n");
+        }
+    }
+}
+
+/// Has so many connections send requests at the same time, in so many rounds.
+fn all_at_once(server: &Server, connections: i64, rounds: i64) {
+    let mut clients: Vec<Client> = (0..connections).map(|_| server.client()).collect();
+    for round in 0..rounds {
         for (client, n) in clients.iter_mut().zip(0..) {
             let member = format!("member:{round}:{n}");
             let mut bytes = encode(&["INCR", "counter"]);
@@ -202,9 +225,9 @@ fn requests_of_many_connections_at_once() {
             assert_eq!(client.receive().expect("a reply"), Value::Integer(1));
         }
         counts.sort_unstable();
-        let first = round * CONNECTIONS + 1;
+        let first = round * connections + 1;
         assert!(
-            counts.iter().copied().eq(first..first + CONNECTIONS),
+            counts.iter().copied().eq(first..first + connections),
             "each request ran once: {counts:?}"
         );
     }

@@ -374,6 +374,13 @@ impl fmt::Display for Malformed {
     }
 }
 
+/// A count from disk without so many of what it counts.
+pub fn less(count: u64, taken: u64) -> Result<u64, Malformed> {
+    count
+        .checked_sub(taken)
+        .ok_or(Malformed("count: there is more than it says"))
+}
+
 /// `id` as the short, ordered form: length byte, then big endian without leading zeros.
 fn ordered_id(id: u64) -> ([u8; 9], usize) {
     let skip = (id.leading_zeros() as usize / 8).min(7);

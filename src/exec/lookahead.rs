@@ -23,15 +23,18 @@ const REQUESTS_AHEAD: usize = 64;
 /// Requests of a pipeline warmed up at a time: few enough that what they touch is still in the cache when they run.
 const WARM_REQUESTS: usize = 32;
 
-/// A longer argument is not taken for the name of an element.
-const LONGEST_ELEMENT: usize = 256;
+/// Requests of several connections warmed up at a time, likewise. Others behind them do without.
+const FORESEEN_REQUESTS: usize = 128;
+
+/// A longer argument is not taken for the name of a key or of an element.
+const LONGEST_NAME: usize = 256;
 
 /// What requests that did not run yet are likely to touch. Nothing depends on it but time.
 #[derive(Default)]
 pub struct Foreseen {
     /// The records of their first arguments, as keys, each once where it comes several times in a row.
     keys: Vec<RecordKey>,
-    /// What may be the name of an element: the number of its key, and where the name is in `bytes`.
+    /// Of each request: the number of its key, and where in `bytes` the name of an element is, if it may have one.
     elements: Vec<(usize, Range<usize>)>,
     bytes: Vec<u8>,
     /// Scratch: the pages with these elements.
@@ -39,23 +42,31 @@ pub struct Foreseen {
 }
 
 impl Foreseen {
-    fn push(&mut self, store: &Store, db: usize, args: Args, command: &Command) {
-        let Some(name) = args.get(1) else { return };
+    /// Whether there is anything to foresee.
+    fn push(&mut self, store: &Store, db: usize, args: Args, command: &Command) -> bool {
+        let is_name = |argument: &&[u8]| argument.len() <= LONGEST_NAME;
+        let Some(name) = args.get(1).filter(is_name) else {
+            return false;
+        };
         let key = store.record_of(Key { db, name });
         if self.keys.last() != Some(&key) {
             self.keys.push(key);
         }
         let element = command.element(args.len()).and_then(|at| args.get(at));
-        if let Some(element) = element.filter(|element| element.len() <= LONGEST_ELEMENT) {
-            let start = self.bytes.len();
-            self.bytes.extend_from_slice(element);
-            self.elements.push((self.keys.len() - 1, start..self.bytes.len()));
-        }
+        let start = self.bytes.len();
+        self.bytes
+            .extend_from_slice(element.filter(is_name).unwrap_or_default());
+        self.elements.push((self.keys.len() - 1, start..self.bytes.len()));
+        true
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.elements.is_empty()
     }
 
     /// Has the processor load it: the keys first, as they tell where elements are. What is alone can wait for itself.
     fn warm_up(&mut self, store: &Store) {
-        if self.keys.len() + self.elements.len() > 2 {
+        if self.elements.len() > 1 {
             self.load(store);
         }
         self.keys.clear();
@@ -69,7 +80,8 @@ impl Foreseen {
             let key = store.value_in_memory(&self.keys[of_key[0].0]);
             if let Some(table) = key.and_then(|key| warm::table(key)) {
                 let names = of_key.iter().map(|(_, range)| &self.bytes[range.clone()]);
-                self.pages.extend(names.map(|name| table.page_with(name)));
+                let pages = names.filter(|name| !name.is_empty());
+                self.pages.extend(pages.map(|name| table.page_with(name)));
             }
         }
         store.warm_up(&self.pages);
@@ -88,11 +100,19 @@ impl Session {
     /// Whether the first request should wait until those of other connections have been read, too: once, and if it is
     /// worth it.
     pub(super) fn foresee(&mut self, engine: &mut Engine, input: &[u8]) -> bool {
-        if std::mem::take(&mut self.foreseen) || engine.clients.len() == 1 || !self.outbox.is_empty() {
+        let is_alone = engine.clients.len() == 1 || !engine.reads_before_running;
+        let is_full = engine.foreseen.elements.len() >= FORESEEN_REQUESTS;
+        let is_going = self.closing || !self.authenticated || self.client.killed.get();
+        if std::mem::take(&mut self.was_foreseen)
+            || is_alone
+            || is_full
+            || is_going
+            || !self.outbox.is_empty()
+        {
             return false;
         }
-        let limits = self.limits(engine);
         let State::Ready = self.state else { return false };
+        let limits = self.limits(engine);
         // What is wrong with a request is said when it is read again, to be run.
         let Ok(Some(_)) = self.decoder.decode(input, &limits) else {
             return false;
@@ -102,9 +122,8 @@ impl Session {
         let Some(Found { command, .. }) = found.filter(|found| found.command.roams(args.len())) else {
             return false;
         };
-        engine.foreseen.push(&engine.store, self.db, args, command);
-        self.foreseen = true;
-        true
+        self.was_foreseen = engine.foreseen.push(&engine.store, self.db, args, command);
+        self.was_foreseen
     }
 
     /// Warms up the requests in `input`. Returns how many that were.

@@ -69,8 +69,12 @@ pub struct Engine {
     pub identity: control::Identity,
     pub saves: control::Saves,
     pub(crate) limits: CallLimits,
-    /// Requests of several connections that run in this tick.
+    /// Requests that run when those of other connections have been read.
     foreseen: Foreseen,
+    /// Whether the sockets are read here, all that have something to say one after the other.
+    pub reads_before_running: bool,
+    /// The pump let requests go first that had been foreseen.
+    pump_waited: bool,
     /// Seeds what each session's requests choose at random.
     random: Random,
     /// Who waits for records, for an epoch, for a view.
@@ -123,6 +127,8 @@ impl Engine {
         Engine {
             limits: call_limits(&config),
             foreseen: Foreseen::default(),
+            reads_before_running: false,
+            pump_waited: false,
             random: Random::new(),
             store,
             config,
@@ -167,6 +173,14 @@ impl Engine {
 
     /// The end of a tick, or news from the store's threads: commits, starts reads, wakes who can go on.
     pub fn pump(&mut self) -> Pumped {
+        self.pump_waited = !self.pump_waited && !self.foreseen.is_empty();
+        if self.pump_waited {
+            // They belong to this tick: one commit is for all of it.
+            return Pumped {
+                released: Vec::new(),
+                more: true,
+            };
+        }
         self.pump_asked = false;
         let now = self.clock.refresh();
         let News {

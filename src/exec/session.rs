@@ -48,8 +48,8 @@ pub struct Session {
     pub(super) decoder: Decoder,
     /// Reads ahead of `decoder`, for [`Session::warm_up`].
     pub(super) scout: Decoder,
-    /// The first request is among the engine's `foreseen`: it runs in the next turn.
-    pub(super) foreseen: bool,
+    /// The first request has waited for those of other connections to be read: it runs in this turn.
+    pub(super) was_foreseen: bool,
     /// The ticket whose pins the running request holds.
     pub(super) ticket: Option<Ticket>,
     /// The epoch that the reply of a control command waits for.
@@ -101,7 +101,7 @@ impl Session {
             state: State::Ready,
             decoder: Decoder::new(),
             scout: Decoder::new(),
-            foreseen: false,
+            was_foreseen: false,
             ticket: None,
             reply_epoch: 0,
             seed: engine.random.next_u64(),
@@ -166,7 +166,6 @@ impl Session {
         self.client.input_bytes.set(input.len());
         engine.clock.start_lap();
         let now = engine.clock.refresh();
-        let limits = self.limits(engine);
         // How many of the requests to come are warmed up.
         let mut warm = 0;
         for _ in 0..REQUESTS_PER_TURN {
@@ -180,10 +179,7 @@ impl Session {
                 engine.congested.insert(self.client.id, waker.clone());
                 return Status::Waiting;
             }
-            let limits = Limits {
-                authenticated: self.authenticated,
-                ..limits
-            };
+            let limits = self.limits(engine);
             let request = &input[*consumed..];
             if request.is_empty() {
                 return Status::NeedsInput(1);

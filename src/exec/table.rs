@@ -180,7 +180,7 @@ impl Command {
         let at = match self.categories {
             set if set & (acl::HASH | acl::SET) != 0 => 2,
             // Behind its score, maybe.
-            set if set & acl::SORTEDSET != 0 => args.checked_sub(1)?,
+            set if set & (acl::SORTEDSET | acl::GEO) != 0 => args.checked_sub(1)?,
             _ => return None,
         };
         (2..args).contains(&at).then_some(at)
@@ -189,7 +189,8 @@ impl Command {
     /// Whether a request with so many arguments is likely to touch memory that those before it did not: one of many keys, or
     /// of many elements. The ends of a list, for one, are always the same.
     pub fn roams(&self, args: usize) -> bool {
-        self.categories & (acl::STRING | acl::KEYSPACE) != 0 || self.element(args).is_some()
+        const KEYS: u32 = acl::STRING | acl::BITMAP | acl::HYPERLOGLOG | acl::KEYSPACE;
+        self.categories & KEYS != 0 || self.element(args).is_some()
     }
 
     /// The ACL categories, those that follow from the flags included.

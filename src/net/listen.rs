@@ -51,6 +51,7 @@ impl Listeners {
         } else {
             None
         };
+        engine.borrow_mut().reads_before_running = io_threads.is_none();
         let acceptor = Acceptor {
             engine: engine.clone(),
             io_threads,

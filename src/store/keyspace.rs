@@ -2,7 +2,7 @@
 
 use super::txn::{Result, Txn};
 use super::value::Value;
-use crate::disk::format::{self, Database, Deadlines, Garbage, Header, OF_FIELDS, RecordKey};
+use crate::disk::format::{self, Database, Deadlines, Garbage, Header, OF_FIELDS, RecordKey, less};
 
 /// A key in a numbered database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Txn<'_> {
             self.reclaim(id, garbage);
         }
         let before = old.map(Entry::deadlines).transpose()?.unwrap_or_default();
-        self.move_deadlines(&mut db, key.name, before, new.deadlines()?);
+        self.move_deadlines(&mut db, key.name, before, new.deadlines()?)?;
         db.keys += u64::from(old.is_none());
         if db != counts {
             self.set_database(key.db, db)?;
@@ -120,8 +120,8 @@ impl Txn<'_> {
     /// Takes the key out of the keyspace and leaves what it owns to another: the first half of RENAME and MOVE.
     pub fn forget(&mut self, key: Key, entry: &Entry) -> Result<()> {
         let mut db = self.database(key.db)?;
-        self.move_deadlines(&mut db, key.name, entry.deadlines()?, Deadlines::default());
-        db.keys -= 1;
+        self.move_deadlines(&mut db, key.name, entry.deadlines()?, Deadlines::default())?;
+        db.keys = less(db.keys, 1)?;
         self.set_database(key.db, db)?;
         self.delete(RecordKey::meta(db.namespace, key.name));
         Ok(())
@@ -158,9 +158,15 @@ impl Txn<'_> {
         self.put(RecordKey::garbage(id), Value::from(&garbage.encode()[..]));
     }
 
-    fn move_deadlines(&mut self, db: &mut Database, name: &[u8], from: Deadlines, to: Deadlines) {
+    fn move_deadlines(
+        &mut self,
+        db: &mut Database,
+        name: &[u8],
+        from: Deadlines,
+        to: Deadlines,
+    ) -> Result<()> {
         if from == to {
-            return;
+            return Ok(());
         }
         // All deletes first: what was a field's deadline may be the key's now.
         for (before, after) in [(from.key, to.key), (from.fields, to.fields)] {
@@ -176,7 +182,10 @@ impl Txn<'_> {
                 );
             }
         }
-        db.expires -= u64::from(from.key.is_some());
-        db.expires += u64::from(to.key.is_some());
+        db.expires = less(
+            db.expires + u64::from(to.key.is_some()),
+            u64::from(from.key.is_some()),
+        )?;
+        Ok(())
     }
 }

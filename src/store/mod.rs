@@ -51,6 +51,8 @@ use txn::{Work, Write};
 
 /// Ids are reserved on disk this many at a time, so that a crash never hands one out twice.
 const IDS_PER_RESERVATION: u64 = 1024;
+/// No store has ever given so many: one that says so would begin again soon.
+const MAX_NEXT_ID: u64 = u64::MAX / 2;
 /// Above this many bytes in the open epoch while another is in flight, clients should wait for the disk.
 const OPEN_EPOCH_LIMIT: usize = 32 << 20;
 /// Threads for commands that walk ranges, beside the fetch pool so that they don't keep faults waiting.
@@ -705,6 +707,9 @@ fn read_state(disk: &Disk, count: usize) -> std::result::Result<(Vec<Database>, 
         None => 1,
         Some(bytes) => u64::from_be_bytes(bytes.try_into().map_err(|_| damaged(&"next-id record"))?),
     };
+    if next_id > MAX_NEXT_ID {
+        return Err(damaged(&"next id"));
+    }
     let mut databases = Vec::with_capacity(count);
     let mut batch = disk.batch().map_err(|e| damaged(&e))?;
     for number in 0..count {

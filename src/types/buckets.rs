@@ -32,7 +32,7 @@ use super::string::Bytes;
 use crate::base::random::{Random, scaled};
 use crate::disk::cells::{Reader, VARINT_MAX, cell_len, push_cell, push_varint};
 use crate::disk::delta::Known;
-use crate::disk::format::{Family, Malformed, RecordKey};
+use crate::disk::format::{Family, Malformed, RecordKey, less};
 use crate::store::{Result, Stop, Txn, Value};
 
 /// How many members, and how many bytes, a page holds on average before the table grows.
@@ -260,7 +260,7 @@ impl Buckets {
         let added = weight(entry.len());
         if let Some(slot) = slot {
             slot.value.forget(txn, self.id);
-            self.weight = self.weight + added - weight(slot.entry.len());
+            self.weight = less(self.weight + added, weight(slot.entry.len()))?;
             txn.splice(self.record(number), &page, slot.entry, &entry);
             self.fit(txn)?;
             return Ok(false);
@@ -298,8 +298,8 @@ impl Buckets {
     fn remove_slot(&mut self, txn: &mut Txn, number: u32, page: &Value, slot: &Slot) -> Result<()> {
         slot.value.forget(txn, self.id);
         txn.splice(self.record(number), page, slot.entry.clone(), b"");
-        self.len -= 1;
-        self.weight -= weight(slot.entry.len());
+        self.len = less(self.len, 1)?;
+        self.weight = less(self.weight, weight(slot.entry.len()))?;
         self.fit(txn)
     }
 

@@ -270,7 +270,7 @@ impl Hash {
                 let Some(slot) = packed.find(field)? else {
                     return Ok(false);
                 };
-                packed.remove(slot);
+                packed.remove(slot)?;
                 self.is_changed = true;
                 Ok(true)
             }

@@ -1,10 +1,10 @@
-//! What a request is likely to read beside its key's own record, told from its arguments alone: so that it can be loaded
-//! before the request runs. Nothing depends on it but time.
+//! What a request that names an element is likely to read beside its key's own record: so that it can be loaded before the
+//! request runs. Nothing depends on it but time.
 
 use super::buckets::Buckets;
 use crate::disk::format::{Header, Kind};
 
-/// The table that a key's elements are in, if it has one: a request that names an element will read its page.
+/// The table that a key's elements are in, if it has one. `record` is the key's own.
 pub fn table(record: &[u8]) -> Option<Buckets> {
     let (header, body) = Header::decode(record).ok()?;
     match header.kind {
@@ -18,6 +18,7 @@ mod tests {
     use super::*;
     use crate::store::testing::TestStore;
     use crate::store::{Key, Result, Txn};
+    use crate::types::hash::{Expiry, Hash};
     use crate::types::set;
     use crate::types::sorted_set::{self, Condition};
     use crate::types::thresholds::Thresholds;
@@ -43,6 +44,13 @@ mod tests {
         // All are large.
         let limits = Thresholds::default();
         check(|txn, members| set::add(txn, KEY, members.iter().map(|m| &m[..]), &limits).map(drop));
+        check(|txn, members| {
+            let mut hash = Hash::to_write(txn, KEY)?;
+            for member in members {
+                hash.set(txn, member, b"value", Expiry::Clear, &limits)?;
+            }
+            hash.write(txn, KEY)
+        });
         check(|txn, members| {
             let scored = members.iter().map(|member| (&member[..], 1.5));
             sorted_set::add(txn, KEY, scored, Condition::default(), &limits).map(drop)

@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use crate::disk::cells::{Reader, cell_len, push_cell, push_varint};
-use crate::disk::format::{Kind, Malformed};
+use crate::disk::format::{Kind, Malformed, less};
 use crate::store::{Entry, Result};
 use crate::types::string::Bytes;
 
@@ -156,10 +156,11 @@ impl Packed {
         Ok(())
     }
 
-    pub fn remove(&mut self, slot: Slot) {
-        self.count -= 1;
+    pub fn remove(&mut self, slot: Slot) -> Result<()> {
+        self.count = less(self.count as u64, 1)? as usize;
         let (before, after) = (&self.bytes[..slot.whole.start], &self.bytes[slot.whole.end..]);
         self.bytes = Bytes::Owned([before, after].concat());
+        Ok(())
     }
 
     /// Drops all fields that are due, and says how many they were.
@@ -271,7 +272,7 @@ mod tests {
         put(&mut hash, "", "3", None);
         put(&mut hash, "a", &"x".repeat(200), None);
         let slot = hash.find(b"b").unwrap().unwrap();
-        hash.remove(slot);
+        hash.remove(slot).unwrap();
         assert_eq!(
             shown(&hash),
             [field("a", &"x".repeat(200), None), field("", "3", None)]

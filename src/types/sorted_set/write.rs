@@ -298,7 +298,8 @@ fn add_one(
     limits: &Thresholds,
     added: &mut Added,
 ) -> Result<()> {
-    let known = (!condition.incr && !condition.xx).then_some(score);
+    // With a condition it is likelier that nothing changes.
+    let known = (condition == Condition::default()).then_some(score);
     let place = draft.place(txn, member, known)?;
     added.score = None;
     let Some(old) = place.score() else {

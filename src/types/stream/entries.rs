@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use super::chunk::{Chunk, ChunkLimits, Entry, MAX_OPEN, push_id, read_id};
 use super::{Id, NewId, Stream, Tail};
 use crate::disk::cells::{Reader, push_varint};
-use crate::disk::format::Malformed;
+use crate::disk::format::{Malformed, less};
 use crate::store::{Result, Stop, Txn, Value};
 use crate::types::footprint::{Footprint, spread};
 use crate::types::thresholds::Thresholds;
@@ -408,7 +408,7 @@ impl Stream {
             return Ok(0);
         };
         self.max_deleted = self.max_deleted.max(*highest);
-        self.length -= deleted.len() as u64;
+        self.length = less(self.length, deleted.len() as u64)?;
         self.unseal(txn)?;
         if self.length == 0 || deleted[0] == self.first {
             self.first = self.edge(txn, Order::Forward)?.unwrap_or(Id::MIN);
@@ -491,12 +491,12 @@ impl Stream {
                 let (bytes, dropped) = self.without_head(Chunk::decode(&record)?, bound)?;
                 if dropped > 0 {
                     // It stays though none is left, as a node does.
-                    let live = sealed.live - dropped;
+                    let live = less(sealed.live, dropped)?;
                     txn.put(self.blob(sealed.number), Value::from(&bytes[..]));
                     let key = sealed.first.encode();
                     self.index
                         .insert(txn, &key, &Sealed { live, ..sealed }.encode())?;
-                    self.length -= dropped;
+                    self.length = less(self.length, dropped)?;
                 }
             }
             Some(Piece::Tail) => {
@@ -504,7 +504,7 @@ impl Stream {
                     let (bytes, dropped) = self.without_head(tail, bound)?;
                     if dropped > 0 {
                         self.tail = Tail::New(bytes);
-                        self.length -= dropped;
+                        self.length = less(self.length, dropped)?;
                     }
                 }
             }
@@ -516,29 +516,30 @@ impl Stream {
     /// Drops the chunks that may go as a whole. Returns the one behind them if it may go in part.
     fn drop_whole(&mut self, txn: &mut Txn, trim: Trim) -> Result<Option<Piece>> {
         let (mut count, mut length, mut dropped) = (0, self.length, 0);
-        let mut verdict = |last: Id, live: u64| {
+        let mut verdict = |last: Id, live: u64| -> Result<Verdict> {
             let within = match trim.bound {
                 Bound::Length(most) => length <= most,
                 Bound::Id(_) => false,
             };
             if within || trim.limit.is_some_and(|limit| dropped + live > limit) {
-                return Verdict::Stop;
+                return Ok(Verdict::Stop);
             }
+            let left = less(length, live)?;
             let goes = match trim.bound {
-                Bound::Length(most) => length - live >= most,
+                Bound::Length(most) => left >= most,
                 Bound::Id(least) => last < least,
             };
             if !goes {
-                return Verdict::Cut;
+                return Ok(Verdict::Cut);
             }
-            (length, dropped) = (length - live, dropped + live);
-            Verdict::Drop
+            (length, dropped) = (left, dropped + live);
+            Ok(Verdict::Drop)
         };
         let mut end = None;
         let ranks = 0..self.index.len();
         walk(&self.index, txn, ranks, Order::Forward, false, |key, value| {
             let sealed = Sealed::decode(&key, &value)?;
-            match verdict(sealed.last, sealed.live) {
+            match verdict(sealed.last, sealed.live)? {
                 Verdict::Drop => count += 1,
                 Verdict::Cut => end = Some(Some(Piece::Sealed(sealed))),
                 Verdict::Stop => end = Some(None),
@@ -547,7 +548,7 @@ impl Stream {
         })?;
         let mut drops_tail = false;
         if let (None, Some(tail)) = (&end, self.tail.chunk()?) {
-            match verdict(tail.last, tail.live) {
+            match verdict(tail.last, tail.live)? {
                 Verdict::Drop => drops_tail = true,
                 Verdict::Cut => end = Some(Some(Piece::Tail)),
                 Verdict::Stop => {}
