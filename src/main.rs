@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use redkeep::base::{log, process};
 use redkeep::config::Config;
-use redkeep::exec::{self, Engine, MemoryPlan, Paused};
+use redkeep::exec::{self, Engine, FilePlan, MemoryPlan, Paused};
 use redkeep::net::{self, SharedEngine};
 use redkeep::store::Store;
 use tokio::runtime::LocalOptions;
@@ -51,7 +51,10 @@ fn main() -> ExitCode {
         eprintln!("redkeep-server: {text}");
         return ExitCode::FAILURE;
     }
-    limit_clients(&mut config);
+    if let Err(text) = limit_clients(&mut config) {
+        log::warning(text);
+        return ExitCode::FAILURE;
+    }
     if MemoryPlan::of(&config).total < SMALL_BUDGET {
         forgo_huge_pages();
         process::set_heap_decay(SMALL_BUDGET_DECAY);
@@ -86,16 +89,24 @@ fn begin_log(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// `maxclients` is what the operating system allows.
-fn limit_clients(config: &mut Config) {
-    let possible = process::allow_clients(config.maxclients);
+/// `maxclients` is what the operating system's limit of open files allows.
+fn limit_clients(config: &mut Config) -> Result<(), String> {
+    let limit = process::file_limit();
+    if limit < FilePlan::LEAST {
+        return Err(format!(
+            "the limit of open files is {limit}, and at least {} are needed: raise it (ulimit -n, LimitNOFILE)",
+            FilePlan::LEAST
+        ));
+    }
+    let possible = FilePlan::of(limit, config.maxclients).clients;
     if possible < config.maxclients {
         log::warning(format_args!(
-            "the limit of open files is too low for maxclients {}: it is set to {possible}",
+            "the limit of open files ({limit}) is too low for maxclients {}: it is set to {possible}",
             config.maxclients
         ));
         config.maxclients = possible;
     }
+    Ok(())
 }
 
 /// Huge pages that are half empty would be a large part of a small budget.

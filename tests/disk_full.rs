@@ -58,6 +58,7 @@ fn on_a_small_tmpfs(dir: &Path) {
             write_ballast(&ballast).expect("room for the ballast");
             store.fill();
             store.check_while_full();
+            store.check_a_start_while_full();
             fs::remove_file(&ballast).expect("the ballast is there");
             store.check_with_room();
             store.forget_half();
@@ -174,6 +175,22 @@ impl Store {
         assert_eq!(self.client.run(&["ECHO", "alive"]), Value::bulk("alive"));
         self.check_all("while full");
         self.check_refused_are_absent("while full");
+    }
+
+    /// A start, too, needs no room for what is read.
+    fn check_a_start_while_full(&mut self) {
+        self.server.kill9();
+        self.server.start_again();
+        self.client = self.server.client();
+        let size = self.client.run(&["DBSIZE"]).integer() as usize;
+        assert_eq!(
+            size,
+            self.acknowledged.len(),
+            "DBSIZE after a start on a full disk"
+        );
+        let keys = self.client.run(&["KEYS", "*"]);
+        assert_eq!(keys.items().len(), size, "KEYS after a start on a full disk");
+        self.check_while_full();
     }
 
     fn check_with_room(&mut self) {

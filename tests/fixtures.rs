@@ -68,7 +68,11 @@ fn write(fixture: &Path) {
     }
     // The rest is made anew at every start.
     copy_store(home.path(), fixture, |name| {
-        name == "CURRENT" || name.starts_with("MANIFEST") || name.ends_with(".sst") || name.ends_with(".log")
+        name == "CURRENT"
+            || name == "STORE"
+            || name.starts_with("MANIFEST")
+            || name.ends_with(".sst")
+            || name.ends_with(".log")
     });
 }
 

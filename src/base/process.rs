@@ -108,12 +108,8 @@ pub fn system() -> String {
     )
 }
 
-/// Files that the store and the server itself may have open.
-const FILES_BESIDE_CLIENTS: u64 = 512;
-
-/// Raises the limit of open files as far as so many clients need. Returns how many it is enough for.
-pub fn allow_clients(clients: u32) -> u32 {
-    let wanted = u64::from(clients) + FILES_BESIDE_CLIENTS;
+/// The limit of open files, raised as far as the system allows.
+pub fn file_limit() -> u64 {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
@@ -121,23 +117,21 @@ pub fn allow_clients(clients: u32) -> u32 {
     // SAFETY: both calls get a valid rlimit of this frame.
     unsafe {
         if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) != 0 {
-            return clients;
+            return FALLBACK_FILE_LIMIT;
         }
-        if limit.rlim_cur < wanted {
-            let raised = libc::rlimit {
-                rlim_cur: wanted.min(limit.rlim_max),
-                ..limit
-            };
-            if libc::setrlimit(libc::RLIMIT_NOFILE, &raised) == 0 {
-                limit = raised;
-            }
+        let raised = libc::rlimit {
+            rlim_cur: limit.rlim_max,
+            ..limit
+        };
+        if limit.rlim_cur < limit.rlim_max && libc::setrlimit(libc::RLIMIT_NOFILE, &raised) == 0 {
+            limit = raised;
         }
     }
-    let possible = limit.rlim_cur.saturating_sub(FILES_BESIDE_CLIENTS);
-    // Under a very low limit, the store and the clients get half each.
-    let possible = possible.max(limit.rlim_cur / 2);
-    clients.min(u32::try_from(possible).unwrap_or(u32::MAX))
+    limit.rlim_cur
 }
+
+/// Where the system does not tell: what it usually is at least.
+const FALLBACK_FILE_LIMIT: u64 = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -152,9 +146,8 @@ mod tests {
     }
 
     #[test]
-    fn a_few_clients_are_always_possible() {
-        assert_eq!(allow_clients(10), 10);
-        assert!(allow_clients(u32::MAX) > 10);
+    fn files_may_be_opened() {
+        assert!(file_limit() > 10);
     }
 
     #[test]

@@ -232,6 +232,8 @@ options! {
 
     "Server" {
         dir: PathBuf = Directory, "dir", ".", [STARTUP PROTECTED], "Directory of the store.";
+        require_existing_store: bool = YesNo, "require-existing-store", "no", [STARTUP],
+            "Do not start where `dir` holds no store, as it does when a disk is not mounted, rather than make one.";
         databases: u32 = Int(1, INT), "databases", "16", [IMMUTABLE],
             "Databases that SELECT can choose from.";
         logfile: PathBuf = FilePath, "logfile", "", [IMMUTABLE], "File to log to; empty is standard output.";

@@ -15,12 +15,13 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use rocksdb::{
-    DBRawIterator, ErrorKind, FlushOptions, IngestExternalFileOptions, ReadOptions, SstFileWriter,
+    DBRawIterator, ErrorKind, FlushOptions, IngestExternalFileOptions, ReadOptions, SstFileWriter, WriteBatch,
 };
 
 use super::format::{Family, Malformed, RecordKey};
-use super::journal::{Change, Changes, What};
-use super::{Batch, Builder, Disk, Durability, Guard, Held, Patience, ReadError, WriteError};
+use super::journal::{Change, Changes, Position, What};
+use super::opened::{Guard, Held};
+use super::{Batch, Builder, Disk, Durability, Patience, ReadError, WriteError};
 use crate::base::prefetch::prefetch;
 
 /// A checkpoint is a batch if it has less than this share of a memtable: 1/32. What tables cost is mostly syncs of files,
@@ -36,7 +37,7 @@ const DIRECTORY: &str = "checkpoint";
 pub struct Checkpoint {
     form: Form,
     /// The last position it brings to its families.
-    last: u64,
+    last: Position,
     /// There was more in the journal than one checkpoint takes.
     pub more: bool,
     pub changes: usize,
@@ -58,7 +59,7 @@ enum Form {
 /// A part of the journal: whole records of it, so whole transactions. They are where RocksDB has them.
 struct Part<'j> {
     /// With their positions.
-    records: Vec<(u64, &'j [u8])>,
+    records: Vec<(Position, &'j [u8])>,
     bytes: usize,
     more: bool,
 }
@@ -195,12 +196,12 @@ impl Disk {
         let Some(&(last, _)) = part.records.last() else {
             return Ok(None);
         };
-        let marks = self.marks(&db)?;
+        let marks = db.marks()?;
         for (number, &(position, record)) in part.records.iter().enumerate() {
             let mut changes = Changes::of(record);
             while let Some(offset) = changes.offset_in(record) {
                 let family = changes.read().map_err(damaged)?.family as usize;
-                if position > marks[family] {
+                if position.number > marks[family] {
                     let (head, at) = ([0; 2], (number as u32, offset as u32));
                     places[family].push(Place { head, at });
                 }
@@ -211,9 +212,9 @@ impl Disk {
         let families = families.filter(|(_, places)| !places.is_empty());
         let least = (self.options.write_buffer / SHARE_IN_BATCH).max(LEAST_IN_TABLES);
         let form = if part.bytes < least {
-            Form::Batch(as_batch(&db, families, &part)?)
+            Form::Batch(as_batch(&db, families, &part, last)?)
         } else {
-            let tables = self.as_tables(&db, families, &part, last);
+            let tables = self.as_tables(&db, families, &part, last.number);
             if tables.is_err() {
                 // They may be what fills the disk.
                 self.remove_tables()?;
@@ -235,11 +236,11 @@ impl Disk {
             Form::Batch(batch) => self.write(batch, Durability::Written, Patience::Wait)?,
             Form::Tables(tables) => self.take_in(&tables, checkpoint.last)?,
         }
-        self.applied.store(checkpoint.last, Relaxed);
+        self.applied.store(checkpoint.last.number, Relaxed);
         Ok(())
     }
 
-    fn take_in(&self, tables: &[(Family, PathBuf)], last: u64) -> Result<(), WriteError> {
+    fn take_in(&self, tables: &[(Family, PathBuf)], last: Position) -> Result<(), WriteError> {
         let db = self.guard()?;
         if self.failed.load(Relaxed) {
             // RocksDB would still take tables, but not what comes after them.
@@ -251,8 +252,10 @@ impl Disk {
             ingest(&db, *family, path)?;
         }
         let journal = db.cf(Family::Journal);
-        let (from, to) = (0u64.to_be_bytes(), (last + 1).to_be_bytes());
-        db.delete_range_cf(journal, from, to)?;
+        let mut batch = WriteBatch::default();
+        batch.delete_range_cf(journal, [0; 8], (last.number + 1).to_be_bytes());
+        batch.put_cf(journal, MARK, last.key());
+        db.write(batch)?;
         *torn = false;
         drop(torn);
         // Frees the memory, and the log: there is little left to write.
@@ -290,7 +293,9 @@ impl Disk {
     /// Removes tables that no family took in.
     fn remove_tables(&self) -> Result<(), ReadError> {
         match fs::remove_dir_all(self.dir.join(DIRECTORY)) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(ReadError(format!("{DIRECTORY}: {e}"))),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(ReadError::failed(format!("{DIRECTORY}: {e}")))
+            }
             _ => Ok(()),
         }
     }
@@ -301,10 +306,15 @@ impl Disk {
         let db = self.guard()?;
         let mut it = db.raw_iterator_cf(db.cf(Family::Journal));
         it.seek_to_last();
-        let last = it.key().map(position).transpose()?;
+        let last = it
+            .key()
+            .filter(|key| *key != MARK)
+            .map(Position::decode)
+            .transpose()?;
         it.status()?;
-        let marks = self.marks(&db)?.into_iter().chain(last).max().unwrap_or(0);
-        self.next_position.fetch_max(marks + 1, Relaxed);
+        let last = last.map(|position| position.number);
+        let end = db.marks()?.into_iter().chain(last).max().unwrap_or(0);
+        self.committed.store(end, Relaxed);
         Ok(())
     }
 
@@ -316,18 +326,6 @@ impl Disk {
         let mut walk = db.raw_iterator_cf_opt(db.cf(Family::Journal), options);
         walk.seek((self.applied.load(Relaxed) + 1).to_be_bytes());
         JournalWalk(walk)
-    }
-
-    /// Up to where each family has what was in the journal.
-    fn marks(&self, db: &Guard) -> Result<[u64; Family::ALL.len()], ReadError> {
-        let mut marks = [0; Family::ALL.len()];
-        for family in Family::JOURNALED {
-            let mark = db.get_cf(db.cf(family), MARK);
-            if let Some(mark) = mark? {
-                marks[family as usize] = position(&mark)?;
-            }
-        }
-        Ok(marks)
     }
 
     fn as_tables<'p>(
@@ -345,7 +343,7 @@ impl Disk {
             let path = dir.join(format!("{}-{last}.sst", family.name()));
             self.write_table(family, places, part, last, &path)?;
             // A table cannot pass what the memtable has of its keys: better that is written now than while all wait.
-            let has = |name: &str| self.property_of(db, family, name) > 0;
+            let has = |name: &str| db.property(family, name) > 0;
             if has("rocksdb.num-entries-active-mem-table") || has("rocksdb.num-immutable-mem-table") {
                 db.flush_cf(db.cf(family))?;
             }
@@ -394,7 +392,7 @@ fn read_part<'j>(JournalWalk(walk): &'j mut JournalWalk, most: usize) -> Result<
         // iterator that pins data ends ("rocksdb.iterator.is-value-pinned"), not until it moves; and this one is borrowed
         // for as long as what is read here.
         let pinned = unsafe { slice::from_raw_parts(record.as_ptr(), record.len()) };
-        records.push((position(key)?, pinned));
+        records.push((Position::decode(key)?, pinned));
         walk.next();
     }
     walk.status()?;
@@ -418,13 +416,14 @@ fn ingest(db: &Guard, family: Family, path: &Path) -> Result<(), WriteError> {
     }
 }
 
-/// A family's mark: under the one key that no record has.
+/// A family's mark: under the one key that no record has, the position up to which the family has what was in the journal.
 pub(super) const MARK: &[u8] = b"";
 
 fn as_batch<'p>(
     db: &Guard,
     families: impl Iterator<Item = (Family, &'p mut Vec<Place>)>,
     part: &Part,
+    last: Position,
 ) -> Result<Batch, WriteError> {
     let mut batch = Builder::over(Held::Shared(db));
     for (family, places) in families {
@@ -439,27 +438,21 @@ fn as_batch<'p>(
         })?;
     }
     for (position, _) in &part.records {
-        batch.delete(&RecordKey::new(Family::Journal, &position.to_be_bytes()));
+        batch.delete(&RecordKey::new(Family::Journal, &position.key()));
     }
+    batch.put(&RecordKey::new(Family::Journal, MARK), &last.key());
     Ok(batch.finish())
 }
 
-fn position(bytes: &[u8]) -> Result<u64, ReadError> {
-    bytes
-        .try_into()
-        .map(u64::from_be_bytes)
-        .map_err(|_| ReadError("malformed position in the journal".to_owned()))
-}
-
 fn damaged(malformed: Malformed) -> WriteError {
-    WriteError::Failed(malformed.to_string())
+    WriteError::Damaged(malformed.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::disk::delta::Known;
-    use crate::disk::{Compression, DiskOptions};
+    use crate::disk::{Compression, Creation, DiskOptions};
 
     fn open(dir: &Path) -> Disk {
         let options = DiskOptions {
@@ -467,8 +460,9 @@ mod tests {
             block_cache: 1 << 20,
             background_jobs: 1,
             compression: Compression::None,
+            open_tables: 1000,
         };
-        Disk::open(dir, &options).unwrap()
+        Disk::open(dir, &options, &Creation::default()).unwrap()
     }
 
     fn value(n: usize, round: u8) -> Vec<u8> {
@@ -602,7 +596,7 @@ mod tests {
             commit(&disk, 1);
             disk.apply_journal().unwrap();
             check(&disk, 1);
-            assert!(disk.next_position.load(Relaxed) > round);
+            assert!(disk.committed.load(Relaxed) >= round);
         }
     }
 

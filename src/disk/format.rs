@@ -67,7 +67,10 @@ pub mod property;
 use std::fmt;
 
 /// The layout above. A store with another number is not opened: never a guess.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
+
+/// The oldest layout that is read, and raised to the present one: its journal's keys were shorter.
+pub const OLDEST_FORMAT: u32 = 1;
 
 /// Longest string that lives whole in its `meta` record, and the size of a long string's segments, in bytes.
 pub const SEGMENT: usize = 8192;

@@ -3,7 +3,11 @@
 //!
 //! ```text
 //! family "journal":
-//!   position:u64 be -> change+                          in the order of the commits
+//!   (empty)                  -> key                     up to here nothing is left of it
+//!   key                      -> change+                 in the order of the commits
+//!
+//! key    := position:u64 be store:4 bytes               positions have no gaps; `store` says whose they are
+//!         | position:u64 be                             in format 1, where they may have gaps
 //!
 //! change := head:u8 key:cell [value:cell]               head = number of the family * 4 + what; a delete has no value
 //! what   := 0 delete | 1 put | 2 operand                an operand is one of `disk/delta.rs`
@@ -16,6 +20,33 @@ use std::borrow::Cow;
 use super::cells::{Reader, push_cell};
 use super::delta;
 use super::format::{Family, Malformed, RecordKey};
+
+/// The place of a commit in the order of all, and what marks the records of its store: see `identity.rs`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Position {
+    pub number: u64,
+    /// `None` in format 1.
+    pub store: Option<[u8; 4]>,
+}
+
+impl Position {
+    pub fn key(self) -> Vec<u8> {
+        let store = self.store.iter().flatten().copied();
+        self.number.to_be_bytes().into_iter().chain(store).collect()
+    }
+
+    pub fn decode(key: &[u8]) -> Result<Position, Malformed> {
+        let bad = Malformed("position in the journal");
+        let (number, store) = key.split_first_chunk().ok_or(bad)?;
+        Ok(Position {
+            number: u64::from_be_bytes(*number),
+            store: match store {
+                [] => None,
+                _ => Some(store.try_into().map_err(|_| bad)?),
+            },
+        })
+    }
+}
 
 const DELETE: u8 = 0;
 const PUT: u8 = 1;

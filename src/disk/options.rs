@@ -1,6 +1,8 @@
 //! How RocksDB is set up, and why.
 
-use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, Env, Options};
+use rocksdb::{
+    BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, Env, InfoLogger, LogLevel, Options,
+};
 
 use super::delta;
 use super::format::Family;
@@ -20,6 +22,8 @@ pub struct DiskOptions {
     pub block_cache: usize,
     pub background_jobs: usize,
     pub compression: Compression,
+    /// Most tables that are open at a time.
+    pub open_tables: u64,
 }
 
 /// Bits a key in the filters: a lookup of an absent key reads a block once in a hundred times.
@@ -29,6 +33,10 @@ const BLOCK_SIZE: usize = 8 << 10;
 const MEMTABLES: i32 = 3;
 /// How much is written between two gentle syncs of a table file, so that none of them is a storm.
 const BYTES_PER_SYNC: u64 = 1 << 20;
+/// No store has so many tables: 2 TB of them.
+const PLENTY_OF_FILES: u64 = 64 << 10;
+/// How many tables a store that is only read has open: they are opened as they are needed.
+const FILES_TO_READ: i32 = 64;
 
 impl DiskOptions {
     pub(super) fn cache(&self) -> Cache {
@@ -38,8 +46,6 @@ impl DiskOptions {
     pub(super) fn database(&self) -> Options {
         let mut o = Options::default();
         o.set_env(&background_env());
-        o.create_if_missing(true);
-        o.create_missing_column_families(true);
         o.set_max_background_jobs(self.background_jobs as i32);
         // All writes come from one thread at a time: what makes concurrent writers fast only costs here.
         o.set_allow_concurrent_memtable_write(false);
@@ -48,13 +54,28 @@ impl DiskOptions {
         o.set_max_total_wal_size(2 * self.write_buffer as u64);
         o.set_db_write_buffer_size(2 * self.write_buffer);
         o.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+        // So a log that is not the newest is known to be as long as it was when it was synced.
+        o.set_track_and_verify_wals_in_manifest(true);
         o.set_avoid_unnecessary_blocking_io(true);
         o.set_bytes_per_sync(BYTES_PER_SYNC);
         o.set_keep_log_file_num(4);
         o.set_max_log_file_size(4 << 20);
         o.set_stats_persist_period_sec(0);
         o.set_stats_dump_period_sec(0);
-        o.set_max_open_files(-1);
+        o.set_max_open_files(match self.open_tables {
+            // All are opened at the start, and checked to be the ones that they should be.
+            PLENTY_OF_FILES.. => -1,
+            tables => tables as i32,
+        });
+        o
+    }
+
+    /// For a store that is only read: nothing in its directory is touched.
+    pub(super) fn database_to_read(&self) -> Options {
+        let mut o = self.database();
+        // Without one, RocksDB writes into a file of the directory.
+        o.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| {}));
+        o.set_max_open_files(FILES_TO_READ);
         o
     }
 

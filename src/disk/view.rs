@@ -5,7 +5,9 @@ use rocksdb::{DBRawIterator, ReadOptions, Snapshot};
 
 use super::checkpoint::MARK;
 use super::format::{Family, RecordKey};
-use super::{Builder, Guard, Held, ReadError};
+use super::opened::{Guard, Held};
+use super::overlay::OverlaidWalk;
+use super::{Builder, ReadError};
 
 pub struct View<'d>(Result<Open<'d>, ReadError>);
 
@@ -37,9 +39,11 @@ impl<'d> View<'d> {
 
     pub fn get(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
         let Open { db, snapshot } = self.open()?;
-        snapshot
-            .get_cf(db.cf(key.family()), key.key())
-            .map_err(ReadError::from)
+        if db.overlay().is_some() {
+            // Nothing changes.
+            return db.read(key);
+        }
+        Ok(snapshot.get_cf(db.cf(key.family()), key.key())?)
     }
 
     /// The records of `family` with `from <= key < to` (`None`: to the end), in order.
@@ -57,12 +61,23 @@ impl<'d> View<'d> {
         if it.key() == Some(MARK) {
             it.next();
         }
-        Ok(Walk { it, started: false })
+        Ok(Walk(match db.overlay() {
+            Some(overlay) => Over::Both(Box::new(OverlaidWalk::new(it, overlay, family, from, to))),
+            None => Over::Families { it, started: false },
+        }))
     }
 
     /// The last key of `family` with `from <= key < to`.
     pub fn last(&self, family: Family, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         let Open { db, snapshot } = self.open()?;
+        if db.overlay().is_some() {
+            let mut walk = self.walk(family, from, Some(to))?;
+            let mut last = None;
+            while let Some((key, _)) = walk.next_record()? {
+                last = Some(key.to_vec());
+            }
+            return Ok(last);
+        }
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(from);
         options.set_iterate_upper_bound(to);
@@ -80,27 +95,43 @@ impl<'d> View<'d> {
 pub type Record<'w> = (&'w [u8], &'w [u8]);
 
 /// An ordered walk. Not a std iterator: what it yields borrows from it.
-pub struct Walk<'v> {
-    it: DBRawIterator<'v>,
-    started: bool,
+pub struct Walk<'v>(Over<'v>);
+
+/// What it goes over.
+enum Over<'v> {
+    Families {
+        it: DBRawIterator<'v>,
+        started: bool,
+    },
+    /// What the journal holds, too.
+    Both(Box<OverlaidWalk<'v>>),
 }
 
 impl Walk<'_> {
     /// Goes on from `key`, which must lie within the walk's bounds.
     pub fn seek(&mut self, key: &[u8]) {
-        self.it.seek(key);
-        self.started = false;
+        match &mut self.0 {
+            Over::Families { it, started } => {
+                it.seek(key);
+                *started = false;
+            }
+            Over::Both(walk) => walk.seek(key),
+        }
     }
 
     /// The next key and value.
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>, ReadError> {
-        if self.started && self.it.valid() {
-            self.it.next();
+        let (it, started) = match &mut self.0 {
+            Over::Families { it, started } => (it, started),
+            Over::Both(walk) => return walk.next_record(),
+        };
+        if *started && it.valid() {
+            it.next();
         }
-        self.started = true;
-        if !self.it.valid() {
-            return self.it.status().map(|()| None).map_err(ReadError::from);
+        *started = true;
+        if !it.valid() {
+            return it.status().map(|()| None).map_err(ReadError::from);
         }
-        Ok(self.it.item())
+        Ok(it.item())
     }
 }

@@ -2,10 +2,13 @@
 //! checkpoints, and what clients' buffers hold.
 
 use std::fs;
+use std::path::PathBuf;
 
+use super::files::FilePlan;
 use super::{Engine, durability};
+use crate::base::process;
 use crate::config::{self, Config};
-use crate::disk::{self, Compression, DiskOptions};
+use crate::disk::{self, Compression, Creation, DiskOptions};
 use crate::store::StoreOptions;
 
 /// Shares of the budget, in bytes.
@@ -81,6 +84,11 @@ pub fn store_options(config: &Config) -> StoreOptions {
                 config::Compression::Lz4 => Compression::Lz4,
                 config::Compression::Zstd => Compression::Zstd,
             },
+            open_tables: FilePlan::of(process::file_limit(), config.maxclients).tables,
+        },
+        creation: Creation {
+            is_refused: config.require_existing_store,
+            beside: beside_the_store(config),
         },
         hot_budget: plan.hot_budget(0),
         fetch_threads: match config.fetch_threads {
@@ -90,6 +98,16 @@ pub fn store_options(config: &Config) -> StoreOptions {
         databases: config.databases as usize,
         durability: durability(config.appendfsync),
     }
+}
+
+/// Files of the server's own that may be in the store's directory.
+fn beside_the_store(config: &Config) -> Vec<PathBuf> {
+    let files = [&config.logfile, &config.pidfile, &config.unixsocket];
+    files
+        .into_iter()
+        .filter(|file| !file.as_os_str().is_empty())
+        .cloned()
+        .collect()
 }
 
 /// Bytes of RAM, from `/proc/meminfo`.

@@ -9,6 +9,7 @@ pub mod client;
 pub mod control;
 mod dispatch;
 mod expire;
+mod files;
 mod lookahead;
 mod memory;
 pub mod outbox;
@@ -37,6 +38,7 @@ use crate::types::thresholds::Thresholds;
 
 pub use client::{Client, Clients};
 pub use expire::ActiveExpiry;
+pub use files::FilePlan;
 use lookahead::Foreseen;
 pub use memory::{MemoryPlan, physical_memory, store_options};
 pub use pause::Paused;

@@ -141,7 +141,8 @@ pub struct Context<'s> {
 }
 
 impl Commit {
-    pub fn new(committer: Pool, syncer: Pool, durability: Durability) -> Commit {
+    /// `broken`: why nothing can be written to begin with.
+    pub fn new(committer: Pool, syncer: Pool, durability: Durability, broken: Option<String>) -> Commit {
         Commit {
             committer,
             syncer,
@@ -154,7 +155,7 @@ impl Commit {
             busy: 0,
             syncing: 0,
             durability,
-            broken: None,
+            broken,
             commits: 0,
             inline_commits: 0,
             records_written: 0,

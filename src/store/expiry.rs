@@ -146,7 +146,7 @@ fn walk(view: &View, low: &[u8], now: u64) -> Result<Scan, ReadError> {
     let mut walk = view.walk(Family::Expire, low, None)?;
     let mut scan = Scan::default();
     while let Some((key, _)) = walk.next_record()? {
-        let (deadline, namespace, name) = split_expire_key(key).map_err(|e| ReadError(e.to_string()))?;
+        let (deadline, namespace, name) = split_expire_key(key).map_err(|e| ReadError::from(e))?;
         if deadline > now || scan.due.len() == DUE_PER_SCAN {
             scan.next = Some((key.to_vec(), deadline));
             break;

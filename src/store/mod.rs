@@ -37,7 +37,7 @@ pub use value::Value;
 use crate::base::log;
 use crate::disk::format::{Database, Family, RecordKey};
 use crate::disk::{
-    Checkpoint, Disk, DiskOptions, Durability, OpenError, Patience, ReadError, View, WriteError,
+    Checkpoint, Creation, Disk, DiskOptions, Durability, OpenError, Patience, ReadError, View, WriteError,
 };
 use checkpoint::Checkpoints;
 use commit::{Commit, Context, Written};
@@ -63,6 +63,8 @@ const MOST_LENT: usize = 64;
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     pub disk: DiskOptions,
+    /// Whether a store may be made, and beside what.
+    pub creation: Creation,
     pub hot_budget: usize,
     pub fetch_threads: usize,
     pub databases: usize,
@@ -155,7 +157,14 @@ impl std::error::Error for StartError {}
 
 impl Store {
     pub fn open(dir: &Path, options: &StoreOptions, wake: Wake) -> std::result::Result<Store, StartError> {
-        let disk = Arc::new(Disk::open(dir, &options.disk).map_err(StartError::Open)?);
+        let disk = Disk::open(dir, &options.disk, &options.creation).map_err(StartError::Open)?;
+        let disk = Arc::new(disk);
+        let read_only = disk.read_only();
+        if let Some(reason) = &read_only {
+            log::warning(format_args!(
+                "the store can be read only, writes are refused until that changes: {reason}"
+            ));
+        }
         let (databases, next_id) = read_state(&disk, options.databases)?;
         let (done, reports) = mpsc::channel();
         let pool =
@@ -167,6 +176,7 @@ impl Store {
                 pool("commit", 1, Priority::Equal)?,
                 pool("sync", 1, Priority::Equal)?,
                 options.durability,
+                read_only,
             ),
             checkpoints: Checkpoints::new(pool("checkpoint", 1, Priority::Lower)?, options.disk.write_buffer),
             expiry: Expiry::default(),
@@ -562,7 +572,7 @@ impl Store {
                     Ok(()) => {
                         self.commit.broken = None;
                         self.journal_is_applied();
-                        log::notice("the store takes writes again");
+                        log::notice("the store was opened again, and takes writes");
                     }
                     Err(text) if self.commit.broken.as_ref() != Some(&text) => {
                         log::warning(format_args!("the store cannot be opened again yet: {text}"));
@@ -678,6 +688,9 @@ impl Store {
 
     /// Brings all to its place: so the next start is at once. Blocks: for the end of the process.
     pub fn close(&mut self) -> std::result::Result<(), String> {
+        if self.disk.read_only().is_some() {
+            return Ok(());
+        }
         while self.checkpoints.is_running() || !self.commit.is_quiet() {
             let Ok(report) = self.reports.recv() else { break };
             self.take_in(report, &mut News::default(), 0);

@@ -106,7 +106,7 @@ impl Store {
 
 /// Deletes what the first `gc` records name, up to about [`RECORDS_PER_STEP`] records.
 fn step(view: &View, mut low: u64, resume: &[u8]) -> Result<Step, ReadError> {
-    let damaged = |text: &str| ReadError(text.to_owned());
+    let damaged = |text: &str| ReadError::damaged(text);
     let mut batch = view.batch()?;
     let mut records = view.walk(Family::Gc, &low.to_be_bytes(), None)?;
     let mut resume = resume;
@@ -204,7 +204,7 @@ fn delete_keys(
             return Ok(Some(key.to_vec()));
         }
         visited += 1;
-        let damaged = |e: crate::disk::format::Malformed| ReadError(e.to_string());
+        let damaged = |e: crate::disk::format::Malformed| ReadError::from(e);
         let (header, body) = Header::decode(record).map_err(damaged)?;
         if let Some((id, garbage)) = owned(header, &record[body..]).map_err(damaged)? {
             delete_value(view, batch, id, garbage)?;

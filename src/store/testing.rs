@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Result, Stop, Store, StoreOptions, Ticket, Txn};
-use crate::disk::{Compression, DiskOptions, Durability};
+use crate::disk::{Compression, Creation, DiskOptions, Durability};
 
 /// How long the store's threads may take over anything.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -151,7 +151,9 @@ fn open(dir: &TempDir) -> (Store, Receiver<()>) {
             block_cache: 4 << 20,
             background_jobs: 1,
             compression: Compression::Lz4,
+            open_tables: 1000,
         },
+        creation: Creation::default(),
         hot_budget: 64 << 20,
         fetch_threads: 1,
         databases: 2,

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::*;
-use crate::disk::Compression;
 use crate::disk::delta::Known;
 use crate::disk::format::{self, Header, Kind, LongString, SEGMENT};
+use crate::disk::{Compression, Creation};
 use crate::types::{keys, string};
 
 const NOW: u64 = 1_000_000;
@@ -31,7 +31,9 @@ fn options(hot_budget: usize) -> StoreOptions {
             block_cache: 1 << 20,
             background_jobs: 1,
             compression: Compression::Lz4,
+            open_tables: 1000,
         },
+        creation: Creation::default(),
         hot_budget,
         fetch_threads: 2,
         databases: 3,

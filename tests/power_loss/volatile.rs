@@ -112,6 +112,9 @@ impl Volatile {
             };
             lost += bytes.len().saturating_sub(survives) as u64;
             bytes.truncate(survives);
+            if name == "STORE" {
+                note_another_boot(&mut bytes);
+            }
             fs::write(after.join(name), bytes).expect("a writable file");
         }
         self.start_over(&after);
@@ -160,6 +163,15 @@ impl Volatile {
                 _ => panic!("a line of the witness: {line:?}"),
             }
         }
+    }
+}
+
+/// The machine was started again: what a store's file says of it (`src/disk/identity.rs`) is no longer so.
+fn note_another_boot(file: &mut [u8]) {
+    for slot in file.chunks_mut(512) {
+        let (said, checksum) = slot.split_at_mut(508);
+        said[32..48].fill(0);
+        checksum.copy_from_slice(&crc32c::crc32c(said).to_be_bytes());
     }
 }
 

@@ -12,6 +12,8 @@ use redkeep::disk::{Compression, Disk, DiskOptions, View};
 
 /// Most faults that are told one by one.
 const FAULTS_TOLD: usize = 100;
+/// Tables that are open at a time.
+const OPEN_TABLES: u64 = 256;
 
 #[derive(Default)]
 pub struct Report {
@@ -23,6 +25,7 @@ pub struct Report {
     large_collections: u64,
     collection_records: u64,
     unreclaimed: u64,
+    tables: usize,
     pub faults: Vec<String>,
 }
 
@@ -46,6 +49,7 @@ impl fmt::Display for Report {
             self.large_collections, self.collection_records
         )?;
         writeln!(f, "to be reclaimed: {}", self.unreclaimed)?;
+        writeln!(f, "tables: {}", self.tables)?;
         for fault in self.faults.iter().take(FAULTS_TOLD) {
             writeln!(f, "fault: {fault}")?;
         }
@@ -54,30 +58,44 @@ impl fmt::Display for Report {
 }
 
 pub fn run(dir: &Path) -> Result<Report, String> {
-    if !dir.join("CURRENT").exists() {
-        return Err(format!("{} is not a data directory", dir.display()));
+    let (disk, faults) = Disk::open_to_read(dir, &options()).map_err(|e| e.to_string())?;
+    let mut report = Report {
+        faults,
+        ..Report::default()
+    };
+    let verified = disk.verify().map_err(|e| e.0)?;
+    report.tables = verified.tables;
+    report.faults.extend(verified.fault);
+    // What cannot be read is told, and what can be is held against each other all the same.
+    if let Err(fault) = disk.with_view(|view| compare(view, &mut report)) {
+        report.faults.push(fault);
     }
-    let options = DiskOptions {
+    Ok(report)
+}
+
+/// How stores are opened that no server uses.
+pub fn options() -> DiskOptions {
+    DiskOptions {
         write_buffer: 32 << 20,
         block_cache: 64 << 20,
         background_jobs: 2,
         compression: Compression::Lz4,
-    };
-    let disk = Disk::open(dir, &options).map_err(|e| e.to_string())?;
-    disk.with_view(|view| {
-        let mut report = Report::default();
-        read_databases(view, &mut report)?;
-        let mut ids = HashSet::new();
-        read_keys(view, &mut report, &mut ids)?;
-        read_deadlines(view, &mut report)?;
-        let dead = read_garbage(view, &mut report)?;
-        report.segments = read_values(view, &mut report, Family::Segment, &ids, &dead)?;
-        for family in Family::OF_COLLECTIONS {
-            report.collection_records += read_values(view, &mut report, family, &ids, &dead)?;
-        }
-        compare_counts(&mut report, &dead);
-        Ok(report)
-    })
+        open_tables: OPEN_TABLES,
+    }
+}
+
+fn compare(view: &View, report: &mut Report) -> Result<(), String> {
+    read_databases(view, report)?;
+    let mut ids = HashSet::new();
+    read_keys(view, report, &mut ids)?;
+    read_deadlines(view, report)?;
+    let dead = read_garbage(view, report)?;
+    report.segments = read_values(view, report, Family::Segment, &ids, &dead)?;
+    for family in Family::OF_COLLECTIONS {
+        report.collection_records += read_values(view, report, family, &ids, &dead)?;
+    }
+    compare_counts(report, &dead);
+    Ok(())
 }
 
 fn read_databases(view: &View, report: &mut Report) -> Result<(), String> {

@@ -2,6 +2,7 @@
 
 mod check;
 mod reference;
+mod repair;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,8 +18,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Reads a whole store and says what in it does not agree; exits with 1 if anything does not
+    /// Reads a whole store, changes nothing, and says what in it is damaged or does not agree; exits with 1 if anything does not
     Check {
+        /// The data directory
+        dir: PathBuf,
+    },
+    /// Has a store that lost commits, as its log is damaged, go on from what there is; says what was wrong
+    Repair {
         /// The data directory
         dir: PathBuf,
     },
@@ -35,16 +41,28 @@ fn main() -> ExitCode {
         Action::Check { dir } => match check::run(&dir) {
             Ok(report) => {
                 print!("{report}");
-                if report.faults.is_empty() {
-                    ExitCode::SUCCESS
-                } else {
-                    ExitCode::FAILURE
-                }
+                exit_code(report.faults.is_empty())
             }
-            Err(text) => {
-                eprintln!("redkeep-tool: {text}");
-                ExitCode::from(2)
+            Err(text) => failure(&text),
+        },
+        Action::Repair { dir } => match repair::run(&dir) {
+            Ok(report) => {
+                print!("{report}");
+                ExitCode::SUCCESS
             }
+            Err(text) => failure(&text),
         },
     }
+}
+
+fn exit_code(is_whole: bool) -> ExitCode {
+    match is_whole {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+fn failure(text: &str) -> ExitCode {
+    eprintln!("redkeep-tool: {text}");
+    ExitCode::from(2)
 }

@@ -3,6 +3,7 @@
 use super::{SYNTAX, help as help_lines};
 use crate::base::{log, process};
 use crate::config::{Config, SetError};
+use crate::exec::FilePlan;
 use crate::exec::{Engine, Session, call_limits, durability};
 
 use crate::resp::{Args, Reply};
@@ -63,7 +64,7 @@ pub fn set(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
 /// Applies what the operating system may refuse. If it does, all is as it was before.
 fn refused_by_system(engine: &mut Engine, before: &Config, changed: &[&'static str]) -> Option<SetError> {
     if changed.contains(&"maxclients") {
-        let possible = process::allow_clients(engine.config.maxclients);
+        let possible = FilePlan::of(process::file_limit(), engine.config.maxclients).clients;
         if possible < engine.config.maxclients {
             return Some(SetError::failed(
                 "maxclients",

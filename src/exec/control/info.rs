@@ -248,6 +248,15 @@ fn persistence(source: &Source, page: &mut Page) {
     page.constant(&rewrites, -1);
     page.field("aof_last_bgrewrite_status", "ok");
     page.field("aof_last_write_status", status);
+    page.field(
+        "store_error",
+        source
+            .engine
+            .store
+            .broken()
+            .unwrap_or_default()
+            .replace(['\r', '\n'], " "),
+    );
 }
 
 fn stats(source: &Source, page: &mut Page) {

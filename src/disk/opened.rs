@@ -1,0 +1,143 @@
+//! An open database, and how it is held for a use.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::RwLockReadGuard;
+
+use rocksdb::{Cache, ColumnFamily, ColumnFamilyDescriptor, DB};
+
+use super::checkpoint::MARK;
+use super::format::{Family, RecordKey};
+use super::journal::Position;
+use super::overlay::Overlay;
+use super::{DiskOptions, OpenError, ReadError};
+
+/// A database that is open: for all, or only to be read.
+pub struct Opened {
+    db: DB,
+    /// What the journal has, where the database is only read: no checkpoint brings it to its families.
+    overlay: Option<Overlay>,
+}
+
+impl Opened {
+    /// Opens the database in `dir`; makes it, if that is said.
+    pub fn to_write(
+        dir: &Path,
+        options: &DiskOptions,
+        cache: &Cache,
+        make: bool,
+    ) -> Result<Opened, OpenError> {
+        let mut database = options.database();
+        database.create_if_missing(make);
+        database.create_missing_column_families(make);
+        let db = DB::open_cf_descriptors(&database, dir, families(options, cache))?;
+        Ok(Opened { db, overlay: None })
+    }
+
+    /// Opens the database in `dir` for reading, and touches nothing there. What is only in the journal is seen after
+    /// [`Opened::read_journal`].
+    pub fn to_read(dir: &Path, options: &DiskOptions, cache: &Cache) -> Result<Opened, OpenError> {
+        let database = options.database_to_read();
+        let found = DB::list_cf(&database, dir)?;
+        let is_known = |name: &String| Family::ALL.iter().any(|family| family.name() == name);
+        if let Some(name) = found.iter().find(|name| !is_known(name)) {
+            return Err(OpenError::Foreign(format!(
+                "it has an unknown column family '{name}'"
+            )));
+        }
+        let db = DB::open_cf_descriptors_read_only(&database, dir, families(options, cache), false)?;
+        Ok(Opened { db, overlay: None })
+    }
+
+    /// Has readers see what the journal holds.
+    pub fn read_journal(&mut self) -> Result<(), ReadError> {
+        self.overlay = Some(Overlay::of_journal(self)?);
+        Ok(())
+    }
+
+    /// What stands in front of the families, if they are only read.
+    pub fn overlay(&self) -> Option<&Overlay> {
+        self.overlay.as_ref()
+    }
+
+    pub fn cf(&self, family: Family) -> &ColumnFamily {
+        // Every family is named when the store is opened, and none is dropped.
+        self.db
+            .cf_handle(family.name())
+            .unwrap_or_else(|| unreachable!("family {family:?}"))
+    }
+
+    /// One record.
+    pub fn read(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
+        if let Some(found) = self.overlay.as_ref().and_then(|overlay| overlay.get(key)) {
+            return Ok(found.clone());
+        }
+        Ok(self.db.get_cf(self.cf(key.family()), key.key())?)
+    }
+
+    /// Up to where each family has what was in the journal; for the journal itself, up to where nothing is left of it.
+    pub fn marks(&self) -> Result<[u64; Family::ALL.len()], ReadError> {
+        let mut marks = [0; Family::ALL.len()];
+        for family in Family::JOURNALED.into_iter().chain([Family::Journal]) {
+            if let Some(mark) = self.db.get_cf(self.cf(family), MARK)? {
+                marks[family as usize] = Position::decode(&mark)?.number;
+            }
+        }
+        Ok(marks)
+    }
+
+    /// A property of RocksDB, 0 where it has none of that name.
+    pub fn property(&self, family: Family, name: &str) -> u64 {
+        let property = self.db.property_int_value_cf(self.cf(family), name);
+        property.ok().flatten().unwrap_or(0)
+    }
+}
+
+impl Deref for Opened {
+    type Target = DB;
+
+    fn deref(&self) -> &DB {
+        &self.db
+    }
+}
+
+fn families(options: &DiskOptions, cache: &Cache) -> [ColumnFamilyDescriptor; Family::ALL.len()] {
+    Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), options.family(family, cache)))
+}
+
+/// A [`Guard`] of one's own, or someone's: who holds one must not wait for another.
+pub enum Held<'d> {
+    Own(Guard<'d>),
+    Shared(&'d Guard<'d>),
+}
+
+impl<'d> Deref for Held<'d> {
+    type Target = Guard<'d>;
+
+    fn deref(&self) -> &Guard<'d> {
+        match self {
+            Held::Own(guard) => guard,
+            Held::Shared(guard) => guard,
+        }
+    }
+}
+
+/// The open database; held for one use.
+pub struct Guard<'d>(RwLockReadGuard<'d, Option<Opened>>);
+
+impl<'d> Guard<'d> {
+    /// `None`: it is closed.
+    pub fn of(opened: RwLockReadGuard<'d, Option<Opened>>) -> Option<Guard<'d>> {
+        opened.is_some().then_some(Guard(opened))
+    }
+}
+
+impl Deref for Guard<'_> {
+    type Target = Opened;
+
+    fn deref(&self) -> &Opened {
+        self.0
+            .as_ref()
+            .unwrap_or_else(|| unreachable!("a guard is made of an open database only"))
+    }
+}
