@@ -212,6 +212,7 @@ impl Disk {
     fn open_to_write(&self) -> Result<(), OpenError> {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         *db = None;
+        // Families that an earlier version did not have are made.
         let opened = Opened::to_write(&self.dir, &self.options, &self.cache, false);
         *db = match opened {
             Ok(opened) => Some(opened),
@@ -320,8 +321,11 @@ fn format_of(opened: &Opened) -> Result<u32, OpenError> {
 }
 
 fn is_empty(opened: &Opened) -> Result<bool, ReadError> {
-    for family in Family::ALL {
-        let mut it = opened.raw_iterator_cf(opened.cf(family));
+    for family in Family::ALL
+        .into_iter()
+        .filter_map(|family| opened.find_cf(family))
+    {
+        let mut it = opened.raw_iterator_cf(family);
         it.seek_to_first();
         if it.valid() {
             return Ok(false);
@@ -332,6 +336,7 @@ fn is_empty(opened: &Opened) -> Result<bool, ReadError> {
 }
 
 /// What the logs and the journal of a store that was not opened for writing hold.
+#[derive(Default)]
 struct Journal {
     /// The number of the last commit of those that follow each other without a gap.
     end: u64,
@@ -360,7 +365,11 @@ impl Journal {
         let mut end = marks[Family::Journal as usize];
         let mut options = ReadOptions::default();
         options.fill_cache(false);
-        let mut walk = opened.raw_iterator_cf_opt(opened.cf(Family::Journal), options);
+        let Some(family) = opened.find_cf(Family::Journal) else {
+            // One that an earlier version made.
+            return Ok(Journal::default());
+        };
+        let mut walk = opened.raw_iterator_cf_opt(family, options);
         walk.seek([0; 8]);
         while let Some(key) = walk.key() {
             let Position { number, store } = Position::decode(key).map_err(ReadError::from)?;

@@ -29,7 +29,7 @@ impl Opened {
     ) -> Result<Opened, OpenError> {
         let mut database = options.database();
         database.create_if_missing(make);
-        database.create_missing_column_families(make);
+        database.create_missing_column_families(true);
         let db = DB::open_cf_descriptors(&database, dir, families(options, cache))?;
         Ok(Opened { db, overlay: None })
     }
@@ -45,7 +45,10 @@ impl Opened {
                 "it has an unknown column family '{name}'"
             )));
         }
-        let db = DB::open_cf_descriptors_read_only(&database, dir, families(options, cache), false)?;
+        // One that an earlier version made may lack some.
+        let is_there = |family: &ColumnFamilyDescriptor| found.iter().any(|name| name == family.name());
+        let families = families(options, cache).into_iter().filter(is_there);
+        let db = DB::open_cf_descriptors_read_only(&database, dir, families, false)?;
         Ok(Opened { db, overlay: None })
     }
 
@@ -60,11 +63,16 @@ impl Opened {
         self.overlay.as_ref()
     }
 
+    /// A family of a database that is open for all.
     pub fn cf(&self, family: Family) -> &ColumnFamily {
-        // Every family is named when the store is opened, and none is dropped.
-        self.db
-            .cf_handle(family.name())
+        // Every family is named when the store is opened for writing, and none is dropped.
+        self.find_cf(family)
             .unwrap_or_else(|| unreachable!("family {family:?}"))
+    }
+
+    /// `None`: the store is only read, and an earlier version made it without that family.
+    pub fn find_cf(&self, family: Family) -> Option<&ColumnFamily> {
+        self.db.cf_handle(family.name())
     }
 
     /// One record.
@@ -72,14 +80,15 @@ impl Opened {
         if let Some(found) = self.overlay.as_ref().and_then(|overlay| overlay.get(key)) {
             return Ok(found.clone());
         }
-        Ok(self.db.get_cf(self.cf(key.family()), key.key())?)
+        let family = self.find_cf(key.family());
+        Ok(family.map_or(Ok(None), |family| self.db.get_cf(family, key.key()))?)
     }
 
     /// Up to where each family has what was in the journal; for the journal itself, up to where nothing is left of it.
     pub fn marks(&self) -> Result<[u64; Family::ALL.len()], ReadError> {
         let mut marks = [0; Family::ALL.len()];
         for family in Family::JOURNALED.into_iter().chain([Family::Journal]) {
-            if let Some(mark) = self.db.get_cf(self.cf(family), MARK)? {
+            if let Some(mark) = self.read(&RecordKey::new(family, MARK))? {
                 marks[family as usize] = Position::decode(&mark)?.number;
             }
         }
@@ -88,8 +97,8 @@ impl Opened {
 
     /// A property of RocksDB, 0 where it has none of that name.
     pub fn property(&self, family: Family, name: &str) -> u64 {
-        let property = self.db.property_int_value_cf(self.cf(family), name);
-        property.ok().flatten().unwrap_or(0)
+        let property = |family| self.db.property_int_value_cf(family, name).ok().flatten();
+        self.find_cf(family).and_then(property).unwrap_or(0)
     }
 }
 

@@ -26,7 +26,10 @@ impl Overlay {
         let mut changed: BTreeMap<(Family, Vec<u8>), What<'static>> = BTreeMap::new();
         let mut options = ReadOptions::default();
         options.fill_cache(false);
-        let mut walk = opened.raw_iterator_cf_opt(opened.cf(Family::Journal), options);
+        let Some(journal) = opened.find_cf(Family::Journal) else {
+            return Ok(Overlay::default());
+        };
+        let mut walk = opened.raw_iterator_cf_opt(journal, options);
         walk.seek([0; 8]);
         while let Some((key, record)) = walk.item() {
             let position = Position::decode(key)?.number;
@@ -86,7 +89,7 @@ impl Overlay {
 /// A record with what the journal says has changed in it.
 fn apply(opened: &Opened, (family, key): &(Family, Vec<u8>), operand: &[u8]) -> Result<Vec<u8>, ReadError> {
     let mut record = opened
-        .get_cf(opened.cf(*family), key)?
+        .read(&RecordKey::new(*family, key))?
         .ok_or_else(|| ReadError::damaged("the journal changes a record that is not there"))?;
     delta::apply(&mut record, operand)?;
     Ok(record)

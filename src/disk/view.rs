@@ -56,7 +56,10 @@ impl<'d> View<'d> {
         // A walk over much data must not push what others read out of the block cache.
         options.fill_cache(false);
         options.set_auto_readahead_size(true);
-        let mut it = snapshot.raw_iterator_cf_opt(db.cf(family), options);
+        let Some(cf) = db.find_cf(family) else {
+            return Ok(Walk(Over::Nothing));
+        };
+        let mut it = snapshot.raw_iterator_cf_opt(cf, options);
         it.seek(from);
         if it.key() == Some(MARK) {
             it.next();
@@ -105,6 +108,7 @@ enum Over<'v> {
     },
     /// What the journal holds, too.
     Both(Box<OverlaidWalk<'v>>),
+    Nothing,
 }
 
 impl Walk<'_> {
@@ -116,6 +120,7 @@ impl Walk<'_> {
                 *started = false;
             }
             Over::Both(walk) => walk.seek(key),
+            Over::Nothing => {}
         }
     }
 
@@ -124,6 +129,7 @@ impl Walk<'_> {
         let (it, started) = match &mut self.0 {
             Over::Families { it, started } => (it, started),
             Over::Both(walk) => return walk.next_record(),
+            Over::Nothing => return Ok(None),
         };
         if *started && it.valid() {
             it.next();
