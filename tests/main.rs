@@ -5,6 +5,7 @@
 //! | [`transcripts`] | what each command answers, in every mode a server can be in, and that Redis answers the same |
 //! | [`differential`] | random commands get the answers of a real redis-server |
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
+//! | [`damage`] | a store that is not whole is refused untouched, and named |
 //! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
 //! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
@@ -16,6 +17,7 @@
 
 mod clients;
 mod crash;
+mod damage;
 mod differential;
 mod disk_full;
 mod fixtures;
