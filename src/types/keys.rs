@@ -1,7 +1,7 @@
 //! Keys, whatever they hold: names of types, RENAME, COPY and MOVE, conditions on deadlines, walks and random choice.
 
 use super::{hash, list, set, sorted_set, stream};
-use crate::base::glob;
+use crate::base::glob::Pattern;
 use crate::base::random::Random;
 use crate::disk::View;
 use crate::disk::format::{
@@ -118,8 +118,7 @@ pub fn expire_at(txn: &mut Txn, key: Key, deadline: i64, condition: DeadlineCond
 /// Which keys a walk shows.
 #[derive(Clone, Copy, Default)]
 pub struct Selection<'a> {
-    /// A glob pattern.
-    pub pattern: Option<&'a [u8]>,
+    pub pattern: Option<&'a Pattern<'a>>,
     /// The name of a type, in any case. One that no type has selects nothing.
     pub type_name: Option<&'a [u8]>,
 }
@@ -128,8 +127,7 @@ impl Selection<'_> {
     fn shows(&self, name: &[u8], kind: Kind) -> bool {
         self.type_name
             .is_none_or(|wanted| wanted.eq_ignore_ascii_case(type_name(kind).as_bytes()))
-            // Redis lets `*` alone match the empty key too.
-            && self.pattern.is_none_or(|pattern| pattern == b"*" || glob::matches(pattern, name, false))
+            && self.pattern.is_none_or(|pattern| pattern.selects(name))
     }
 }
 
@@ -165,7 +163,7 @@ pub fn walk(
     let prefix = namespace_prefix(txn.database(db)?.namespace);
     let (literal, whole) = selection
         .pattern
-        .map_or_else(Default::default, glob::literal_prefix);
+        .map_or_else(Default::default, Pattern::literal_prefix);
     let first = [&prefix, from.max(&literal)].concat();
     let end = if whole && selection.pattern.is_some() {
         Some([&prefix, &literal[..], b"\0"].concat())
