@@ -7,7 +7,7 @@
 //! | `open`, `directory`, `lock`, `identity`, `log_file` | opening a store, or refusing to, and touching nothing then |
 //! | `opened`, `view`, `overlay` | reading |
 //! | `batch`, `journal`, `delta` | writing |
-//! | `checkpoint` | bringing what the journal holds to its families |
+//! | `checkpoint`, `runs` | bringing what the journal holds to its families |
 //! | `verify` | reading every byte |
 
 mod batch;
@@ -27,6 +27,7 @@ mod open;
 mod opened;
 mod options;
 mod overlay;
+mod runs;
 mod verify;
 mod view;
 
@@ -96,6 +97,8 @@ pub struct Disk {
     /// A write or a sync failed since the store was opened.
     failed: AtomicBool,
     desk: Mutex<Desk>,
+    /// About how many deletes of keys the memtable has.
+    deletes_in_memtable: AtomicUsize,
 }
 
 impl Disk {
