@@ -50,6 +50,8 @@ use journal::Position;
 use opened::{Guard, Held, Opened};
 pub use options::{Compression, DiskOptions};
 pub use verify::Verified;
+#[cfg(test)]
+pub use view::passed_over;
 pub use view::{Record, View, Walk};
 
 /// How far a write must have come before it counts as done.

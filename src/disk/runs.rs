@@ -148,11 +148,9 @@ fn above(key: &[u8]) -> Vec<u8> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use rocksdb::perf::{PerfContext, PerfMetric, PerfStatsLevel, set_perf_stats};
-
     use super::*;
     use crate::base::random::Random;
-    use crate::disk::{Compression, Creation, Disk, DiskOptions, Durability, Patience};
+    use crate::disk::{Compression, Creation, Disk, DiskOptions, Durability, Patience, passed_over};
 
     fn open(dir: &std::path::Path) -> Disk {
         let options = DiskOptions {
@@ -185,21 +183,16 @@ mod tests {
 
     /// The keys that a walk meets, and how many records that were deleted, or of which there is a later one, it passed.
     fn walk(disk: &Disk) -> (Vec<u64>, u64) {
-        set_perf_stats(PerfStatsLevel::EnableCount);
-        let mut counts = PerfContext::default();
-        counts.reset();
-        let met = disk.with_view(|view| {
-            let mut walk = view.walk(Family::Meta, b"", None).unwrap();
-            let mut met = Vec::new();
-            while let Some((key, _)) = walk.next_record().unwrap() {
-                met.push(std::str::from_utf8(&key[6..]).unwrap().parse().unwrap());
-            }
-            met
-        });
-        let passed = counts.metric(PerfMetric::InternalDeleteSkippedCount)
-            + counts.metric(PerfMetric::InternalKeySkippedCount);
-        set_perf_stats(PerfStatsLevel::Disable);
-        (met, passed)
+        passed_over(|| {
+            disk.with_view(|view| {
+                let mut walk = view.walk(Family::Meta, b"", None).unwrap();
+                let mut met = Vec::new();
+                while let Some((key, _)) = walk.next_record().unwrap() {
+                    met.push(std::str::from_utf8(&key[6..]).unwrap().parse().unwrap());
+                }
+                met
+            })
+        })
     }
 
     #[test]

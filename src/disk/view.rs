@@ -122,6 +122,21 @@ fn has_given_up(it: &DBRawIterator) -> Result<bool, ReadError> {
     }
 }
 
+/// What a body comes to, and how many records it passed that were deleted, or of which there are later ones.
+#[cfg(test)]
+pub fn passed_over<T>(body: impl FnOnce() -> T) -> (T, u64) {
+    use rocksdb::perf::{PerfContext, PerfMetric, PerfStatsLevel, set_perf_stats};
+
+    set_perf_stats(PerfStatsLevel::EnableCount);
+    let mut counts = PerfContext::default();
+    counts.reset();
+    let came_to = body();
+    let passed = counts.metric(PerfMetric::InternalDeleteSkippedCount)
+        + counts.metric(PerfMetric::InternalKeySkippedCount);
+    set_perf_stats(PerfStatsLevel::Disable);
+    (came_to, passed)
+}
+
 /// A record's key in its family, and its value.
 pub type Record<'w> = (&'w [u8], &'w [u8]);
 
