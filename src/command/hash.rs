@@ -209,13 +209,13 @@ pub fn hscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut shown = Vec::new();
     let mut next = 0;
     if let Some(hash) = Hash::to_read(txn, call.key(1))? {
-        let options = scan::Options::parse(call.args.skip(3), "novalues")?;
+        let options = scan::Options::parse(txn, call.args.skip(3), "novalues")?;
         let want = match options.no_values {
             true => Want::Members,
             false => Want::Values,
         };
         next = hash.scan(txn, cursor, options.count, want, |field, value| {
-            if options.shows(field) {
+            if options.shows(field)? {
                 shown.push(Reply::bulk(field.to_vec()));
                 if !options.no_values {
                     shown.push(Reply::bulk(value.to_vec()));

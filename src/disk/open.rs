@@ -128,6 +128,7 @@ impl Disk {
             torn: RwLock::default(),
             failed: AtomicBool::default(),
             desk: Mutex::default(),
+            deletes_in_memtable: AtomicUsize::new(0),
         }
     }
 
