@@ -7,6 +7,7 @@
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
 //! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
 //! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
+//! | [`cold`] | commands on cold data wait for few rounds of reads, whatever they touch |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
@@ -15,6 +16,7 @@
 //! | [`tidy`] | the source keeps the rules of the house |
 
 mod clients;
+mod cold;
 mod crash;
 mod differential;
 mod disk_full;

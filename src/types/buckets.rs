@@ -175,17 +175,37 @@ impl Buckets {
         self.pages
     }
 
-    /// Notes what a change or a read of this member will want. Says whether its page has to be fetched.
+    /// Notes the page where this member is, or belongs. Says whether it has to be fetched.
     pub fn prefetch(&self, txn: &mut Txn, member: &[u8]) -> bool {
-        if self.is_full(self.len + 1) {
-            let (split, _) = split_of(self.pages);
-            txn.prefetch(self.record(split));
-        } else if self.is_sparse(self.len.saturating_sub(1)) {
-            let (kept, last) = split_of(self.pages - 1);
+        txn.prefetch(self.record(self.page_of(member)))
+    }
+
+    /// Notes the pages that will be divided or become one with another when so many members come, or leave.
+    pub fn prefetch_moves(&self, txn: &mut Txn, come: u64, leave: u64) {
+        let average = self.weight / self.len.max(1);
+        let mut table = self.clone();
+        table.len += come;
+        table.weight += come * average;
+        let mut moves = come.saturating_mul(MOVES as u64);
+        while moves > 0 && table.is_full(table.len) {
+            let (old, _) = split_of(table.pages);
+            if old < self.pages {
+                txn.prefetch(self.record(old));
+            }
+            table.pages += 1;
+            moves -= 1;
+        }
+        let mut table = self.clone();
+        table.len = table.len.saturating_sub(leave);
+        table.weight = table.weight.saturating_sub(leave * average);
+        moves = leave.saturating_mul(MOVES as u64);
+        while moves > 0 && table.is_sparse(table.len) {
+            table.pages -= 1;
+            let (kept, last) = split_of(table.pages);
             txn.prefetch(self.record(kept));
             txn.prefetch(self.record(last));
+            moves -= 1;
         }
-        txn.prefetch(self.record(self.page_of(member)))
     }
 
     pub fn contains(&self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
@@ -227,14 +247,6 @@ impl Buckets {
             Some(slot) => slot.value.load(txn, self.id, &found.page).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// Notes the value's own record, if it has one, to be fetched; the member's page has to be in memory.
-    pub fn prefetch_value(&self, txn: &mut Txn, member: &[u8]) -> Result<()> {
-        if let Some(slot) = self.find(txn, member)?.slot {
-            slot.value.prefetch(txn, self.id);
-        }
-        Ok(())
     }
 
     /// Gives the member this value. Whether the member is new.
@@ -330,12 +342,17 @@ impl Buckets {
     /// Notes what the next `count` random members will want, as far as can be foreseen. Returns how many pages have to
     /// be fetched.
     pub fn prefetch_random(&self, txn: &mut Txn, count: usize) -> usize {
-        let mut random = txn.random.clone();
         let mut cold = 0;
-        for _ in 0..count
-            .saturating_mul(DRAWS_FETCHED)
-            .min(self.pages as usize * DRAWS_FETCHED)
-        {
+        let draws = count.saturating_mul(DRAWS_FETCHED);
+        if draws >= self.pages as usize {
+            // They would come to nearly all of the pages, and the ones left out be missed one by one.
+            for number in 0..self.pages {
+                cold += usize::from(txn.prefetch(self.record(number)));
+            }
+            return cold;
+        }
+        let mut random = txn.random.clone();
+        for _ in 0..draws {
             let number = self.draw_page(&mut random);
             random.next_u64();
             cold += usize::from(txn.prefetch(self.record(number)));

@@ -40,7 +40,7 @@ pub mod sorted_set;
 pub mod stream;
 pub mod string;
 pub mod thresholds;
-mod together;
+pub mod together;
 pub mod tree;
 pub mod warm;
 
