@@ -299,7 +299,9 @@ fn run(client: &mut Client, text: &str) -> Value {
 /// The figure of this name in INFO.
 fn figure(client: &mut Client, name: &str) -> u64 {
     let info = client.run(&["INFO", "everything"]).text().expect("a text");
-    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     line.and_then(|figure| figure.parse().ok()).expect("the figure")
 }
 
@@ -308,7 +310,13 @@ fn make_templates(client: &mut Client) {
         run(client, line);
     }
     for n in 1..10_001 {
-        client.run(&["XADD", "stream", &format!("{n}-1"), "field", &format!("value {n}")]);
+        client.run(&[
+            "XADD",
+            "stream",
+            &format!("{n}-1"),
+            "field",
+            &format!("value {n}"),
+        ]);
     }
     run(client, "XREADGROUP GROUP g c COUNT 10000 STREAMS stream >");
     for key in client.run(&["KEYS", "*"]).items() {
@@ -358,14 +366,19 @@ fn commands_on_cold_data_do_not_run_once_for_each_missing_record() {
     assert!(slow.is_empty(), "{}", slow.join("\n"));
     let all: BTreeSet<String> = table::all().flat_map(|found| names(found.command)).collect();
     let differ: Vec<&String> = seen.symmetric_difference(&all).collect();
-    assert!(differ.is_empty(), "without a case here, or not in the table: {differ:?}");
+    assert!(
+        differ.is_empty(),
+        "without a case here, or not in the table: {differ:?}"
+    );
 }
 
 /// The names of commands over data: a command's own, or those of its subcommands.
 fn names(command: &Command) -> Vec<String> {
     let is_data = |command: &&Command| matches!(command.run, Run::Data(_));
     let subcommands = command.subcommands().iter().filter(is_data);
-    let mut names: Vec<String> = subcommands.map(|sub| format!("{}|{}", command.name, sub.name)).collect();
+    let mut names: Vec<String> = subcommands
+        .map(|sub| format!("{}|{}", command.name, sub.name))
+        .collect();
     if is_data(&command) {
         names.push(command.name.to_owned());
     }

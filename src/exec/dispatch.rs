@@ -17,6 +17,9 @@ use crate::store::{self, Rehearsal, Stop, Ticket, Txn};
 /// A request that only reads is answered over a view when it has faulted so often: others write what it reads.
 const MOST_FAULTS_TO_READ: u32 = 7;
 
+/// A request of more bytes is not copied to be rehearsed.
+const MOST_REHEARSED: usize = 16 << 20;
+
 /// A request over data.
 #[derive(Clone, Copy)]
 struct Request<'a> {
@@ -285,13 +288,17 @@ impl Session {
     }
 
     /// The request, to be run where nothing of it counts but what it reads.
-    fn rehearsal(&self, limits: &CallLimits, request: Request) -> Rehearsal {
+    fn rehearsal(&self, limits: &CallLimits, request: Request) -> Option<Rehearsal> {
+        if request.args.iter().map(<[u8]>::len).sum::<usize>() > MOST_REHEARSED {
+            return None;
+        }
         let run = self.detached(limits, request);
-        Rehearsal {
+        Some(Rehearsal {
             now: request.now,
             writes: request.row.has(flag::WRITE),
+            // What it answers is nobody's.
             body: Box::new(move |txn| drop(run(txn, None))),
-        }
+        })
     }
 
     /// The request, to be run on another thread.
@@ -325,13 +332,7 @@ impl Session {
         }
     }
 
-    fn start_view(
-        &mut self,
-        engine: &mut Engine,
-        epoch: u64,
-        request: Request,
-        waker: &Waker,
-    ) -> Outcome {
+    fn start_view(&mut self, engine: &mut Engine, epoch: u64, request: Request, waker: &Waker) -> Outcome {
         if let Some(text) = engine.store.broken()
             && epoch > engine.store.applied()
         {

@@ -123,7 +123,7 @@ impl Engine {
                 .iter()
                 .filter_map(|due| Some((self.store.database_of(due.namespace)?, due.name.clone())))
                 .collect();
-            let ticket = self.store.retry(missing, fetched, || rehearsal(again, now));
+            let ticket = self.store.retry(missing, fetched, || Some(rehearsal(again, now)));
             self.expiry.fetching = Some(ticket);
             self.put_back(missed);
         }

@@ -125,8 +125,8 @@ impl Fetch {
         let Some(mut waiting) = self.waiting.remove(&ticket) else {
             return;
         };
-        let missing: Vec<RecordKey>;
-        (waiting.pinned, missing) = rehearsed.names.into_iter().partition(|name| hot.pin(name));
+        let (here, missing): (Vec<_>, Vec<_>) = rehearsed.names.into_iter().partition(|name| hot.pin(name));
+        waiting.pinned.extend(here);
         waiting.missing = self.ask(ticket, missing);
         (waiting.rehearsal, waiting.ended_early) = (None, rehearsed.ended_early);
         if waiting.missing == 0 {

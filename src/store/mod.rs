@@ -111,6 +111,7 @@ pub struct Store {
     disk: Arc<Disk>,
     hot: Hot,
     fetch: Fetch,
+    /// Behind `fetch`, as those who wait are there: without them, rehearsals end.
     rehearsals: Rehearsals,
     commit: Commit,
     checkpoints: Checkpoints,
@@ -276,7 +277,9 @@ impl Store {
     }
 
     fn stage_record(&mut self, write: Write, epoch: u64) {
-        let Write { key, value, known } = write;
+        let Write {
+            key, value, known, ..
+        } = write;
         let open = &mut self.commit.open;
         open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
         match key.family() {

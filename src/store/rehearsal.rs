@@ -28,9 +28,11 @@ use crate::disk::{Disk, View};
 
 /// The first of a request's faults that has it rehearsed. What takes fewer runs without is not worth a run more.
 const FIRST_REHEARSED: u32 = 3;
-/// Most records that a rehearsal names, and most bytes of them. Where it ends for that, the request gets so far, and is
-/// rehearsed again.
+/// Most records that a request's first rehearsal names. Where it ends for that, the request gets so far, and its next one
+/// may name twice as many, until that was doubled so often.
 const MOST_NAMES: usize = 1 << 17;
+const DOUBLED: u32 = 3;
+/// Most bytes of records that a rehearsal keeps. Those beyond are read again whenever it wants them.
 const MOST_BYTES: usize = 16 << 20;
 /// A request that only reads and wants more than this can run over a view, and asks for one itself if it sees that much is
 /// missing.
@@ -43,6 +45,15 @@ const THREADS: usize = 2;
 /// faults go on, rehearsals become rare: so what they take stays in proportion to what the runs do.
 fn is_rehearsed(fault: u32, ended_early: bool) -> bool {
     fault >= FIRST_REHEARSED && (fault == FIRST_REHEARSED || fault.is_power_of_two() || ended_early)
+}
+
+/// How many records the rehearsal at this fault may name.
+fn most_names(fault: u32, writes: bool) -> usize {
+    let first = match writes {
+        true => MOST_NAMES,
+        false => MOST_NAMES_TO_READ,
+    };
+    first << (fault - FIRST_REHEARSED).min(DOUBLED)
 }
 
 /// What a request would do if it ran now.
@@ -92,17 +103,21 @@ impl Rehearsals {
 impl Store {
     /// Sets a request aside whose run ended in a fault, until the records that it missed are in memory; or, if it has
     /// faulted several times, all that a rehearsal tells it to read. `earlier` is the ticket of its last fault: what that
-    /// pinned stays pinned.
+    /// pinned stays pinned. A request need not have a rehearsal.
     pub fn retry(
         &mut self,
         missing: Vec<RecordKey>,
         earlier: Option<Ticket>,
-        rehearsal: impl FnOnce() -> Rehearsal,
+        rehearsal: impl FnOnce() -> Option<Rehearsal>,
     ) -> Ticket {
         let (faults, ended_early) = earlier.map_or((0, false), |earlier| self.fetch.history(earlier));
-        let ticket = match is_rehearsed(faults + 1, ended_early) {
-            true => self.rehearse(missing, faults + 1, rehearsal()),
-            false => self.fetch.request(missing),
+        let rehearsal = match is_rehearsed(faults + 1, ended_early) {
+            true => rehearsal(),
+            false => None,
+        };
+        let ticket = match rehearsal {
+            Some(rehearsal) => self.rehearse(missing, faults + 1, rehearsal),
+            None => self.fetch.request(missing),
         };
         if let Some(earlier) = earlier {
             self.fetch.chain(earlier, ticket);
@@ -120,7 +135,8 @@ impl Store {
         let (next_id, keeps_expired) = (self.next_id, self.keeps_expired);
         let job = move |disk: &Disk| {
             Done::Rehearsed(disk.with_view(|view| {
-                let stage = Stage::new(view, &rehearsal, next_id, keeps_expired, waiter);
+                let most_names = most_names(fault, rehearsal.writes);
+                let stage = Stage::new(view, most_names, next_id, keeps_expired, waiter);
                 stage.run(ticket, missing, rehearsal)
             }))
         };
@@ -173,7 +189,7 @@ pub(super) struct Stage<'s> {
 impl<'s> Stage<'s> {
     fn new(
         view: &'s View<'s>,
-        rehearsal: &Rehearsal,
+        most_names: usize,
         next_id: u64,
         keeps_expired: bool,
         waiter: Weak<()>,
@@ -182,10 +198,7 @@ impl<'s> Stage<'s> {
             view,
             named: HashMap::default(),
             bytes: 0,
-            most_names: match rehearsal.writes {
-                true => MOST_NAMES,
-                false => MOST_NAMES_TO_READ,
-            },
+            most_names,
             is_full: false,
             next_id,
             deletes_expired: !keeps_expired,
@@ -199,9 +212,9 @@ impl<'s> Stage<'s> {
         if txn.stage().is_some_and(|stage| stage.is_awaited()) {
             (rehearsal.body)(&mut txn);
         }
-        let (mut named, ended_early) = txn.into_stage().map_or_else(Default::default, |stage| {
-            (stage.named, stage.is_full)
-        });
+        let (mut named, ended_early) = txn
+            .into_stage()
+            .map_or_else(Default::default, |stage| (stage.named, stage.is_full));
         named.extend(missing.into_iter().map(|name| (name, None)));
         Rehearsed {
             ticket,
@@ -219,7 +232,7 @@ impl<'s> Stage<'s> {
         if self.named.contains_key(&key) {
             return false;
         }
-        self.is_full |= self.named.len() >= self.most_names || self.bytes >= MOST_BYTES;
+        self.is_full |= self.named.len() >= self.most_names;
         if !self.is_full {
             self.named.insert(key, None);
         }
@@ -242,8 +255,10 @@ impl<'s> Stage<'s> {
         self.name(key.clone());
         self.goes_on()?;
         let value = self.view.get(key)?.map(|bytes| Value::from(&bytes[..]));
-        self.bytes += value.as_ref().map_or(0, |value| value.len());
-        self.named.insert(key.clone(), Some(value.clone()));
+        if self.bytes < MOST_BYTES {
+            self.bytes += value.as_ref().map_or(0, |value| value.len());
+            self.named.insert(key.clone(), Some(value.clone()));
+        }
         Ok(value)
     }
 

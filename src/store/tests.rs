@@ -1,6 +1,7 @@
 //! The store as a whole: transactions, faults, commits, failures, expiry and reclaim, over a real directory.
 
 mod checkpoint;
+mod rehearsal;
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -89,10 +90,12 @@ impl Driver {
                 Ok(value) => break Ok((value, self.store.apply(end))),
                 Err(Stop::Fault) => {
                     let (now, again) = (self.now, body.clone());
-                    let rehearsal = || Rehearsal {
-                        now,
-                        writes: true,
-                        body: Box::new(move |txn| drop(again(txn))),
+                    let rehearsal = || {
+                        Some(Rehearsal {
+                            now,
+                            writes: true,
+                            body: Box::new(move |txn| drop(again(txn))),
+                        })
                     };
                     let missing = self.store.abandon(end);
                     let ticket = self.store.retry(missing, last, rehearsal);
@@ -376,11 +379,7 @@ fn what_was_read_before_a_write_is_not_used_after_it() {
         .fetch
         .dispatch(&driver.store.disk, &driver.store.done, &driver.store.wake);
     let report = driver.store.reports.recv_timeout(PATIENCE).unwrap();
-    let write = Write {
-        key: record,
-        value: Some(Value::from(&b"\x01new"[..])),
-        known: Known::Nothing,
-    };
+    let write = Write::new(record, Some(Value::from(&b"\x01new"[..])), Known::Nothing);
     let epoch = driver.store.commit.open.number;
     driver.store.stage_record(write, epoch);
     driver.settle();

@@ -372,6 +372,19 @@ pub(super) struct Write {
     pub value: Option<Value>,
     /// How the value differs from the one before.
     pub known: Known,
+    /// Where in the log the write is that this one hides, if there is one.
+    earlier: Option<usize>,
+}
+
+impl Write {
+    pub fn new(key: RecordKey, value: Option<Value>, known: Known) -> Write {
+        Write {
+            key,
+            value,
+            known,
+            earlier: None,
+        }
+    }
 }
 
 /// The overlay: a log of writes, the latest of a record counting.
@@ -404,23 +417,34 @@ impl Writes {
     }
 
     fn push(&mut self, key: RecordKey, value: Option<Value>, known: Known) {
-        match self.position(&key).filter(|at| *at >= self.kept) {
+        let earlier = self.position(&key);
+        match earlier.filter(|at| *at >= self.kept) {
             // What is known is how it differs from that write, not from what was before.
             Some(at) => (self.log[at].value, self.log[at].known) = (value, Known::Nothing),
-            None => self.log.push(Write { key, value, known }),
+            None => self.log.push(Write {
+                earlier,
+                ..Write::new(key, value, known)
+            }),
         }
     }
 
+    /// Takes back what is behind the first `len` writes: the index follows for these alone.
     fn truncate(&mut self, len: usize) {
+        for at in (len..self.indexed).rev() {
+            let Write { key, earlier, .. } = &self.log[at];
+            match *earlier {
+                Some(earlier) => self.index.insert(key.clone(), earlier),
+                None => self.index.remove(key),
+            };
+        }
+        self.indexed = self.indexed.min(len);
         self.log.truncate(len);
         self.kept = self.kept.min(len);
-        if self.indexed > len {
-            self.index.clear();
-            self.indexed = 0;
-        }
     }
 
     pub fn clear(&mut self) {
-        self.truncate(0);
+        self.log.clear();
+        self.index.clear();
+        (self.kept, self.indexed) = (0, 0);
     }
 }
