@@ -178,7 +178,7 @@ impl Store {
         Ok(Store {
             hot: Hot::new(options.hot_budget),
             fetch: Fetch::new(pool("fetch", options.fetch_threads, Priority::Lowest)?),
-            rehearsals: Rehearsals::start().map_err(StartError::Threads)?,
+            rehearsals: Rehearsals::start(options.fetch_threads).map_err(StartError::Threads)?,
             commit: Commit::new(
                 pool("commit", 1, Priority::Equal)?,
                 pool("sync", 1, Priority::Equal)?,

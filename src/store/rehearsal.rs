@@ -37,8 +37,9 @@ const MOST_BYTES: usize = 16 << 20;
 /// A request that only reads and wants more than this can run over a view, and asks for one itself if it sees that much is
 /// missing.
 const MOST_NAMES_TO_READ: usize = 1 << 10;
-/// Threads for rehearsals: of their own, as views may be held by slow clients, and faults must not wait for either.
-const THREADS: usize = 2;
+/// At least so many threads are for rehearsals: of their own, as views may be held by slow clients, and ordinary faults
+/// must not wait for either.
+const LEAST_THREADS: usize = 2;
 
 /// Whether a request is rehearsed at this fault of it, the first one being number 1. One rehearsal is nearly always enough;
 /// the second waits until the families have all that was written before. If others write what the request reads and
@@ -91,9 +92,9 @@ pub struct Rehearsals {
 }
 
 impl Rehearsals {
-    pub fn start() -> io::Result<Rehearsals> {
+    pub fn start(threads: usize) -> io::Result<Rehearsals> {
         Ok(Rehearsals {
-            pool: Pool::start("rehearsal", THREADS, Priority::Lowest)?,
+            pool: Pool::start("rehearsal", threads.max(LEAST_THREADS), Priority::Lower)?,
             held: Vec::new(),
             begun: 0,
         })

@@ -5,6 +5,8 @@ pub mod bitfield;
 pub mod bitmap;
 pub mod blob;
 pub mod buckets;
+#[cfg(test)]
+mod cold;
 pub mod footprint;
 pub mod geo;
 pub mod geohash;
