@@ -8,6 +8,7 @@
 //! | [`damage`] | a store that is not whole is refused untouched, and named |
 //! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
 //! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
+//! | [`cold`] | commands on cold data wait for few rounds of reads, whatever they touch |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
@@ -16,6 +17,7 @@
 //! | [`tidy`] | the source keeps the rules of the house |
 
 mod clients;
+mod cold;
 mod crash;
 mod damage;
 mod differential;

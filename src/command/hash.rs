@@ -11,6 +11,7 @@ use crate::resp::{Reply, Shape};
 use crate::store::{Result, Stop, Txn};
 use crate::types::hash::{Expiry, Hash, Want};
 use crate::types::string::NOT_A_FLOAT;
+use crate::types::together::together;
 
 pub use deadlines::*;
 
@@ -30,7 +31,7 @@ fn set_pairs(txn: &mut Txn, call: &Call, command: &str) -> Result<u64> {
     }
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
-    hash.prefetch(txn, call.args.skip(2).iter().step_by(2))?;
+    hash.prefetch_to_set(txn, call.args.skip(2).iter().step_by(2))?;
     let mut added = 0;
     for i in (2..call.args.len()).step_by(2) {
         let is_new = hash.set(
@@ -80,8 +81,7 @@ pub fn hmget(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return Ok(Reply::Array(vec![Reply::Null; fields.len()]));
     };
     hash.prefetch(txn, fields.iter())?;
-    let values = fields.iter().map(|field| value(txn, &hash, field));
-    values.collect::<Result<_>>().map(Reply::Array)
+    together(txn, false, fields, |txn, field| value(txn, &hash, field)).map(Reply::Array)
 }
 
 pub fn hgetall(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -139,7 +139,7 @@ pub fn hstrlen(txn: &mut Txn, call: &Call) -> Result<Reply> {
 pub fn hdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
-    hash.prefetch(txn, call.args.skip(2).iter())?;
+    hash.prefetch_to_remove(txn, call.args.skip(2).iter())?;
     let mut removed = 0;
     for field in call.args.skip(2) {
         removed += u64::from(hash.remove(txn, field)?);

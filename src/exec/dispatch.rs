@@ -9,9 +9,26 @@ use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session, ViewNews, ViewTicket};
 use crate::base::log;
 use crate::base::random::Random;
-use crate::command::{Call, Handler};
+use crate::command::{Call, CallLimits, Handler};
+use crate::disk::format::RecordKey;
 use crate::resp::{Args, OwnedArgs, Reply, SHOWN, Sink, c_text, shown};
-use crate::store::{Stop, Ticket};
+use crate::store::{self, Rehearsal, Stop, Ticket, Txn};
+
+/// A request that only reads is answered over a view when it has faulted so often: others write what it reads.
+const MOST_FAULTS_TO_READ: u32 = 7;
+
+/// A request of more bytes is not copied to be rehearsed.
+const MOST_REHEARSED: usize = 16 << 20;
+
+/// A request over data.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    row: &'static Command,
+    handler: Handler,
+    args: Args<'a>,
+    /// Unix milliseconds.
+    now: u64,
+}
 
 impl Session {
     /// Whether the request that was set aside, if there is one, can go on.
@@ -88,7 +105,15 @@ impl Session {
             return self.account(engine, found, args, Outcome::Waits);
         }
         let outcome = match row.run {
-            Run::Data(handler) => self.run_data(engine, row, handler, args, now, waker),
+            Run::Data(handler) => {
+                let request = Request {
+                    row,
+                    handler,
+                    args,
+                    now,
+                };
+                self.run_data(engine, request, waker)
+            }
             Run::Settled(_) if !self.all_applied(engine, waker) => Outcome::Waits,
             Run::Control(control) | Run::Settled(control) | Run::Container(_, Some(control)) => {
                 self.run_control(engine, control, args)
@@ -151,18 +176,10 @@ impl Session {
         true
     }
 
-    fn run_data(
-        &mut self,
-        engine: &mut Engine,
-        row: &'static Command,
-        handler: Handler,
-        args: Args,
-        now: u64,
-        waker: &Waker,
-    ) -> Outcome {
+    fn run_data(&mut self, engine: &mut Engine, request: Request, waker: &Waker) -> Outcome {
         match self.state {
             State::AwaitingCheckpoint(epoch) => {
-                return self.start_view(engine, epoch, handler, args, now, waker);
+                return self.start_view(engine, epoch, request, waker);
             }
             State::Viewing(ticket, _) => {
                 let result = engine
@@ -177,16 +194,16 @@ impl Session {
             State::Ready | State::Faulted(_) | State::Paused => {}
         }
         let call = Call {
-            args,
+            args: request.args,
             db: self.db,
             limits: &engine.limits,
             protocol: self.protocol,
             sink: None,
         };
-        let mut txn = engine.store.begin(now);
+        let mut txn = engine.store.begin(request.now);
         txn.random = Random::from_seed(self.seed);
         txn.touches = !self.client.no_touch.get();
-        let result = handler(&mut txn, &call);
+        let result = (request.handler)(&mut txn, &call);
         let end = txn.end();
         match result {
             Ok(reply) => {
@@ -195,16 +212,11 @@ impl Session {
             }
             Err(Stop::Fault) => {
                 let missing = engine.store.abandon(end);
-                self.fault(engine, row, args, missing, waker)
+                self.fault(engine, request, missing, waker)
             }
             Err(Stop::NeedsView) => {
                 engine.store.abandon(end);
-                let epoch = engine.store.frontier();
-                self.state = State::AwaitingCheckpoint(epoch);
-                match engine.is_applied(epoch, waker) {
-                    true => self.start_view(engine, epoch, handler, args, now, waker),
-                    false => Outcome::Waits,
-                }
+                self.ask_for_view(engine, request, waker)
             }
             Err(stop @ Stop::Error(_)) => {
                 let epoch = engine.store.apply_expired(end);
@@ -238,13 +250,13 @@ impl Session {
         Outcome::Failed
     }
 
-    /// Sets the request aside until its records are in memory: those it missed, and those of all its keys.
+    /// Sets the request aside until its records are in memory: those it missed, and those of all its keys; or more, if it
+    /// has faulted before.
     fn fault(
         &mut self,
         engine: &mut Engine,
-        row: &'static Command,
-        args: Args,
-        mut missing: Vec<crate::disk::format::RecordKey>,
+        request: Request,
+        mut missing: Vec<RecordKey>,
         waker: &Waker,
     ) -> Outcome {
         engine.stats.faults += 1;
@@ -255,31 +267,72 @@ impl Session {
                 0,
             );
         }
+        let Request { row, args, .. } = request;
+        let faults = self.ticket.map_or(0, |ticket| engine.store.faults(ticket));
+        if faults >= MOST_FAULTS_TO_READ && !row.has(flag::WRITE) {
+            self.drop_ticket(engine);
+            return self.ask_for_view(engine, request, waker);
+        }
         if let Some(positions) = row.key_positions(args)
             && positions.len() > 1
         {
-            let keys = positions.iter().map(|&i| &args[i]);
-            missing.extend(engine.store.unknown_keys(self.db, keys));
+            let names = positions.iter().map(|&i| &args[i]);
+            missing.extend(engine.store.unknown_keys(self.db, names));
         }
-        let ticket = engine.store.request(missing);
-        // The pins of an earlier fault are held until this one's are: what it fetched is still wanted.
-        if let Some(earlier) = self.ticket.replace(ticket) {
-            engine.store.chain(earlier, ticket);
-        }
+        let rehearsal = || self.rehearsal(&engine.limits, request);
+        let ticket = engine.store.retry(missing, self.ticket, rehearsal);
+        self.ticket = Some(ticket);
         self.state = State::Faulted(ticket);
         engine.faulted.insert(ticket, waker.clone());
         Outcome::Waits
     }
 
-    fn start_view(
-        &mut self,
-        engine: &mut Engine,
-        epoch: u64,
-        handler: Handler,
-        args: Args,
-        now: u64,
-        waker: &Waker,
-    ) -> Outcome {
+    /// The request, to be run where nothing of it counts but what it reads.
+    fn rehearsal(&self, limits: &CallLimits, request: Request) -> Option<Rehearsal> {
+        if request.args.iter().map(<[u8]>::len).sum::<usize>() > MOST_REHEARSED {
+            return None;
+        }
+        let run = self.detached(limits, request);
+        Some(Rehearsal {
+            now: request.now,
+            writes: request.row.has(flag::WRITE),
+            // What it answers is nobody's.
+            body: Box::new(move |txn| drop(run(txn, None))),
+        })
+    }
+
+    /// The request, to be run on another thread.
+    fn detached(
+        &self,
+        limits: &CallLimits,
+        request: Request,
+    ) -> impl FnOnce(&mut Txn, Option<&dyn Sink>) -> store::Result<Reply> + Send + use<> {
+        let (args, limits) = (OwnedArgs::from(request.args), limits.clone());
+        let (db, protocol, seed, handler) = (self.db, self.protocol, self.seed, request.handler);
+        move |txn, sink| {
+            txn.random = Random::from_seed(seed);
+            let call = Call {
+                args: args.as_args(),
+                db,
+                limits: &limits,
+                protocol,
+                sink,
+            };
+            handler(txn, &call)
+        }
+    }
+
+    /// Has the request run over a view, once all before it is where views find it.
+    fn ask_for_view(&mut self, engine: &mut Engine, request: Request, waker: &Waker) -> Outcome {
+        let epoch = engine.store.frontier();
+        self.state = State::AwaitingCheckpoint(epoch);
+        match engine.is_applied(epoch, waker) {
+            true => self.start_view(engine, epoch, request, waker),
+            false => Outcome::Waits,
+        }
+    }
+
+    fn start_view(&mut self, engine: &mut Engine, epoch: u64, request: Request, waker: &Waker) -> Outcome {
         if let Some(text) = engine.store.broken()
             && epoch > engine.store.applied()
         {
@@ -290,22 +343,12 @@ impl Session {
         let ticket = engine.next_view;
         engine.next_view += 1;
         engine.stats.views += 1;
-        let (args, db, limits) = (OwnedArgs::from(args), self.db, engine.limits.clone());
-        let (protocol, is_heard) = (self.protocol, self.reply_mode == ReplyMode::On);
-        let (news, seed) = (engine.view_news.clone(), self.seed);
+        let is_heard = self.reply_mode == ReplyMode::On;
+        let news = engine.view_news.clone();
         let (outflow, inflow) = stream(ticket, news.clone(), engine.store.waker());
-        engine.store.run_over_applied(now, move |txn| {
-            txn.random = Random::from_seed(seed);
-            let result = handler(
-                txn,
-                &Call {
-                    args: args.as_args(),
-                    db,
-                    limits: &limits,
-                    protocol,
-                    sink: is_heard.then_some(&outflow as &dyn Sink),
-                },
-            );
+        let run = self.detached(&engine.limits, request);
+        engine.store.run_over_applied(request.now, move |txn| {
+            let result = run(txn, is_heard.then_some(&outflow as &dyn Sink));
             // A closed channel means that the engine is gone, and nobody waits any more.
             let _ = news.send(ViewNews::Done(ticket, result));
         });

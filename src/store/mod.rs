@@ -12,6 +12,7 @@ mod figures;
 mod hot;
 pub mod keyspace;
 mod reclaim;
+mod rehearsal;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
 pub use keyspace::{Entry, Key};
+pub use rehearsal::Rehearsal;
 pub use threads::Wake;
 pub use txn::{Effects, Result, Savepoint, Stop, Txn};
 pub use value::Value;
@@ -46,6 +48,7 @@ use expiry::Expiry;
 use fetch::{Fetch, Fetched};
 use hot::Hot;
 use reclaim::Reclaim;
+use rehearsal::{Rehearsals, Rehearsed};
 use threads::{Pool, Priority};
 use txn::{Work, Write};
 
@@ -74,6 +77,7 @@ pub struct StoreOptions {
 /// What the store's threads report.
 enum Done {
     Fetched(Vec<Fetched>),
+    Rehearsed(Rehearsed),
     Committed {
         epoch: u64,
         result: std::result::Result<(), String>,
@@ -107,6 +111,8 @@ pub struct Store {
     disk: Arc<Disk>,
     hot: Hot,
     fetch: Fetch,
+    /// Behind `fetch`, as those who wait are there: without them, rehearsals end.
+    rehearsals: Rehearsals,
     commit: Commit,
     checkpoints: Checkpoints,
     expiry: Expiry,
@@ -172,6 +178,7 @@ impl Store {
         Ok(Store {
             hot: Hot::new(options.hot_budget),
             fetch: Fetch::new(pool("fetch", options.fetch_threads, Priority::Lowest)?),
+            rehearsals: Rehearsals::start(options.fetch_threads).map_err(StartError::Threads)?,
             commit: Commit::new(
                 pool("commit", 1, Priority::Equal)?,
                 pool("sync", 1, Priority::Equal)?,
@@ -270,7 +277,9 @@ impl Store {
     }
 
     fn stage_record(&mut self, write: Write, epoch: u64) {
-        let Write { key, value, known } = write;
+        let Write {
+            key, value, known, ..
+        } = write;
         let open = &mut self.commit.open;
         open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
         match key.family() {
@@ -443,11 +452,6 @@ impl Store {
         self.fetch.read_ahead(records.into_iter());
     }
 
-    /// What `earlier` pinned stays pinned until `later` is finished.
-    pub fn chain(&mut self, earlier: Ticket, later: Ticket) {
-        self.fetch.chain(earlier, later);
-    }
-
     pub fn is_ready(&self, ticket: Ticket) -> bool {
         self.fetch.is_ready(ticket)
     }
@@ -505,6 +509,7 @@ impl Store {
         }
         self.fetch.dispatch(&self.disk, &self.done, &self.wake);
         self.seal(&mut news);
+        self.begin_rehearsals();
         self.begin_checkpoint();
         news.applied = before != (self.applied(), self.commit.broken.is_some());
         if self.sync_due && self.commit.broken.is_none() {
@@ -543,6 +548,7 @@ impl Store {
                 self.fetch.accept(fetched, &mut self.hot, &mut news.ready);
                 self.hot.make_room();
             }
+            Done::Rehearsed(rehearsed) => self.accept_rehearsal(rehearsed, &mut news.ready),
             Done::Committed { epoch, result } => {
                 self.commit.answered();
                 debug_assert_eq!(

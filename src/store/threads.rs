@@ -1,5 +1,5 @@
-//! The threads beside the executor that may wait for the disk: the fetch pool, the view pool, the committer, the syncer.
-//! They answer with values on one channel; a callback wakes the executor.
+//! The threads beside the executor that may wait for the disk: the fetch pool, the view pool, the threads for
+//! rehearsals, the committer, the syncer. They answer with values on one channel; a callback wakes the executor.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
