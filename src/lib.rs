@@ -65,6 +65,8 @@
 //! 7. **A reply takes memory for a few pieces of it**, if it is longer than that and its elements need no sorting: its maker
 //!    waits for the client, and nobody for the maker.
 //! 8. **Every length and count from outside is bounded** before memory is taken for it.
+//! 9. **An idle connection holds no buffers**, and what the buffers of all connections hold is counted whenever it changes:
+//!    above their share of the budget those with the largest end (`exec/buffers.rs`).
 //!
 //! ## Commit and checkpoint
 //!

@@ -175,6 +175,18 @@ impl Store {
         assert_eq!(self.client.run(&["ECHO", "alive"]), Value::bulk("alive"));
         self.check_all("while full");
         self.check_refused_are_absent("while full");
+        self.check_refusals_are_counted();
+    }
+
+    /// Also those that were replies of another kind until their commit failed.
+    fn check_refusals_are_counted(&mut self) {
+        let code = self.refusal.split(' ').next().unwrap_or_default();
+        let counted = format!("errorstat_{code}:count={}\r\n", self.refused.len());
+        let shown = self.client.run(&["INFO", "stats", "errorstats"]);
+        let shown = shown.text().expect("a text");
+        assert!(shown.contains(&counted), "not {counted} in {shown}");
+        let total = format!("total_error_replies:{}\r\n", self.refused.len());
+        assert!(shown.contains(&total), "not {total} in {shown}");
     }
 
     /// A start, too, needs no room for what is read.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`transcripts`] | what each command answers, in every mode a server can be in, and that Redis answers the same |
 //! | [`differential`] | random commands get the answers of a real redis-server |
+//! | [`connections`] | clients that leave, idle ones, and what all of them may hold in memory |
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
 //! | [`damage`] | a store that is not whole is refused untouched, and named |
 //! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
@@ -18,6 +19,7 @@
 
 mod clients;
 mod cold;
+mod connections;
 mod crash;
 mod damage;
 mod differential;

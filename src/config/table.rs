@@ -255,6 +255,9 @@ options! {
         maxmemory: u64 = Memory(0, u64::MAX), "maxmemory", "0", [],
             "Budget of hot tier, block cache, memtables and client buffers together; 0 is half of the \
              machine's RAM.";
+        maxmemory_clients: MemoryShare = MemoryOrPercent, "maxmemory-clients", "0", [],
+            "What the buffers of all clients may hold together, in bytes or as a percentage of `maxmemory`: \
+             above it the clients with the largest are disconnected. 0 is half of `maxmemory`.";
         proto_max_bulk_len: u64 = Memory(MB, BYTES), "proto-max-bulk-len", "512mb", [],
             "Longest argument of a request.";
         client_query_buffer_limit: u64 = Memory(MB, BYTES), "client-query-buffer-limit", "1gb", [],
@@ -377,8 +380,6 @@ options! {
         maxmemory_samples: u32 = Int(1, INT), "maxmemory-samples", "5", [NO_EFFECT], "Nothing is evicted.";
         maxmemory_eviction_tenacity: u32 = Int(0, 100), "maxmemory-eviction-tenacity", "10", [NO_EFFECT],
             "Nothing is evicted.";
-        maxmemory_clients: MemoryShare = MemoryOrPercent, "maxmemory-clients", "0", [NO_EFFECT],
-            "Client buffers are part of `maxmemory`.";
         lazyfree_lazy_eviction: bool = YesNo, "lazyfree-lazy-eviction", "no", [NO_EFFECT],
             "Deleting never blocks.";
         lazyfree_lazy_expire: bool = YesNo, "lazyfree-lazy-expire", "no", [NO_EFFECT],

@@ -5,10 +5,13 @@ use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 
 use crate::resp::Protocol;
 
+/// A connection, as others see it.
 pub struct Client {
     pub id: u64,
     /// "ip:port", or the path of the unix socket and ":0".
@@ -30,10 +33,12 @@ pub struct Client {
     pub subcommand: Cell<&'static str>,
     pub no_evict: Cell<bool>,
     pub no_touch: Cell<bool>,
-    pub input_bytes: Cell<usize>,
-    /// Room in the input buffer.
-    pub input_free: Cell<usize>,
-    pub output_bytes: Cell<usize>,
+    /// What its buffers hold.
+    pub buffers: Cell<Buffers>,
+    /// What of it counts among [`Clients::buffered_bytes`].
+    pub(super) counted: Cell<usize>,
+    /// It held the most when there was too much: the connection ends, and its memory is as good as free.
+    pub(super) evicted: Cell<bool>,
     pub over_soft_limit_since_ms: Cell<Option<u64>>,
     /// CLIENT KILL was said: the connection ends at its next turn.
     pub killed: Cell<bool>,
@@ -45,12 +50,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// Remembers whom to wake for [`Client::kill`].
     /// Wakes the task of the connection.
     pub fn waker(&self) -> Option<Ref<'_, Waker>> {
         Ref::filter_map(self.waker.borrow(), Option::as_ref).ok()
     }
 
+    /// Remembers whom to wake for [`Client::kill`].
     pub fn set_waker(&self, waker: &Waker) {
         let mut slot = self.waker.borrow_mut();
         if !slot.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -82,11 +87,44 @@ pub struct Peer {
     pub fd: i32,
 }
 
+/// What a connection's buffers hold, in bytes.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Buffers {
+    /// Of the request that waits, its arguments and their lengths.
+    pub request: usize,
+    /// Read behind it, or of a request that is not whole yet.
+    pub input: usize,
+    /// Memory taken for these two.
+    pub input_memory: usize,
+    /// Replies that were not sent yet.
+    pub output: usize,
+    /// Memory taken for them.
+    pub output_memory: usize,
+}
+
+impl Buffers {
+    /// All memory. What is in a buffer that is only lent is in memory, too.
+    pub fn memory(&self) -> usize {
+        self.input_memory.max(self.request + self.input) + self.output_memory
+    }
+
+    /// Room in the input's memory.
+    pub fn input_free(&self) -> usize {
+        self.input_memory.saturating_sub(self.request + self.input)
+    }
+}
+
 /// All connections, by id.
 #[derive(Default)]
 pub struct Clients {
     by_id: BTreeMap<u64, Rc<Client>>,
     last_id: u64,
+    /// Bytes in the buffers of those that stay.
+    staying: usize,
+    /// Bytes in the buffers of those that were evicted and have not ended yet.
+    leaving: usize,
+    /// Bytes on their way between I/O threads and the executor.
+    pub piped: Arc<AtomicUsize>,
 }
 
 impl Clients {
@@ -110,9 +148,9 @@ impl Clients {
             subcommand: Cell::new(""),
             no_evict: Cell::new(false),
             no_touch: Cell::new(false),
-            input_bytes: Cell::new(0),
-            input_free: Cell::new(0),
-            output_bytes: Cell::new(0),
+            buffers: Cell::default(),
+            counted: Cell::new(0),
+            evicted: Cell::new(false),
             over_soft_limit_since_ms: Cell::new(None),
             killed: Cell::new(false),
             waiting: Cell::new(false),
@@ -137,8 +175,36 @@ impl Clients {
 
     /// Bytes in the buffers of all connections.
     pub fn buffered_bytes(&self) -> usize {
-        let bytes = |client: &Rc<Client>| client.input_bytes.get() + client.output_bytes.get();
-        self.iter().map(bytes).sum()
+        self.staying_bytes() + self.leaving
+    }
+
+    /// Bytes in the buffers of those that were evicted and have not ended yet.
+    pub fn leaving_bytes(&self) -> usize {
+        self.leaving
+    }
+
+    /// Bytes in the buffers of the others, and on the way to and from them.
+    pub fn staying_bytes(&self) -> usize {
+        self.staying + self.piped.load(Ordering::Relaxed)
+    }
+
+    /// Counts what the buffers of a connection hold now.
+    pub(super) fn count(&mut self, client: &Client, bytes: usize) {
+        let before = client.counted.replace(bytes);
+        let sum = match client.evicted.get() {
+            true => &mut self.leaving,
+            false => &mut self.staying,
+        };
+        *sum = *sum - before + bytes;
+    }
+
+    /// From now on the connection is one of those that leave.
+    pub(super) fn evict(&mut self, client: &Client) {
+        let bytes = client.counted.get();
+        self.staying -= bytes;
+        self.leaving += bytes;
+        client.evicted.set(true);
+        client.kill();
     }
 
     pub fn len(&self) -> usize {

@@ -46,14 +46,14 @@ impl Session {
                 }
                 ready
             }
-            State::AwaitingCheckpoint(epoch) => engine.is_applied(epoch, waker),
+            State::AwaitingCheckpoint(epoch) => engine.is_applied(epoch, self.client.id, waker),
             State::Paused => {
                 let over = !engine.pause.is_on();
                 if over {
                     self.client.paused.set(false);
                     self.state = State::Ready;
                 } else {
-                    engine.pause.wake_after(waker);
+                    engine.pause.wake_after(self.client.id, waker);
                 }
                 over
             }
@@ -101,7 +101,7 @@ impl Session {
         if matches!(self.state, State::Ready) && engine.pause.holds(row) {
             self.state = State::Paused;
             self.client.paused.set(true);
-            engine.pause.wake_after(waker);
+            engine.pause.wake_after(self.client.id, waker);
             return self.account(engine, found, args, Outcome::Waits);
         }
         let outcome = match row.run {
@@ -326,7 +326,7 @@ impl Session {
     fn ask_for_view(&mut self, engine: &mut Engine, request: Request, waker: &Waker) -> Outcome {
         let epoch = engine.store.frontier();
         self.state = State::AwaitingCheckpoint(epoch);
-        match engine.is_applied(epoch, waker) {
+        match engine.is_applied(epoch, self.client.id, waker) {
             true => self.start_view(engine, epoch, request, waker),
             false => Outcome::Waits,
         }
@@ -371,7 +371,7 @@ impl Session {
             return true;
         }
         let epoch = engine.store.frontier();
-        let applied = engine.is_applied(epoch, waker);
+        let applied = engine.is_applied(epoch, self.client.id, waker);
         if !applied {
             self.state = State::AwaitingCheckpoint(epoch);
         }
@@ -409,14 +409,14 @@ fn outcome(engine: &mut Engine, reply: &Reply) -> Outcome {
 }
 
 impl Engine {
-    /// Whether an epoch is where views find it, or cannot come there at present. If not, it is asked for, and the waker
-    /// called.
-    fn is_applied(&mut self, epoch: u64, waker: &Waker) -> bool {
+    /// Whether an epoch is where views find it, or cannot come there at present. If not, it is asked for, and the client's
+    /// waker called.
+    fn is_applied(&mut self, epoch: u64, client: u64, waker: &Waker) -> bool {
         if epoch <= self.store.applied() || self.store.broken().is_some() {
             return true;
         }
         self.store.want_applied(epoch);
-        self.awaiting.push((epoch, waker.clone()));
+        self.awaiting.insert(client, (epoch, waker.clone()));
         self.want_pump();
         false
     }

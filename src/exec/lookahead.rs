@@ -13,7 +13,7 @@ use super::session::State;
 use super::table::{self, Command, Found, Run};
 use super::{Engine, Session};
 use crate::disk::format::RecordKey;
-use crate::resp::{Args, Decoder, Limits};
+use crate::resp::{Args, Limits};
 use crate::store::{Key, Store};
 use crate::types::warm;
 
@@ -127,28 +127,30 @@ impl Session {
     }
 
     /// Warms up the requests in `input`. Returns how many that were.
-    pub(super) fn warm_up(&mut self, engine: &mut Engine, input: &[u8], limits: &Limits) -> usize {
+    pub(super) fn warm_up(&self, engine: &mut Engine, input: &[u8], limits: &Limits) -> usize {
         let (mut at, mut requests) = (0, 0);
+        let mut scout = std::mem::take(&mut engine.scout);
         while requests < WARM_REQUESTS && at < input.len() {
             let rest = &input[at..];
-            let Ok(Some(len)) = self.scout.decode(rest, limits) else {
+            let Ok(Some(len)) = scout.decode(rest, limits) else {
                 break;
             };
-            let args = self.scout.args(rest);
+            let args = scout.args(rest);
             if let Some(Found { command, .. }) = args.get(0).and_then(table::find) {
                 engine.foreseen.push(&engine.store, self.db, args, command);
             }
-            self.scout.reset();
+            scout.reset();
             at += len;
             requests += 1;
         }
-        self.scout.reset();
+        scout.reset();
+        engine.scout = scout;
         engine.foreseen.warm_up(&engine.store);
         requests
     }
 
     pub(super) fn look_ahead(&self, engine: &mut Engine, input: &[u8], limits: &Limits) {
-        let mut decoder = Decoder::new();
+        let mut decoder = std::mem::take(&mut engine.scout);
         let mut at = 0;
         let mut records = Vec::new();
         for _ in 0..REQUESTS_AHEAD {
@@ -172,6 +174,8 @@ impl Session {
             decoder.reset();
             at += len;
         }
+        decoder.reset();
+        engine.scout = decoder;
         engine.store.read_ahead(records);
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::files::FilePlan;
 use super::{Engine, durability};
 use crate::base::process;
-use crate::config::{self, Config};
+use crate::config::{self, Config, MemoryShare};
 use crate::disk::{self, Compression, Creation, DiskOptions};
 use crate::store::StoreOptions;
 
@@ -20,6 +20,8 @@ pub struct MemoryPlan {
     pub block_cache: u64,
     /// Hot tier and client buffers.
     pub rest: u64,
+    /// What client buffers may take of the rest: if they hold more, clients are evicted.
+    pub clients: usize,
 }
 
 /// What a memtable may take of the whole: 1/16.
@@ -27,6 +29,10 @@ const WRITE_BUFFER_SHARE: u64 = 16;
 /// So many times that is taken in all: two memtables may be full at once, the rest is a checkpoint's.
 const WRITE_BUFFERS: u64 = 2 + disk::CHECKPOINT_WRITE_BUFFERS as u64;
 const BLOCK_CACHE_SHARE: u64 = 8;
+/// What client buffers may take of the whole, where `maxmemory-clients` says nothing: a half.
+const CLIENT_SHARE: u64 = 2;
+/// And so much of any: a few requests of a usual size.
+const LEAST_CLIENTS: u64 = 16 << 20;
 /// The hot tier never gets less, whatever the clients hold.
 const LEAST_HOT: u64 = 16 << 10;
 /// Assumed where the system does not say how much memory it has.
@@ -50,11 +56,17 @@ impl MemoryPlan {
             bytes => bytes,
         };
         let rest = total.saturating_sub(WRITE_BUFFERS * write_buffer + block_cache);
+        let clients = match config.maxmemory_clients {
+            MemoryShare::Bytes(0) | MemoryShare::Percent(0) => (total / CLIENT_SHARE).max(LEAST_CLIENTS),
+            MemoryShare::Bytes(bytes) => bytes,
+            MemoryShare::Percent(percent) => total / 100 * u64::from(percent),
+        };
         MemoryPlan {
             total,
             write_buffer,
             block_cache,
             rest,
+            clients: usize::try_from(clients).unwrap_or(usize::MAX),
         }
     }
 
@@ -121,13 +133,16 @@ pub fn physical_memory() -> Option<u64> {
 impl Engine {
     /// Gives the hot tier what `maxmemory` leaves it now. RocksDB's shares are fixed at the start.
     pub fn apply_memory_budget(&mut self) {
-        let plan = MemoryPlan::of(&self.config);
-        let clients = self
-            .clients
-            .iter()
-            .map(|c| c.input_bytes.get() + c.output_bytes.get())
-            .sum::<usize>();
-        self.store.set_hot_budget(plan.hot_budget(clients as u64));
+        self.plan = MemoryPlan::of(&self.config);
+        self.share_out_memory();
+        self.enforce_client_share();
+    }
+
+    /// Gives the hot tier what client buffers leave it.
+    pub(super) fn share_out_memory(&mut self) {
+        self.shared_with_clients = self.clients.buffered_bytes();
+        let hot = self.plan.hot_budget(self.shared_with_clients as u64);
+        self.store.set_hot_budget(hot);
     }
 }
 

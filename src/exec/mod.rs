@@ -32,10 +32,11 @@ use crate::base::random::Random;
 use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
-use crate::resp::Reply;
+use crate::resp::{Decoder, Reply};
 use crate::store::{News, Stop, Store, Ticket};
 use crate::types::thresholds::Thresholds;
 
+pub use buffers::Room;
 pub use client::{Client, Clients};
 pub use expire::ActiveExpiry;
 pub use files::FilePlan;
@@ -82,8 +83,8 @@ pub struct Engine {
     /// Who waits for records, for an epoch, for a view.
     faulted: HashMap<Ticket, Waker>,
     held: Vec<(u64, Weak<dyn Outlet>)>,
-    /// Requests that run again when an epoch is applied.
-    awaiting: Vec<(u64, Waker)>,
+    /// Requests that run again when an epoch is applied, by client.
+    awaiting: HashMap<u64, (u64, Waker)>,
     /// Connections that go on when the disk has caught up, by client.
     congested: HashMap<u64, Waker>,
     viewing: HashMap<ViewTicket, Waker>,
@@ -98,6 +99,14 @@ pub struct Engine {
     pump_asked: bool,
     /// When the log was last told that a connection spoke another protocol.
     told_of_another_protocol_ms: Option<u64>,
+    /// How the budget is shared out.
+    pub(crate) plan: MemoryPlan,
+    /// Bytes of client buffers that the hot tier's share takes into account.
+    shared_with_clients: usize,
+    /// Client buffers hold too much, and there is nobody to evict.
+    nobody_can_go: bool,
+    /// Reads ahead of what runs.
+    scout: Decoder,
     pub expiry: ActiveExpiry,
     pub(crate) pause: pause::Pause,
     /// SHUTDOWN was said.
@@ -126,6 +135,7 @@ impl Engine {
     pub fn new(store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
         let (view_news, views) = mpsc::channel();
         let clock = Clock::new();
+        let plan = MemoryPlan::of(&config);
         Engine {
             limits: call_limits(&config),
             foreseen: Foreseen::default(),
@@ -142,7 +152,7 @@ impl Engine {
             identity: control::Identity::new(),
             faulted: HashMap::new(),
             held: Vec::new(),
-            awaiting: Vec::new(),
+            awaiting: HashMap::new(),
             congested: HashMap::new(),
             viewing: HashMap::new(),
             viewed: HashMap::new(),
@@ -153,6 +163,10 @@ impl Engine {
             wake,
             pump_asked: false,
             told_of_another_protocol_ms: None,
+            plan,
+            shared_with_clients: 0,
+            nobody_can_go: false,
+            scout: Decoder::new(),
             expiry: ActiveExpiry::default(),
             pause: pause::Pause::default(),
             shutdown: false,
@@ -207,13 +221,13 @@ impl Engine {
         }
         if applied {
             let (applied, broken) = (self.store.applied(), self.store.broken().is_some());
-            for (_, waker) in self
+            for (_, (_, waker)) in self
                 .awaiting
-                .extract_if(.., |(epoch, _)| broken || *epoch <= applied)
+                .extract_if(|_, (epoch, _)| broken || *epoch <= applied)
             {
                 waker.wake();
             }
-            if let Some(epoch) = self.awaiting.iter().map(|(epoch, _)| *epoch).min() {
+            if let Some(epoch) = self.awaiting.values().map(|(epoch, _)| *epoch).min() {
                 self.store.want_applied(epoch);
             }
         }

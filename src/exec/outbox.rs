@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::Stats;
 use crate::resp::{Protocol, Reply, encode};
 use crate::store::Store;
 
@@ -26,8 +27,12 @@ pub struct Outbox {
     held: VecDeque<Held>,
 }
 
-/// An empty buffer above this size gives its memory back.
-const KEPT_CAPACITY: usize = 64 << 10;
+/// An empty buffer above this size gives its memory back: most connections are idle.
+const KEPT_CAPACITY: usize = 512;
+/// Likewise, of replies that wait.
+const KEPT_HELD: usize = 16;
+/// From so many bytes sent on, and if they are more than those to come, they are moved out of the way.
+const MOST_SENT: usize = 64 << 10;
 
 impl Outbox {
     /// Adds a reply that may leave once `epoch` is settled.
@@ -49,14 +54,14 @@ impl Outbox {
     }
 
     /// Lets go what has been decided. Returns the epoch that the next held reply waits for.
-    pub fn release(&mut self, store: &Store) -> Option<u64> {
+    pub fn release(&mut self, store: &Store, stats: &mut Stats) -> Option<u64> {
         while let Some(first) = self.held.front() {
             if first.epoch > store.settled() {
                 return Some(first.epoch);
             }
             match store.failure(first.epoch) {
                 Some(failure) => {
-                    self.replace_first_held(&Reply::err(disk_error(&failure.text)));
+                    self.replace_first_held(disk_error(&failure.text), stats);
                 }
                 None => {
                     self.held.pop_front();
@@ -66,13 +71,17 @@ impl Outbox {
         None
     }
 
-    fn replace_first_held(&mut self, error: &Reply) {
+    fn replace_first_held(&mut self, error: String, stats: &mut Stats) {
         let Some(lost) = self.held.pop_front() else { return };
         if lost.start == lost.end {
             return;
         }
+        // What was an error before has been counted as one.
+        if self.bytes[lost.start] != b'-' {
+            stats.error(&error);
+        }
         let mut text = Vec::new();
-        encode(error, Protocol::Resp2, &mut text);
+        encode(&Reply::err(error), Protocol::Resp2, &mut text);
         self.bytes.splice(lost.start..lost.end, text.iter().copied());
         let (removed, added) = (lost.end - lost.start, text.len());
         for held in &mut self.held {
@@ -96,7 +105,10 @@ impl Outbox {
             if self.bytes.capacity() > KEPT_CAPACITY {
                 self.bytes = Vec::new();
             }
-        } else if self.sent > KEPT_CAPACITY && self.sent > self.bytes.len() / 2 {
+            if self.held.is_empty() && self.held.capacity() > KEPT_HELD {
+                self.held = VecDeque::new();
+            }
+        } else if self.sent > MOST_SENT && self.sent > self.bytes.len() / 2 {
             self.bytes.drain(..self.sent);
             for held in &mut self.held {
                 held.start -= self.sent;
@@ -115,7 +127,8 @@ impl Outbox {
         self.len() == 0
     }
 
+    /// Bytes of memory taken.
     pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.capacity() + self.held.capacity() * size_of::<Held>()
     }
 }

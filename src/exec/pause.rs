@@ -1,5 +1,6 @@
 //! CLIENT PAUSE: requests are set aside until it is over, as those are that wait for records.
 
+use std::collections::HashMap;
 use std::task::Waker;
 
 use super::Engine;
@@ -16,7 +17,8 @@ pub enum Paused {
 pub struct Pause {
     paused: Option<Paused>,
     until_ms: u64,
-    waiting: Vec<Waker>,
+    /// Those that were set aside, by client.
+    waiting: HashMap<u64, Waker>,
 }
 
 impl Pause {
@@ -38,9 +40,14 @@ impl Pause {
         self.paused.is_some()
     }
 
-    /// Wakes the session when the pause is over.
-    pub fn wake_after(&mut self, waker: &Waker) {
-        self.waiting.push(waker.clone());
+    /// Wakes the client's connection when the pause is over.
+    pub fn wake_after(&mut self, client: u64, waker: &Waker) {
+        self.waiting.insert(client, waker.clone());
+    }
+
+    /// The client does not wait any more.
+    pub fn forget(&mut self, client: u64) {
+        self.waiting.remove(&client);
     }
 }
 
@@ -60,7 +67,7 @@ impl Engine {
 
     pub fn end_pause(&mut self) {
         self.store.keep_expired(false);
-        for waker in std::mem::take(&mut self.pause).waiting {
+        for waker in std::mem::take(&mut self.pause).waiting.into_values() {
             waker.wake();
         }
     }

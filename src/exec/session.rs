@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::task::Waker;
 
-use super::client::{Client, Peer};
+use super::client::{Buffers, Client, Peer};
 use super::outbox::Outbox;
 use super::stream::Inflow;
 use super::table::Command;
@@ -46,8 +46,6 @@ pub struct Session {
     pub closing: bool,
     pub(super) state: State,
     pub(super) decoder: Decoder,
-    /// Reads ahead of `decoder`, for [`Session::warm_up`].
-    pub(super) scout: Decoder,
     /// The first request has waited for those of other connections to be read: it runs in this turn.
     pub(super) was_foreseen: bool,
     /// The ticket whose pins the running request holds.
@@ -100,7 +98,6 @@ impl Session {
             closing: false,
             state: State::Ready,
             decoder: Decoder::new(),
-            scout: Decoder::new(),
             was_foreseen: false,
             ticket: None,
             reply_epoch: 0,
@@ -119,8 +116,37 @@ impl Session {
             }
             State::Ready | State::AwaitingCheckpoint(_) | State::Paused => {}
         }
-        engine.congested.remove(&self.client.id);
-        engine.clients.remove(self.client.id);
+        let id = self.client.id;
+        engine.congested.remove(&id);
+        engine.awaiting.remove(&id);
+        engine.pause.forget(id);
+        engine.clients.count(&self.client, 0);
+        engine.clients.remove(id);
+    }
+
+    /// The client sends no more, and does not wait for the end of CLIENT PAUSE: its request is forgotten, as in Redis. Any
+    /// other one that it has sent is answered. Returns whether the connection ends therefore.
+    pub fn leave_pause(&mut self, engine: &mut Engine) -> bool {
+        let leaves = matches!(self.state, State::Paused);
+        if leaves {
+            engine.pause.forget(self.client.id);
+            self.client.paused.set(false);
+            self.state = State::Ready;
+            self.closing = true;
+        }
+        leaves
+    }
+
+    /// What the buffers hold when the input has so many bytes, in so much memory.
+    pub fn buffers(&self, input: usize, input_memory: usize) -> Buffers {
+        let request = self.decoder.decoded();
+        Buffers {
+            request,
+            input: input.saturating_sub(request),
+            input_memory: input_memory + self.decoder.memory(),
+            output: self.outbox.len(),
+            output_memory: self.outbox.capacity(),
+        }
     }
 
     /// Runs the requests in `input`, which begins where the last call's `consumed` ended and keeps what was there.
@@ -135,7 +161,7 @@ impl Session {
         engine.warm_up_foreseen();
         let mut consumed = 0;
         let status = self.run_requests(engine, input, &mut consumed, waker);
-        let held = self.outbox.release(&engine.store);
+        let held = self.outbox.release(&engine.store, &mut engine.stats);
         self.client.waiting.set(status == Status::Waiting);
         self.client
             .enforce_hard_limits(engine, input.len() - consumed, self.outbox.len());
@@ -163,7 +189,12 @@ impl Session {
         if input.is_empty() && !self.closing {
             return Status::NeedsInput(1);
         }
-        self.client.input_bytes.set(input.len());
+        // CLIENT LIST shows it to itself.
+        let buffers = self.client.buffers.get();
+        self.client.buffers.set(Buffers {
+            input: input.len(),
+            ..buffers
+        });
         engine.clock.start_lap();
         let now = engine.clock.refresh();
         // How many of the requests to come are warmed up.
@@ -187,7 +218,7 @@ impl Session {
             let len = match self.decoder.decode(request, &limits) {
                 Ok(Some(len)) => len,
                 Ok(None) => return Status::NeedsInput(self.decoder.missing()),
-                Err(error) => return self.refuse(error),
+                Err(error) => return self.refuse(engine, error),
             };
             if warm == 0 {
                 warm = self.warm_up(engine, &request[len..], &limits);
@@ -246,8 +277,11 @@ impl Session {
         }
     }
 
-    fn refuse(&mut self, error: ProtocolError) -> Status {
+    fn refuse(&mut self, engine: &mut Engine, error: ProtocolError) -> Status {
         let reply = Reply::from(error);
+        if let Reply::Error(text) = &reply {
+            engine.stats.error(text);
+        }
         self.outbox.push(&reply, self.protocol, 0, 0);
         self.closing = true;
         Status::Closing

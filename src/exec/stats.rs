@@ -23,6 +23,8 @@ pub struct Stats {
     pub commands: u64,
     pub connections: u64,
     pub rejected_connections: u64,
+    /// Connections ended because the buffers of all held too much.
+    pub evicted_clients: u64,
     pub faults: u64,
     pub views: u64,
     pub reads: u64,
@@ -44,6 +46,7 @@ impl Default for Stats {
             commands: 0,
             connections: 0,
             rejected_connections: 0,
+            evicted_clients: 0,
             faults: 0,
             views: 0,
             reads: 0,

@@ -7,17 +7,16 @@ use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::SharedEngine;
+use super::input::{Chunks, Input};
 use crate::exec::client::Peer;
-use crate::exec::{Advance, Outlet, Session, Status};
+use crate::exec::{Advance, Outlet, Room, Session, Status};
 
-/// What is read at once, at least.
-const READ_CHUNK: usize = 16 << 10;
-/// An empty input buffer above this size gives its memory back.
-const KEPT_INPUT: usize = 64 << 10;
+/// While its request waits, a connection reads on to notice that its peer leaves; so many bytes at most, as nobody knows when
+/// they will be run.
+const READ_AHEAD: usize = 64 << 10;
 
 /// Serves a connection to its end. A future made by hand: reading, running and writing interleave, and most turns do
 /// all three once. Its task shares it with the engine, which has held replies sent without a turn of the task.
@@ -27,8 +26,9 @@ pub struct Connection<S>(Rc<RefCell<Line<S>>>);
 struct Line<S> {
     stream: S,
     engine: SharedEngine,
+    chunks: Rc<Chunks>,
     session: Session,
-    input: BytesMut,
+    input: Input,
     /// What the session's last turn needs next.
     status: Status,
     /// The peer sends no more.
@@ -40,14 +40,15 @@ struct Line<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
-    pub fn new(stream: S, engine: SharedEngine, peer: Peer) -> Connection<S> {
+    pub fn new(stream: S, engine: SharedEngine, chunks: Rc<Chunks>, peer: Peer) -> Connection<S> {
         let session = Session::new(&mut engine.borrow_mut(), peer);
         Connection(Rc::new_cyclic(|line: &Weak<RefCell<Line<S>>>| {
             RefCell::new(Line {
                 stream,
                 engine,
+                chunks,
                 session,
-                input: BytesMut::new(),
+                input: Input::default(),
                 status: Status::NeedsInput(1),
                 end_of_input: false,
                 awaited: 0,
@@ -65,8 +66,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             consumed,
             status,
             held,
-        } = self.session.advance(&mut engine, &self.input, cx.waker());
-        self.input.advance(consumed);
+        } = self.session.advance(&mut engine, self.input.rest(), cx.waker());
+        self.input.consume(consumed);
         self.status = status;
         if let Some(epoch) = held
             && epoch > self.awaited
@@ -74,23 +75,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             self.awaited = epoch;
             engine.flush_when_settled(epoch, self.outlet.clone());
         }
-        if self.input.is_empty() && self.input.capacity() > KEPT_INPUT {
-            self.input = BytesMut::new();
-        }
-        let client = &self.session.client;
-        client.input_bytes.set(self.input.len());
-        client.input_free.set(self.input.capacity() - self.input.len());
     }
 
-    /// Reads once, and notes if the peer sends no more.
+    /// Reads once, and notes if the peer sends no more. Pending: the readable socket brings the next turn.
     fn read(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<io::Result<()>> {
-        self.input.reserve(missing.max(READ_CHUNK));
-        let n = std::task::ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
-        let stats = &mut self.engine.borrow_mut().stats;
-        stats.reads += 1;
-        stats.bytes_in += n as u64;
+        if !self.makes_room(missing) {
+            // Once those that hold too much have gone.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let n = std::task::ready!(pin!(self.stream.read_buf(self.input.room())).poll(cx))?;
+        let engine = &mut *self.engine.borrow_mut();
+        engine.stats.reads += 1;
+        engine.stats.bytes_in += n as u64;
+        self.session.client.active_ms.set(engine.clock.now_ms());
         self.end_of_input = n == 0;
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether there is memory now for what is read next.
+    fn makes_room(&mut self, missing: usize) -> bool {
+        let more = self.input.make_room(&self.chunks, missing);
+        let mut engine = self.engine.borrow_mut();
+        if more == 0 {
+            return !engine.is_crowded();
+        }
+        let there = engine.ask_for_room(&self.session.client, more) == Room::There;
+        if there {
+            self.input.grow(&self.chunks, more);
+        }
+        there
+    }
+
+    /// Reads what comes behind the request that waits. Ready: the connection is not to wait any longer.
+    fn read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.end_of_input && self.input.len() < READ_AHEAD && self.engine.borrow().may_read_ahead() {
+            std::task::ready!(self.read(cx, 1))?;
+        }
+        if self.end_of_input && self.session.leave_pause(&mut self.engine.borrow_mut()) {
+            self.status = Status::Closing;
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
     }
 
     /// Writes what may leave. Ready(Ok(())): nothing of it is left.
@@ -122,7 +148,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 return Poll::Ready(Ok(()));
             }
             let written = self.write(cx)?;
-            self.session.client.output_bytes.set(self.session.outbox.len());
+            if let Status::Waiting = self.status {
+                std::task::ready!(self.read_ahead(cx))?;
+            }
             match self.status {
                 Status::Closing if self.session.outbox.is_empty() => return Poll::Ready(Ok(())),
                 // The writable socket, a decided epoch, or the session's waker brings the next turn.
@@ -146,6 +174,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             }
         }
     }
+
+    /// The turn is over, and may be the last for long: no more memory is kept than needed.
+    fn settle(&mut self) {
+        // What only waits for others to be read is run in this tick.
+        let goes_on = self.status == Status::Yielded && self.session.outbox.is_empty();
+        if !goes_on || self.chunks.are_scarce() {
+            self.input.settle(&self.chunks);
+        }
+        self.note_buffers();
+    }
+
+    fn note_buffers(&self) {
+        let buffers = self.session.buffers(self.input.len(), self.input.memory());
+        self.engine
+            .borrow_mut()
+            .note_buffers(&self.session.client, buffers);
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
@@ -153,9 +198,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut line = self.0.borrow_mut();
+        let line = &mut *self.0.borrow_mut();
         line.session.client.set_waker(cx.waker());
-        line.turn(cx)
+        let over = line.turn(cx);
+        if over.is_pending() {
+            line.settle();
+        }
+        over
     }
 }
 
@@ -164,9 +213,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outlet for RefCell<Line<S>> {
         let line = &mut *self.borrow_mut();
         let client = line.session.client.clone();
         let waker = client.waker()?;
-        let next = line.session.outbox.release(&line.engine.borrow().store);
+        let next = {
+            let engine = &mut *line.engine.borrow_mut();
+            line.session.outbox.release(&engine.store, &mut engine.stats)
+        };
         let written = line.write(&mut Context::from_waker(&waker));
-        client.output_bytes.set(line.session.outbox.len());
+        line.note_buffers();
         let only_reads = matches!(line.status, Status::NeedsInput(_)) && !line.end_of_input;
         if !only_reads || matches!(written, Poll::Ready(Err(_))) {
             waker.wake_by_ref();
@@ -178,6 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outlet for RefCell<Line<S>> {
 
 impl<S> Drop for Line<S> {
     fn drop(&mut self) {
+        self.input.forget(&self.chunks);
         self.session.end(&mut self.engine.borrow_mut());
     }
 }

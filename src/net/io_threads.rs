@@ -2,28 +2,44 @@
 //! pipes in memory, so that the executor spends no time in the network stack. What runs over a pipe is the same
 //! [`Connection`](super::connection::Connection) as over a socket.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::task::{Context, Poll, ready};
 use std::thread;
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, copy_bidirectional_with_sizes, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, Handle};
+use tokio::time::timeout;
 
-/// Bytes that a pipe holds in each direction, and that are moved at once.
-const PIPE: usize = 64 << 10;
+use super::pipe::{Far, Near, PIPE, pipe};
+
+/// How long the last replies of a connection that has ended may take to leave.
+const LINGER: Duration = Duration::from_secs(30);
+
+thread_local! {
+    /// What an I/O thread moves goes through here: a connection that has nothing to say holds no memory.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; PIPE].into());
+}
 
 #[derive(Clone)]
 pub struct IoThreads {
     handles: Rc<[Handle]>,
     next: Rc<Cell<usize>>,
+    /// Bytes in all pipes.
+    piped: Arc<AtomicUsize>,
 }
 
 impl IoThreads {
-    /// Starts the threads. They end with the process.
-    pub fn start(count: usize) -> io::Result<IoThreads> {
+    /// Starts the threads. They end with the process. `piped` counts the bytes in their pipes.
+    pub fn start(count: usize, piped: Arc<AtomicUsize>) -> io::Result<IoThreads> {
         let start_one = |n| {
-            let runtime = Builder::new_current_thread().enable_io().build()?;
+            let runtime = Builder::new_current_thread().enable_all().build()?;
             let handle = runtime.handle().clone();
             thread::Builder::new()
                 .name(format!("io-{n}"))
@@ -34,20 +50,71 @@ impl IoThreads {
         Ok(IoThreads {
             handles,
             next: Rc::default(),
+            piped,
         })
     }
 
     /// Gives a connection to the next thread, and returns the executor's end of it.
-    pub fn adopt(&self, socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> DuplexStream {
+    pub fn adopt(&self, socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Near {
         let at = self.next.get();
         self.next.set((at + 1) % self.handles.len());
-        let (near, far) = duplex(PIPE);
+        let (near, far) = pipe(self.piped.clone());
         self.handles[at].spawn(pump(socket, far));
         near
     }
 }
 
-async fn pump(mut socket: impl AsyncRead + AsyncWrite + Unpin, mut pipe: DuplexStream) {
-    // An error ends the connection, as its end does: the session learns of it by its pipe's end.
-    let _ = copy_bidirectional_with_sizes(&mut socket, &mut pipe, PIPE, PIPE).await;
+/// Moves bytes until the executor has ended the connection, or the socket fails, of which the session learns by its pipe.
+async fn pump(mut socket: impl AsyncRead + AsyncWrite + Unpin, far: Far) {
+    let mut peer_ended = false;
+    let moved = poll_fn(|cx| {
+        if !peer_ended && let Poll::Ready(ended) = poll_in(&mut socket, &far, cx) {
+            if ended.is_err() {
+                return Poll::Ready(ended);
+            }
+            peer_ended = true;
+            far.end();
+        }
+        match poll_out(&mut socket, &far, cx) {
+            Poll::Pending => far.poll_ended(cx).map(Ok),
+            over => over,
+        }
+    });
+    if moved.await.is_ok() {
+        // Whether the peer takes the rest or not, it is over then.
+        let _ = timeout(LINGER, poll_fn(|cx| poll_out(&mut socket, &far, cx))).await;
+    }
+}
+
+/// Reads from the socket as long as there is something. Ready(Ok(())): the peer sends no more.
+fn poll_in(socket: &mut (impl AsyncRead + Unpin), far: &Far, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        loop {
+            let room = ready!(far.poll_room(cx));
+            let mut read = ReadBuf::new(&mut scratch[..room]);
+            ready!(Pin::new(&mut *socket).poll_read(cx, &mut read))?;
+            if read.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            far.push(read.filled());
+        }
+    })
+}
+
+/// Writes to the socket as long as there is something. Ready(Ok(())): the executor sends no more.
+fn poll_out(socket: &mut (impl AsyncWrite + Unpin), far: &Far, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        loop {
+            let mut taken = ReadBuf::new(scratch);
+            ready!(far.poll_take(cx, &mut taken));
+            if taken.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let n = ready!(Pin::new(&mut *socket).poll_write(cx, taken.filled()))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            far.consume(n);
+        }
+    })
 }

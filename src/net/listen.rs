@@ -17,6 +17,7 @@ use tokio::task;
 use super::SharedEngine;
 use super::bind::{Doors, Listeners};
 use super::connection::Connection;
+use super::input::Chunks;
 use super::io_threads::IoThreads;
 use crate::base::log;
 use crate::exec::client::Peer;
@@ -40,6 +41,7 @@ const TOO_MANY: &str = "-ERR max number of clients reached\r\n";
 #[derive(Clone)]
 struct Acceptor {
     engine: SharedEngine,
+    chunks: Rc<Chunks>,
     io_threads: Option<IoThreads>,
 }
 
@@ -47,13 +49,15 @@ impl Listeners {
     /// Accepts connections for as long as the runtime lives. Call on the executor's runtime.
     pub fn serve(self, engine: &SharedEngine, io_threads: usize) -> io::Result<()> {
         let io_threads = if io_threads > 1 {
-            Some(IoThreads::start(io_threads)?)
+            let piped = engine.borrow().clients.piped.clone();
+            Some(IoThreads::start(io_threads, piped)?)
         } else {
             None
         };
         engine.borrow_mut().reads_before_running = io_threads.is_none();
         let acceptor = Acceptor {
             engine: engine.clone(),
+            chunks: Rc::default(),
             io_threads,
         };
         let doors = Rc::new(RefCell::new(Doors::default()));
@@ -162,18 +166,15 @@ impl Acceptor {
     }
 
     fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, peer: Peer) {
+        let (engine, chunks) = (self.engine.clone(), self.chunks.clone());
         match &self.io_threads {
             None => drop(task::spawn_local(served(Connection::new(
-                stream,
-                self.engine.clone(),
-                peer,
+                stream, engine, chunks, peer,
             )))),
             Some(threads) => {
                 let stream = threads.adopt(stream);
                 drop(task::spawn_local(served(Connection::new(
-                    stream,
-                    self.engine.clone(),
-                    peer,
+                    stream, engine, chunks, peer,
                 ))));
             }
         }

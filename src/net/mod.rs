@@ -2,8 +2,10 @@
 
 mod bind;
 mod connection;
+mod input;
 mod io_threads;
 mod listen;
+mod pipe;
 
 use std::cell::RefCell;
 use std::rc::Rc;

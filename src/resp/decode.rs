@@ -28,11 +28,14 @@ use super::{
 /// Bytes in one request, because spans have 32 bits.
 const MAX_REQUEST: usize = u32::MAX as usize;
 
-/// Spans reserved on the word of a header, and kept between requests.
-const MAX_KEPT_SPANS: usize = 256;
+/// Spans reserved on the word of a header.
+const MAX_RESERVED_SPANS: usize = 256;
+
+/// Spans kept between requests: there is a decoder for each connection, and most of those are idle.
+const MAX_KEPT_SPANS: usize = 16;
 
 /// Bytes of unquoted inline arguments that are kept between requests.
-const MAX_KEPT_UNQUOTED: usize = 4096;
+const MAX_KEPT_UNQUOTED: usize = 64;
 
 /// What [`Decoder::missing`] may ask for when fewer bytes than this have arrived.
 const MIN_MISSING_CAP: usize = 1 << 20;
@@ -157,7 +160,7 @@ impl Decoder {
                         return Ok(None);
                     };
                     self.expected = count;
-                    self.spans.reserve_exact(count.min(MAX_KEPT_SPANS));
+                    self.spans.reserve_exact(count.min(MAX_RESERVED_SPANS));
                     self.step = Step::Header;
                 }
                 Some(_) => return self.inline(buf, limits),
@@ -217,6 +220,16 @@ impl Decoder {
     /// memory than that; doubling up to a large argument still costs no more than one copy of it.
     pub fn missing(&self) -> usize {
         (self.wanted - self.received).min(self.received.max(MIN_MISSING_CAP))
+    }
+
+    /// How many bytes of the request have been decoded: all of them, once it is whole.
+    pub fn decoded(&self) -> usize {
+        self.position
+    }
+
+    /// Bytes of memory taken for the request beside its own.
+    pub fn memory(&self) -> usize {
+        self.spans.capacity() * size_of::<Span>() + self.unquoted.capacity()
     }
 
     /// Notes that `buf` has to grow to `wanted` bytes; the `None` is `decode`'s answer.
@@ -574,7 +587,7 @@ mod tests {
     fn a_header_alone_takes_no_memory() {
         let (mut decoder, limits) = (Decoder::new(), Limits::default());
         assert_eq!(decoder.decode(b"*1048576\r\n", &limits), Ok(None));
-        assert!(decoder.spans.capacity() <= MAX_KEPT_SPANS);
+        assert!(decoder.memory() <= MAX_RESERVED_SPANS * size_of::<Span>());
         assert_eq!(decoder.missing(), 1);
         let header = b"*1048576\r\n$536870912\r\n";
         assert_eq!(decoder.decode(header, &limits), Ok(None));

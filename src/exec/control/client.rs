@@ -228,8 +228,7 @@ const CONNECTION_SIZE: usize = 1024;
 /// Adds the client's line.
 fn describe(client: &Client, now: u64, out: &mut String) {
     let seconds_since = |ms: u64| now.saturating_sub(ms) / 1000;
-    let (input, output) = (client.input_bytes.get(), client.output_bytes.get());
-    let free = client.input_free.get();
+    let buffers = client.buffers.get();
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut field = |name: &str, value: &dyn std::fmt::Display| {
         let space = if name == "id" { "" } else { " " };
@@ -248,14 +247,15 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     for (name, none) in [("sub", 0), ("psub", 0), ("ssub", 0), ("multi", -1)] {
         field(name, &none);
     }
-    field("qbuf", &input);
-    field("qbuf-free", &free);
-    for name in ["argv-mem", "multi-mem", "rbs", "rbp", "obl", "oll"] {
+    field("qbuf", &buffers.input);
+    field("qbuf-free", &buffers.input_free());
+    field("argv-mem", &buffers.request);
+    for name in ["multi-mem", "rbs", "rbp", "obl", "oll"] {
         field(name, &0);
     }
-    field("omem", &output);
-    field("tot-mem", &(CONNECTION_SIZE + input + free + output));
-    field("events", &if output > 0 { "rw" } else { "r" });
+    field("omem", &buffers.output);
+    field("tot-mem", &(CONNECTION_SIZE + buffers.memory()));
+    field("events", &if buffers.output > 0 { "rw" } else { "r" });
     field("cmd", &command(client));
     field("user", &client.user.borrow());
     field("redir", &-1);

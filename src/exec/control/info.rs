@@ -164,11 +164,11 @@ fn clients(source: &Source, page: &mut Page) {
     page.field("maxclients", source.engine.config.maxclients);
     page.field(
         "client_recent_max_input_buffer",
-        largest(|c| c.input_bytes.get()).unwrap_or(0),
+        largest(|c| c.buffers.get().request + c.buffers.get().input).unwrap_or(0),
     );
     page.field(
         "client_recent_max_output_buffer",
-        largest(|c| c.output_bytes.get()).unwrap_or(0),
+        largest(|c| c.buffers.get().output).unwrap_or(0),
     );
     let clients = source.engine.clients.iter();
     page.field("blocked_clients", clients.filter(|c| c.paused.get()).count());
@@ -280,14 +280,8 @@ fn stats(source: &Source, page: &mut Page) {
     page.field("expired_keys", figures.expired);
     page.field("expired_subkeys", figures.expired_fields);
     page.field("expired_stale_perc", "0.00");
-    page.constant(
-        &[
-            "expired_time_cap_reached_count",
-            "evicted_keys",
-            "evicted_clients",
-        ],
-        0,
-    );
+    page.constant(&["expired_time_cap_reached_count", "evicted_keys"], 0);
+    page.field("evicted_clients", stats.evicted_clients);
     page.field("keyspace_hits", figures.hits);
     page.field("keyspace_misses", figures.misses);
     page.constant(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"], 0);

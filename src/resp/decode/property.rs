@@ -1,6 +1,8 @@
 //! What holds for any bytes: the seeded test below and the fuzz target `tests/fuzz` call the same [`check`].
 
-use super::{Decoder, Limits, MAX_KEPT_SPANS, MAX_KEPT_UNQUOTED, MIN_MISSING_CAP, ProtocolError};
+use super::{
+    Decoder, Limits, MAX_KEPT_SPANS, MAX_KEPT_UNQUOTED, MAX_RESERVED_SPANS, MIN_MISSING_CAP, ProtocolError,
+};
 
 /// What the bytes decode to: each request's width and arguments, and the error at the end, if any.
 pub type Decoded = (Vec<(usize, Vec<Vec<u8>>)>, Option<ProtocolError>);
@@ -71,7 +73,7 @@ pub fn feed(input: &[u8], limits: &Limits, mut next_size: impl FnMut() -> usize)
                 (start, wanted) = (start + width, 0);
             }
             Ok(None) => {
-                assert!(decoder.spans.capacity() <= MAX_KEPT_SPANS.max(buf.len()));
+                assert!(decoder.spans.capacity() <= MAX_RESERVED_SPANS.max(buf.len()));
                 assert!((1..=MIN_MISSING_CAP.max(buf.len())).contains(&decoder.missing()));
                 wanted = buf.len() + decoder.missing();
                 if end == input.len() {
