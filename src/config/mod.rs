@@ -6,6 +6,8 @@
 //! kind      how a value of one word is spelled            special   the same for lists of words
 //! quote     the words of a line
 //! file      redis.conf syntax      cli       the command line, as lines of such a file
+//! include   the files of a pattern user      the line of the default user
+//! foreign   directives of others   suggest   the option that was probably meant
 //! rewrite   CONFIG REWRITE         reference the table in the README
 //! ```
 //!
@@ -14,12 +16,16 @@
 
 mod cli;
 mod file;
+mod foreign;
+mod include;
 mod kind;
 mod quote;
 mod reference;
 mod rewrite;
 mod special;
+mod suggest;
 mod table;
+mod user;
 
 use std::fmt;
 
@@ -30,6 +36,7 @@ pub use self::{
     rewrite::RewriteError,
     special::{BindAddress, KeyspaceEvents, OutputLimit, OutputLimits, SavePoint},
     table::{AppendFsync, Compression, Config, LogLevel, ProtectedAction},
+    user::DefaultUser,
 };
 use self::{
     kind::{Outcome, WRONG_ARGUMENTS},
@@ -38,6 +45,7 @@ use self::{
 use crate::base::glob::Pattern;
 use crate::resp::shown;
 
+const REQUIREPASS: &str = "requirepass";
 const IMMUTABLE: &str = "can't set immutable config";
 
 /// Why CONFIG SET changed nothing; displays as Redis's error text, without the `ERR`.
@@ -136,6 +144,11 @@ impl Config {
                 return Err(SetError::failed(choice.name, IMMUTABLE));
             }
             changed.push(row.name);
+        }
+        if changed.contains(&REQUIREPASS)
+            && let Some(user) = &mut next.default_user
+        {
+            user.set_password(&next.requirepass);
         }
         *self = next;
         Ok(changed)
