@@ -9,4 +9,5 @@ pub mod num;
 pub mod prefetch;
 pub mod process;
 pub mod random;
+pub mod signals;
 pub mod size;
