@@ -45,7 +45,66 @@ fn the_log() {
     );
     assert!(new.contains(" # DEBUG LOG: third\n"), "{new}");
     server.terminate();
-    assert!(text(&path).contains(" # Received SIGTERM scheduling shutdown...\n"));
+    assert!(text(&path).contains(") Received SIGTERM scheduling shutdown...\n"));
+}
+
+/// A value that is found in the file that holds it.
+const NEEDLE: &str = "n33dle: 0123456789 abcdefghijklmnopqrstuvwxyz";
+
+/// Changes a byte of the value in the file that holds it.
+fn damage(data: &Path) {
+    let files = fs::read_dir(data)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").path());
+    for file in files.filter(|file| file.extension().is_some_and(|name| name == "sst")) {
+        let mut bytes = fs::read(&file).expect("a table");
+        let place = bytes
+            .windows(NEEDLE.len())
+            .position(|part| part == NEEDLE.as_bytes());
+        if let Some(place) = place {
+            bytes[place] ^= 1;
+            fs::write(&file, bytes).expect("written");
+            return;
+        }
+    }
+    panic!("the value is in no table");
+}
+
+#[test]
+fn damage_that_clients_are_told_of_is_in_the_log() {
+    let home = TempDir::with_prefix("redkeep-damage-").expect("a temporary directory");
+    let flags = ["--logfile", "server.log", "--rocksdb-compression", "none"];
+    let mut server = Setup::new(Kind::Redkeep, &flags).data(home.path()).start();
+    server.client().ok(&["SET", "victim", NEEDLE]);
+    server.terminate();
+    damage(home.path());
+    server.start_again();
+    let mut client = server.client();
+    for _ in 0..100 {
+        let answer = client.run(&["GET", "victim"]);
+        assert!(
+            matches!(&answer, Value::Error(text) if text.starts_with("ERR reading from disk failed")),
+            "{answer:?}"
+        );
+    }
+    let log = text(&home.path().join("server.log"));
+    let told: Vec<&str> = log
+        .lines()
+        .filter(|line| {
+            line.contains(" # GET of the key 'victim' in database 0 failed: ERR reading from disk failed: ")
+        })
+        .collect();
+    assert!(
+        told[0].contains("(record Meta:") && told[0].contains("victim)"),
+        "{told:?}"
+    );
+    assert!(
+        (1..=20).contains(&told.len()),
+        "the log is not flooded: {}",
+        told.len()
+    );
+    // What walks ranges meets it on another thread.
+    assert!(matches!(client.run(&["KEYS", "*"]), Value::Error(_)));
 }
 
 #[test]

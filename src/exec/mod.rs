@@ -27,6 +27,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
+use crate::base::log;
 use crate::base::process;
 use crate::base::random::Random;
 use crate::command::CallLimits;
@@ -98,6 +99,8 @@ pub struct Engine {
     pump_asked: bool,
     /// When the log was last told that a connection spoke another protocol.
     told_of_another_protocol_ms: Option<u64>,
+    /// Tells of what could not be read.
+    damage_log: log::Seldom,
     pub expiry: ActiveExpiry,
     pub(crate) pause: pause::Pause,
     /// SHUTDOWN was said.
@@ -153,6 +156,7 @@ impl Engine {
             wake,
             pump_asked: false,
             told_of_another_protocol_ms: None,
+            damage_log: log::Seldom::default(),
             expiry: ActiveExpiry::default(),
             pause: pause::Pause::default(),
             shutdown: false,
