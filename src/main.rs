@@ -6,14 +6,15 @@ use std::fs;
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::panic::PanicHookInfo;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use redkeep::base::{log, process, signals};
-use redkeep::config::Config;
+use redkeep::base::{log, process, service, signals};
+use redkeep::config::{Config, Supervised};
 use redkeep::exec::{self, Engine, FilePlan, MemoryPlan, Paused};
 use redkeep::net::{self, SharedEngine};
 use redkeep::store::Store;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => error.exit(),
     };
-    if let Err(text) = begin_log(&config).and_then(|()| begin_signals()) {
+    if let Err(text) = begin_log(&config).and_then(|()| begin_process(&config)) {
         eprintln!("redkeep-server: {text}");
         return ExitCode::FAILURE;
     }
@@ -91,7 +92,7 @@ fn begin_log(config: &Config) -> Result<(), String> {
         let cannot = |e| format!("Can't open the log file {}: {e}", config.logfile.display());
         // Named as in Redis, which makes `dir` its working directory first.
         fs::create_dir_all(&config.dir).map_err(cannot)?;
-        log::to_file(config.dir.join(&config.logfile)).map_err(cannot)?;
+        log::to_file(config.in_dir(&config.logfile)).map_err(cannot)?;
     }
     std::panic::set_hook(Box::new(|panic| end_of_panic(panic)));
     Ok(())
@@ -113,8 +114,25 @@ fn end_of_panic(panic: &PanicHookInfo) -> ! {
     signals::abort()
 }
 
-fn begin_signals() -> Result<(), String> {
+fn begin_process(config: &Config) -> Result<(), String> {
+    if config.daemonize && !is_supervised(config) {
+        service::daemonize().map_err(|e| format!("cannot go to the background: {e}"))?;
+    }
     signals::install().map_err(|e| format!("signals cannot be handled: {e}"))
+}
+
+fn is_supervised(config: &Config) -> bool {
+    match config.supervised {
+        Supervised::No => false,
+        Supervised::Systemd => true,
+        Supervised::Auto => service::is_notified(),
+    }
+}
+
+fn tell_supervisor(is_supervised: bool, state: &str) {
+    if is_supervised && let Err(e) = service::notify(state) {
+        log::warning(format_args!("the service manager cannot be told {state}: {e}"));
+    }
 }
 
 /// `maxclients` is what the operating system's limit of open files allows.
@@ -158,8 +176,8 @@ async fn serve(config: Config) -> Result<(), String> {
     .map_err(|e| format!("{}: {e}", dir.display()))?;
     let io_threads = io_threads(&config);
     let port = config.port;
-    write_pidfile(&config)?;
-    let pidfile = config.pidfile.clone();
+    let pidfile = write_pidfile(&config);
+    let is_supervised = is_supervised(&config);
     let engine = Rc::new(RefCell::new(Engine::new(
         store,
         config,
@@ -177,11 +195,13 @@ async fn serve(config: Config) -> Result<(), String> {
         env!("CARGO_PKG_VERSION"),
         started.elapsed().as_millis()
     ));
+    tell_supervisor(is_supervised, "STATUS=Ready to accept connections\nREADY=1");
     asked_to_end(&engine, &asked).await;
     signals::begin_ending();
+    tell_supervisor(is_supervised, "STOPPING=1");
     log::warning("User requested shutdown...");
     let ended = end(&engine).await;
-    if !pidfile.as_os_str().is_empty() {
+    if let Some(pidfile) = pidfile {
         // Someone else's removal is as good.
         let _ = fs::remove_file(pidfile);
     }
@@ -200,12 +220,22 @@ fn io_threads(config: &Config) -> usize {
     }
 }
 
-fn write_pidfile(config: &Config) -> Result<(), String> {
+/// The pid file, if there is to be one. Without it the server is as good for its clients.
+fn write_pidfile(config: &Config) -> Option<PathBuf> {
     if config.pidfile.as_os_str().is_empty() {
-        return Ok(());
+        return None;
     }
-    fs::write(&config.pidfile, format!("{}\n", std::process::id()))
-        .map_err(|e| format!("the pid file {} cannot be written: {e}", config.pidfile.display()))
+    let path = config.in_dir(&config.pidfile);
+    match fs::write(&path, format!("{}\n", std::process::id())) {
+        Ok(()) => Some(path),
+        Err(e) => {
+            log::warning(format_args!(
+                "the pid file {} cannot be written: {e}",
+                path.display()
+            ));
+            None
+        }
+    }
 }
 
 /// The tasks beside the connections: the end of each tick, and regular work.

@@ -28,6 +28,7 @@ mod table;
 mod user;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 pub use self::{
     file::{ConfigError, Place},
@@ -35,7 +36,7 @@ pub use self::{
     reference::reference_markdown,
     rewrite::RewriteError,
     special::{BindAddress, KeyspaceEvents, OutputLimit, OutputLimits, SavePoint},
-    table::{AppendFsync, Compression, Config, LogLevel, ProtectedAction},
+    table::{AppendFsync, Compression, Config, LogLevel, ProtectedAction, Supervised},
     user::DefaultUser,
 };
 use self::{
@@ -99,6 +100,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// A path as the server's files are named: from `dir` on, which Redis makes its working directory.
+    pub fn in_dir(&self, path: &Path) -> PathBuf {
+        self.dir.join(path)
+    }
+
     /// CONFIG GET: names and values of the options that match any of the patterns, each once. Without
     /// wildcards a pattern is a name, which comes back as it was written.
     pub fn get(&self, patterns: &[impl AsRef<[u8]>]) -> Vec<(String, Vec<u8>)> {

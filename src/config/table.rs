@@ -164,6 +164,16 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// Who is told how the server is.
+    Supervised {
+        #[default]
+        No = "no",
+        Systemd = "systemd",
+        Auto = "auto",
+    }
+}
+
 impl ProtectedAction {
     pub fn allows(self, client_is_local: bool) -> bool {
         match self {
@@ -198,8 +208,6 @@ const SYSLOG_FACILITIES: &[&str] = &[
     "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ];
 
-const NO_DAEMON: &str =
-    "daemonize is not supported: start redkeep-server from a service manager or a container runtime";
 const NO_ACL: &str = "ACL files are not supported: the default user can be described in the configuration file, with \
     'user default ...' or 'requirepass'";
 const NO_CLUSTER: &str = "cluster mode is not supported";
@@ -247,8 +255,11 @@ options! {
         loglevel: LogLevel = Choice, "loglevel", "notice", [], "The least severe message that is logged.";
         pidfile: PathBuf = FilePath, "pidfile", "", [IMMUTABLE],
             "File that holds the process id while the server runs.";
-        daemonize: bool = NoOnly(NO_DAEMON), "daemonize", "no", [IMMUTABLE],
-            "Running in the background is not supported.";
+        daemonize: bool = YesNo, "daemonize", "no", [IMMUTABLE],
+            "Run in the background; see `pidfile` and `logfile`.";
+        supervised: Supervised = Choice, "supervised", "no", [IMMUTABLE],
+            "The service manager that is told when the server is ready, and when it ends; `auto` is systemd if it \
+             has started the server. Then `daemonize` does not count.";
         hz: u32 = Hertz, "hz", "10", [], "How many times a second background tasks run.";
     }
 
@@ -428,8 +439,6 @@ options! {
     }
 
     "Process and log" {
-        supervised: &'static str = OneOf(&["auto", "no"]), "supervised", "no", [IMMUTABLE NO_EFFECT],
-            "Service managers are not notified.";
         syslog_enabled: bool = YesNo, "syslog-enabled", "no", [IMMUTABLE NO_EFFECT],
             "There is no logging to syslog.";
         syslog_ident: String = Text, "syslog-ident", "redkeep", [IMMUTABLE NO_EFFECT],

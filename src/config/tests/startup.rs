@@ -99,11 +99,6 @@ fn bad_files() {
         );
         assert_eq!(load(content), Err(expected), "{content}");
     }
-    let error = load("daemonize yes").expect_err("an error");
-    assert!(
-        error.contains("daemonize is not supported: start redkeep-server from"),
-        "{error}"
-    );
 }
 
 #[test]
