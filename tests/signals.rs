@@ -63,7 +63,7 @@ fn signals_that_ask_for_the_end_are_told_in_the_log_and_keep_all_data() {
         assert!(status.success(), "{name}: {status}");
         let log = text(&log);
         assert!(
-            log.contains(&format!(":signal-handler ("))
+            log.contains(":signal-handler (")
                 && log.contains(&format!(") Received {name} scheduling shutdown...\n"))
                 && log.ends_with("bye bye...\n"),
             "{log}"
