@@ -55,11 +55,7 @@ fn main() -> ExitCode {
         eprintln!("redkeep-server: {text}");
         return ExitCode::FAILURE;
     }
-    if config.has_idle_password() {
-        log::warning(
-            "requirepass does not count: the line 'user default' of the configuration says who may log in",
-        );
-    }
+    tell_what_does_not_count(&config);
     if let Err(text) = limit_clients(&mut config) {
         log::warning(text);
         return ExitCode::FAILURE;
@@ -96,6 +92,22 @@ fn begin_log(config: &Config) -> Result<(), String> {
     }
     std::panic::set_hook(Box::new(|panic| end_of_panic(panic)));
     Ok(())
+}
+
+/// Who brings a configuration of Redis may expect something else.
+fn tell_what_does_not_count(config: &Config) {
+    if config.has_idle_password() {
+        log::warning(
+            "requirepass does not count: the line 'user default' of the configuration says who may log in",
+        );
+    }
+    let idle = config.without_effect();
+    if !idle.is_empty() {
+        log::notice(format_args!(
+            "these options have no effect here: {}",
+            idle.join(", ")
+        ));
+    }
 }
 
 /// A panic on any thread, or in any task, ends the process: without one of its parts the server would be a trap for its

@@ -129,6 +129,13 @@ impl Config {
         found
     }
 
+    /// The options that were set to something else than their default, and have no effect here.
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let default = Config::default();
+        let idle = |row: &&Row| row.flags.has(Flags::NO_EFFECT) && (row.show)(self) != (row.show)(&default);
+        ROWS.iter().filter(idle).map(|row| row.name).collect()
+    }
+
     /// CONFIG SET: sets all of the pairs, or nothing. Returns the names of the options whose value is now
     /// another, for the caller to put into effect.
     pub fn set_many<T: AsRef<[u8]>>(

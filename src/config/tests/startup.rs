@@ -248,6 +248,14 @@ fn a_rewrite_keeps_the_default_user() {
 }
 
 #[test]
+fn options_that_have_no_effect_are_named_if_they_were_set() {
+    let config =
+        load("maxmemory-policy allkeys-lru\nappendonly no\nhz 20\nrdbchecksum yes\n").expect("valid");
+    assert_eq!(config.without_effect(), ["appendonly", "maxmemory-policy"]);
+    assert!(Config::default().without_effect().is_empty());
+}
+
+#[test]
 fn directives_of_other_servers_get_a_word() {
     for (line, reason) in [
         ("tls-port 6380", "TLS is not supported"),
