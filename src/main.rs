@@ -1,21 +1,25 @@
 //! `redkeep-server`: flags, start, exit.
 
+use std::backtrace::Backtrace;
 use std::cell::RefCell;
 use std::fs;
 use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::panic::PanicHookInfo;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use redkeep::base::{log, process};
-use redkeep::config::Config;
+use redkeep::base::{log, process, service, signals};
+use redkeep::config::{Config, Supervised};
 use redkeep::exec::{self, Engine, FilePlan, MemoryPlan, Paused};
 use redkeep::net::{self, SharedEngine};
 use redkeep::store::Store;
+use tokio::net::UnixStream;
 use tokio::runtime::LocalOptions;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::coop::unconstrained;
 use tokio::{task, time};
@@ -47,10 +51,11 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => error.exit(),
     };
-    if let Err(text) = begin_log(&config) {
+    if let Err(text) = begin_log(&config).and_then(|()| begin_process(&config)) {
         eprintln!("redkeep-server: {text}");
         return ExitCode::FAILURE;
     }
+    tell_what_does_not_count(&config);
     if let Err(text) = limit_clients(&mut config) {
         log::warning(text);
         return ExitCode::FAILURE;
@@ -83,10 +88,63 @@ fn begin_log(config: &Config) -> Result<(), String> {
         let cannot = |e| format!("Can't open the log file {}: {e}", config.logfile.display());
         // Named as in Redis, which makes `dir` its working directory first.
         fs::create_dir_all(&config.dir).map_err(cannot)?;
-        log::to_file(config.dir.join(&config.logfile)).map_err(cannot)?;
+        log::to_file(config.in_dir(&config.logfile)).map_err(cannot)?;
     }
-    std::panic::set_hook(Box::new(|panic| log::warning(panic)));
+    std::panic::set_hook(Box::new(|panic| end_of_panic(panic)));
     Ok(())
+}
+
+/// Who brings a configuration of Redis may expect something else.
+fn tell_what_does_not_count(config: &Config) {
+    if config.has_idle_password() {
+        log::warning(
+            "requirepass does not count: the line 'user default' of the configuration says who may log in",
+        );
+    }
+    let idle = config.without_effect();
+    if !idle.is_empty() {
+        log::notice(format_args!(
+            "these options have no effect here: {}",
+            idle.join(", ")
+        ));
+    }
+}
+
+/// A panic on any thread, or in any task, ends the process: without one of its parts the server would be a trap for its
+/// clients. Nothing that was acknowledged is lost, as it is in the store's log.
+fn end_of_panic(panic: &PanicHookInfo) -> ! {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("?");
+    let message = panic.payload_as_str().unwrap_or("no message");
+    match panic.location() {
+        Some(place) => log::warning(format_args!("panic at {place} in thread '{name}': {message}")),
+        None => log::warning(format_args!("panic in thread '{name}': {message}")),
+    }
+    for line in Backtrace::force_capture().to_string().lines() {
+        log::warning(line);
+    }
+    signals::abort()
+}
+
+fn begin_process(config: &Config) -> Result<(), String> {
+    if config.daemonize && !is_supervised(config) {
+        service::daemonize().map_err(|e| format!("cannot go to the background: {e}"))?;
+    }
+    signals::install().map_err(|e| format!("signals cannot be handled: {e}"))
+}
+
+fn is_supervised(config: &Config) -> bool {
+    match config.supervised {
+        Supervised::No => false,
+        Supervised::Systemd => true,
+        Supervised::Auto => service::is_notified(),
+    }
+}
+
+fn tell_supervisor(is_supervised: bool, state: &str) {
+    if is_supervised && let Err(e) = service::notify(state) {
+        log::warning(format_args!("the service manager cannot be told {state}: {e}"));
+    }
 }
 
 /// `maxclients` is what the operating system's limit of open files allows.
@@ -130,13 +188,16 @@ async fn serve(config: Config) -> Result<(), String> {
     .map_err(|e| format!("{}: {e}", dir.display()))?;
     let io_threads = io_threads(&config);
     let port = config.port;
-    write_pidfile(&config)?;
-    let pidfile = config.pidfile.clone();
+    let pidfile = write_pidfile(&config);
+    let is_supervised = is_supervised(&config);
     let engine = Rc::new(RefCell::new(Engine::new(
         store,
         config,
         Rc::new(move || near.notify_one()),
     )));
+    let asked = signals::begin_serving()
+        .and_then(UnixStream::from_std)
+        .map_err(|e| format!("signals cannot be handled: {e}"))?;
     listeners
         .serve(&engine, io_threads)
         .map_err(|e| format!("cannot serve: {e}"))?;
@@ -146,9 +207,13 @@ async fn serve(config: Config) -> Result<(), String> {
         env!("CARGO_PKG_VERSION"),
         started.elapsed().as_millis()
     ));
-    asked_to_end(&engine).await?;
+    tell_supervisor(is_supervised, "STATUS=Ready to accept connections\nREADY=1");
+    asked_to_end(&engine, &asked).await;
+    signals::begin_ending();
+    tell_supervisor(is_supervised, "STOPPING=1");
+    log::warning("User requested shutdown...");
     let ended = end(&engine).await;
-    if !pidfile.as_os_str().is_empty() {
+    if let Some(pidfile) = pidfile {
         // Someone else's removal is as good.
         let _ = fs::remove_file(pidfile);
     }
@@ -167,12 +232,22 @@ fn io_threads(config: &Config) -> usize {
     }
 }
 
-fn write_pidfile(config: &Config) -> Result<(), String> {
+/// The pid file, if there is to be one. Without it the server is as good for its clients.
+fn write_pidfile(config: &Config) -> Option<PathBuf> {
     if config.pidfile.as_os_str().is_empty() {
-        return Ok(());
+        return None;
     }
-    fs::write(&config.pidfile, format!("{}\n", std::process::id()))
-        .map_err(|e| format!("the pid file {} cannot be written: {e}", config.pidfile.display()))
+    let path = config.in_dir(&config.pidfile);
+    match fs::write(&path, format!("{}\n", std::process::id())) {
+        Ok(()) => Some(path),
+        Err(e) => {
+            log::warning(format_args!(
+                "the pid file {} cannot be written: {e}",
+                path.display()
+            ));
+            None
+        }
+    }
 }
 
 /// The tasks beside the connections: the end of each tick, and regular work.
@@ -205,29 +280,22 @@ fn spawn_work(engine: &SharedEngine, pump: Arc<Notify>) {
     });
 }
 
-/// Waits for SIGTERM, SIGINT or SHUTDOWN.
-async fn asked_to_end(engine: &SharedEngine) -> Result<(), String> {
-    let listen = |kind| signal(kind).map_err(|e| format!("cannot listen for signals: {e}"));
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
+/// Waits for a signal that asks for the end, or SHUTDOWN.
+async fn asked_to_end(engine: &SharedEngine, signals: &UnixStream) {
     poll_fn(|cx| {
-        let mut signalled = false;
-        for (signal, name) in [(&mut terminate, "SIGTERM"), (&mut interrupt, "SIGINT")] {
-            if signal.poll_recv(cx).is_ready() {
-                log::warning(format_args!("Received {name} scheduling shutdown..."));
-                signalled = true;
-            }
-        }
         let mut engine = engine.borrow_mut();
         engine.shutdown_waker = Some(cx.waker().clone());
-        if signalled || engine.shutdown {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        let mut asked = engine.shutdown;
+        while !asked && signals.poll_read_ready(cx).is_ready() {
+            // It may be a false alarm.
+            asked = !matches!(signals.try_read(&mut [0]), Err(e) if e.kind() == ErrorKind::WouldBlock);
+        }
+        match asked {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
         }
     })
     .await;
-    Ok(())
 }
 
 /// Brings everything that is staged to disk, so that the next start has nothing to replay.

@@ -10,6 +10,7 @@
 //! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
 //! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
 //! | [`cold`] | commands on cold data wait for few rounds of reads, whatever they touch |
+//! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
@@ -29,6 +30,7 @@ mod long_replies;
 mod operation;
 mod power_loss;
 mod readme;
+mod signals;
 mod support;
 mod tidy;
 mod transcripts;

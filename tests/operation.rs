@@ -7,7 +7,9 @@ use crate::support::{Client, Kind, Server, Value, heavy, wait_for};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -45,7 +47,66 @@ fn the_log() {
     );
     assert!(new.contains(" # DEBUG LOG: third\n"), "{new}");
     server.terminate();
-    assert!(text(&path).contains(" # Received SIGTERM scheduling shutdown...\n"));
+    assert!(text(&path).contains(") Received SIGTERM scheduling shutdown...\n"));
+}
+
+/// A value that is found in the file that holds it.
+const NEEDLE: &str = "n33dle: 0123456789 abcdefghijklmnopqrstuvwxyz";
+
+/// Changes a byte of the value in the file that holds it.
+fn damage(data: &Path) {
+    let files = fs::read_dir(data)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").path());
+    for file in files.filter(|file| file.extension().is_some_and(|name| name == "sst")) {
+        let mut bytes = fs::read(&file).expect("a table");
+        let place = bytes
+            .windows(NEEDLE.len())
+            .position(|part| part == NEEDLE.as_bytes());
+        if let Some(place) = place {
+            bytes[place] ^= 1;
+            fs::write(&file, bytes).expect("written");
+            return;
+        }
+    }
+    panic!("the value is in no table");
+}
+
+#[test]
+fn damage_that_clients_are_told_of_is_in_the_log() {
+    let home = TempDir::with_prefix("redkeep-damage-").expect("a temporary directory");
+    let flags = ["--logfile", "server.log", "--rocksdb-compression", "none"];
+    let mut server = Setup::new(Kind::Redkeep, &flags).data(home.path()).start();
+    server.client().ok(&["SET", "victim", NEEDLE]);
+    server.terminate();
+    damage(home.path());
+    server.start_again();
+    let mut client = server.client();
+    for _ in 0..100 {
+        let answer = client.run(&["GET", "victim"]);
+        assert!(
+            matches!(&answer, Value::Error(text) if text.starts_with("ERR reading from disk failed")),
+            "{answer:?}"
+        );
+    }
+    let log = text(&home.path().join("server.log"));
+    let told: Vec<&str> = log
+        .lines()
+        .filter(|line| {
+            line.contains(" # GET of the key 'victim' in database 0 failed: ERR reading from disk failed: ")
+        })
+        .collect();
+    assert!(
+        told[0].contains("(record Meta:") && told[0].contains("victim)"),
+        "{told:?}"
+    );
+    assert!(
+        (1..=20).contains(&told.len()),
+        "the log is not flooded: {}",
+        told.len()
+    );
+    // What walks ranges meets it on another thread.
+    assert!(matches!(client.run(&["KEYS", "*"]), Value::Error(_)));
 }
 
 #[test]
@@ -94,6 +155,129 @@ fn moving_to_another_port() {
         Client::connect(address).is_ok(),
         "the addresses before are open again"
     );
+}
+
+/// Ends a server that is nobody's child.
+struct Daemon(i32);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // SAFETY: a plain call. The process has told its id, and ends by nothing else.
+        unsafe { libc::kill(self.0, libc::SIGKILL) };
+    }
+}
+
+#[test]
+fn a_server_in_the_background_has_a_pid_file_and_a_socket_named_from_its_directory() {
+    let home = TempDir::with_prefix("redkeep-daemon-").expect("a temporary directory");
+    let flags = [
+        "--port 0",
+        "--unixsocket socket",
+        "--pidfile pid",
+        "--logfile log",
+        "--daemonize yes",
+        "--dir",
+    ];
+    let started = Command::new(env!("CARGO_BIN_EXE_redkeep-server"))
+        .args(flags)
+        .arg(home.path())
+        .output()
+        .expect("a server");
+    assert!(
+        started.status.success() && started.stdout.is_empty(),
+        "{started:?}"
+    );
+    let pid = wait_for("the pid file", LIMIT, || {
+        let text = fs::read_to_string(home.path().join("pid")).ok()?;
+        text.strip_suffix('\n')?.parse().ok()
+    });
+    let daemon = Daemon(pid);
+    let mut socket = wait_for("the server", LIMIT, || {
+        UnixStream::connect(home.path().join("socket")).ok()
+    });
+    socket.write_all(&encode(&["SHUTDOWN"])).expect("sent");
+    wait_for("the end", LIMIT, || {
+        (!home.path().join("pid").exists()).then_some(())
+    });
+    wait_for("the last word", LIMIT, || {
+        text(&home.path().join("log"))
+            .ends_with("bye bye...\n")
+            .then_some(())
+    });
+    assert!(!home.path().join("socket").exists());
+    drop(daemon);
+}
+
+#[test]
+fn a_service_manager_is_told_when_the_server_is_ready_and_when_it_ends() {
+    let home = TempDir::with_prefix("redkeep-notify-").expect("a temporary directory");
+    let path = home.path().join("notify");
+    let manager = UnixDatagram::bind(&path).expect("a socket");
+    manager.set_read_timeout(Some(LIMIT)).expect("a socket");
+    let told = || {
+        let mut message = [0; 1000];
+        let len = manager.recv(&mut message).expect("a message");
+        String::from_utf8_lossy(&message[..len]).into_owned()
+    };
+    for supervised in ["systemd", "auto"] {
+        let flags = ["--supervised", supervised, "--daemonize", "yes"];
+        let setup = Setup::new(Kind::Redkeep, &flags).environment("NOTIFY_SOCKET", &path);
+        let mut server = setup.start();
+        assert_eq!(told(), "STATUS=Ready to accept connections\nREADY=1");
+        server.terminate();
+        assert_eq!(told(), "STOPPING=1");
+    }
+}
+
+#[test]
+fn a_pid_file_that_cannot_be_written_is_told_and_a_file_in_the_socket_s_place_is_kept() {
+    let home = TempDir::with_prefix("redkeep-files-").expect("a temporary directory");
+    let flags = ["--pidfile", "no/such/directory/pid", "--logfile", "log"];
+    let server = Setup::new(Kind::Redkeep, &flags).data(home.path()).start();
+    assert!(text(&home.path().join("log")).contains("no/such/directory/pid cannot be written: No such file"));
+    drop(server);
+    let file = home.path().join("letter");
+    fs::write(&file, "dear all").expect("written");
+    let refused = Command::new(env!("CARGO_BIN_EXE_redkeep-server"))
+        .args(["--port 0", "--unixsocket letter", "--dir"])
+        .arg(home.path())
+        .output()
+        .expect("a server");
+    assert!(!refused.status.success());
+    assert_eq!(text(&file), "dear all");
+}
+
+/// The default user of a file that Redis has rewritten, on a running server.
+#[test]
+fn a_password_that_is_known_by_its_hash_logs_in() {
+    let home = TempDir::with_prefix("redkeep-user-").expect("a temporary directory");
+    let file = home.path().join("redkeep.conf");
+    // Of "foo".
+    let hash = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+    fs::write(
+        &file,
+        format!("user default on sanitize-payload #{hash} ~* &* +@all\n"),
+    )
+    .expect("written");
+    let server = Server::start(
+        Kind::Redkeep,
+        &["--include", &file.display().to_string(), "--maxclients", "100"],
+    );
+    let mut client = server.client();
+    assert!(matches!(client.run(&["GET", "k"]), Value::Error(text) if text.starts_with("NOAUTH")));
+    assert!(matches!(client.run(&["AUTH", hash]), Value::Error(text) if text.starts_with("WRONGPASS")));
+    client.ok(&["AUTH", "foo"]);
+    client.ok(&["SET", "k", "v"]);
+    client.ok(&["CONFIG", "SET", "requirepass", "bar"]);
+    assert!(
+        matches!(server.client().run(&["AUTH", "foo"]), Value::Error(text) if text.starts_with("WRONGPASS"))
+    );
+    assert!(matches!(
+        server.client().run(&["HELLO", "2", "AUTH", "default", "bar"]),
+        Value::Array(_)
+    ));
+    client.ok(&["CONFIG", "SET", "requirepass", ""]);
+    assert_eq!(server.client().run(&["GET", "k"]), Value::bulk("v"));
 }
 
 #[test]

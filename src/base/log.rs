@@ -5,16 +5,20 @@
 //! mark = "."  debug | "-"  verbose | "*"  notice | "#"  warning
 //! ```
 //!
+//! What a signal handler has to say is shorter, as in Redis: `pid ":signal-handler (" unix-time ") " message`.
+//!
 //! One log for the process, since every layer and thread has something to say. A file is opened for each line, as in
 //! Redis, so that it can be moved away at any time; messages are rare enough for that.
 
-use std::fmt::{Display, Write as _};
+use std::ffi::{CString, OsStr};
+use std::fmt::{self, Display, Write as _};
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How severe a message is; as a setting, the least severe one that is logged.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -35,11 +39,13 @@ const MONTHS: [&str; 12] = [
 ];
 
 static LEAST: AtomicU8 = AtomicU8::new(Level::Notice as u8);
-static FILE: OnceLock<PathBuf> = OnceLock::new();
+/// The path as signal handlers need it, too.
+static FILE: OnceLock<CString> = OnceLock::new();
 
 /// Sends what is logged from now on to a file: once in the life of the process. An error if it cannot be written to.
 pub fn to_file(path: PathBuf) -> io::Result<()> {
     open(&path)?;
+    let path = CString::new(path.into_os_string().into_vec())?;
     FILE.get_or_init(|| path);
     Ok(())
 }
@@ -60,6 +66,53 @@ pub fn warning(message: impl Display) {
     write(Level::Warning, message);
 }
 
+/// For what may happen very often: of its messages the first few of a minute are logged, and how many were not.
+#[derive(Debug)]
+pub struct Seldom {
+    began: Instant,
+    logged: u32,
+    kept_back: u64,
+}
+
+impl Seldom {
+    const PERIOD: Duration = Duration::from_secs(60);
+    const MOST: u32 = 10;
+
+    pub fn warning(&mut self, message: impl Display) {
+        if let Some(before) = self.admits(Instant::now()) {
+            match before {
+                0 => warning(message),
+                1.. => warning(format_args!(
+                    "{message} ({before} more such messages were kept back)"
+                )),
+            }
+        }
+    }
+
+    /// Whether a message is logged now; if so, how many were not since the last one.
+    fn admits(&mut self, now: Instant) -> Option<u64> {
+        if now.duration_since(self.began) >= Seldom::PERIOD {
+            (self.began, self.logged) = (now, 0);
+        }
+        if self.logged == Seldom::MOST {
+            self.kept_back += 1;
+            return None;
+        }
+        self.logged += 1;
+        Some(std::mem::take(&mut self.kept_back))
+    }
+}
+
+impl Default for Seldom {
+    fn default() -> Seldom {
+        Seldom {
+            began: Instant::now(),
+            logged: 0,
+            kept_back: 0,
+        }
+    }
+}
+
 fn write(level: Level, message: impl Display) {
     if (level as u8) < LEAST.load(Ordering::Relaxed) {
         return;
@@ -67,9 +120,83 @@ fn write(level: Level, message: impl Display) {
     let line = line(level, &message.to_string());
     // A log that cannot be written has nowhere to say so.
     let _ = match FILE.get() {
-        Some(path) => open(path).and_then(|mut file| file.write_all(line.as_bytes())),
+        Some(path) => open(Path::new(OsStr::from_bytes(path.to_bytes())))
+            .and_then(|mut file| file.write_all(line.as_bytes())),
         None => io::stdout().write_all(line.as_bytes()),
     };
+}
+
+/// Logs a warning from a signal handler: nothing here takes memory, a lock, or more than system calls.
+pub fn from_handler(message: fmt::Arguments) {
+    if (Level::Warning as u8) < LEAST.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut line = Line::default();
+    // SAFETY: `time` and `getpid` take nothing from here.
+    let (pid, now) = unsafe { (libc::getpid(), libc::time(std::ptr::null_mut())) };
+    // A line that is full is cut.
+    let _ = write!(line, "{pid}:signal-handler ({now}) {message}");
+    line.end();
+    // SAFETY: the path and the bytes live for the calls. The interrupted code finds its errno again.
+    unsafe {
+        let errno = *libc::__errno_location();
+        let (fd, opened) = match FILE.get() {
+            Some(path) => {
+                let flags = libc::O_WRONLY | libc::O_APPEND | libc::O_CREAT | libc::O_CLOEXEC;
+                (libc::open(path.as_ptr(), flags, 0o666), true)
+            }
+            None => (libc::STDOUT_FILENO, false),
+        };
+        // A log that cannot be written has nowhere to say so.
+        let _ = libc::write(fd, line.bytes.as_ptr().cast(), line.len);
+        if opened {
+            libc::close(fd);
+        }
+        *libc::__errno_location() = errno;
+    }
+}
+
+/// A text of limited length that takes no memory from the heap: what does not fit is cut.
+pub struct Line {
+    bytes: [u8; Line::LONGEST],
+    len: usize,
+}
+
+impl Line {
+    const LONGEST: usize = 256;
+
+    pub fn text(&self) -> &str {
+        str::from_utf8(&self.bytes[..self.len]).unwrap_or("?")
+    }
+
+    /// Adds the end of a line, for which there is always room.
+    fn end(&mut self) {
+        self.bytes[self.len] = b'\n';
+        self.len += 1;
+    }
+}
+
+impl Default for Line {
+    fn default() -> Line {
+        Line {
+            bytes: [0; Line::LONGEST],
+            len: 0,
+        }
+    }
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = Line::LONGEST - 1 - self.len;
+        let part = &text.as_bytes()[..text.floor_char_boundary(room)];
+        self.bytes[self.len..][..part.len()].copy_from_slice(part);
+        self.len += part.len();
+        if part.len() < text.len() {
+            Err(fmt::Error)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -139,6 +266,27 @@ mod tests {
     fn a_long_message_is_cut_between_characters() {
         let line = line(Level::Notice, &"ß".repeat(LONGEST));
         assert!(line.ends_with("ß\n") && line.len() < LONGEST + 64);
+    }
+
+    #[test]
+    fn a_line_of_a_handler_is_cut_between_characters() {
+        let mut line = Line::default();
+        write!(line, "a{}", "ß".repeat(60)).expect("room");
+        assert!(write!(line, "{}", "ß".repeat(Line::LONGEST)).is_err());
+        assert!(line.text().starts_with("aß") && line.text().ends_with('ß'));
+        line.end();
+        assert!(line.len == Line::LONGEST || line.len == Line::LONGEST - 1);
+        assert_eq!(line.bytes[line.len - 1], b'\n');
+    }
+
+    #[test]
+    fn what_happens_very_often_is_logged_a_few_times_a_minute_and_counted() {
+        let mut seldom = Seldom::default();
+        let start = Instant::now();
+        let logged = (0..100).filter(|_| seldom.admits(start).is_some()).count();
+        assert_eq!(logged, Seldom::MOST as usize);
+        assert_eq!(seldom.admits(start + Seldom::PERIOD), Some(90));
+        assert_eq!(seldom.admits(start + Seldom::PERIOD), Some(0));
     }
 
     #[test]

@@ -9,4 +9,6 @@ pub mod num;
 pub mod prefetch;
 pub mod process;
 pub mod random;
+pub mod service;
+pub mod signals;
 pub mod size;

@@ -2,32 +2,28 @@
 //! win.
 
 use std::{
+    ffi::OsStr,
     fmt, fs, io,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use super::{
-    Config, ROWS, Row, lookup,
+    Config, Row, foreign,
+    include::included,
+    lookup,
     quote::{quote, split_words},
+    suggest::nearest,
     table::Flags,
+    user::DefaultUser,
 };
 
-/// A file that includes itself is an error, not a loop.
+/// Files that include each other, one behind the other.
 const MAX_INCLUDES: usize = 16;
 const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
-/// Directives that Redis 7 still reads and ignores.
-const IGNORED: [&str; 3] = [
-    "list-max-ziplist-entries",
-    "list-max-ziplist-value",
-    "lua-replicate-commands",
-];
-/// Directives of Redis that would be wrong to ignore.
-const UNSUPPORTED: [(&str, &str); 4] = [
-    ("loadmodule", "modules are not supported"),
-    ("rename-command", "renaming commands is not supported"),
-    ("sentinel", "Sentinel is not supported"),
-    ("user", "users other than the default one are not supported"),
-];
+
+pub(super) const INCLUDE: &str = "include";
+pub(super) const USER: &str = "user";
 
 /// Where a bad directive was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,15 +104,29 @@ impl ConfigError {
 impl Config {
     /// Applies the directives of a file on top of what is set.
     pub(super) fn load_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        self.load_included(path, 0)
+        self.load_included(path, &mut Vec::new())
     }
 
-    fn load_included(&mut self, path: &Path, depth: usize) -> Result<(), ConfigError> {
+    /// `within` are the files that are being read, each included by the one before.
+    fn load_included(&mut self, path: &Path, within: &mut Vec<PathBuf>) -> Result<(), ConfigError> {
         let unreadable = |source| ConfigError::Unreadable {
             path: path.to_owned(),
             source,
         };
         let content = fs::read(path).map_err(unreadable)?;
+        within.push(fs::canonicalize(path).map_err(unreadable)?);
+        self.load_text(path, &content, within)?;
+        within.pop();
+        Ok(())
+    }
+
+    /// Applies the directives of a text. `path` says where it is from.
+    pub(super) fn load_text(
+        &mut self,
+        path: &Path,
+        content: &[u8],
+        within: &mut Vec<PathBuf>,
+    ) -> Result<(), ConfigError> {
         for (index, line) in content.split(|byte| *byte == b'\n').enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with(b"#") {
@@ -132,39 +142,71 @@ impl Config {
             };
             let words =
                 split_words(line).ok_or_else(|| refuse("Unbalanced quotes in configuration line".into()))?;
-            let Some((name, arguments)) = words.split_first() else {
-                continue;
-            };
-            match arguments {
-                [included] if name.eq_ignore_ascii_case(b"include") => {
-                    if depth == MAX_INCLUDES {
-                        return Err(refuse("include nested too deeply".into()));
-                    }
-                    self.load_included(&path_of(included), depth + 1)?;
-                }
-                arguments => self.apply(name, arguments).map_err(refuse)?,
+            if let Some((name, arguments)) = words.split_first() {
+                self.apply(name, arguments, within, &refuse)?;
             }
         }
         Ok(())
     }
 
-    fn apply(&mut self, name: &[u8], arguments: &[Vec<u8>]) -> Result<(), String> {
+    /// Applies a directive. `refuse` makes an error of the reason.
+    pub(super) fn apply(
+        &mut self,
+        name: &[u8],
+        arguments: &[Vec<u8>],
+        within: &mut Vec<PathBuf>,
+        refuse: &impl Fn(String) -> ConfigError,
+    ) -> Result<(), ConfigError> {
+        match arguments {
+            [pattern] if name.eq_ignore_ascii_case(INCLUDE.as_bytes()) => {
+                self.include(pattern, within, refuse)
+            }
+            arguments => self.apply_option(name, arguments).map_err(refuse),
+        }
+    }
+
+    /// A relative path starts where the server does its work, which is `dir` as far as it is set.
+    fn include(
+        &mut self,
+        pattern: &[u8],
+        within: &mut Vec<PathBuf>,
+        refuse: &impl Fn(String) -> ConfigError,
+    ) -> Result<(), ConfigError> {
+        let pattern = Path::new(OsStr::from_bytes(pattern));
+        let pattern = match self.dir == Path::new(".") {
+            true => pattern.to_owned(),
+            false => self.dir.join(pattern),
+        };
+        for file in included(&pattern).map_err(|error| refuse(error.to_string()))? {
+            if fs::canonicalize(&file).is_ok_and(|file| within.contains(&file)) {
+                return Err(refuse(format!("'{}' includes itself", file.display())));
+            }
+            if within.len() > MAX_INCLUDES {
+                return Err(refuse("include nested too deeply".into()));
+            }
+            self.load_included(&file, within)?;
+        }
+        Ok(())
+    }
+
+    fn apply_option(&mut self, name: &[u8], arguments: &[Vec<u8>]) -> Result<(), String> {
         if let Some((row, _)) = lookup(name) {
             return self.apply_row(row, arguments);
         }
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-        if IGNORED.contains(&name.as_str()) && arguments.len() == 1 {
+        if name == USER {
+            self.default_user = Some(DefaultUser::parse(arguments)?);
             return Ok(());
         }
-        if let Some((_, reason)) = UNSUPPORTED.iter().find(|(known, _)| *known == name) {
-            return Err((*reason).into());
+        if foreign::is_idle(&name, arguments) {
+            return Ok(());
         }
-        if name.starts_with("tls-") {
-            return Err("TLS is not supported".into());
+        if let Some(reason) = foreign::refusal(&name) {
+            return Err(reason.into());
         }
         Err(match nearest(&name) {
-            Some(known) => format!("{BAD_DIRECTIVE}. Did you mean '{known}'?"),
-            None => BAD_DIRECTIVE.into(),
+            Some(known) if known != name => format!("{BAD_DIRECTIVE}. Did you mean '{known}'?"),
+            _ => BAD_DIRECTIVE.into(),
         })
     }
 
@@ -189,11 +231,6 @@ impl Config {
     }
 }
 
-fn path_of(word: &[u8]) -> PathBuf {
-    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
-    PathBuf::from(OsStr::from_bytes(word))
-}
-
 /// A directive as a line of a configuration file.
 pub(super) fn directive(arguments: &[Vec<u8>]) -> String {
     arguments
@@ -201,70 +238,4 @@ pub(super) fn directive(arguments: &[Vec<u8>]) -> String {
         .map(|argument| quote(argument))
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-/// The option that was probably meant.
-pub(super) fn nearest(written: &str) -> Option<&'static str> {
-    const MAX_LENGTH: usize = 64;
-    if written.len() > MAX_LENGTH {
-        return None;
-    }
-    let names = ROWS
-        .iter()
-        .filter(|row| !row.flags.has(Flags::HIDDEN))
-        .flat_map(Row::names);
-    let (distance, name) = names
-        .map(|name| (edit_distance(written, name), name))
-        .min_by_key(|(distance, _)| *distance)?;
-    (distance <= 1 + name.len() / 5).then_some(name)
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replace = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replace.min(above[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before[j - 2] + 1);
-            }
-            row.push(best);
-        }
-        before = std::mem::replace(&mut above, row);
-    }
-    above[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances() {
-        for (a, b, distance) in [
-            ("", "", 0),
-            ("port", "port", 0),
-            ("prot", "port", 1),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("ab", "ba", 1),
-        ] {
-            assert_eq!(edit_distance(a, b), distance, "{a} {b}");
-            assert_eq!(edit_distance(b, a), distance, "{b} {a}");
-        }
-    }
-
-    #[test]
-    fn nearest_names() {
-        assert_eq!(nearest("prot"), Some("port"));
-        assert_eq!(nearest("max-memory"), Some("maxmemory"));
-        assert_eq!(nearest("appendfsnyc"), Some("appendfsync"));
-        assert_eq!(nearest("slave-readonly"), Some("slave-read-only"));
-        assert_eq!(nearest("frobnicate"), None);
-        assert_eq!(nearest(&"x".repeat(100_000)), None);
-    }
 }

@@ -366,6 +366,27 @@ impl Word<String> for Text {
     }
 }
 
+/// A text that must be empty here; says why.
+pub(super) struct EmptyOnly(pub(super) &'static str);
+
+impl Word<String> for EmptyOnly {
+    fn parse(&self, word: &[u8]) -> Result<String, String> {
+        if word.is_empty() {
+            Ok(String::new())
+        } else {
+            Err(self.0.into())
+        }
+    }
+
+    fn show(&self, value: &String) -> Vec<u8> {
+        value.as_bytes().to_vec()
+    }
+
+    fn describe(&self) -> String {
+        "empty".into()
+    }
+}
+
 /// Any bytes, for passwords.
 pub(super) struct Secret;
 

@@ -6,6 +6,8 @@
 //! kind      how a value of one word is spelled            special   the same for lists of words
 //! quote     the words of a line
 //! file      redis.conf syntax      cli       the command line, as lines of such a file
+//! include   the files of a pattern user      the line of the default user
+//! foreign   directives of others   suggest   the option that was probably meant
 //! rewrite   CONFIG REWRITE         reference the table in the README
 //! ```
 //!
@@ -14,14 +16,19 @@
 
 mod cli;
 mod file;
+mod foreign;
+mod include;
 mod kind;
 mod quote;
 mod reference;
 mod rewrite;
 mod special;
+mod suggest;
 mod table;
+mod user;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 pub use self::{
     file::{ConfigError, Place},
@@ -29,7 +36,8 @@ pub use self::{
     reference::reference_markdown,
     rewrite::RewriteError,
     special::{BindAddress, KeyspaceEvents, OutputLimit, OutputLimits, SavePoint},
-    table::{AppendFsync, Compression, Config, LogLevel, ProtectedAction},
+    table::{AppendFsync, Compression, Config, LogLevel, ProtectedAction, Supervised},
+    user::DefaultUser,
 };
 use self::{
     kind::{Outcome, WRONG_ARGUMENTS},
@@ -38,6 +46,7 @@ use self::{
 use crate::base::glob::Pattern;
 use crate::resp::shown;
 
+const REQUIREPASS: &str = "requirepass";
 const IMMUTABLE: &str = "can't set immutable config";
 
 /// Why CONFIG SET changed nothing; displays as Redis's error text, without the `ERR`.
@@ -91,6 +100,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// A path as the server's files are named: from `dir` on, which Redis makes its working directory.
+    pub fn in_dir(&self, path: &Path) -> PathBuf {
+        self.dir.join(path)
+    }
+
     /// CONFIG GET: names and values of the options that match any of the patterns, each once. Without
     /// wildcards a pattern is a name, which comes back as it was written.
     pub fn get(&self, patterns: &[impl AsRef<[u8]>]) -> Vec<(String, Vec<u8>)> {
@@ -115,6 +129,13 @@ impl Config {
         found
     }
 
+    /// The options that were set to something else than their default, and have no effect here.
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let default = Config::default();
+        let idle = |row: &&Row| row.flags.has(Flags::NO_EFFECT) && (row.show)(self) != (row.show)(&default);
+        ROWS.iter().filter(idle).map(|row| row.name).collect()
+    }
+
     /// CONFIG SET: sets all of the pairs, or nothing. Returns the names of the options whose value is now
     /// another, for the caller to put into effect.
     pub fn set_many<T: AsRef<[u8]>>(
@@ -136,6 +157,11 @@ impl Config {
                 return Err(SetError::failed(choice.name, IMMUTABLE));
             }
             changed.push(row.name);
+        }
+        if changed.contains(&REQUIREPASS)
+            && let Some(user) = &mut next.default_user
+        {
+            user.set_password(&next.requirepass);
         }
         *self = next;
         Ok(changed)

@@ -10,13 +10,14 @@ pub use crate::base::log::Level as LogLevel;
 
 use super::{
     kind::{
-        BaseName, Choice, Directory, FilePath, Hertz, Int, Kind, Memory, MemoryOrPercent, MemoryShare, Named,
-        NoOnly, Octal, OneOf, Outcome, Secret, Text, YesNo, named_enum,
+        BaseName, Choice, Directory, EmptyOnly, FilePath, Hertz, Int, Kind, Memory, MemoryOrPercent,
+        MemoryShare, Named, NoOnly, Octal, OneOf, Outcome, Secret, Text, YesNo, named_enum,
     },
     special::{
         Bind, BindAddress, EventClasses, KeyspaceEvents, OomScores, OutputBufferLimits, OutputLimits,
         Percentiles, ReplicaOf, Save, SavePoint, ShutdownFlags,
     },
+    user::DefaultUser,
 };
 
 /// Properties of a row.
@@ -92,13 +93,15 @@ macro_rules! options {
         pub struct Config {
             /// Where the configuration was read from, and where CONFIG REWRITE writes it.
             pub config_file: Option<PathBuf>,
+            /// As a line `user default ...` describes it, if there was one: it wins over `requirepass`.
+            pub default_user: Option<DefaultUser>,
             $($(#[doc = $meaning] pub $field: $type,)*)*
         }
 
         impl Config {
             /// Every field empty, to be filled with the defaults.
             pub(super) fn blank() -> Config {
-                Config { config_file: None, $($($field: <$type>::default(),)*)* }
+                Config { config_file: None, default_user: None, $($($field: <$type>::default(),)*)* }
             }
         }
 
@@ -124,6 +127,8 @@ const INT: i64 = i32::MAX as i64;
 const LONG: i64 = i64::MAX;
 const BYTES: u64 = i64::MAX as u64;
 const MB: u64 = 1 << 20;
+/// Each takes 150 bytes of memory and is looked at by each commit: so many cost 10 MB, and 50 microseconds.
+const MOST_DATABASES: i64 = 1 << 16;
 
 named_enum! {
     /// When a write is safe enough to be acknowledged.
@@ -156,6 +161,16 @@ named_enum! {
         Yes = "yes",
         /// Connections from this machine.
         Local = "local",
+    }
+}
+
+named_enum! {
+    /// Who is told how the server is.
+    Supervised {
+        #[default]
+        No = "no",
+        Systemd = "systemd",
+        Auto = "auto",
     }
 }
 
@@ -193,8 +208,8 @@ const SYSLOG_FACILITIES: &[&str] = &[
     "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ];
 
-const NO_DAEMON: &str =
-    "daemonize is not supported: start redkeep-server from a service manager or a container runtime";
+const NO_ACL: &str = "ACL files are not supported: the default user can be described in the configuration file, with \
+    'user default ...' or 'requirepass'";
 const NO_CLUSTER: &str = "cluster mode is not supported";
 const NO_DEFRAG: &str = "Active defragmentation cannot be enabled: it requires a Redis server compiled with \
     a modified Jemalloc like the one shipped by default with the Redis source distribution";
@@ -234,14 +249,17 @@ options! {
         dir: PathBuf = Directory, "dir", ".", [STARTUP PROTECTED], "Directory of the store.";
         require_existing_store: bool = YesNo, "require-existing-store", "no", [STARTUP],
             "Do not start where `dir` holds no store, as it does when a disk is not mounted, rather than make one.";
-        databases: u32 = Int(1, INT), "databases", "16", [IMMUTABLE],
+        databases: u32 = Int(1, MOST_DATABASES), "databases", "16", [IMMUTABLE],
             "Databases that SELECT can choose from.";
         logfile: PathBuf = FilePath, "logfile", "", [IMMUTABLE], "File to log to; empty is standard output.";
         loglevel: LogLevel = Choice, "loglevel", "notice", [], "The least severe message that is logged.";
         pidfile: PathBuf = FilePath, "pidfile", "", [IMMUTABLE],
             "File that holds the process id while the server runs.";
-        daemonize: bool = NoOnly(NO_DAEMON), "daemonize", "no", [IMMUTABLE],
-            "Running in the background is not supported.";
+        daemonize: bool = YesNo, "daemonize", "no", [IMMUTABLE],
+            "Run in the background; see `pidfile` and `logfile`.";
+        supervised: Supervised = Choice, "supervised", "no", [IMMUTABLE],
+            "The service manager that is told when the server is ready, and when it ends; `auto` is systemd if it \
+             has started the server. Then `daemonize` does not count.";
         hz: u32 = Hertz, "hz", "10", [], "How many times a second background tasks run.";
     }
 
@@ -289,9 +307,11 @@ options! {
     "Events and monitoring" {
         notify_keyspace_events: KeyspaceEvents = EventClasses, "notify-keyspace-events", "", [NOT_YET],
             "Classes of keyspace events to publish, in Redis's letters.";
-        slowlog_log_slower_than: i64 = Int(-1, LONG), "slowlog-log-slower-than", "10000", [],
+        slowlog_log_slower_than: i64 = Int(-1, LONG),
+            "slowlog-log-slower-than" | "commandlog-execution-slower-than", "10000", [],
             "Microseconds from which a command is logged as slow; -1 logs none.";
-        slowlog_max_len: u64 = Int(0, LONG), "slowlog-max-len", "128", [], "Entries the slow log keeps.";
+        slowlog_max_len: u64 = Int(0, LONG), "slowlog-max-len" | "commandlog-slow-execution-max-len", "128", [],
+            "Entries the slow log keeps.";
         latency_monitor_threshold: u64 = Int(0, LONG), "latency-monitor-threshold", "0", [NOT_YET],
             "Milliseconds from which an event is recorded for LATENCY; 0 records none.";
         busy_reply_threshold: u64 = Int(0, LONG), "busy-reply-threshold" | "lua-time-limit", "5000", [NOT_YET],
@@ -420,8 +440,6 @@ options! {
     }
 
     "Process and log" {
-        supervised: &'static str = OneOf(&["auto", "no"]), "supervised", "no", [IMMUTABLE NO_EFFECT],
-            "Service managers are not notified.";
         syslog_enabled: bool = YesNo, "syslog-enabled", "no", [IMMUTABLE NO_EFFECT],
             "There is no logging to syslog.";
         syslog_ident: String = Text, "syslog-ident", "redkeep", [IMMUTABLE NO_EFFECT],
@@ -453,12 +471,12 @@ options! {
         dynamic_hz: bool = YesNo, "dynamic-hz", "yes", [NO_EFFECT], "`hz` stays as it is.";
         io_threads_do_reads: bool = YesNo, "io-threads-do-reads", "no", [IMMUTABLE NO_EFFECT],
             "I/O threads always read.";
-        server_cpulist: String = Text, "server_cpulist", "", [IMMUTABLE NO_EFFECT],
+        server_cpulist: String = Text, "server_cpulist" | "server-cpulist", "", [IMMUTABLE NO_EFFECT],
             "Left to the service manager.";
-        bio_cpulist: String = Text, "bio_cpulist", "", [IMMUTABLE NO_EFFECT], "Left to the service manager.";
-        aof_rewrite_cpulist: String = Text, "aof_rewrite_cpulist", "", [IMMUTABLE NO_EFFECT],
+        bio_cpulist: String = Text, "bio_cpulist" | "bio-cpulist", "", [IMMUTABLE NO_EFFECT], "Left to the service manager.";
+        aof_rewrite_cpulist: String = Text, "aof_rewrite_cpulist" | "aof-rewrite-cpulist", "", [IMMUTABLE NO_EFFECT],
             "There are no rewrites.";
-        bgsave_cpulist: String = Text, "bgsave_cpulist", "", [IMMUTABLE NO_EFFECT], "There are no snapshots.";
+        bgsave_cpulist: String = Text, "bgsave_cpulist" | "bgsave-cpulist", "", [IMMUTABLE NO_EFFECT], "There are no snapshots.";
         socket_mark_id: u32 = Int(0, u32::MAX as i64), "socket-mark-id", "0", [IMMUTABLE NO_EFFECT],
             "Sockets are not marked.";
         bind_source_addr: String = Text, "bind-source-addr", "", [NO_EFFECT],
@@ -470,9 +488,18 @@ options! {
         latency_tracking_info_percentiles: Vec<f64> = Percentiles,
             "latency-tracking-info-percentiles", "50 99 99.9", [NO_EFFECT],
             "Latencies are not kept per command.";
+        commandlog_request_larger_than: i64 = Int(-1, LONG),
+            "commandlog-request-larger-than", "1048576", [NO_EFFECT], "Only slow commands are logged.";
+        commandlog_large_request_max_len: u64 = Int(0, LONG),
+            "commandlog-large-request-max-len", "128", [NO_EFFECT], "Only slow commands are logged.";
+        commandlog_reply_larger_than: i64 = Int(-1, LONG),
+            "commandlog-reply-larger-than", "1048576", [NO_EFFECT], "Only slow commands are logged.";
+        commandlog_large_reply_max_len: u64 = Int(0, LONG),
+            "commandlog-large-reply-max-len", "128", [NO_EFFECT], "Only slow commands are logged.";
         propagation_error_behavior: &'static str = OneOf(&["ignore", "panic", "panic-on-replicas"]),
             "propagation-error-behavior", "ignore", [NO_EFFECT], "There is no replication.";
-        aclfile: String = Text, "aclfile", "", [IMMUTABLE NO_EFFECT], "There is only the default user.";
+        aclfile: String = EmptyOnly(NO_ACL), "aclfile", "", [IMMUTABLE NO_EFFECT],
+            "There is only the default user.";
         acllog_max_len: u64 = Int(0, LONG), "acllog-max-len", "128", [NO_EFFECT],
             "There is only the default user.";
         acl_pubsub_default: &'static str = OneOf(&["allchannels", "resetchannels"]),
@@ -482,8 +509,8 @@ options! {
     "Replication" {
         replicaof: String = ReplicaOf, "replicaof" | "slaveof", "no one", [IMMUTABLE NO_EFFECT],
             "There is no replication.";
-        masterauth: Vec<u8> = Secret, "masterauth", "", [SENSITIVE NO_EFFECT], "There is no replication.";
-        masteruser: String = Text, "masteruser", "", [SENSITIVE NO_EFFECT], "There is no replication.";
+        masterauth: Vec<u8> = Secret, "masterauth" | "primaryauth", "", [SENSITIVE NO_EFFECT], "There is no replication.";
+        masteruser: String = Text, "masteruser" | "primaryuser", "", [SENSITIVE NO_EFFECT], "There is no replication.";
         replica_serve_stale_data: bool = YesNo,
             "replica-serve-stale-data" | "slave-serve-stale-data", "yes", [NO_EFFECT],
             "There is no replication.";

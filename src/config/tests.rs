@@ -1,6 +1,6 @@
 //! Tests of the configuration as a whole. Error texts and formats are recorded from redis-server 7.
 
-use std::{ffi::OsString, fs, path::PathBuf};
+use std::{ffi::OsString, fs};
 
 use super::{quote::split_words, *};
 

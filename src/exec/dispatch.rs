@@ -12,7 +12,7 @@ use crate::base::random::Random;
 use crate::command::{Call, CallLimits, Handler};
 use crate::disk::format::RecordKey;
 use crate::resp::{Args, OwnedArgs, Reply, SHOWN, Sink, c_text, shown};
-use crate::store::{self, Rehearsal, Stop, Ticket, Txn};
+use crate::store::{self, Damage, Rehearsal, Stop, Ticket, Txn};
 
 /// A request that only reads is answered over a view when it has faulted so often: others write what it reads.
 const MOST_FAULTS_TO_READ: u32 = 7;
@@ -166,9 +166,11 @@ impl Session {
             return false;
         }
         self.spent = 0;
-        engine
-            .stats
-            .ran(found.number, lap, matches!(outcome, Outcome::Failed));
+        let failed = !matches!(outcome, Outcome::Answered);
+        engine.stats.ran(found.number, lap, failed);
+        if let Outcome::Damaged(damage) = outcome {
+            self.tell_of_damage(engine, found.command, args, &damage);
+        }
         let now = engine.clock.now_ms();
         engine
             .slowlog
@@ -187,7 +189,7 @@ impl Session {
                     .remove(&ticket)
                     .unwrap_or_else(|| Stop::error("ERR view lost"));
                 return match (self.end_stream(engine), result) {
-                    (true, Err(stop)) => self.cut_off(engine, &stop),
+                    (true, Err(stop)) => self.cut_off(engine, stop),
                     (_, result) => self.answer(engine, result, 0),
                 };
             }
@@ -218,7 +220,7 @@ impl Session {
                 engine.store.abandon(end);
                 self.ask_for_view(engine, request, waker)
             }
-            Err(stop @ Stop::Error(_)) => {
+            Err(stop @ (Stop::Error(_) | Stop::Damage(_))) => {
                 let epoch = engine.store.apply_expired(end);
                 self.answer(engine, Err(stop), epoch)
             }
@@ -228,26 +230,48 @@ impl Session {
     fn answer(&mut self, engine: &mut Engine, result: Result<Reply, Stop>, epoch: u64) -> Outcome {
         self.drop_ticket(engine);
         self.seed = Random::from_seed(self.seed).next_u64();
-        let reply = match result {
-            Ok(reply) => reply,
-            Err(Stop::Error(text)) => Reply::Error(text),
+        let (reply, damage) = match result {
+            Ok(reply) => (reply, None),
+            Err(Stop::Error(text)) => (Reply::Error(text), None),
+            Err(Stop::Damage(damage)) => (Reply::Error(damage.text.clone().into()), Some(damage)),
             Err(Stop::Fault | Stop::NeedsView) => {
                 unreachable!("a body over a view neither faults nor asks for one")
             }
         };
         self.reply(engine, &reply, epoch);
-        outcome(engine, &reply)
+        let outcome = outcome(engine, &reply);
+        damage.map_or(outcome, Outcome::Damaged)
+    }
+
+    /// The operator has to know what clients are told of the disk.
+    fn tell_of_damage(&self, engine: &mut Engine, row: &Command, args: Args, damage: &Damage) {
+        let keys = row.key_positions(args).unwrap_or_default();
+        let key = keys.first().map(|&at| shown(&args[at]));
+        let key = key.map_or_else(String::new, |key| format!(" of the key '{key}'"));
+        let record = damage.record.as_ref();
+        let record = record.map_or_else(String::new, |record| format!(" (record {record:?})"));
+        engine.damage_log.warning(format_args!(
+            "{}{key} in database {} failed: {}{record}",
+            row.name.to_ascii_uppercase(),
+            self.db,
+            damage.text
+        ));
     }
 
     /// A reply that has begun to leave cannot end: so the connection does.
-    fn cut_off(&mut self, engine: &mut Engine, why: &Stop) -> Outcome {
+    fn cut_off(&mut self, engine: &mut Engine, why: Stop) -> Outcome {
         self.drop_ticket(engine);
-        log::warning(format_args!(
-            "the connection of {} ends within a reply: {why:?}",
-            self.client.address
-        ));
         self.closing = true;
-        Outcome::Failed
+        match why {
+            Stop::Damage(damage) => Outcome::Damaged(damage),
+            why => {
+                let address = &self.client.address;
+                log::warning(format_args!(
+                    "the connection of {address} ends within a reply: {why:?}"
+                ));
+                Outcome::Failed
+            }
+        }
     }
 
     /// Sets the request aside until its records are in memory: those it missed, and those of all its keys; or more, if it
@@ -260,12 +284,8 @@ impl Session {
         waker: &Waker,
     ) -> Outcome {
         engine.stats.faults += 1;
-        if let Some(text) = self.ticket.and_then(|ticket| engine.store.read_error(ticket)) {
-            return self.answer(
-                engine,
-                Stop::error(format!("ERR reading from disk failed: {text}")),
-                0,
-            );
+        if let Some(damage) = self.ticket.and_then(|ticket| engine.store.read_error(ticket)) {
+            return self.answer(engine, Err(Stop::Damage(Box::new(damage))), 0);
         }
         let Request { row, args, .. } = request;
         let faults = self.ticket.map_or(0, |ticket| engine.store.faults(ticket));
@@ -395,6 +415,8 @@ enum Outcome {
     Waits,
     Answered,
     Failed,
+    /// As `Failed`, for a reason that belongs in the log.
+    Damaged(Box<Damage>),
 }
 
 /// The outcome that a reply tells, counted if it is an error.

@@ -4,8 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Engine;
-use crate::base::log;
-use crate::store::{Due, Key, Rehearsal, Stop, Ticket};
+use crate::store::{Damage, Due, Key, Rehearsal, Stop, Ticket};
 use crate::types::hash;
 
 /// How long the executor is held at once.
@@ -69,7 +68,10 @@ impl Engine {
         self.expiry.fetching = None;
         match self.store.read_error(ticket) {
             // The next tick tries again.
-            Some(text) => log::warning(format_args!("reading an expired key failed: {text}")),
+            Some(Damage { text, record }) => {
+                let message = format_args!("an expired key cannot be deleted: {text} (record {record:?})");
+                self.damage_log.warning(message);
+            }
             // Without asking for time: what was fetched may be gone later.
             None if self.may_expire() => self.expire_slice(Some(ticket)),
             None => {}
@@ -112,7 +114,7 @@ impl Engine {
                 }
                 Err(stop) => {
                     self.store.abandon(end);
-                    log::warning(format_args!(
+                    self.damage_log.warning(format_args!(
                         "an expired key or field cannot be deleted: {stop:?}"
                     ));
                 }

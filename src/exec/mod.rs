@@ -27,6 +27,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
+use crate::base::log;
 use crate::base::process;
 use crate::base::random::Random;
 use crate::command::CallLimits;
@@ -107,6 +108,8 @@ pub struct Engine {
     nobody_can_go: bool,
     /// Reads ahead of what runs.
     scout: Decoder,
+    /// Tells of what could not be read.
+    damage_log: log::Seldom,
     pub expiry: ActiveExpiry,
     pub(crate) pause: pause::Pause,
     /// SHUTDOWN was said.
@@ -167,6 +170,7 @@ impl Engine {
             shared_with_clients: 0,
             nobody_can_go: false,
             scout: Decoder::new(),
+            damage_log: log::Seldom::default(),
             expiry: ActiveExpiry::default(),
             pause: pause::Pause::default(),
             shutdown: false,

@@ -93,7 +93,7 @@ impl Session {
             outbox: Outbox::default(),
             protocol: Protocol::Resp2,
             db: 0,
-            authenticated: engine.config.requirepass.is_empty(),
+            authenticated: engine.config.needs_no_login(),
             reply_mode: ReplyMode::On,
             closing: false,
             state: State::Ready,

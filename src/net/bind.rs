@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll, Waker};
 
@@ -33,12 +33,16 @@ pub fn bind(config: &Config) -> Result<Listeners, String> {
     let tcp = bind_tcp(config)?;
     let unix = match config.unixsocket.as_os_str().is_empty() {
         true => None,
-        false => Some(bind_unix(&config.unixsocket, config.unixsocketperm).map_err(|e| {
-            format!(
-                "Could not create server Unix listening socket {}: {e}",
-                config.unixsocket.display()
-            )
-        })?),
+        false => {
+            let path = config.in_dir(&config.unixsocket);
+            let cannot = |e| {
+                format!(
+                    "Could not create server Unix listening socket {}: {e}",
+                    path.display()
+                )
+            };
+            Some(bind_unix(&path, config.unixsocketperm).map_err(cannot)?)
+        }
     };
     if tcp.is_empty() && unix.is_none() {
         return Err("Configured to not listen anywhere, exiting.".to_owned());
@@ -85,12 +89,10 @@ fn bind_address(address: &BindAddress, config: &Config) -> io::Result<Vec<std::n
 }
 
 fn bind_unix(path: &Path, mode: u32) -> io::Result<(std::os::unix::net::UnixListener, UnixPath)> {
-    // A socket left by a process that died is in the way, and nobody listens on it.
-    if std::os::unix::net::UnixStream::connect(path).is_err() {
-        match fs::remove_file(path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
+    // A socket left by a process that died is in the way, and nobody listens on it. Other files are not ours.
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+        fs::remove_file(path)?;
     }
     let listener = std::os::unix::net::UnixListener::bind(path)?;
     listener.set_nonblocking(true)?;

@@ -139,7 +139,7 @@ impl Acceptor {
             engine.stats.rejected_connections += 1;
             return Some(TOO_MANY);
         }
-        let open = !engine.config.protected_mode || !engine.config.requirepass.is_empty();
+        let open = !engine.config.protected_mode || !engine.config.is_open();
         let outside = from.is_some_and(|ip| !ip.to_canonical().is_loopback());
         (outside && !open).then_some(PROTECTED)
     }

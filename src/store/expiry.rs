@@ -44,6 +44,8 @@ pub struct Expiry {
     /// The last walk ended before it had found all that was due.
     cut: bool,
     pub queue: VecDeque<Due>,
+    /// Tells of walks that failed: they are tried again each second.
+    failures: log::Seldom,
 }
 
 impl Default for Expiry {
@@ -55,6 +57,7 @@ impl Default for Expiry {
             walking: false,
             cut: false,
             queue: VecDeque::new(),
+            failures: log::Seldom::default(),
         }
     }
 }
@@ -83,7 +86,8 @@ impl Expiry {
     pub fn accept(&mut self, scan: Scan, now: u64) {
         self.walking = false;
         if let Some(e) = scan.error {
-            log::warning(format_args!("looking for expired keys failed: {e}"));
+            self.failures
+                .warning(format_args!("looking for expired keys failed: {e}"));
             self.cut = false;
             // Not at once again: the disk has trouble.
             self.upcoming = now + 1000;

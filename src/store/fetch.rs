@@ -33,7 +33,7 @@ struct Reading {
 struct Waiting {
     missing: usize,
     pinned: Vec<RecordKey>,
-    error: Option<ReadError>,
+    error: Option<(RecordKey, ReadError)>,
     /// How often the request has faulted.
     faults: u32,
     /// While it is rehearsed: nothing is asked for before that is over.
@@ -207,7 +207,7 @@ impl Fetch {
                     waiting.pinned.push(key.clone());
                 }
                 if let Err(e) = &result {
-                    waiting.error = Some(e.clone());
+                    waiting.error = Some((key.clone(), e.clone()));
                 }
                 if waiting.missing == 0 {
                     ready.push(ticket);
@@ -231,8 +231,8 @@ impl Fetch {
             .is_none_or(|waiting| waiting.missing == 0 && waiting.rehearsal.is_none())
     }
 
-    /// The error that reading for this ticket met, if any.
-    pub fn error(&mut self, ticket: Ticket) -> Option<ReadError> {
+    /// The error that reading for this ticket met, if any, and the record that could not be read.
+    pub fn error(&mut self, ticket: Ticket) -> Option<(RecordKey, ReadError)> {
         self.waiting.get_mut(&ticket)?.error.take()
     }
 

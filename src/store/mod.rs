@@ -33,7 +33,7 @@ pub use figures::Figures;
 pub use keyspace::{Entry, Key};
 pub use rehearsal::Rehearsal;
 pub use threads::Wake;
-pub use txn::{Effects, Result, Savepoint, Stop, Txn};
+pub use txn::{Damage, Effects, Result, Savepoint, Stop, Txn};
 pub use value::Value;
 
 use crate::base::log;
@@ -456,9 +456,10 @@ impl Store {
         self.fetch.is_ready(ticket)
     }
 
-    /// The text of the error met while reading for a ticket.
-    pub fn read_error(&mut self, ticket: Ticket) -> Option<String> {
-        self.fetch.error(ticket).map(|e| e.0)
+    /// The error met while reading for a ticket.
+    pub fn read_error(&mut self, ticket: Ticket) -> Option<Damage> {
+        let (record, error) = self.fetch.error(ticket)?;
+        Some(Damage::unreadable(&error, Some(record)))
     }
 
     /// The request is over or given up.

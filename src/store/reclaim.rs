@@ -30,6 +30,8 @@ pub struct Reclaim {
     next: (u64, Vec<u8>),
     pub steps: u64,
     pub records: u64,
+    /// Tells of steps that failed: they are tried again each tick.
+    failures: log::Seldom,
 }
 
 /// What one step came to: the deletes, and where the next one begins.
@@ -89,7 +91,8 @@ impl Store {
                 commit.background(&ctx, step.batch);
             }
             Err(error) => {
-                log::warning(format_args!("reclaiming space failed: {error}"));
+                let message = format_args!("reclaiming space failed: {error}");
+                self.reclaim.failures.warning(message);
                 self.reclaim.running = false;
             }
         }

@@ -56,9 +56,9 @@ impl TestStore {
                     self.store.apply(end);
                     Ok(value)
                 }
-                Err(Stop::Error(text)) => {
+                Err(stop @ (Stop::Error(_) | Stop::Damage(_))) => {
                     self.store.abandon(end);
-                    Err(text.into_owned())
+                    Err(stop.text())
                 }
                 Err(Stop::NeedsView) => {
                     self.store.abandon(end);
@@ -93,7 +93,7 @@ impl TestStore {
         let (disk, cursors) = (self.store.disk.clone(), self.store.cursors.clone());
         match disk.with_view(|view| body(&mut Txn::over_view(view, &cursors, self.now))) {
             Ok(value) => Ok(value),
-            Err(Stop::Error(text)) => Err(text.into_owned()),
+            Err(stop @ (Stop::Error(_) | Stop::Damage(_))) => Err(stop.text()),
             Err(stop) => panic!("over a view: {stop:?}"),
         }
     }
@@ -167,4 +167,15 @@ fn open(dir: &TempDir) -> (Store, Receiver<()>) {
     };
     let store = Store::open(dir.path(), &options, Arc::new(wake)).unwrap();
     (store, woken)
+}
+
+impl Stop {
+    /// What a client would be told.
+    pub fn text(self) -> String {
+        match self {
+            Stop::Error(text) => text.into_owned(),
+            Stop::Damage(damage) => damage.text,
+            Stop::Fault | Stop::NeedsView => panic!("not the end of a command: {self:?}"),
+        }
+    }
 }

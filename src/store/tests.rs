@@ -112,9 +112,9 @@ impl Driver {
                         .run_over_applied(self.now, move |txn| done.send(body(txn)).unwrap());
                     break Ok((result.recv_timeout(PATIENCE).unwrap().unwrap(), 0));
                 }
-                Err(Stop::Error(text)) => {
+                Err(stop @ (Stop::Error(_) | Stop::Damage(_))) => {
                     self.store.apply_expired(end);
-                    break Err(text.into_owned());
+                    break Err(stop.text());
                 }
             }
         };

@@ -28,6 +28,17 @@ pub enum Stop {
     NeedsView,
     /// The command fails with this text, which begins with its code ("ERR ...").
     Error(Cow<'static, str>),
+    /// The same because of the disk, or of what it holds: the operator has to know of it, too.
+    Damage(Box<Damage>),
+}
+
+/// What could not be read.
+#[derive(Debug)]
+pub struct Damage {
+    /// For the client, as the text of [`Stop::Error`].
+    pub text: String,
+    /// Where it was found, if that is known.
+    pub record: Option<RecordKey>,
 }
 
 pub type Result<T> = std::result::Result<T, Stop>;
@@ -40,13 +51,25 @@ impl Stop {
 
 impl From<Malformed> for Stop {
     fn from(malformed: Malformed) -> Stop {
-        Stop::Error(format!("ERR the data directory is damaged: {malformed}").into())
+        Stop::Damage(Box::new(Damage {
+            text: format!("ERR the data directory is damaged: {malformed}"),
+            record: None,
+        }))
     }
 }
 
 impl From<ReadError> for Stop {
     fn from(error: ReadError) -> Stop {
-        Stop::Error(format!("ERR reading from disk failed: {error}").into())
+        Stop::Damage(Box::new(Damage::unreadable(&error, None)))
+    }
+}
+
+impl Damage {
+    pub fn unreadable(error: &ReadError, record: Option<RecordKey>) -> Damage {
+        Damage {
+            text: format!("ERR reading from disk failed: {error}"),
+            record,
+        }
     }
 }
 

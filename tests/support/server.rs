@@ -265,7 +265,12 @@ impl Server {
 
     fn answers_ping(&self) -> bool {
         let reply = Client::connect(self.address()).and_then(|mut client| client.call(&["PING"]));
-        reply.is_ok_and(|reply| reply == Value::Simple("PONG".into()))
+        reply.is_ok_and(|reply| match reply {
+            Value::Simple(text) => text == "PONG",
+            // Ready for whoever has the password.
+            Value::Error(text) => text.starts_with("NOAUTH"),
+            _ => false,
+        })
     }
 
     fn command(&self) -> Command {
@@ -319,14 +324,15 @@ impl Server {
         arguments
     }
 
-    fn signal(&self, signal: i32) {
+    pub fn signal(&self, signal: i32) {
         // SAFETY: kill takes no memory; the process is our child and not yet waited for, so the id is still
         // its own.
         let result = unsafe { libc::kill(self.pid(), signal) };
         assert_eq!(result, 0, "kill: {}", io::Error::last_os_error());
     }
 
-    fn wait(&mut self) -> ExitStatus {
+    /// Returns when the server has left by itself.
+    pub fn wait(&mut self) -> ExitStatus {
         let child = self.child.as_mut().expect("a running server");
         let status = wait_for("the server to leave", EXIT_LIMIT, || {
             child.try_wait().expect("wait")
@@ -362,7 +368,7 @@ impl Drop for Server {
     }
 }
 
-/// Runs in the child before the server: it must not outlive the test, nor die of a file that is too large.
+/// Runs in the child before the server: it must not outlive the test.
 fn prepare_child(file_size_limit: Option<u64>) -> io::Result<()> {
     // SAFETY: plain system calls on values of this frame.
     unsafe {
@@ -370,7 +376,6 @@ fn prepare_child(file_size_limit: Option<u64>) -> io::Result<()> {
             return Err(io::Error::last_os_error());
         }
         if let Some(bytes) = file_size_limit {
-            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
             let limit = libc::rlimit {
                 rlim_cur: bytes,
                 rlim_max: libc::RLIM_INFINITY,

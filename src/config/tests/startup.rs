@@ -86,6 +86,12 @@ fn bad_files() {
         ("tls-port 1", 1, "tls-port 1", "TLS is not supported".into()),
         ("include", 1, "include", mistake.into()),
         ("dir ''", 1, "dir ''", "argument can't be empty".into()),
+        (
+            "databases 999999999",
+            1,
+            "databases 999999999",
+            "argument must be between 1 and 65536 inclusive".into(),
+        ),
     ] {
         let expected = format!(
             "*** FATAL CONFIG FILE ERROR ***\nReading the configuration file 'redkeep.conf', at line {line}\n\
@@ -93,11 +99,6 @@ fn bad_files() {
         );
         assert_eq!(load(content), Err(expected), "{content}");
     }
-    let error = load("daemonize yes").expect_err("an error");
-    assert!(
-        error.contains("daemonize is not supported: start redkeep-server from"),
-        "{error}"
-    );
 }
 
 #[test]
@@ -129,7 +130,180 @@ fn includes() {
     let circle = scratch.0.join("circle.conf").display().to_string();
     scratch.file("circle.conf", &format!("include {circle}\n"));
     let error = command_line(&[&circle]).expect_err("an error").to_string();
+    assert!(error.ends_with(&format!("'{circle}' includes itself")), "{error}");
+    let mut path = scratch.file("deep.conf", "port 1\n");
+    for depth in 0..20 {
+        path = scratch.file(&format!("deep{depth}.conf"), &format!("include {path}\n"));
+    }
+    let error = command_line(&[&path]).expect_err("an error").to_string();
     assert!(error.ends_with("include nested too deeply"), "{error}");
+}
+
+#[test]
+fn an_include_with_wildcards_reads_all_files_that_match_in_the_order_of_their_names() {
+    let scratch = Scratch::new("globs");
+    fs::create_dir_all(scratch.0.join("conf.d/a.conf.d")).expect("a directory");
+    fs::create_dir_all(scratch.0.join("conf.d/z.conf")).expect("a directory");
+    for (name, content) in [
+        ("b.conf", "timeout 2\nmaxclients 222\n"),
+        ("a.conf", "timeout 1\nport 7001\n"),
+        (".hidden.conf", "hz 99\n"),
+        ("c.txt", "timeout 3\n"),
+    ] {
+        scratch.file(&format!("conf.d/{name}"), content);
+    }
+    let load = |include: &str| {
+        let path = scratch.file("main.conf", &format!("dir {}\n{include}\n", scratch.0.display()));
+        command_line(&[&path]).map_err(|error| error.to_string())
+    };
+    let config = load("include conf.d/*.conf").expect("files that match");
+    assert_eq!(
+        (config.timeout, config.port, config.maxclients, config.hz),
+        (2, 7001, 222, 10)
+    );
+    assert_eq!(load("include \"conf.d/[a].conf\"").expect("one file").timeout, 1);
+    assert_eq!(load("include conf.d/?.txt").expect("one file").timeout, 3);
+    assert_eq!(load("include conf.d/nosuch*").expect("no file").timeout, 0);
+    assert!(
+        load("include conf.d/nosuch")
+            .expect_err("no file")
+            .contains("No such file")
+    );
+    let error = load("include conf.d/*.conf conf.d/c.txt").expect_err("two patterns");
+    assert!(
+        error.ends_with("Bad directive or wrong number of arguments"),
+        "{error}"
+    );
+    // A pattern that matches the file it is in.
+    let error = load("include *.conf").expect_err("a circle");
+    assert!(error.contains("main.conf' includes itself"), "{error}");
+}
+
+const FOO: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+
+#[test]
+fn the_line_of_the_default_user_as_config_rewrite_of_redis_writes_it() {
+    let open = load("user default on nopass sanitize-payload ~* &* +@all\n").expect("a valid line");
+    assert!(open.is_open() && open.needs_no_login() && open.admits(b"default", b"any"));
+    let closed =
+        load(&format!("requirepass bar\nuser default on #{FOO} ~* &* +@all\n")).expect("a valid line");
+    assert!(!closed.is_open() && !closed.needs_no_login());
+    assert!(closed.admits(b"default", b"foo") && !closed.admits(b"alice", b"foo"));
+    assert!(
+        !closed.admits(b"default", b"bar"),
+        "the line wins, wherever it stands"
+    );
+    assert!(closed.has_idle_password());
+    let both = load(&format!("user default on #{FOO} ~* &* +@all\nrequirepass foo\n")).expect("a valid line");
+    assert!(both.admits(b"default", b"foo") && !both.has_idle_password());
+    let off = load("user default off nopass ~* &* +@all\n").expect("a valid line");
+    assert!(!off.needs_no_login() && !off.admits(b"default", b""));
+    let plain = load("requirepass foo\n").expect("valid");
+    assert!(plain.admits(b"default", b"foo") && !plain.admits(b"default", b"fo") && !plain.needs_no_login());
+    assert!(load("").expect("valid").needs_no_login());
+    for (line, reason) in [
+        ("user", "wrong number of arguments"),
+        (
+            "user alice on nopass ~* &* +@all",
+            "users other than the default one are not supported",
+        ),
+        (
+            "user default on nopass ~app:* &* +@all",
+            "Error in user declaration 'default': permissions of users (ACL) are not supported",
+        ),
+        ("aclfile users.acl", "ACL files are not supported"),
+    ] {
+        let error = load(line).expect_err(line);
+        assert!(error.contains(&format!(">>> '{line}'\n{reason}")), "{error}");
+    }
+}
+
+#[test]
+fn a_rewrite_keeps_the_default_user() {
+    let scratch = Scratch::new("user");
+    let line = format!("user default on sanitize-payload #{FOO} ~* &* +@all");
+    let path = scratch.file("redkeep.conf", &format!("port 1\n{line}\n"));
+    let mut config = command_line(&[&path]).expect("a valid file");
+    config.rewrite().expect("a rewrite");
+    assert!(
+        scratch
+            .read("redkeep.conf")
+            .starts_with(&format!("port 1\n{line}\n"))
+    );
+    assert_eq!(command_line(&[&path]).expect("the rewritten file"), config);
+
+    set(&mut config, "requirepass", "bar").expect("valid");
+    assert!(config.admits(b"default", b"bar") && !config.admits(b"default", b"foo"));
+    config.rewrite().expect("a rewrite");
+    assert_eq!(command_line(&[&path]).expect("the rewritten file"), config);
+    set(&mut config, "requirepass", "").expect("valid");
+    assert!(config.needs_no_login());
+    config.rewrite().expect("a rewrite");
+    let text = scratch.read("redkeep.conf");
+    assert!(
+        text.contains("\nuser default on nopass sanitize-payload ~* &* +@all\n"),
+        "{text}"
+    );
+    assert_eq!(command_line(&[&path]).expect("the rewritten file"), config);
+}
+
+#[test]
+fn options_that_have_no_effect_are_named_if_they_were_set() {
+    let config =
+        load("maxmemory-policy allkeys-lru\nappendonly no\nhz 20\nrdbchecksum yes\n").expect("valid");
+    assert_eq!(config.without_effect(), ["appendonly", "maxmemory-policy"]);
+    assert!(Config::default().without_effect().is_empty());
+}
+
+#[test]
+fn directives_of_other_servers_get_a_word() {
+    for (line, reason) in [
+        ("tls-port 6380", "TLS is not supported"),
+        ("search-threads 4", "modules are not supported"),
+        (
+            "gopher-enabled no",
+            "this option was removed in Redis 7: leave it out",
+        ),
+        ("rdma-port 1", "RDMA is not supported"),
+        (
+            "hash-seed x",
+            "this option of Valkey has no counterpart here: leave it out",
+        ),
+        ("cluster-slot-stats-enabled yes", "cluster mode is not supported"),
+    ] {
+        let error = load(line).expect_err(line);
+        assert!(error.ends_with(&format!(">>> '{line}'\n{reason}")), "{error}");
+        let (name, value) = line.split_once(' ').expect("a value");
+        let error = command_line(&[&format!("--{name}"), value])
+            .expect_err(line)
+            .to_string();
+        assert!(error.ends_with(&format!(">>> '--{line}'\n{reason}")), "{error}");
+    }
+    let config = load("tls-port 0\ncommandlog-execution-slower-than 5\nprimaryauth x\nserver-cpulist 0\n");
+    assert_eq!(config.expect("valid").slowlog_log_slower_than, 5);
+}
+
+#[test]
+fn the_command_line_takes_all_that_a_file_may_have_in_the_order_given() {
+    let scratch = Scratch::new("order");
+    let inner = scratch.file("inner.conf", "port 7000\ntimeout 5\n");
+    let arguments = [
+        "--port",
+        "1",
+        "--include",
+        &inner,
+        "--timeout",
+        "6",
+        "--user",
+        "default",
+        "on",
+        ">foo",
+        "~*",
+        "+@all",
+    ];
+    let config = command_line(&arguments).expect("valid");
+    assert_eq!((config.port, config.timeout), (7000, 6));
+    assert!(config.admits(b"default", b"foo") && !config.needs_no_login());
 }
 
 #[test]
@@ -220,13 +394,35 @@ fn bad_command_lines() {
             format!("*** FATAL COMMAND LINE ERROR ***\n>>> '{text}'\n{reason}")
         );
     }
-    let error = command_line(&["--prot", "7000"])
-        .expect_err("an error")
-        .to_string();
-    assert!(
-        error.contains("unexpected argument '--prot'") && error.contains("'--port'"),
-        "{error}"
-    );
+    let mistake = "Bad directive or wrong number of arguments";
+    for (arguments, text, reason) in [
+        (
+            &["--prot", "7000"][..],
+            "--prot 7000",
+            format!("{mistake}. Did you mean 'port'?"),
+        ),
+        (&["--frobnicate"], "--frobnicate", mistake.to_owned()),
+        (&["--user"], "--user", "wrong number of arguments".to_owned()),
+        (&["--include"], "--include", mistake.to_owned()),
+        (&["--", "--port", "1"], "-- --port 1", mistake.to_owned()),
+        (&["-p", "7000"], "-p", "Options begin with two dashes".to_owned()),
+        (
+            &["--test-memory", "100"],
+            "--test-memory 100",
+            "there is no memory test here: memtester is one".to_owned(),
+        ),
+        (
+            &["--sentinel"],
+            "--sentinel",
+            "Sentinel is not supported".to_owned(),
+        ),
+    ] {
+        let error = command_line(arguments).expect_err("an error").to_string();
+        assert_eq!(
+            error,
+            format!("*** FATAL COMMAND LINE ERROR ***\n>>> '{text}'\n{reason}")
+        );
+    }
     let error = command_line(&["/nonexistent/redkeep.conf"])
         .expect_err("an error")
         .to_string();

@@ -3,6 +3,7 @@
 use super::{NOT_A_C_INT, NOT_AN_INTEGER, REDIS_VERSION, SYNTAX};
 use crate::base::num::parse_i64;
 use crate::command::is_option;
+use crate::config::DefaultUser;
 use crate::exec::session::ReplyMode;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Protocol, Reply, shown};
@@ -13,7 +14,6 @@ const NO_PASSWORD_SET: &str = "ERR AUTH <password> called without any password c
 const HELLO_NEEDS_AUTH: &str = "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
     HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
     version at the same time";
-const DEFAULT_USER: &[u8] = b"default";
 
 pub fn ping(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match args.len() {
@@ -53,7 +53,7 @@ pub fn reset(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
     session.select(0);
     session.speak(Protocol::Resp2);
     session.reply_mode = ReplyMode::On;
-    session.authenticated = engine.config.requirepass.is_empty();
+    session.authenticated = engine.config.needs_no_login();
     let client = &session.client;
     client.name.borrow_mut().clear();
     client.no_evict.set(false);
@@ -63,28 +63,16 @@ pub fn reset(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
 
 pub fn auth(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let (user, password) = match args.len() {
-        2 if engine.config.requirepass.is_empty() => return Reply::err(NO_PASSWORD_SET),
-        2 => (DEFAULT_USER, &args[1]),
+        2 if engine.config.is_open() => return Reply::err(NO_PASSWORD_SET),
+        2 => (DefaultUser::NAME, &args[1]),
         3 => (&args[1], &args[2]),
         _ => return Reply::err(SYNTAX),
     };
-    if !is_user(engine, user, password) {
+    if !engine.config.admits(user, password) {
         return Reply::err(WRONG_PASSWORD);
     }
     session.authenticated = true;
     Reply::Ok
-}
-
-/// There is one user. Without a password of its own, it may give any.
-fn is_user(engine: &Engine, user: &[u8], password: &[u8]) -> bool {
-    let required = engine.config.requirepass.as_slice();
-    user == DEFAULT_USER && (required.is_empty() || same_bytes(required, password))
-}
-
-/// Compares in a time that does not tell where the difference is.
-fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    let differing = a.iter().zip(b).fold(0, |differing, (a, b)| differing | (a ^ b));
-    a.len() == b.len() && differing == 0
 }
 
 /// What HELLO asks for.
@@ -138,7 +126,7 @@ pub fn hello(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
         Err(error) => return error,
     };
     if let Some((user, password)) = hello.credentials {
-        if !is_user(engine, user, password) {
+        if !engine.config.admits(user, password) {
             return Reply::err(WRONG_PASSWORD);
         }
         session.authenticated = true;

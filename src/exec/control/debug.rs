@@ -7,6 +7,7 @@ use super::{NOT_AN_INTEGER, help as help_lines, random_id};
 use crate::base::glob::Pattern;
 use crate::base::log;
 use crate::base::num::{parse_f64, parse_i64};
+use crate::command::is_option;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
 
@@ -23,6 +24,8 @@ const HELP: &[&str] = &[
     "    Write <message> to the server log.",
     "OBJECT <key>",
     "    Show low level info about `key` and associated value.",
+    "PANIC [VIEW]",
+    "    Crash the server simulating a panic, of a command or of a thread beside it.",
     "PROTOCOL <type>",
     "    Reply with a test value of the specified type. <type> can be: string,",
     "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
@@ -31,6 +34,8 @@ const HELP: &[&str] = &[
     "    Accepted and ignored: there are no quicklists.",
     "RELOAD [option ...]",
     "    Wait until everything is where it belongs on disk, and forget what memory holds of it.",
+    "SEGFAULT",
+    "    Crash the server with sigsegv.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Setting it to 0 disables expiring keys in background when they are not",
     "    accessed. Setting it to 1 reenables back the default.",
@@ -95,6 +100,32 @@ pub fn error(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
 pub fn log(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     log::warning(format_args!("DEBUG LOG: {}", String::from_utf8_lossy(&args[2])));
     Reply::Ok
+}
+
+/// Ends the server by a panic: of the command itself, or on a thread that walks ranges.
+pub fn panic(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    match args.get(2) {
+        Some(thread) if is_option(thread, "view") => {
+            let now = engine.clock.now_ms();
+            engine
+                .store
+                .run_over_applied(now, |_| panic!("DEBUG PANIC called"));
+            Reply::Ok
+        }
+        _ => panic!("DEBUG PANIC called"),
+    }
+}
+
+/// Ends the server by a write to memory that cannot be written to.
+pub fn segfault(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    const BYTES: usize = 4096;
+    // SAFETY: a new mapping, which nobody else knows. The write to it is what must fail.
+    unsafe {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let memory = libc::mmap(std::ptr::null_mut(), BYTES, libc::PROT_READ, flags, -1, 0);
+        memory.cast::<u8>().write_volatile(b'!');
+    }
+    Reply::err("ERR no memory could be mapped that cannot be written to")
 }
 
 /// There are no quicklists.

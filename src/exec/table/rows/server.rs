@@ -305,6 +305,10 @@ const DEBUG: &[Command] = &[
         "Show where and how a key is stored",
     ),
     helper(
+        Command::control("panic", -2, debug::panic),
+        "Crash the server by a panic",
+    ),
+    helper(
         Command::control("protocol", 3, debug::protocol),
         "Reply with a value of a type of the protocol",
     ),
@@ -315,6 +319,10 @@ const DEBUG: &[Command] = &[
     helper(
         Command::settled("reload", -2, debug::reload),
         "Read everything from disk again",
+    ),
+    helper(
+        Command::control("segfault", 2, debug::segfault),
+        "Crash the server by a bad access to memory",
     ),
     helper(
         Command::control("set-active-expire", 3, debug::set_active_expire),
