@@ -9,6 +9,7 @@
 //! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
 //! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
+//! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
 //! | [`clients`] | the clients people use work unmodified |
@@ -22,6 +23,7 @@ mod differential;
 mod disk_full;
 mod fixtures;
 mod long_replies;
+mod memory;
 mod operation;
 mod power_loss;
 mod readme;

@@ -87,6 +87,9 @@ impl Session {
             engine.pause.wake_after(waker);
             return self.account(engine, found, args, Outcome::Waits);
         }
+        if matches!(self.state, State::Ready) && !self.is_admitted(engine, row, waker) {
+            return self.account(engine, found, args, Outcome::Waits);
+        }
         let outcome = match row.run {
             Run::Data(handler) => self.run_data(engine, row, handler, args, now, waker),
             Run::Settled(_) if !self.all_applied(engine, waker) => Outcome::Waits,

@@ -57,6 +57,10 @@ impl Fetch {
         }
     }
 
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// Asks for records on behalf of one request. They are read at the next [`Fetch::dispatch`].
     pub fn request(&mut self, records: Vec<RecordKey>) -> Ticket {
         let ticket = self.next_ticket;

@@ -1,6 +1,7 @@
 //! The store as a whole: transactions, faults, commits, failures, expiry and reclaim, over a real directory.
 
 mod checkpoint;
+mod upkeep;
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
