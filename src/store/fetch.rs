@@ -22,6 +22,9 @@ pub type Fetched = (RecordKey, Result<Option<Value>, ReadError>);
 /// Most records in one job for the pool: larger ones would leave its other threads idle.
 const RECORDS_PER_JOB: usize = 64;
 
+/// With room for more, what keeps track of records being read is made anew when there are none.
+const KEPT_READING: usize = 4096;
+
 struct Reading {
     /// The record was written since: what is read must not be used.
     stale: bool,
@@ -154,6 +157,9 @@ impl Fetch {
                     ready.push(ticket);
                 }
             }
+        }
+        if self.reading.is_empty() && self.reading.capacity() > KEPT_READING {
+            self.reading = HashMap::default();
         }
     }
 

@@ -66,6 +66,8 @@ const MOST_EFFORT: usize = 8192 * RECORD_EFFORT;
 const SLACK_SHARE: usize = 32;
 /// So much more is done then.
 const URGENT: usize = 8;
+/// Besides what is staged, less than this share of the budget is not worth looking for: 1/64.
+const REST_SHARE: usize = 64;
 /// How far ahead of the hand the processor loads records.
 const AHEAD: usize = 8;
 
@@ -307,9 +309,11 @@ impl Hot {
         }
     }
 
-    /// Nothing may leave: the hand came by everything and could not even take marks away, and nothing has changed.
+    /// Nothing may leave: nearly all of it is staged, or the hand came by everything and could not even take marks away, and
+    /// nothing has changed.
     fn is_stuck(&self) -> bool {
-        self.passed_over > 2 * self.len
+        let rest = self.bytes.saturating_sub(self.staged());
+        rest <= self.budget / REST_SHARE || self.passed_over > 2 * self.len
     }
 
     fn shrink_to(&mut self, budget: usize, mut effort: usize) {
