@@ -19,7 +19,7 @@
 //! | [`exec`] | sessions, dispatch, the command table, held replies; `exec/control`: commands about connections and the server | read a record |
 //! | [`command`] | one file a family: parse arguments, call a type, shape the reply | change anything outside its transaction |
 //! | [`types`] | one file a data structure, over [`store::Txn`] | know the wire |
-//! | [`store`] | transactions, hot tier, faults, commits, checkpoints, expiry, reclaim | block |
+//! | [`store`] | transactions, hot tier, faults, commits, checkpoints, expiry, reclaim, upkeep | block |
 //! | [`disk`] | the only user of RocksDB; `disk/format.rs` is every byte on disk, as a grammar | know what a record means |
 //! | [`base`] | clock, globs, number formats, checksums | know anything else |
 //! | [`resp`] | RESP2 and RESP3: bytes in, requests out; replies in, bytes out | see a socket |
@@ -67,6 +67,11 @@
 //! 8. **Every length and count from outside is bounded** before memory is taken for it.
 //! 9. **An idle connection holds no buffers**, and what the buffers of all connections hold is counted whenever it changes:
 //!    above their share of the budget those with the largest end (`exec/buffers.rs`).
+//! 10. **Only what would add to what is staged waits** while that is much: in a line, in the order in which it came
+//!    (`exec/line.rs`). Reads and all else go on.
+//! 11. **The budget holds by itself**, also when nothing happens: what is over it leaves the hot tier in slices, and so does
+//!    what is dead (`store/hot/sweep.rs`). After much was deleted, its space on disk and free memory are given back
+//!    (`store/upkeep.rs`).
 //!
 //! ## Commit and checkpoint
 //!

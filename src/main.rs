@@ -30,16 +30,16 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// jemalloc's options. The hot tier is read at random: with huge pages a lookup misses the TLB far less, which is a
 /// quarter of the CPU time of a GET over a million keys. (They are no trouble without fork.) One thread makes and drops
 /// nearly everything, so two arenas are plenty. What is free goes back after ten seconds: a memtable's pages serve the
-/// next memtable, instead of being cleared by the kernel again.
+/// next memtable, instead of being cleared by the kernel again. A thread of the allocator's sees to that: so it happens also
+/// when nothing else does, and never holds the executor.
 #[allow(non_upper_case_globals)]
 #[unsafe(export_name = "malloc_conf")]
 pub static malloc_conf: &[u8] =
-    b"thp:always,metadata_thp:auto,narenas:2,dirty_decay_ms:10000,muzzy_decay_ms:0\0";
+    b"thp:always,metadata_thp:auto,narenas:2,dirty_decay_ms:10000,muzzy_decay_ms:0,background_thread:true,max_background_threads:1\0";
 
 /// How many tasks run before the runtime asks for new events: enough for a whole tick of many connections.
 const EVENT_INTERVAL: u32 = 256;
-/// Below this memory budget the heap does without huge pages, and gives back sooner what is free.
-const SMALL_BUDGET: u64 = 1 << 30;
+/// How soon the heap gives back what is free under a small memory budget.
 const SMALL_BUDGET_DECAY: Duration = Duration::from_secs(2);
 /// Above so many cores, sockets get threads of their own (`io-threads 0`).
 const CORES_FOR_ONE_THREAD: usize = 4;
@@ -60,8 +60,9 @@ fn main() -> ExitCode {
         log::warning(text);
         return ExitCode::FAILURE;
     }
-    if MemoryPlan::of(&config).total < SMALL_BUDGET {
-        forgo_huge_pages();
+    // The engine decides when it holds enough for them.
+    process::use_huge_pages(false);
+    if MemoryPlan::of(&config).is_small() {
         process::set_heap_decay(SMALL_BUDGET_DECAY);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -165,12 +166,6 @@ fn limit_clients(config: &mut Config) -> Result<(), String> {
         config.maxclients = possible;
     }
     Ok(())
-}
-
-/// Huge pages that are half empty would be a large part of a small budget.
-fn forgo_huge_pages() {
-    // SAFETY: a plain system call that changes how this process's memory is mapped from now on. Refused, it costs memory.
-    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
 }
 
 /// Starts everything, and returns when the server was asked to end.

@@ -12,6 +12,7 @@
 //! | [`cold`] | commands on cold data wait for few rounds of reads, whatever they touch |
 //! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
+//! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
 //! | [`clients`] | the clients people use work unmodified |
@@ -27,6 +28,7 @@ mod differential;
 mod disk_full;
 mod fixtures;
 mod long_replies;
+mod memory;
 mod operation;
 mod power_loss;
 mod readme;

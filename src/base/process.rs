@@ -18,6 +18,15 @@ pub struct Memory {
     pub resident: u64,
     /// Of the process, in RAM.
     pub rss: u64,
+    /// Those of them that are of files: the program itself.
+    pub program: u64,
+}
+
+impl Memory {
+    /// What the process takes of the RAM: what the allocator holds for it, used or not, and the program.
+    pub fn used(&self) -> u64 {
+        (self.resident + self.program).min(self.rss).max(self.allocated)
+    }
 }
 
 const PAGE: u64 = 4096;
@@ -27,12 +36,17 @@ pub fn memory() -> Memory {
     let _ = epoch::advance();
     let bytes = |read: Result<usize, tikv_jemalloc_ctl::Error>| read.unwrap_or(0) as u64;
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split(' ').nth(1).and_then(|field| field.parse().ok());
+    let mut pages = statm
+        .split(' ')
+        .skip(1)
+        .map_while(|field| field.parse::<u64>().ok());
+    let mut next = || pages.next().unwrap_or(0) * PAGE;
     Memory {
         allocated: bytes(stats::allocated::read()),
         active: bytes(stats::active::read()),
         resident: bytes(stats::resident::read()),
-        rss: pages.unwrap_or(0) * PAGE,
+        rss: next(),
+        program: next(),
     }
 }
 
@@ -48,8 +62,25 @@ pub fn set_heap_decay(after: Duration) {
     }
 }
 
+/// Whether the memory that the process takes from now on may come in huge pages.
+pub fn use_huge_pages(yes: bool) {
+    let disable = libc::c_ulong::from(!yes);
+    // SAFETY: a plain system call that changes how this process's memory is mapped from now on. Refused, it costs memory or
+    // time.
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, disable, 0, 0, 0) };
+}
+
+/// Gives back what the allocator keeps at hand for the calling thread.
+pub fn release_thread_cache() {
+    use std::ptr::null_mut;
+    let name = c"thread.tcache.flush".as_ptr();
+    // SAFETY: this one takes no value and returns none. Refused, it costs memory.
+    unsafe { tikv_jemalloc_sys::mallctl(name, null_mut(), null_mut(), null_mut(), 0) };
+}
+
 /// Gives all free pages back to the system now.
 pub fn release_heap() {
+    release_thread_cache();
     let before = raw_decay(c"arenas.dirty_decay_ms");
     set_heap_decay(Duration::ZERO);
     if let Some(ms) = before {
@@ -175,7 +206,8 @@ mod tests {
 
     #[test]
     fn this_process_has_memory() {
-        assert!(memory().rss > 0);
+        let memory = memory();
+        assert!(memory.program > 0 && memory.program < memory.rss && memory.used() <= memory.rss);
         assert!(allocator().starts_with("jemalloc-"));
     }
 }

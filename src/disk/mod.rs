@@ -8,11 +8,13 @@
 //! | `opened`, `view`, `overlay` | reading |
 //! | `batch`, `journal`, `delta` | writing |
 //! | `checkpoint`, `runs` | bringing what the journal holds to its families |
+//! | `compact` | giving back the space of what was deleted |
 //! | `verify` | reading every byte |
 
 mod batch;
 pub mod cells;
 mod checkpoint;
+mod compact;
 #[cfg(test)]
 mod damage_tests;
 pub mod delta;
@@ -98,6 +100,8 @@ pub struct Disk {
     torn: RwLock<bool>,
     /// A write or a sync failed since the store was opened.
     failed: AtomicBool,
+    /// The process is about to end.
+    is_ending: AtomicBool,
     desk: Mutex<Desk>,
     /// About how many deletes of keys the memtable has.
     deletes_in_memtable: AtomicUsize,

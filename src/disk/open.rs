@@ -127,6 +127,7 @@ impl Disk {
             applied: AtomicU64::default(),
             torn: RwLock::default(),
             failed: AtomicBool::default(),
+            is_ending: AtomicBool::default(),
             desk: Mutex::default(),
             deletes_in_memtable: AtomicUsize::new(0),
         }

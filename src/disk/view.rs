@@ -1,7 +1,7 @@
 //! A consistent view of the store: point reads and ordered walks over one snapshot. These block on the disk, so they
 //! belong to the fetch pool, never to the executor.
 
-use rocksdb::{DBRawIterator, ErrorKind, ReadOptions, Snapshot};
+use rocksdb::{DBRawIterator, ErrorKind, Range, ReadOptions, Snapshot};
 
 use super::checkpoint::MARK;
 use super::format::{Family, RecordKey};
@@ -86,6 +86,13 @@ impl<'d> View<'d> {
             Some(overlay) => Over::Both(Box::new(OverlaidWalk::new(it, overlay, family, from, to))),
             None => Over::Families { it, started: false },
         }))
+    }
+
+    /// About how many bytes of tables the records of `family` with `from <= key < to` have.
+    pub fn size(&self, family: Family, from: &[u8], to: &[u8]) -> Result<u64, ReadError> {
+        let db = self.open()?.db;
+        let sizes = db.get_approximate_sizes_cf(db.cf(family), &[Range::new(from, to)]);
+        Ok(sizes.into_iter().sum())
     }
 
     /// The last key of `family` with `from <= key < to`; `None` also where looking for it would take long.

@@ -104,6 +104,9 @@ impl Session {
             engine.pause.wake_after(self.client.id, waker);
             return self.account(engine, found, args, Outcome::Waits);
         }
+        if matches!(self.state, State::Ready) && !self.is_admitted(engine, row, waker) {
+            return self.account(engine, found, args, Outcome::Waits);
+        }
         let outcome = match row.run {
             Run::Data(handler) => {
                 let request = Request {

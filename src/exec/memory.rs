@@ -40,6 +40,11 @@ const FALLBACK_RAM: u64 = 2 << 30;
 /// More have to be asked for.
 const MAX_FETCH_THREADS: usize = 8;
 const LEAST_WRITE_BUFFER: u64 = 64 << 10;
+/// Below this budget the heap does without huge pages, of which many are half empty.
+const SMALL_BUDGET: u64 = 1 << 30;
+/// Above it they are used from so many bytes on that were asked for, and no longer below half of that: what is given back
+/// then would come again as huge pages otherwise.
+const HUGE_PAGES_FROM: u64 = 64 << 20;
 
 impl MemoryPlan {
     pub fn of(config: &Config) -> MemoryPlan {
@@ -68,6 +73,10 @@ impl MemoryPlan {
             rest,
             clients: usize::try_from(clients).unwrap_or(usize::MAX),
         }
+    }
+
+    pub fn is_small(&self) -> bool {
+        self.total < SMALL_BUDGET
     }
 
     /// What is left for the hot tier beside the given bytes of client buffers.
@@ -131,6 +140,21 @@ pub fn physical_memory() -> Option<u64> {
 }
 
 impl Engine {
+    /// Sees how much memory there is in use. Called each second.
+    pub(super) fn look_at_memory(&mut self) {
+        let memory = process::memory();
+        self.stats.note_memory(memory.used());
+        let from = match self.uses_huge_pages {
+            true => HUGE_PAGES_FROM / 2,
+            false => HUGE_PAGES_FROM,
+        };
+        let wanted = memory.allocated >= from && !MemoryPlan::of(&self.config).is_small();
+        if wanted != self.uses_huge_pages {
+            self.uses_huge_pages = wanted;
+            process::use_huge_pages(wanted);
+        }
+    }
+
     /// Gives the hot tier what `maxmemory` leaves it now. RocksDB's shares are fixed at the start.
     pub fn apply_memory_budget(&mut self) {
         self.plan = MemoryPlan::of(&self.config);

@@ -10,6 +10,7 @@ pub mod control;
 mod dispatch;
 mod expire;
 mod files;
+mod line;
 mod lookahead;
 mod memory;
 pub mod outbox;
@@ -28,7 +29,6 @@ use std::time::Duration;
 
 use crate::base::clock::Clock;
 use crate::base::log;
-use crate::base::process;
 use crate::base::random::Random;
 use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
@@ -86,8 +86,8 @@ pub struct Engine {
     held: Vec<(u64, Weak<dyn Outlet>)>,
     /// Requests that run again when an epoch is applied, by client.
     awaiting: HashMap<u64, (u64, Waker)>,
-    /// Connections that go on when the disk has caught up, by client.
-    congested: HashMap<u64, Waker>,
+    /// Requests that run when the disk has caught up.
+    line: line::Line,
     viewing: HashMap<ViewTicket, Waker>,
     viewed: HashMap<ViewTicket, Result<Reply, Stop>>,
     next_view: ViewTicket,
@@ -112,6 +112,7 @@ pub struct Engine {
     damage_log: log::Seldom,
     pub expiry: ActiveExpiry,
     pub(crate) pause: pause::Pause,
+    uses_huge_pages: bool,
     /// SHUTDOWN was said.
     pub shutdown: bool,
     /// Wakes the task that waits for `shutdown`.
@@ -156,7 +157,7 @@ impl Engine {
             faulted: HashMap::new(),
             held: Vec::new(),
             awaiting: HashMap::new(),
-            congested: HashMap::new(),
+            line: line::Line::default(),
             viewing: HashMap::new(),
             viewed: HashMap::new(),
             next_view: 1,
@@ -173,6 +174,7 @@ impl Engine {
             damage_log: log::Seldom::default(),
             expiry: ActiveExpiry::default(),
             pause: pause::Pause::default(),
+            uses_huge_pages: false,
             shutdown: false,
             shutdown_waker: None,
         }
@@ -235,9 +237,7 @@ impl Engine {
                 self.store.want_applied(epoch);
             }
         }
-        if !self.store.is_congested() {
-            self.congested.drain().for_each(|(_, waker)| waker.wake());
-        }
+        self.move_line();
         while let Ok(news) = self.views.try_recv() {
             match news {
                 ViewNews::Piece(ticket) => {
@@ -253,7 +253,7 @@ impl Engine {
                 }
             }
         }
-        let more = self.expire_more();
+        let more = self.expire_more() | self.store.upkeep();
         self.want_pump();
         Pumped { released, more }
     }
@@ -271,6 +271,8 @@ impl Engine {
         self.end_pause_in_time();
         self.begin_expiring();
         self.store.reclaim_some();
+        self.store.begin_upkeep();
+        self.move_line();
         self.want_pump();
     }
 
@@ -281,8 +283,9 @@ impl Engine {
             self.store.sync_soon();
             (self.wake)();
         }
-        self.stats.note_memory(process::memory().allocated);
+        self.look_at_memory();
         self.apply_memory_budget();
+        self.store.give_back();
         self.end_idle_clients();
         self.enforce_soft_limits();
     }

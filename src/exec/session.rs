@@ -50,6 +50,9 @@ pub struct Session {
     pub(super) was_foreseen: bool,
     /// The ticket whose pins the running request holds.
     pub(super) ticket: Option<Ticket>,
+    /// Its place in the line of those who wait because much is staged; and whether it had its turn there.
+    pub(super) place: Option<u64>,
+    pub(super) had_turn: bool,
     /// The epoch that the reply of a control command waits for.
     pub(super) reply_epoch: u64,
     /// Of the running request's random choices: the same in each of its runs.
@@ -100,6 +103,8 @@ impl Session {
             decoder: Decoder::new(),
             was_foreseen: false,
             ticket: None,
+            place: None,
+            had_turn: false,
             reply_epoch: 0,
             seed: engine.random.next_u64(),
             spent: 0,
@@ -117,7 +122,7 @@ impl Session {
             State::Ready | State::AwaitingCheckpoint(_) | State::Paused => {}
         }
         let id = self.client.id;
-        engine.congested.remove(&id);
+        self.leave_line(engine);
         engine.awaiting.remove(&id);
         engine.pause.forget(id);
         engine.clients.count(&self.client, 0);
@@ -161,6 +166,7 @@ impl Session {
         engine.warm_up_foreseen();
         let mut consumed = 0;
         let status = self.run_requests(engine, input, &mut consumed, waker);
+        self.had_turn = false;
         let held = self.outbox.release(&engine.store, &mut engine.stats);
         self.client.waiting.set(status == Status::Waiting);
         self.client
@@ -205,10 +211,6 @@ impl Session {
             }
             if self.outbox.len() > OUTPUT_PAUSE {
                 return Status::Yielded;
-            }
-            if engine.store.is_congested() {
-                engine.congested.insert(self.client.id, waker.clone());
-                return Status::Waiting;
             }
             let limits = self.limits(engine);
             let request = &input[*consumed..];

@@ -64,6 +64,10 @@ impl Checkpoints {
         }
     }
 
+    pub fn pool(&self) -> &Pool {
+        &self.thread
+    }
+
     pub fn is_running(&self) -> bool {
         self.running.is_some()
     }
@@ -171,7 +175,7 @@ impl Store {
                 self.checkpoints.finished += 1;
                 self.hot.end_window();
                 self.note_applied(running.unwrap_or(self.checkpoints.applied));
-                self.hot.make_room();
+                self.hot.make_room(0);
             }
             Err(text) => {
                 self.checkpoints.running = None;

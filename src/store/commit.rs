@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 
 use super::Done;
 use super::checkpoint::Journaled;
-use super::hot::{Before, Hot};
+use super::hot::{Before, Hot, Slot};
 use super::threads::{Pool, Wake};
 use super::value::Value;
 use crate::base::random::Random;
@@ -46,6 +46,11 @@ pub fn second_of(number: u64) -> u64 {
     number >> SEQUENCE_BITS
 }
 
+/// A batch of more bytes is made by the committer: to copy that much would hold the executor.
+const BUILT_INLINE: usize = 256 << 10;
+/// What an epoch of more records held is dropped by the syncer, and its allocations are not kept: likewise.
+const KEPT_RECORDS: usize = 4 << 10;
+
 /// A record of the hot tier that an epoch writes.
 pub struct Written {
     pub key: RecordKey,
@@ -71,8 +76,24 @@ pub struct Epoch {
     pub earliest_deadline: u64,
     /// The lowest id put to reclaim in it.
     pub lowest_garbage: u64,
-    /// Bytes of the batch made of it.
-    written: usize,
+    /// The batch made of it.
+    written: Size,
+}
+
+/// How large a batch is.
+#[derive(Clone, Copy, Default)]
+pub struct Size {
+    pub records: usize,
+    pub bytes: usize,
+}
+
+impl From<&Batch> for Size {
+    fn from(batch: &Batch) -> Size {
+        Size {
+            records: batch.len(),
+            bytes: batch.size(),
+        }
+    }
 }
 
 impl Epoch {
@@ -86,7 +107,7 @@ impl Epoch {
             sync: false,
             earliest_deadline: u64::MAX,
             lowest_garbage: u64::MAX,
-            written: 0,
+            written: Size::default(),
         }
     }
 
@@ -191,16 +212,25 @@ impl Commit {
         } else {
             durability
         };
+        self.commits += 1;
+        if epoch.bytes > BUILT_INLINE && self.broken.is_none() {
+            let draft = Draft::of(&epoch, ctx);
+            self.flight = Some(epoch);
+            self.submit(ctx, move |disk| {
+                let batch = draft.build(disk);
+                // The handles of what it was made of: there is no need for them while it is written.
+                drop(draft);
+                write(disk, number, batch, durability)
+            });
+            return None;
+        }
         let batch = self.build(&epoch, ctx);
-        epoch.written = batch.as_ref().map_or(0, Batch::size);
+        epoch.written = batch.as_ref().map_or(Size::default(), Size::from);
         self.flight = Some(epoch);
         let mut batch = match batch {
             Ok(batch) => batch,
             Err(text) => return Some(Err(text)),
         };
-        self.commits += 1;
-        self.records_written += batch.len() as u64;
-        self.bytes_written += batch.size() as u64;
         if may_be_inline && batch.size() <= INLINE_BYTES {
             let result = ctx.disk.write(batch, Durability::Written, Patience::None);
             if !matches!(result, Err(WriteError::WouldStall)) {
@@ -214,19 +244,15 @@ impl Commit {
                 None => return None,
             };
         }
-        self.submit(ctx, move |disk| {
-            let written = if batch.is_empty() {
-                disk.sync()
-            } else {
-                disk.write(batch, durability, Patience::Wait)
-            };
-            let result = written.map_err(|e| e.to_string());
-            Done::Committed {
-                epoch: number,
-                result,
-            }
-        });
+        self.submit(ctx, move |disk| write(disk, number, Ok(batch), durability));
         None
+    }
+
+    /// The committer wrote the batch of the epoch in flight, which has this size.
+    pub fn wrote(&mut self, size: Size) {
+        if let Some(epoch) = &mut self.flight {
+            epoch.written = size;
+        }
     }
 
     fn build(&self, epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
@@ -280,6 +306,10 @@ impl Commit {
         self.committer.ask(ctx.disk, ctx.done, ctx.wake, job);
     }
 
+    pub fn pools(&self) -> [&Pool; 2] {
+        [&self.committer, &self.syncer]
+    }
+
     /// Keeps the syncer from its jobs until it is told.
     #[cfg(test)]
     pub fn hold_syncer(&self, held: std::sync::mpsc::Receiver<()>) {
@@ -314,8 +344,10 @@ impl Commit {
     pub fn succeeded(&mut self) -> Option<Journaled> {
         let epoch = self.flight.take()?;
         (self.settled, self.committed) = (epoch.number, epoch.number);
+        self.records_written += epoch.written.records as u64;
+        self.bytes_written += epoch.written.bytes as u64;
         let journaled = Journaled {
-            bytes: epoch.written,
+            bytes: epoch.written.bytes,
             lowest_garbage: epoch.lowest_garbage,
         };
         self.recycle(epoch);
@@ -360,10 +392,18 @@ impl Commit {
 
     /// Keeps the allocations of an epoch that is over.
     fn recycle(&mut self, mut epoch: Epoch) {
+        if epoch.records.capacity() > KEPT_RECORDS {
+            return self.discard(epoch);
+        }
         if self.open.records.capacity() == 0 {
             epoch.records.clear();
             self.open.records = epoch.records;
         }
+    }
+
+    /// Has something dropped that would take long.
+    pub fn discard(&self, large: impl Send + 'static) {
+        self.syncer.run(move || drop(large));
     }
 
     /// CONFIG RESETSTAT.
@@ -375,34 +415,16 @@ impl Commit {
 
 fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
     let mut batch = ctx.disk.journaled_batch(epoch.bytes).map_err(|e| e.0)?;
-    let mut random = Random::from_seed(epoch.number);
-    let mut operand = Vec::new();
-    for records in epoch.records.chunks(LOOKUPS) {
-        // All lookups first: so they wait for memory side by side.
-        let mut slots = [const { None }; LOOKUPS];
-        for (slot, Written { key, .. }) in slots.iter_mut().zip(records) {
-            // Staged records are never evicted before their epoch is settled.
-            *slot = ctx.hot.peek(key);
-            assert!(slot.is_some(), "{key:?} was evicted while staged");
-        }
-        for (slot, written) in slots.into_iter().flatten().zip(records) {
-            let (key, value) = (&written.key, slot.value.as_ref());
-            let before = written.before.as_ref().and_then(|before| before.value.as_ref());
-            let change = before.zip(value).and_then(|(before, value)| {
-                let known = match slot.was_rewritten() {
-                    true => Known::Nothing,
-                    false => written.known,
-                };
-                known.operand(before, value, &mut operand).filter(|change| {
-                    let most = CHANGES_PER_WHOLE * value.len().min(LONG_RECORD) as u64;
-                    random.below(most) >= (change.len() + CHANGE_HEAD) as u64
-                })
-            });
-            match change {
-                Some(change) => batch.merge(key, change),
-                None => put_or_delete(&mut batch, key, value),
-            }
-        }
+    let mut chooser = Chooser::new(epoch.number);
+    for (written, slot) in written_with_slots(epoch, ctx.hot) {
+        let before = written.before.as_ref().and_then(|before| before.value.as_ref());
+        chooser.push(
+            &mut batch,
+            &written.key,
+            before,
+            slot.value.as_ref(),
+            known(written, slot),
+        );
     }
     for (key, value) in &epoch.blind {
         put_or_delete(&mut batch, key, value.as_ref());
@@ -411,6 +433,129 @@ fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
         batch.put(&RecordKey::database(number), &ctx.databases[number].encode());
     }
     Ok(batch.finish())
+}
+
+/// What an epoch writes, as the hot tier has it.
+fn written_with_slots<'e>(epoch: &'e Epoch, hot: &'e Hot) -> impl Iterator<Item = (&'e Written, &'e Slot)> {
+    epoch.records.chunks(LOOKUPS).flat_map(|records| {
+        // All lookups first: so they wait for memory side by side.
+        let mut slots = [const { None }; LOOKUPS];
+        for (slot, Written { key, .. }) in slots.iter_mut().zip(records) {
+            // Staged records are never evicted before their epoch is settled.
+            *slot = hot.peek(key);
+            assert!(slot.is_some(), "{key:?} was evicted while staged");
+        }
+        records.iter().zip(slots.into_iter().flatten())
+    })
+}
+
+fn known(written: &Written, slot: &Slot) -> Known {
+    match slot.was_rewritten() {
+        true => Known::Nothing,
+        false => written.known,
+    }
+}
+
+/// What an epoch writes, for another thread to make a batch of: handles of the values, which are shared.
+struct Draft {
+    number: u64,
+    bytes: usize,
+    records: Vec<Drafted>,
+    others: Vec<(RecordKey, Option<Value>)>,
+}
+
+struct Drafted {
+    key: RecordKey,
+    before: Option<Value>,
+    value: Option<Value>,
+    known: Known,
+}
+
+impl Draft {
+    fn of(epoch: &Epoch, ctx: &Context) -> Draft {
+        let records = written_with_slots(epoch, ctx.hot).map(|(written, slot)| Drafted {
+            key: written.key.clone(),
+            before: written.before.as_ref().and_then(|before| before.value.clone()),
+            value: slot.value.clone(),
+            known: known(written, slot),
+        });
+        let blind = epoch
+            .blind
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()));
+        let databases = epoch.databases.iter().map(|&number| {
+            let value = Value::from(&ctx.databases[number].encode()[..]);
+            (RecordKey::database(number), Some(value))
+        });
+        Draft {
+            number: epoch.number,
+            bytes: epoch.bytes,
+            records: records.collect(),
+            others: blind.chain(databases).collect(),
+        }
+    }
+
+    fn build(&self, disk: &Disk) -> Result<Batch, String> {
+        let mut batch = disk.journaled_batch(self.bytes).map_err(|e| e.0)?;
+        let mut chooser = Chooser::new(self.number);
+        for record in &self.records {
+            let (before, value) = (record.before.as_ref(), record.value.as_ref());
+            chooser.push(&mut batch, &record.key, before, value, record.known);
+        }
+        for (key, value) in &self.others {
+            put_or_delete(&mut batch, key, value.as_ref());
+        }
+        Ok(batch.finish())
+    }
+}
+
+/// Chooses between writing a record whole and writing what changed in it.
+struct Chooser {
+    random: Random,
+    operand: Vec<u8>,
+}
+
+impl Chooser {
+    fn new(seed: u64) -> Chooser {
+        Chooser {
+            random: Random::from_seed(seed),
+            operand: Vec::new(),
+        }
+    }
+
+    fn push(
+        &mut self,
+        batch: &mut Builder,
+        key: &RecordKey,
+        before: Option<&Value>,
+        value: Option<&Value>,
+        known: Known,
+    ) {
+        let Chooser { random, operand } = self;
+        let change = before.zip(value).and_then(|(before, value)| {
+            known.operand(before, value, operand).filter(|change| {
+                let most = CHANGES_PER_WHOLE * value.len().min(LONG_RECORD) as u64;
+                random.below(most) >= (change.len() + CHANGE_HEAD) as u64
+            })
+        });
+        match change {
+            Some(change) => batch.merge(key, change),
+            None => put_or_delete(batch, key, value),
+        }
+    }
+}
+
+/// Writes an epoch's batch, and waits for the disk.
+fn write(disk: &Disk, epoch: u64, batch: Result<Batch, String>, durability: Durability) -> Done {
+    let size = batch.as_ref().map_or(Size::default(), Size::from);
+    let result = batch.and_then(|batch| {
+        let written = match batch.is_empty() {
+            true => disk.sync(),
+            false => disk.write(batch, durability, Patience::Wait),
+        };
+        written.map_err(|e| e.to_string())
+    });
+    Done::Committed { epoch, size, result }
 }
 
 fn put_or_delete(batch: &mut Builder, key: &RecordKey, value: Option<&Value>) {

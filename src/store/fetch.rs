@@ -23,6 +23,9 @@ pub type Fetched = (RecordKey, Result<Option<Value>, ReadError>);
 /// Most records in one job for the pool: larger ones would leave its other threads idle.
 const RECORDS_PER_JOB: usize = 64;
 
+/// With room for more, what keeps track of records being read is made anew when there are none.
+const KEPT_READING: usize = 4096;
+
 struct Reading {
     /// The record was written since: what is read must not be used.
     stale: bool,
@@ -75,6 +78,10 @@ impl Fetch {
             next_ticket: 1,
             fetched: 0,
         }
+    }
+
+    pub fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// Asks for records on behalf of one request. They are read at the next [`Fetch::dispatch`].
@@ -213,6 +220,9 @@ impl Fetch {
                     ready.push(ticket);
                 }
             }
+        }
+        if self.reading.is_empty() && self.reading.capacity() > KEPT_READING {
+            self.reading = HashMap::default();
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Figures {
     pub bytes_written: u64,
     /// Bytes staged and not yet handed to a commit.
     pub staged_bytes: usize,
+    /// So much is staged that what would add to it waits.
+    pub is_congested: bool,
     /// Bytes committed to the journal since the last checkpoint began.
     pub journal_bytes: usize,
     pub checkpoints: u64,
@@ -36,6 +38,8 @@ pub struct Figures {
     pub last_commit_failed: bool,
     pub reclaim_steps: u64,
     pub reclaimed_records: u64,
+    /// How often the space of what was deleted was given back.
+    pub compactions: u64,
     pub memtable_bytes: u64,
     pub block_cache_bytes: u64,
     pub table_bytes: u64,
@@ -74,6 +78,7 @@ impl Store {
             records_written: self.commit.records_written,
             bytes_written: self.commit.bytes_written,
             staged_bytes: self.commit.open.bytes,
+            is_congested: self.is_congested(),
             journal_bytes: self.checkpoints.journal_bytes(),
             checkpoints: self.checkpoints.finished,
             checkpointed_changes: self.checkpoints.changes,
@@ -82,9 +87,10 @@ impl Store {
             last_commit_failed: self.commit.last_failed(),
             reclaim_steps: self.reclaim.steps,
             reclaimed_records: self.reclaim.records,
+            compactions: self.upkeep.compactions,
             memtable_bytes,
             block_cache_bytes,
-            table_bytes: sum("rocksdb.total-sst-files-size"),
+            table_bytes: self.disk.table_bytes(),
             pending_compaction_bytes: sum("rocksdb.estimate-pending-compaction-bytes"),
             running_flushes: whole("rocksdb.num-running-flushes"),
             running_compactions: whole("rocksdb.num-running-compactions"),

@@ -1,85 +1,32 @@
-//! The hot tier: an LRU of records, known-absent ones included, under a byte budget.
+//! The hot tier: records in memory, known-absent ones included, under a byte budget.
 //!
-//! Its order is kept by second chance: a read only marks its record as used, and eviction moves marked records to the
-//! warm end instead of evicting them. So a hit touches no neighbour in the order, which would be two cache misses more.
+//! Eviction is by second chance: a hand goes round all records, takes the mark from those that were used since it last came
+//! by, and evicts the others. So a hit touches no neighbour, and needs no order to be kept.
+//!
+//! The records are in many small tables rather than in one: each grows and shrinks by itself, so nobody ever waits until
+//! all of them have moved.
 //!
 //! It is always right. A record that is staged (written, and not yet in its family on disk) or pinned (fetched for a
-//! request that is about to run again) stays, whatever the budget says; everything else leaves from the cold end.
+//! request that is about to run again) stays, whatever the budget says; everything else may leave.
+
+mod slot;
+mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use lru::LruCache;
+use hashbrown::HashTable;
 
 use super::value::Value;
+use crate::base::prefetch::prefetch;
 use crate::base::size::alloc_size;
 use crate::disk::format::{Family, RecordKey};
-
-/// A record in memory.
-#[derive(Debug)]
-pub struct Slot {
-    /// No value: the record is known not to exist.
-    pub value: Option<Value>,
-    /// The last epoch that wrote it, or the one settled last when it was used after that (which tells the time); which of
-    /// the two; whether that epoch wrote it more than once; how many requests pin it; and whether it was used since eviction
-    /// last came by. In one word, so that a node of the map fills one cache line.
-    state: u64,
-}
-
-const USED: u64 = 1;
-/// The disk has it: the epoch tells of a use, not of a write.
-const CLEAN: u64 = 1 << 1;
-/// Its epoch wrote it more than once.
-const REWRITTEN: u64 = 1 << 2;
-const PIN: u64 = 1 << 3;
-const PIN_BITS: u32 = 14;
-const EPOCH_SHIFT: u32 = 3 + PIN_BITS;
-const MAX_PINS: u64 = (1 << PIN_BITS) - 1;
-
-impl Slot {
-    fn new(value: Option<Value>, epoch: u64, pins: u32) -> Slot {
-        let pins = u64::from(pins).min(MAX_PINS);
-        Slot {
-            value,
-            state: (epoch << EPOCH_SHIFT) | (pins * PIN),
-        }
-    }
-
-    pub fn epoch(&self) -> u64 {
-        self.state >> EPOCH_SHIFT
-    }
-
-    /// Whether the epoch that wrote it last did so more than once.
-    pub fn was_rewritten(&self) -> bool {
-        self.state & REWRITTEN != 0
-    }
-
-    fn set_epoch(&mut self, epoch: u64) {
-        let rest = self.state & ((1 << EPOCH_SHIFT) - 1);
-        self.state = (epoch << EPOCH_SHIFT) | rest;
-    }
-
-    /// Whether an epoch after `applied` wrote it.
-    fn is_staged(&self, applied: u64) -> bool {
-        self.state & CLEAN == 0 && self.epoch() > applied
-    }
-
-    fn pins(&self) -> u64 {
-        (self.state / PIN) & MAX_PINS
-    }
-
-    /// A count that reaches its limit sticks there: the record stays for good, which is safe.
-    fn add_pins(&mut self, pins: u32) {
-        let room = MAX_PINS - self.pins();
-        self.state += u64::from(pins).min(room) * PIN;
-    }
-
-    fn remove_pin(&mut self) {
-        if (1..MAX_PINS).contains(&self.pins()) {
-            self.state -= PIN;
-        }
-    }
-}
+pub use slot::Slot;
+use slot::{CLEAN, REWRITTEN, USED};
+use sweep::Sweep;
 
 /// What a record was before a write.
 pub struct Before {
@@ -90,16 +37,53 @@ pub struct Before {
     staged: bool,
 }
 
-/// Bytes of an entry besides its value and a long key: the `lru` node (key, slot, two links), and the map's slot at its
-/// average load.
-const ENTRY: usize = 64 + 14;
+/// A record, as a table has it: in a place of its own, which stays while tables grow.
+struct Node {
+    key: RecordKey,
+    slot: Slot,
+}
+
+type Table = HashTable<Box<Node>>;
+
+/// How many tables there are.
+const TABLES: usize = 256;
+/// The bits of a hash that choose the table: others than those that choose a place in it.
+const TABLE_SHIFT: u32 = 40;
+/// A table with more places gives back what is too much, once less than a quarter of it is in use.
+const LEAST_PLACES: usize = 64;
+/// Bytes of an entry besides its value and a long key: the node (key, slot), and the table's place at its average load.
+const ENTRY: usize = 48 + 14;
 /// An `Arc<[u8]>` keeps its two counts in front of the bytes.
 const ARC_COUNTS: usize = 16;
-/// How many slots that may not leave, or have been used, are passed over in one attempt to make room.
-const MAX_PASSED_OVER: usize = 64;
+/// What is done at once to make room, in places looked at, one that holds a record counting as so many: besides what a
+/// change of one record may bring in.
+const EFFORT: usize = 64 * RECORD_EFFORT;
+const RECORD_EFFORT: usize = 8;
+/// How many more there are for each record that was added, and how many there are at most.
+const EFFORT_PER_RECORD: usize = 4 * RECORD_EFFORT;
+const MOST_EFFORT: usize = 8192 * RECORD_EFFORT;
+/// The share of the budget above it from which on the work is no longer left to those who come later: 1/32.
+const SLACK_SHARE: usize = 32;
+/// So much more is done then.
+const URGENT: usize = 8;
+/// Besides what is staged, less than this share of the budget is not worth looking for: 1/64.
+const REST_SHARE: usize = 64;
+/// How far ahead of the hand the processor loads records.
+const AHEAD: usize = 8;
+
+/// A place among all tables.
+#[derive(Clone, Copy, Default)]
+struct Hand {
+    table: usize,
+    place: usize,
+}
 
 pub struct Hot {
-    map: LruCache<RecordKey, Slot, RandomState>,
+    tables: Box<[Table]>,
+    hasher: RandomState,
+    len: usize,
+    /// How many of them are known not to exist.
+    absent: usize,
     bytes: usize,
     budget: usize,
     /// Every epoch up to this one is settled.
@@ -112,13 +96,21 @@ pub struct Hot {
     leaving: usize,
     /// How many existing keys of each namespace are here: when it is all of them, what is not here does not exist.
     resident: HashMap<u64, u64, RandomState>,
+    /// Where eviction goes on.
+    hand: Hand,
+    /// How many records it passed over since it found one that may leave, or one came to be such.
+    passed_over: usize,
+    sweep: Sweep,
     pub evicted: u64,
 }
 
 impl Hot {
     pub fn new(budget: usize) -> Hot {
         Hot {
-            map: LruCache::unbounded_with_hasher(RandomState::default()),
+            tables: (0..TABLES).map(|_| Table::new()).collect(),
+            hasher: RandomState::default(),
+            len: 0,
+            absent: 0,
             bytes: 0,
             budget,
             settled: 0,
@@ -127,19 +119,37 @@ impl Hot {
             staged: 0,
             leaving: 0,
             resident: HashMap::default(),
+            hand: Hand::default(),
+            passed_over: 0,
+            sweep: Sweep::default(),
             evicted: 0,
         }
     }
 
+    /// The hash of a key, and the number of its table.
+    #[inline]
+    fn place_of(&self, key: &RecordKey) -> (u64, usize) {
+        let hash = self.hasher.hash_one(key);
+        (hash, table_of(hash))
+    }
+
+    #[inline]
+    fn find_mut(&mut self, key: &RecordKey) -> Option<&mut Slot> {
+        let (hash, table) = self.place_of(key);
+        let node = self.tables[table].find_mut(hash, |node| node.key == *key)?;
+        Some(&mut node.slot)
+    }
+
     /// The slot, which counts as used.
     pub fn get(&mut self, key: &RecordKey) -> Option<&Slot> {
-        let slot = self.map.peek_mut(key)?;
-        if slot.epoch() < self.settled {
-            if !slot.is_staged(self.applied) {
+        let (settled, applied, window) = (self.settled, self.applied, self.window);
+        let slot = self.find_mut(key)?;
+        if slot.epoch() < settled {
+            if !slot.is_staged(applied) {
                 slot.state |= CLEAN;
-                slot.set_epoch(self.settled);
-            } else if slot.epoch() > self.window {
-                slot.set_epoch(self.settled);
+                slot.set_epoch(settled);
+            } else if slot.epoch() > window {
+                slot.set_epoch(settled);
             }
         }
         slot.state |= USED;
@@ -151,6 +161,11 @@ impl Hot {
     }
 
     pub fn note_applied(&mut self, applied: u64) {
+        if self.applied < applied {
+            // What was staged may leave.
+            self.passed_over = 0;
+            self.sweep.note_applied();
+        }
         self.applied = applied;
     }
 
@@ -172,9 +187,12 @@ impl Hot {
         self.staged + self.leaving
     }
 
-    /// The slot, its place in the order left as it is.
+    /// The slot, which does not count as used.
+    #[inline]
     pub fn peek(&self, key: &RecordKey) -> Option<&Slot> {
-        self.map.peek(key)
+        let (hash, table) = self.place_of(key);
+        let node = self.tables[table].find(hash, |node| node.key == *key)?;
+        Some(&node.slot)
     }
 
     /// How many existing keys of the namespace are here.
@@ -185,19 +203,22 @@ impl Hot {
     /// Puts what a write staged. Returns what was there before, if memory knew.
     pub fn stage(&mut self, key: &RecordKey, value: Option<Value>, epoch: u64) -> Option<Before> {
         let added = value_size(&value);
-        let Some(slot) = self.map.peek_mut(key) else {
+        let (window, applied) = (self.window, self.applied);
+        let (hash, table) = self.place_of(key);
+        let Some(node) = self.tables[table].find_mut(hash, |node| node.key == *key) else {
             self.staged += ENTRY + key_size(key) + added;
-            self.insert(key.clone(), Slot::new(value, epoch, 0));
+            self.insert(hash, key.clone(), Slot::new(value, epoch, 0));
             return None;
         };
+        let slot = &mut node.slot;
         let removed = value_size(&slot.value);
-        self.staged += match slot.is_staged(self.window) {
+        self.staged += match slot.is_staged(window) {
             true => added.saturating_sub(removed),
             false => ENTRY + key_size(key) + added,
         };
         let (was, is) = (slot.value.is_some(), value.is_some());
         let before = Before {
-            staged: slot.is_staged(self.applied),
+            staged: slot.is_staged(applied),
             epoch: slot.epoch(),
             value: std::mem::replace(&mut slot.value, value),
         };
@@ -208,6 +229,7 @@ impl Hot {
         slot.state &= !CLEAN;
         slot.set_epoch(epoch);
         self.bytes = self.bytes + added - removed;
+        self.absent = self.absent + usize::from(!is) - usize::from(!was);
         self.note_presence(key, was, is);
         Some(before)
     }
@@ -225,69 +247,129 @@ impl Hot {
 
     /// Puts what was read from disk, unless the record is here already (then that is newer), pinned `pins` times.
     pub fn fill(&mut self, key: &RecordKey, value: Option<Value>, pins: u32) {
-        match self.map.get_mut(key) {
-            Some(slot) => slot.add_pins(pins),
+        let settled = self.settled;
+        match self.find_mut(key) {
+            Some(slot) => {
+                slot.state |= USED;
+                slot.add_pins(pins);
+            }
             None => {
-                let mut slot = Slot::new(value, self.settled, pins);
+                let mut slot = Slot::new(value, settled, pins);
                 slot.state |= CLEAN;
-                self.insert(key.clone(), slot);
+                self.insert(self.hasher.hash_one(key), key.clone(), slot);
             }
         }
     }
 
     /// Pins a record that is here. Whether it is.
     pub fn pin(&mut self, key: &RecordKey) -> bool {
-        let slot = self.map.peek_mut(key);
+        let slot = self.find_mut(key);
         slot.map(|slot| slot.add_pins(1)).is_some()
     }
 
     /// Takes one pin off, where the record still is here.
     pub fn unpin(&mut self, key: &RecordKey) {
-        if let Some(slot) = self.map.peek_mut(key) {
+        if let Some(slot) = self.find_mut(key) {
             slot.remove_pin();
+            self.passed_over = 0;
         }
     }
 
     /// Forgets a record, whatever its state: after a commit that failed.
     pub fn drop_record(&mut self, key: &RecordKey) {
-        if let Some(slot) = self.map.pop(key) {
-            self.account_removal(key, &slot);
+        let (hash, table) = self.place_of(key);
+        if let Ok(entry) = self.tables[table].find_entry(hash, |node| node.key == *key) {
+            let (node, _) = entry.remove();
+            self.account_removal(&node);
         }
     }
 
-    /// Evicts from the cold end until the budget holds, sparing what is staged or pinned.
-    pub fn make_room(&mut self) {
-        self.shrink_to(self.budget);
+    /// Evicts until the budget holds, sparing what is staged or pinned: a little, as so many records were added. What is
+    /// left to do is done by [`Hot::go_on_making_room`].
+    pub fn make_room(&mut self, added: usize) {
+        let mut effort = EFFORT + added * EFFORT_PER_RECORD;
+        if self.bytes > self.budget + self.budget / SLACK_SHARE {
+            effort *= URGENT;
+        }
+        self.shrink_to(self.budget, effort.min(MOST_EFFORT));
+    }
+
+    /// Whether the budget does not hold though there may be something to evict.
+    pub fn has_excess(&self) -> bool {
+        self.bytes > self.budget && !self.is_stuck()
+    }
+
+    /// As [`Hot::make_room`], from time to time, also when nothing happens.
+    pub fn go_on_making_room(&mut self, records: usize) {
+        self.shrink_to(self.budget, records * RECORD_EFFORT);
     }
 
     /// Evicts everything that may leave (a help for tests: the next read of each record is a fault).
     pub fn evict_all(&mut self) {
-        for _ in 0..=2 * self.map.len() / MAX_PASSED_OVER {
-            self.shrink_to(0);
+        let applied = self.applied;
+        for table in 0..TABLES {
+            let leaves = |node: &mut Box<Node>| node.slot.may_leave(applied);
+            let left: Vec<Box<Node>> = self.tables[table].extract_if(leaves).collect();
+            self.evicted += left.len() as u64;
+            left.iter().for_each(|node| self.account_removal(node));
         }
     }
 
-    fn shrink_to(&mut self, budget: usize) {
-        let mut passed_over = 0;
-        while self.bytes > budget && passed_over < MAX_PASSED_OVER {
-            let Some((key, slot)) = self.map.peek_lru() else {
-                break;
+    /// Nothing may leave: nearly all of it is staged, or the hand came by everything and could not even take marks away, and
+    /// nothing has changed.
+    fn is_stuck(&self) -> bool {
+        let rest = self.bytes.saturating_sub(self.staged());
+        rest <= self.budget / REST_SHARE || self.passed_over > 2 * self.len
+    }
+
+    fn shrink_to(&mut self, budget: usize, mut effort: usize) {
+        while self.bytes > budget && effort > 0 && !self.is_stuck() {
+            effort = effort.saturating_sub(self.look_at_one());
+        }
+    }
+
+    /// Looks at the place under the hand, and moves it on. Returns what that counts for.
+    fn look_at_one(&mut self) -> usize {
+        let Hand { table, place } = self.hand;
+        let places = &mut self.tables[table];
+        if places.is_empty() || place >= places.num_buckets() {
+            self.leave(table);
+            self.hand = Hand {
+                table: (table + 1) % TABLES,
+                place: 0,
             };
-            let key = key.clone();
-            if slot.is_staged(self.applied) || slot.pins() > 0 || slot.state & USED != 0 {
-                passed_over += 1;
-                self.map.promote(&key);
-                if let Some(slot) = self.map.peek_mut(&key) {
-                    slot.state &= !USED;
-                }
-            } else if let Some(slot) = self.map.pop(&key) {
-                self.evicted += 1;
-                self.account_removal(&key, &slot);
-            }
+            return 0;
+        }
+        self.hand.place += 1;
+        if let Some(soon) = places.get_bucket(place + AHEAD) {
+            prefetch(&raw const **soon);
+        }
+        let Ok(mut entry) = places.get_bucket_entry(place) else {
+            return 1;
+        };
+        let slot = &mut entry.get_mut().slot;
+        if slot.may_leave(self.applied) && slot.state & USED == 0 {
+            let (node, _) = entry.remove();
+            self.evicted += 1;
+            self.passed_over = 0;
+            self.account_removal(&node);
+        } else {
+            slot.state &= !USED;
+            self.passed_over += 1;
+        }
+        RECORD_EFFORT
+    }
+
+    /// A table was gone through: it gives back what it has too much of.
+    fn leave(&mut self, table: usize) {
+        let (table, hasher) = (&mut self.tables[table], &self.hasher);
+        if table.capacity() > LEAST_PLACES && table.len() < table.capacity() / 4 {
+            table.shrink_to(2 * table.len(), |node| hasher.hash_one(&node.key));
         }
     }
 
     pub fn set_budget(&mut self, budget: usize) {
+        self.passed_over = 0;
         self.budget = budget;
     }
 
@@ -300,17 +382,26 @@ impl Hot {
     }
 
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.len
     }
 
-    fn insert(&mut self, key: RecordKey, slot: Slot) {
+    fn insert(&mut self, hash: u64, key: RecordKey, mut slot: Slot) {
         self.bytes += ENTRY + key_size(&key) + value_size(&slot.value);
+        self.len += 1;
+        self.absent += usize::from(slot.value.is_none());
         self.note_presence(&key, false, slot.value.is_some());
-        self.map.put(key, slot);
+        // The hand may be about to come by.
+        slot.state |= USED;
+        let hasher = &self.hasher;
+        let node = Box::new(Node { key, slot });
+        self.tables[table_of(hash)].insert_unique(hash, node, |node| hasher.hash_one(&node.key));
     }
 
-    fn account_removal(&mut self, key: &RecordKey, slot: &Slot) {
+    fn account_removal(&mut self, node: &Node) {
+        let Node { key, slot } = node;
         self.bytes -= ENTRY + key_size(key) + value_size(&slot.value);
+        self.len -= 1;
+        self.absent -= usize::from(slot.value.is_none());
         self.note_presence(key, slot.value.is_some(), false);
     }
 
@@ -331,6 +422,11 @@ impl Hot {
     }
 }
 
+#[inline]
+fn table_of(hash: u64) -> usize {
+    (hash >> TABLE_SHIFT) as usize % TABLES
+}
+
 fn key_size(key: &RecordKey) -> usize {
     match key.heap_len() {
         0 => 0,
@@ -342,65 +438,4 @@ fn value_size(value: &Option<Value>) -> usize {
     value
         .as_ref()
         .map_or(0, |value| alloc_size(ARC_COUNTS + value.len()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(n: u8) -> RecordKey {
-        RecordKey::meta(1, &[n])
-    }
-
-    fn value() -> Option<Value> {
-        Some(Value::from(&[0u8; 100][..]))
-    }
-
-    #[test]
-    fn the_budget_holds_and_the_coldest_leaves_first() {
-        let mut hot = Hot::new(10 * (ENTRY + alloc_size(116)));
-        for n in 0..20 {
-            hot.fill(&key(n), value(), 0);
-            hot.get(&key(0));
-            hot.make_room();
-        }
-        assert!(hot.bytes() <= hot.budget());
-        assert_eq!(hot.len(), 10);
-        assert!(hot.peek(&key(0)).is_some() && hot.peek(&key(1)).is_none());
-        assert_eq!(hot.resident(1), 10);
-    }
-
-    #[test]
-    fn staged_and_pinned_records_outlast_the_budget() {
-        let mut hot = Hot::new(0);
-        hot.stage(&key(1), value(), 5);
-        hot.fill(&key(2), value(), 1);
-        hot.fill(&key(3), value(), 0);
-        hot.note_applied(4);
-        hot.note_settled(6);
-        assert!(hot.get(&key(1)).is_some());
-        hot.make_room();
-        assert!(hot.peek(&key(1)).is_some() && hot.peek(&key(2)).is_some() && hot.peek(&key(3)).is_none());
-        hot.unpin(&key(2));
-        hot.note_applied(6);
-        hot.make_room();
-        hot.make_room();
-        assert_eq!((hot.len(), hot.bytes(), hot.resident(1)), (0, 0, 0));
-    }
-
-    #[test]
-    fn what_was_fetched_never_overwrites_what_was_written() {
-        let mut hot = Hot::new(1 << 20);
-        hot.stage(&key(1), None, 5);
-        hot.fill(&key(1), value(), 0);
-        assert_eq!(hot.peek(&key(1)).and_then(|slot| slot.value.clone()), None);
-        assert_eq!(hot.resident(1), 0);
-    }
-
-    #[test]
-    fn the_entry_constant_covers_the_node() {
-        // lru::LruEntry: key, value, prev, next.
-        let node = size_of::<RecordKey>() + size_of::<Slot>() + 2 * size_of::<usize>();
-        assert_eq!(node, 64);
-    }
 }

@@ -1,4 +1,4 @@
-//! The store: transactions over the hot tier, faults, commits, checkpoints, expiry and reclaim.
+//! The store: transactions over the hot tier, faults, commits, checkpoints, expiry, reclaim and upkeep.
 //!
 //! A [`Store`] belongs to the executor and never blocks. What takes time happens on its threads, and comes back as
 //! [`Done`] values when the executor calls [`Store::pump`].
@@ -19,6 +19,7 @@ pub mod testing;
 mod tests;
 mod threads;
 mod txn;
+mod upkeep;
 mod value;
 
 use std::io;
@@ -51,6 +52,7 @@ use reclaim::Reclaim;
 use rehearsal::{Rehearsals, Rehearsed};
 use threads::{Pool, Priority};
 use txn::{Work, Write};
+use upkeep::Upkeep;
 
 /// Ids are reserved on disk this many at a time, so that a crash never hands one out twice.
 const IDS_PER_RESERVATION: u64 = 1024;
@@ -80,6 +82,7 @@ enum Done {
     Rehearsed(Rehearsed),
     Committed {
         epoch: u64,
+        size: commit::Size,
         result: std::result::Result<(), String>,
     },
     Synced {
@@ -94,6 +97,8 @@ enum Done {
     Installed(std::result::Result<bool, String>),
     /// The store was opened again, or could not be.
     Repaired(std::result::Result<(), String>),
+    /// Bytes of the tables before and after, if it was worth it.
+    Compacted(std::result::Result<Option<(u64, u64)>, String>),
 }
 
 /// What [`Store::pump`] found: whom to wake.
@@ -117,6 +122,7 @@ pub struct Store {
     checkpoints: Checkpoints,
     expiry: Expiry,
     reclaim: Reclaim,
+    upkeep: Upkeep,
     views: Pool,
     lent_threads: usize,
     cursors: Arc<Cursors>,
@@ -188,6 +194,13 @@ impl Store {
             checkpoints: Checkpoints::new(pool("checkpoint", 1, Priority::Lower)?, options.disk.write_buffer),
             expiry: Expiry::default(),
             reclaim: Reclaim::default(),
+            upkeep: Upkeep::new(
+                pool("upkeep", 1, Priority::Lowest)?,
+                match databases.iter().all(|db| db.keys == 0) {
+                    true => disk.table_bytes(),
+                    false => 0,
+                },
+            ),
             views: pool("view", VIEW_THREADS, Priority::Lowest)?,
             lent_threads: 0,
             cursors: Arc::default(),
@@ -254,6 +267,7 @@ impl Store {
     fn stage(&mut self, work: &mut Work) {
         let epoch = self.commit.open.number;
         let mut keys = 0;
+        let records = work.writes.log.len();
         for write in work.writes.log.drain(..) {
             keys += u64::from(write.key.family() == Family::Meta);
             self.stage_record(write, epoch);
@@ -273,7 +287,7 @@ impl Store {
         if work.ids > 0 {
             self.take_ids(work.ids);
         }
-        self.hot.make_room();
+        self.hot.make_room(records);
     }
 
     fn stage_record(&mut self, write: Write, epoch: u64) {
@@ -285,7 +299,11 @@ impl Store {
         match key.family() {
             Family::Meta | Family::Segment | Family::Bucket | Family::Tree | Family::Blob => {
                 self.fetch.invalidate(&key);
+                let is_delete = value.is_none();
                 let before = self.hot.stage(&key, value, epoch);
+                if is_delete && let Some(old) = before.as_ref().and_then(|before| before.value.as_ref()) {
+                    self.upkeep.deleted(key.key().len() + old.len());
+                }
                 if before.as_ref().is_none_or(|before| before.epoch != epoch) {
                     open.records.push(Written { key, before, known });
                 }
@@ -320,6 +338,10 @@ impl Store {
     }
 
     fn keep(&mut self, mut work: Box<Work>) {
+        if work.is_large() {
+            self.commit.discard(work);
+            return;
+        }
         work.writes.clear();
         work.databases.clear();
         work.missing.clear();
@@ -406,7 +428,7 @@ impl Store {
     /// Whether there is work for [`Store::pump`].
     pub fn wants_pump(&self) -> bool {
         let staged = !self.commit.open.is_empty() && self.commit.flight.is_none();
-        self.fetch.has_queued() || staged || self.is_checkpoint_due()
+        self.fetch.has_queued() || staged || self.is_checkpoint_due() || self.wants_upkeep()
     }
 
     /// Whether so much waits for the disk that clients should wait too, rather than memory grow.
@@ -546,12 +568,14 @@ impl Store {
     fn take_in(&mut self, report: Done, news: &mut News, now: u64) {
         match report {
             Done::Fetched(fetched) => {
+                let records = fetched.len();
                 self.fetch.accept(fetched, &mut self.hot, &mut news.ready);
-                self.hot.make_room();
+                self.hot.make_room(records);
             }
             Done::Rehearsed(rehearsed) => self.accept_rehearsal(rehearsed, &mut news.ready),
-            Done::Committed { epoch, result } => {
+            Done::Committed { epoch, size, result } => {
                 self.commit.answered();
+                self.commit.wrote(size);
                 debug_assert_eq!(
                     self.commit.flight.as_ref().map(|flight| flight.number),
                     Some(epoch)
@@ -588,6 +612,7 @@ impl Store {
                     Err(_) => {}
                 }
             }
+            Done::Compacted(result) => self.note_compacted(result),
         }
     }
 
@@ -639,7 +664,7 @@ impl Store {
 
     /// Tries to make the store writable again after a failed write. Called regularly.
     pub fn repair(&mut self) {
-        if self.checkpoints.is_running() {
+        if self.checkpoints.is_running() || self.upkeep.is_compacting() {
             return;
         }
         let (commit, ctx) = self.commit_parts();
@@ -680,7 +705,7 @@ impl Store {
 
     pub fn set_hot_budget(&mut self, bytes: usize) {
         self.hot.set_budget(bytes);
-        self.hot.make_room();
+        self.hot.make_room(0);
     }
 
     /// Evicts everything that is on disk: a help for tests.
@@ -706,7 +731,9 @@ impl Store {
             .sync()
             .and_then(|()| self.disk.apply_journal())
             .and_then(|()| self.disk.flush())
-            .map_err(|e| e.to_string())
+            .map_err(|e| e.to_string())?;
+        self.disk.end_work();
+        Ok(())
     }
 }
 

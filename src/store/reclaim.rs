@@ -6,7 +6,8 @@
 use super::{Done, Store};
 use crate::base::log;
 use crate::disk::format::{
-    Deadlines, Family, Garbage, Header, RecordKey, namespace_prefix, owned, prefix_end, split_ordered_id,
+    Deadlines, Family, Garbage, Header, RecordKey, SEGMENT, namespace_prefix, owned, prefix_end,
+    split_ordered_id,
 };
 use crate::disk::{Batch, Builder, ReadError, View};
 
@@ -39,9 +40,24 @@ pub struct Step {
     batch: Batch,
     low: u64,
     resume: Vec<u8>,
+    dead: Dead,
+}
+
+/// What a step came by that is dead.
+#[derive(Default)]
+struct Dead {
+    /// Ids and namespaces.
+    ids: Vec<u64>,
+    /// About how many bytes their records have on disk.
+    bytes: u64,
 }
 
 impl Reclaim {
+    /// Whether there is nothing to reclaim.
+    pub fn is_idle(&self) -> bool {
+        self.done && !self.running
+    }
+
     pub fn staged(&mut self, id: u64) {
         self.done = false;
         self.low = self.low.min(id);
@@ -62,7 +78,7 @@ impl Reclaim {
 impl Store {
     /// Starts the next step, if there may be something to reclaim and none is under way.
     pub fn reclaim_some(&mut self) {
-        if self.reclaim.done || self.reclaim.running {
+        if self.reclaim.done || self.reclaim.running || self.hot.has_buried_many() {
             return;
         }
         self.apply_garbage();
@@ -78,17 +94,20 @@ impl Store {
 
     pub(super) fn accept_reclaim(&mut self, step: std::result::Result<Step, ReadError>) {
         match step {
+            // It came by nothing that had to be deleted, and there is more.
+            Ok(step) if step.batch.is_empty() && !step.resume.is_empty() => {
+                self.note_step(step);
+                self.reclaim_written(true);
+            }
             Ok(step) if step.batch.is_empty() => {
                 self.reclaim.running = false;
                 // Unless something was staged that the step could not see.
                 self.reclaim.done = self.reclaim.staged == u64::MAX;
             }
             Ok(step) => {
-                self.reclaim.steps += 1;
-                self.reclaim.records += step.batch.len() as u64;
-                self.reclaim.next = (step.low, step.resume);
+                let batch = self.note_step(step);
                 let (commit, ctx) = self.commit_parts();
-                commit.background(&ctx, step.batch);
+                commit.background(&ctx, batch);
             }
             Err(error) => {
                 let message = format_args!("reclaiming space failed: {error}");
@@ -96,6 +115,16 @@ impl Store {
                 self.reclaim.running = false;
             }
         }
+    }
+
+    /// Takes in what a step came to. Returns its batch.
+    fn note_step(&mut self, step: Step) -> Batch {
+        self.reclaim.steps += 1;
+        self.reclaim.records += step.batch.len() as u64;
+        self.reclaim.next = (step.low, step.resume);
+        self.upkeep.deleted(step.dead.bytes as usize);
+        step.dead.ids.into_iter().for_each(|id| self.hot.bury(id));
+        step.batch
     }
 
     /// A step's batch was written, or lost. The next step follows at once; after a loss, at the next tick.
@@ -112,7 +141,7 @@ fn step(view: &View, mut low: u64, resume: &[u8]) -> Result<Step, ReadError> {
     let damaged = |text: &str| ReadError::damaged(text);
     let mut batch = view.batch()?;
     let mut records = view.walk(Family::Gc, &low.to_be_bytes(), None)?;
-    let mut resume = resume;
+    let (mut resume, mut dead) = (resume, Dead::default());
     while batch.len() < RECORDS_PER_STEP
         && let Some((id, garbage)) = records.next_record()?
     {
@@ -122,16 +151,18 @@ fn step(view: &View, mut low: u64, resume: &[u8]) -> Result<Step, ReadError> {
             .map_err(|_| damaged("malformed gc key"))?;
         match Garbage::decode(garbage).map_err(|e| damaged(e.0))? {
             garbage @ (Garbage::Segments { .. } | Garbage::Collection) => {
-                delete_value(view, &mut batch, id, garbage)?;
+                delete_value(view, &mut batch, &mut dead, id, garbage)?;
             }
             Garbage::Namespace { keys } => {
-                if let Some(resume) = delete_keys(view, &mut batch, id, keys, resume)? {
+                if let Some(resume) = delete_keys(view, &mut batch, &mut dead, id, keys, resume)? {
                     return Ok(Step {
                         batch: batch.finish(),
                         low: id,
                         resume,
+                        dead,
                     });
                 }
+                dead.ids.push(id);
             }
         }
         batch.delete(&RecordKey::garbage(id));
@@ -141,16 +172,27 @@ fn step(view: &View, mut low: u64, resume: &[u8]) -> Result<Step, ReadError> {
         batch: batch.finish(),
         low,
         resume: Vec::new(),
+        dead,
     })
 }
 
 /// Deletes what one key owned. A namespace is no key's.
-fn delete_value(view: &View, batch: &mut Builder, id: u64, garbage: Garbage) -> Result<(), ReadError> {
+fn delete_value(
+    view: &View,
+    batch: &mut Builder,
+    dead: &mut Dead,
+    id: u64,
+    garbage: Garbage,
+) -> Result<(), ReadError> {
+    dead.ids.push(id);
     match garbage {
-        Garbage::Segments { count } => delete_segments(batch, id, count),
+        Garbage::Segments { count } => {
+            dead.bytes += u64::from(count) * SEGMENT as u64;
+            delete_segments(batch, id, count);
+        }
         Garbage::Collection => {
             for family in Family::OF_COLLECTIONS {
-                delete_collection(view, batch, family, id)?;
+                dead.bytes += delete_collection(view, batch, family, id)?;
             }
         }
         Garbage::Namespace { .. } => {}
@@ -158,20 +200,21 @@ fn delete_value(view: &View, batch: &mut Builder, id: u64, garbage: Garbage) -> 
     Ok(())
 }
 
-/// Deletes one family's records of a collection: one by one if they are few.
-fn delete_collection(view: &View, batch: &mut Builder, family: Family, id: u64) -> Result<(), ReadError> {
+/// Deletes one family's records of a collection: one by one if they are few. Returns about how many bytes they have.
+fn delete_collection(view: &View, batch: &mut Builder, family: Family, id: u64) -> Result<u64, ReadError> {
     let (from, to) = (id.to_be_bytes(), (id + 1).to_be_bytes());
-    let mut few = Vec::new();
+    let (mut few, mut bytes) = (Vec::new(), 0);
     let mut records = view.walk(family, &from, Some(&to))?;
-    while let Some((key, _)) = records.next_record()? {
+    while let Some((key, value)) = records.next_record()? {
         if few.len() == RECORDS_PER_STEP {
             batch.delete_range(family, &from, &to);
-            return Ok(());
+            return view.size(family, &from, &to);
         }
+        bytes += (key.len() + value.len()) as u64;
         few.push(RecordKey::new(family, key));
     }
     few.iter().for_each(|key| batch.delete(key));
-    Ok(())
+    Ok(bytes)
 }
 
 fn delete_segments(batch: &mut Builder, id: u64, count: u32) {
@@ -187,6 +230,7 @@ fn delete_segments(batch: &mut Builder, id: u64, count: u32) {
 fn delete_keys(
     view: &View,
     batch: &mut Builder,
+    dead: &mut Dead,
     namespace: u64,
     keys: u64,
     resume: &[u8],
@@ -207,10 +251,11 @@ fn delete_keys(
             return Ok(Some(key.to_vec()));
         }
         visited += 1;
+        dead.bytes += (key.len() + record.len()) as u64;
         let damaged = |e: crate::disk::format::Malformed| ReadError::from(e);
         let (header, body) = Header::decode(record).map_err(damaged)?;
         if let Some((id, garbage)) = owned(header, &record[body..]).map_err(damaged)? {
-            delete_value(view, batch, id, garbage)?;
+            delete_value(view, batch, dead, id, garbage)?;
         }
         if let Some((_, name)) = split_ordered_id(key) {
             let Deadlines { key, fields } = Deadlines::of(header, &record[body..]).map_err(damaged)?;

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod rehearsal;
+mod upkeep;
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::Done;
+use crate::base::process;
 use crate::disk::Disk;
 
 /// Wakes the executor from any thread.
@@ -74,6 +75,11 @@ impl Pool {
     /// Takes a thread away, once what is queued has begun.
     pub fn shrink(&self) {
         self.give(Job::End);
+    }
+
+    /// Has its threads give back what the allocator keeps at hand for them, about all of them.
+    pub fn release_memory(&self) {
+        (0..self.threads.len()).for_each(|_| self.run(process::release_thread_cache));
     }
 
     pub fn run(&self, job: impl FnOnce() + Send + 'static) {

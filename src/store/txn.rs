@@ -117,7 +117,14 @@ pub(super) struct Work {
     pub renamed_spaces: bool,
 }
 
+/// What a transaction of more writes or wishes gathered is not kept for the next one.
+const KEPT_RECORDS: usize = 1 << 10;
+
 impl Work {
+    pub fn is_large(&self) -> bool {
+        self.writes.log.capacity().max(self.missing.capacity()) > KEPT_RECORDS
+    }
+
     fn savepoint(&mut self) -> Savepoint {
         self.writes.kept = self.writes.log.len();
         Savepoint {
@@ -204,10 +211,11 @@ impl<'s> Txn<'s> {
         self.work
     }
 
-    /// Whether expired keys are deleted on sight: not over a view, nor while they are to be kept.
+    /// Whether expired keys are deleted on sight: not over a view, nor while they are to be kept or nothing may be added to
+    /// what is staged.
     pub(super) fn deletes_expired(&self) -> bool {
         match &self.source {
-            Source::Live(store) => !store.keeps_expired,
+            Source::Live(store) => !store.keeps_expired && !store.is_congested(),
             Source::Stage(stage) => stage.deletes_expired,
             Source::View(..) => false,
         }

@@ -94,7 +94,7 @@ impl Page {
 
 pub fn info(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let memory = process::memory();
-    engine.stats.note_memory(memory.allocated);
+    engine.stats.note_memory(memory.used());
     let source = Source {
         engine,
         figures: engine.store.figures(),
@@ -179,16 +179,17 @@ fn memory(source: &Source, page: &mut Page) {
     let (memory, figures, config) = (source.memory, &source.figures, &source.engine.config);
     let peak = source.engine.stats.peak_memory;
     let dataset = figures.hot_bytes as u64;
-    let overhead = memory.allocated.saturating_sub(dataset);
+    let used = memory.used();
+    let overhead = used.saturating_sub(dataset);
     let percent = |part: u64, whole: u64| format!("{:.2}%", 100.0 * ratio(part, whole));
-    page.bytes("used_memory", memory.allocated);
+    page.bytes("used_memory", used);
     page.bytes("used_memory_rss", memory.rss);
     page.bytes("used_memory_peak", peak);
-    page.field("used_memory_peak_perc", percent(memory.allocated, peak));
+    page.field("used_memory_peak_perc", percent(used, peak));
     page.field("used_memory_overhead", overhead);
     page.field("used_memory_startup", 0);
     page.field("used_memory_dataset", dataset);
-    page.field("used_memory_dataset_perc", percent(dataset, memory.allocated));
+    page.field("used_memory_dataset_perc", percent(dataset, used));
     page.field("allocator_allocated", memory.allocated);
     page.field("allocator_active", memory.active);
     page.field("allocator_resident", memory.resident);
@@ -210,12 +211,9 @@ fn memory(source: &Source, page: &mut Page) {
         page.push(format_args!("{name}_ratio:{:.2}", ratio(more, less)));
         page.push(format_args!("{name}_bytes:{}", difference(more, less)));
     }
-    let fragmentation = ratio(memory.rss, memory.allocated);
+    let fragmentation = ratio(memory.rss, used);
     page.field("mem_fragmentation_ratio", format_args!("{fragmentation:.2}"));
-    page.field(
-        "mem_fragmentation_bytes",
-        difference(memory.rss, memory.allocated),
-    );
+    page.field("mem_fragmentation_bytes", difference(memory.rss, used));
     page.field("mem_clients_normal", source.engine.clients.buffered_bytes());
     page.constant(
         &["mem_clients_slaves", "mem_replication_backlog", "mem_aof_buffer"],
@@ -382,6 +380,8 @@ fn commit(source: &Source, page: &mut Page) {
     page.field("committed_records", figures.records_written);
     page.field("committed_bytes", figures.bytes_written);
     page.field("staged_bytes", figures.staged_bytes);
+    page.field("congested", u8::from(figures.is_congested));
+    page.field("waiting_writes", source.engine.waiting_writes());
     page.field("journal_bytes", figures.journal_bytes);
     page.field("checkpoints", figures.checkpoints);
     page.field("checkpointed_changes", figures.checkpointed_changes);
@@ -389,6 +389,7 @@ fn commit(source: &Source, page: &mut Page) {
     page.field("failed_commits", figures.failed_commits);
     page.field("reclaim_steps", figures.reclaim_steps);
     page.field("reclaimed_records", figures.reclaimed_records);
+    page.field("space_given_back", figures.compactions);
 }
 
 fn rocksdb(source: &Source, page: &mut Page) {

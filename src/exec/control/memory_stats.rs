@@ -36,7 +36,8 @@ pub fn purge(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
 /// Redis's fields, as far as they mean anything here, and what the store holds.
 pub fn stats(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
     let memory = process::memory();
-    engine.stats.note_memory(memory.allocated);
+    let used = memory.used();
+    engine.stats.note_memory(used);
     let figures = engine.store.figures();
     let clients = engine.clients.buffered_bytes() as u64;
     let keys: u64 = engine.store.databases().iter().map(|db| db.keys).sum();
@@ -45,14 +46,14 @@ pub fn stats(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
     let ratio = |a: u64, b: u64| Reply::Double(a as f64 / b.max(1) as f64);
     let fields = [
         ("peak.allocated", int(engine.stats.peak_memory)),
-        ("total.allocated", int(memory.allocated)),
+        ("total.allocated", int(used)),
         ("replication.backlog", Reply::Int(0)),
         ("clients.slaves", Reply::Int(0)),
         ("clients.normal", int(clients)),
         ("hot.tier", int(dataset)),
         ("rocksdb.memtables", int(figures.memtable_bytes)),
         ("rocksdb.block.cache", int(figures.block_cache_bytes)),
-        ("overhead.total", int(memory.allocated.saturating_sub(dataset))),
+        ("overhead.total", int(used.saturating_sub(dataset))),
         ("keys.count", int(keys)),
         ("hot.records", int(figures.hot_records as u64)),
         ("dataset.bytes", int(dataset)),
@@ -63,11 +64,8 @@ pub fn stats(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
             "allocator-fragmentation.ratio",
             ratio(memory.active, memory.allocated),
         ),
-        ("fragmentation", ratio(memory.rss, memory.allocated)),
-        (
-            "fragmentation.bytes",
-            int(memory.rss.saturating_sub(memory.allocated)),
-        ),
+        ("fragmentation", ratio(memory.rss, used)),
+        ("fragmentation.bytes", int(memory.rss.saturating_sub(used))),
     ];
     let fields = fields.into_iter();
     Reply::Map(fields.map(|(name, value)| (Reply::bulk(name), value)).collect())
