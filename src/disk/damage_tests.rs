@@ -307,12 +307,7 @@ fn no_store_is_made_where_one_is_required() {
 #[test]
 fn losses_that_are_accepted_leave_a_store_that_goes_on() {
     let (_, mut present) = make(1);
-    let log = present
-        .keys()
-        .filter(|name| kind(name) == "log")
-        .next_back()
-        .unwrap()
-        .clone();
+    let log = present.keys().rfind(|name| kind(name) == "log").unwrap().clone();
     // In the middle of what was synced.
     let middle = present[&log].len() / 2;
     present.get_mut(&log).unwrap()[middle] ^= 1;

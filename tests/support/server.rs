@@ -289,8 +289,9 @@ impl Server {
             .stdout(log().expect("a log file"))
             .stderr(log().expect("a log file"));
         let file_size_limit = self.setup.file_size_limit;
+        let is_redis = self.is_redis();
         // SAFETY: between fork and exec only async-signal-safe calls are made, and no memory is allocated.
-        unsafe { command.pre_exec(move || prepare_child(file_size_limit)) };
+        unsafe { command.pre_exec(move || prepare_child(file_size_limit, is_redis)) };
         command
     }
 
@@ -368,14 +369,18 @@ impl Drop for Server {
     }
 }
 
-/// Runs in the child before the server: it must not outlive the test.
-fn prepare_child(file_size_limit: Option<u64>) -> io::Result<()> {
+/// Runs in the child before the server: it must not outlive the test. Redis, other than Redkeep, would die of a file that is
+/// too large.
+fn prepare_child(file_size_limit: Option<u64>, is_redis: bool) -> io::Result<()> {
     // SAFETY: plain system calls on values of this frame.
     unsafe {
         if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
             return Err(io::Error::last_os_error());
         }
         if let Some(bytes) = file_size_limit {
+            if is_redis {
+                libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+            }
             let limit = libc::rlimit {
                 rlim_cur: bytes,
                 rlim_max: libc::RLIM_INFINITY,
