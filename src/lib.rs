@@ -68,10 +68,10 @@
 //! 9. **An idle connection holds no buffers**, and what the buffers of all connections hold is counted whenever it changes:
 //!    above their share of the budget those with the largest end (`exec/buffers.rs`).
 //! 10. **Only what would add to what is staged waits** while that is much: in a line, in the order in which it came
-//!    (`exec/line.rs`). Reads and all else go on.
+//!     (`exec/line.rs`). Reads and all else go on.
 //! 11. **The budget holds by itself**, also when nothing happens: what is over it leaves the hot tier in slices, and so does
-//!    what is dead (`store/hot/sweep.rs`). After much was deleted, its space on disk and free memory are given back
-//!    (`store/upkeep.rs`).
+//!     what is dead (`store/hot/sweep.rs`). After much was deleted, its space on disk and free memory are given back
+//!     (`store/upkeep.rs`).
 //!
 //! ## Commit and checkpoint
 //!
