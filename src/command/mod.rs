@@ -49,6 +49,8 @@ pub struct CallLimits {
     pub thresholds: Thresholds,
     /// Longest sparse HyperLogLog, in bytes: `hll-sparse-max-bytes`.
     pub hll_sparse: u64,
+    /// Bytes of its own that a reply may take where it is made on the executor; one that is longer is made over a view.
+    pub live_reply: usize,
 }
 
 /// A command over data. It may be run any number of times before its transaction is applied.

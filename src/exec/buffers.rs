@@ -36,7 +36,7 @@ impl Engine {
         }
         let now = self.clock.now_ms();
         for client in self.clients.iter() {
-            let output = client.output_bytes.get().saturating_sub(FREE_OUTPUT);
+            let output = client.unread_bytes.get().saturating_sub(FREE_OUTPUT);
             let over = output as u64 > limit.soft_bytes;
             match client.over_soft_limit_since_ms.get() {
                 _ if !over => client.over_soft_limit_since_ms.set(None),

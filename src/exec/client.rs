@@ -33,7 +33,10 @@ pub struct Client {
     pub input_bytes: Cell<usize>,
     /// Room in the input buffer.
     pub input_free: Cell<usize>,
+    /// What replies that it did not read take of memory.
     pub output_bytes: Cell<usize>,
+    /// What they are in bytes, a value that comes several times counting each time.
+    pub unread_bytes: Cell<usize>,
     pub over_soft_limit_since_ms: Cell<Option<u64>>,
     /// CLIENT KILL was said: the connection ends at its next turn.
     pub killed: Cell<bool>,
@@ -113,6 +116,7 @@ impl Clients {
             input_bytes: Cell::new(0),
             input_free: Cell::new(0),
             output_bytes: Cell::new(0),
+            unread_bytes: Cell::new(0),
             over_soft_limit_since_ms: Cell::new(None),
             killed: Cell::new(false),
             waiting: Cell::new(false),

@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use super::outbox::disk_error;
 use super::session::{ReplyMode, State};
-use super::stream::stream;
+use super::stream::{Pouring, Unheard, stream};
 use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session, ViewNews, ViewTicket};
 use crate::base::log;
@@ -294,8 +294,11 @@ impl Session {
         let (protocol, is_heard) = (self.protocol, self.reply_mode == ReplyMode::On);
         let (news, seed) = (engine.view_news.clone(), self.seed);
         let (outflow, inflow) = stream(ticket, news.clone(), engine.store.waker());
-        engine.store.run_over_applied(now, move |txn| {
+        engine.store.run_over_applied(now, move |txn, place| {
             txn.random = Random::from_seed(seed);
+            let outflow = &outflow;
+            let pouring = Pouring { outflow, place };
+            let sink: &dyn Sink = if is_heard { &pouring } else { &Unheard };
             let result = handler(
                 txn,
                 &Call {
@@ -303,9 +306,14 @@ impl Session {
                     db,
                     limits: &limits,
                     protocol,
-                    sink: is_heard.then_some(&outflow as &dyn Sink),
+                    sink: Some(sink),
                 },
             );
+            let result = match result {
+                // It ends with the first piece.
+                Err(_) if !is_heard => Ok(Reply::Nothing),
+                result => result,
+            };
             // A closed channel means that the engine is gone, and nobody waits any more.
             let _ = news.send(ViewNews::Done(ticket, result));
         });

@@ -2,6 +2,7 @@
 //! checkpoints, and what clients' buffers hold.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::files::FilePlan;
@@ -27,6 +28,9 @@ const WRITE_BUFFER_SHARE: u64 = 16;
 /// So many times that is taken in all: two memtables may be full at once, the rest is a checkpoint's.
 const WRITE_BUFFERS: u64 = 2 + disk::CHECKPOINT_WRITE_BUFFERS as u64;
 const BLOCK_CACHE_SHARE: u64 = 8;
+/// Part of what is left beside RocksDB's that one reply may take on the executor, and the bounds of that.
+const LIVE_REPLY_SHARE: u64 = 32;
+const LIVE_REPLY: RangeInclusive<u64> = 64 << 10..=4 << 20;
 /// The hot tier never gets less, whatever the clients hold.
 const LEAST_HOT: u64 = 16 << 10;
 /// Assumed where the system does not say how much memory it has.
@@ -56,6 +60,12 @@ impl MemoryPlan {
             block_cache,
             rest,
         }
+    }
+
+    /// Bytes of its own that a reply may take where it is made on the executor.
+    pub fn live_reply(&self) -> usize {
+        let share = self.rest / LIVE_REPLY_SHARE;
+        share.clamp(*LIVE_REPLY.start(), *LIVE_REPLY.end()) as usize
     }
 
     /// What is left for the hot tier beside the given bytes of client buffers.

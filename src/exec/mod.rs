@@ -307,6 +307,7 @@ pub fn call_limits(config: &Config) -> CallLimits {
             stream_entries: config.stream_node_max_entries,
         },
         hll_sparse: config.hll_sparse_max_bytes,
+        live_reply: MemoryPlan::of(config).live_reply(),
     }
 }
 

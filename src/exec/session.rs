@@ -85,6 +85,8 @@ pub struct Advance {
 const REQUESTS_PER_TURN: usize = 256;
 /// Bytes of replies above which a session waits for its client to read them.
 pub const OUTPUT_PAUSE: usize = 1 << 20;
+/// The same where a reply comes in pieces, as those wait elsewhere.
+const STREAM_PAUSE: usize = 64 << 10;
 
 impl Session {
     pub fn new(engine: &mut Engine, peer: Peer) -> Session {
@@ -147,6 +149,16 @@ impl Session {
         }
     }
 
+    /// Tells what the session holds of replies that its client has not read.
+    pub fn note_output(&self) {
+        let on_the_way = match &self.state {
+            State::Viewing(_, inflow) => inflow.memory(),
+            _ => 0,
+        };
+        self.client.output_bytes.set(self.outbox.memory() + on_the_way);
+        self.client.unread_bytes.set(self.outbox.len());
+    }
+
     fn run_requests(
         &mut self,
         engine: &mut Engine,
@@ -154,7 +166,7 @@ impl Session {
         consumed: &mut usize,
         waker: &Waker,
     ) -> Status {
-        if !self.take_pieces(engine) {
+        if !self.take_pieces() {
             return Status::Yielded;
         }
         if !self.is_awake(engine, waker) {
@@ -210,17 +222,16 @@ impl Session {
     }
 
     /// Takes in what there is of a reply that comes in pieces. False: there is more, but the client has to read first.
-    fn take_pieces(&mut self, engine: &mut Engine) -> bool {
+    fn take_pieces(&mut self) -> bool {
         let State::Viewing(_, inflow) = &mut self.state else {
             return true;
         };
-        while self.outbox.len() <= OUTPUT_PAUSE {
+        while self.outbox.len() <= STREAM_PAUSE {
             match inflow.take() {
                 Some(piece) => self.outbox.push_encoded(&piece),
                 None => return true,
             }
         }
-        inflow.lent = inflow.lent || inflow.is_full() && engine.store.lend_view_thread();
         false
     }
 
@@ -229,9 +240,6 @@ impl Session {
         let State::Viewing(ticket, inflow) = &self.state else {
             return false;
         };
-        if inflow.lent {
-            engine.store.return_view_thread();
-        }
         engine.forget_view(*ticket);
         let has_begun = inflow.has_begun();
         self.state = State::Ready;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
@@ -16,6 +16,8 @@ use crate::exec::{Advance, Outlet, Session, Status};
 
 /// What is read at once, at least.
 const READ_CHUNK: usize = 16 << 10;
+/// What is written at once, at most: a long value is a slice of its own.
+const SLICES: usize = 64;
 /// An empty input buffer above this size gives its memory back.
 const KEPT_INPUT: usize = 64 << 10;
 
@@ -95,16 +97,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
 
     /// Writes what may leave. Ready(Ok(())): nothing of it is left.
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.session.outbox.ready().is_empty() {
-            let ready = self.session.outbox.ready();
-            let n = std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, ready))?;
+        loop {
+            let stream = Pin::new(&mut self.stream);
+            let n = match self.session.outbox.ready_text() {
+                Some([]) => return Poll::Ready(Ok(())),
+                Some(bytes) => std::task::ready!(stream.poll_write(cx, bytes))?,
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    let count = self.session.outbox.ready(&mut slices);
+                    if count == 0 {
+                        return Poll::Ready(Ok(()));
+                    }
+                    std::task::ready!(stream.poll_write_vectored(cx, &slices[..count]))?
+                }
+            };
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.session.outbox.advance(n);
             self.engine.borrow_mut().stats.bytes_out += n as u64;
         }
-        Poll::Ready(Ok(()))
     }
 
     /// One turn: read, run, write, as far as each goes. Ready: the connection is over.
@@ -122,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 return Poll::Ready(Ok(()));
             }
             let written = self.write(cx)?;
-            self.session.client.output_bytes.set(self.session.outbox.len());
+            self.session.note_output();
             match self.status {
                 Status::Closing if self.session.outbox.is_empty() => return Poll::Ready(Ok(())),
                 // The writable socket, a decided epoch, or the session's waker brings the next turn.
@@ -166,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outlet for RefCell<Line<S>> {
         let waker = client.waker()?;
         let next = line.session.outbox.release(&line.engine.borrow().store);
         let written = line.write(&mut Context::from_waker(&waker));
-        client.output_bytes.set(line.session.outbox.len());
+        line.session.note_output();
         let only_reads = matches!(line.status, Status::NeedsInput(_)) && !line.end_of_input;
         if !only_reads || matches!(written, Poll::Ready(Err(_))) {
             waker.wake_by_ref();

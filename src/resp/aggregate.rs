@@ -1,7 +1,8 @@
 //! Long aggregates: encoded while they are made, and sent while they are made where there is a [`Sink`].
 
-use super::encode::{self, Protocol};
-use super::reply::Reply;
+use super::encode::{self, Out, Protocol};
+use super::reply::{Blob, Reply};
+use super::rope::Rope;
 
 /// What an aggregate is in either protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,7 +23,7 @@ pub struct Aggregate {
     protocol: Protocol,
     /// How many elements there are; a pair is one.
     count: u64,
-    encoded: Vec<u8>,
+    encoded: Rope,
 }
 
 impl Aggregate {
@@ -31,7 +32,7 @@ impl Aggregate {
             shape,
             protocol,
             count: 0,
-            encoded: Vec::new(),
+            encoded: Rope::default(),
         }
     }
 
@@ -39,20 +40,38 @@ impl Aggregate {
         self.count
     }
 
-    /// Bytes of the elements so far.
-    pub fn len(&self) -> usize {
-        self.encoded.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.encoded.is_empty()
+    /// The elements so far.
+    pub fn encoded(&self) -> &Rope {
+        &self.encoded
     }
 
     /// Adds a bulk to an array or a set.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         self.count += 1;
-        encode::bulk(bytes, &mut self.encoded);
+        encode::bulk(bytes, self.encoded.text());
+    }
+
+    /// As [`Aggregate::push`]; what is long is not copied.
+    #[inline]
+    pub fn push_blob(&mut self, blob: &Blob) {
+        self.count += 1;
+        encode::blob_bulk(blob, &mut self.encoded);
+    }
+
+    /// Adds a bulk of so many bytes to an array or a set: its parts follow, then [`Aggregate::end_bulk`].
+    pub fn begin_bulk(&mut self, len: u64) {
+        self.count += 1;
+        encode::header(b'$', len, self.encoded.text());
+    }
+
+    /// Adds bytes of a bulk; they are not copied.
+    pub fn push_part(&mut self, part: &Blob) {
+        self.encoded.refer_to(part.clone());
+    }
+
+    pub fn end_bulk(&mut self) {
+        self.encoded.text().extend_from_slice(b"\r\n");
     }
 
     /// Adds an element to an array or a set.
@@ -64,26 +83,45 @@ impl Aggregate {
     /// Adds two bulks, or a bulk and a double, to a map or to pairs.
     #[inline]
     pub fn push_pair(&mut self, first: &[u8], second: Second) {
+        self.begin_pair();
+        encode::bulk(first, self.encoded.text());
+        self.end_pair(second);
+    }
+
+    /// As [`Aggregate::push_pair`]; what is long is not copied.
+    #[inline]
+    pub fn push_blob_pair(&mut self, first: &Blob, second: Second) {
+        self.begin_pair();
+        encode::blob_bulk(first, &mut self.encoded);
+        self.end_pair(second);
+    }
+
+    #[inline]
+    fn begin_pair(&mut self) {
         self.count += 1;
         if self.shape == Shape::Pairs && self.protocol == Protocol::Resp3 {
-            encode::header(b'*', 2, &mut self.encoded);
+            encode::header(b'*', 2, self.encoded.text());
         }
-        encode::bulk(first, &mut self.encoded);
+    }
+
+    #[inline]
+    fn end_pair(&mut self, second: Second) {
         match second {
-            Second::Bulk(bytes) => encode::bulk(bytes, &mut self.encoded),
+            Second::Bulk(bytes) => encode::bulk(bytes, self.encoded.text()),
+            Second::Blob(blob) => encode::blob_bulk(blob, &mut self.encoded),
             Second::Double(value) => encode::encode(&Reply::Double(value), self.protocol, &mut self.encoded),
         }
     }
 
     /// Takes the elements out that were added since the last time.
-    pub fn take(&mut self) -> Vec<u8> {
+    pub fn take(&mut self) -> Rope {
         let capacity = self.encoded.capacity();
-        std::mem::replace(&mut self.encoded, Vec::with_capacity(capacity))
+        std::mem::replace(&mut self.encoded, Rope::with_capacity(capacity))
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        header(self.shape, self.protocol, self.count, out);
-        out.extend_from_slice(&self.encoded);
+    pub(super) fn encode(&self, out: &mut impl Out) {
+        header(self.shape, self.protocol, self.count, out.text());
+        out.append(&self.encoded);
     }
 }
 
@@ -91,6 +129,7 @@ impl Aggregate {
 #[derive(Clone, Copy, Debug)]
 pub enum Second<'a> {
     Bulk(&'a [u8]),
+    Blob(&'a Blob),
     Double(f64),
 }
 
@@ -108,7 +147,7 @@ pub fn header(shape: Shape, protocol: Protocol, count: u64, out: &mut Vec<u8>) {
 /// Where a reply leaves piece by piece while it is made.
 pub trait Sink {
     /// Sends the next bytes; waits while those before are too far ahead of the client.
-    fn send(&self, piece: Vec<u8>) -> Result<(), Gone>;
+    fn send(&self, piece: Rope) -> Result<(), Gone>;
 }
 
 /// There is nobody who takes the reply any more.
@@ -155,9 +194,9 @@ mod tests {
     fn what_was_taken_out_still_counts() {
         let mut aggregate = Aggregate::new(Shape::Array, Protocol::Resp2);
         aggregate.push(b"a");
-        assert_eq!(aggregate.take(), b"$1\r\na\r\n");
-        assert!(aggregate.is_empty());
+        assert_eq!(aggregate.take().to_vec(), b"$1\r\na\r\n");
+        assert!(aggregate.encoded().is_empty());
         aggregate.push(b"b");
-        assert_eq!((aggregate.count(), aggregate.len()), (2, 7));
+        assert_eq!((aggregate.count(), aggregate.encoded().len()), (2, 7));
     }
 }
