@@ -74,6 +74,17 @@ impl Elements<'_> {
         self.pass_on()
     }
 
+    /// Of a nested map: its key, and how many elements of its array follow.
+    pub fn begin_nested(&mut self, key: &[u8], len: u64) -> Result<()> {
+        self.made.begin_nested(key, len);
+        self.pass_on()
+    }
+
+    pub fn push_nested(&mut self, element: &Reply) -> Result<()> {
+        self.made.push_nested(element);
+        self.pass_on()
+    }
+
     /// Of a map, or of pairs.
     #[inline]
     pub fn push_pair(&mut self, first: &[u8], second: &[u8]) -> Result<()> {
@@ -239,6 +250,8 @@ mod tests {
                 thresholds: Default::default(),
                 hll_sparse: 0,
                 live_reply: 0,
+                live_gathered: 0,
+                gathered: 0,
             },
             protocol: Protocol::Resp2,
             sink: Some(&client),

@@ -11,6 +11,8 @@ use crate::types::keys::{self, Selection};
 
 /// How many keys a call of SCAN visits unless told.
 const DEFAULT_COUNT: usize = 10;
+/// A call visits no more, whatever it was told: its reply is made in one piece.
+const MOST_COUNT: usize = 1 << 16;
 
 pub fn keys(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let selection = Selection {
@@ -109,7 +111,7 @@ impl<'a> Options<'a> {
                     return Stop::error(NOT_AN_INTEGER);
                 };
                 match usize::try_from(number) {
-                    Ok(number) if number > 0 => options.count = number,
+                    Ok(number) if number > 0 => options.count = number.min(MOST_COUNT),
                     _ => return syntax_error(),
                 }
             } else if is_option(option, "match") {

@@ -1,7 +1,7 @@
 //! Commands over sets.
 
 use super::draws::random_count;
-use super::elements::{MOST_DRAWN_LIVE, MOST_LIVE, beside_others, draw_beside_others, elements, push_each};
+use super::elements::{MOST_DRAWN_LIVE, beside_others, draw_beside_others, elements, push_each};
 use super::string::bulk;
 use super::{Call, is_option, scan, syntax_error};
 use crate::base::num::parse_i64;
@@ -159,7 +159,7 @@ fn combine(txn: &mut Txn, call: &Call, operation: Operation) -> Result<Reply> {
         total = total.saturating_add(set.cardinality()?);
     }
     beside_others(txn, total)?;
-    if total > MOST_LIVE {
+    if call.sink.is_some() {
         let mut chosen = Chosen::default();
         return elements(txn, call, Shape::Set, None, |txn, out| {
             set_algebra::show_combined(txn, operation, &sets, &mut chosen, |member| out.push(member))

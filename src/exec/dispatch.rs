@@ -11,7 +11,7 @@ use crate::base::log;
 use crate::base::random::Random;
 use crate::command::{Call, Handler};
 use crate::resp::{Args, OwnedArgs, Reply, SHOWN, Sink, c_text, shown};
-use crate::store::{Stop, Ticket};
+use crate::store::{OUT_OF_MEMORY, Room, Stop, Ticket};
 
 impl Session {
     /// Whether the request that was set aside, if there is one, can go on.
@@ -186,6 +186,11 @@ impl Session {
         let mut txn = engine.store.begin(now);
         txn.random = Random::from_seed(self.seed);
         txn.touches = !self.client.no_touch.get();
+        let limits = &engine.limits;
+        txn.room = match may_run_over_a_view(row) {
+            true => Room::or_over_a_view(limits.live_gathered),
+            false => Room::at_most(limits.gathered),
+        };
         let result = handler(&mut txn, &call);
         let end = txn.end();
         match result {
@@ -195,16 +200,18 @@ impl Session {
             }
             Err(Stop::Fault) => {
                 let missing = engine.store.abandon(end);
-                self.fault(engine, row, args, missing, waker)
+                let is_too_much = |ticket| engine.store.is_too_much(ticket);
+                match self.ticket.is_some_and(is_too_much) {
+                    true if may_run_over_a_view(row) => {
+                        self.go_over_a_view(engine, handler, args, now, waker)
+                    }
+                    true => self.answer(engine, Stop::error(OUT_OF_MEMORY), 0),
+                    false => self.fault(engine, row, args, missing, waker),
+                }
             }
             Err(Stop::NeedsView) => {
                 engine.store.abandon(end);
-                let epoch = engine.store.frontier();
-                self.state = State::AwaitingCheckpoint(epoch);
-                match engine.is_applied(epoch, waker) {
-                    true => self.start_view(engine, epoch, handler, args, now, waker),
-                    false => Outcome::Waits,
-                }
+                self.go_over_a_view(engine, handler, args, now, waker)
             }
             Err(stop @ Stop::Error(_)) => {
                 let epoch = engine.store.apply_expired(end);
@@ -261,7 +268,11 @@ impl Session {
             let keys = positions.iter().map(|&i| &args[i]);
             missing.extend(engine.store.unknown_keys(self.db, keys));
         }
-        let ticket = engine.store.request(missing);
+        let most = match may_run_over_a_view(row) {
+            true => engine.limits.live_gathered,
+            false => engine.limits.gathered,
+        };
+        let ticket = engine.store.request_at_most(missing, most);
         // The pins of an earlier fault are held until this one's are: what it fetched is still wanted.
         if let Some(earlier) = self.ticket.replace(ticket) {
             engine.store.chain(earlier, ticket);
@@ -269,6 +280,25 @@ impl Session {
         self.state = State::Faulted(ticket);
         engine.faulted.insert(ticket, waker.clone());
         Outcome::Waits
+    }
+
+    /// Has the request run over a view, of all before it.
+    fn go_over_a_view(
+        &mut self,
+        engine: &mut Engine,
+        handler: Handler,
+        args: Args,
+        now: u64,
+        waker: &Waker,
+    ) -> Outcome {
+        // What was fetched for it is not what it will read.
+        self.drop_ticket(engine);
+        let epoch = engine.store.frontier();
+        self.state = State::AwaitingCheckpoint(epoch);
+        match engine.is_applied(epoch, waker) {
+            true => self.start_view(engine, epoch, handler, args, now, waker),
+            false => Outcome::Waits,
+        }
     }
 
     fn start_view(
@@ -296,8 +326,12 @@ impl Session {
         let (outflow, inflow) = stream(ticket, news.clone(), engine.store.waker());
         engine.store.run_over_applied(now, move |txn, place| {
             txn.random = Random::from_seed(seed);
-            let outflow = &outflow;
-            let pouring = Pouring { outflow, place };
+            txn.room = Room::at_most(limits.gathered);
+            let pouring = Pouring {
+                outflow: &outflow,
+                place,
+                recent: txn.recent(),
+            };
             let sink: &dyn Sink = if is_heard { &pouring } else { &Unheard };
             let result = handler(
                 txn,
@@ -352,6 +386,11 @@ impl Session {
         outcome(engine, &error);
         true
     }
+}
+
+/// Whether the command can go on over a view wherever it turns out to need much: it changes nothing at all.
+fn may_run_over_a_view(row: &Command) -> bool {
+    row.has(flag::READONLY) && !row.has(flag::MAY_REPLICATE)
 }
 
 /// What running a request came to.

@@ -31,6 +31,12 @@ const BLOCK_CACHE_SHARE: u64 = 8;
 /// Part of what is left beside RocksDB's that one reply may take on the executor, and the bounds of that.
 const LIVE_REPLY_SHARE: u64 = 32;
 const LIVE_REPLY: RangeInclusive<u64> = 64 << 10..=4 << 20;
+/// The same of what a command that only reads may gather before it answers: above it, it does so beside the others.
+const LIVE_GATHERED_SHARE: u64 = 8;
+const LIVE_GATHERED: RangeInclusive<u64> = 1 << 20..=32 << 20;
+/// And part of the whole that any command may gather.
+const GATHERED_SHARE: u64 = 2;
+const LEAST_GATHERED: u64 = 4 << 20;
 /// The hot tier never gets less, whatever the clients hold.
 const LEAST_HOT: u64 = 16 << 10;
 /// Assumed where the system does not say how much memory it has.
@@ -66,6 +72,17 @@ impl MemoryPlan {
     pub fn live_reply(&self) -> usize {
         let share = self.rest / LIVE_REPLY_SHARE;
         share.clamp(*LIVE_REPLY.start(), *LIVE_REPLY.end()) as usize
+    }
+
+    /// Bytes that a command may gather on the executor, if it can run over a view.
+    pub fn live_gathered(&self) -> usize {
+        let share = self.rest / LIVE_GATHERED_SHARE;
+        share.clamp(*LIVE_GATHERED.start(), *LIVE_GATHERED.end()) as usize
+    }
+
+    /// Bytes that any command may gather.
+    pub fn gathered(&self) -> usize {
+        (self.total / GATHERED_SHARE).max(LEAST_GATHERED) as usize
     }
 
     /// What is left for the hot tier beside the given bytes of client buffers.

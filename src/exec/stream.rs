@@ -4,6 +4,7 @@
 //! read: so the maker waits for the client, and gives up its place among those who make replies for that time
 //! (`store/views.rs`). The executor never waits: it takes what is there, and wakes the maker without a lock.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::{ViewNews, ViewTicket};
 use crate::base::log;
 use crate::resp::{Gone, Rope, Sink};
-use crate::store::{GivenUp, Place, Wait, Wake};
+use crate::store::{GivenUp, Place, Recent, Wait, Wake};
 
 /// How much may wait to be taken; a piece that is longer waits alone.
 const AHEAD: usize = 128 << 10;
@@ -50,6 +51,8 @@ pub(super) struct Outflow {
 pub(super) struct Pouring<'p> {
     pub outflow: &'p Outflow,
     pub place: &'p Place,
+    /// What the maker has read.
+    pub recent: Option<Rc<Recent>>,
 }
 
 /// For a reply that nobody is to get.
@@ -111,6 +114,9 @@ impl Outflow {
 impl Pouring<'_> {
     /// Waits until there is room for a piece.
     fn await_room(&self, size: usize) -> Result<(), GivenUp> {
+        if let Some(recent) = &self.recent {
+            recent.clear();
+        }
         let waiting = || self.outflow.shared.waiting.load(Ordering::Acquire);
         let mut seen = waiting();
         let mut deadline = Instant::now() + PATIENCE;
@@ -200,8 +206,11 @@ mod tests {
         thread::spawn(move || {
             let (end, ended) = mpsc::channel();
             views.run(move |place| {
-                let outflow = &outflow;
-                let pouring = Pouring { outflow, place };
+                let pouring = Pouring {
+                    outflow: &outflow,
+                    place,
+                    recent: None,
+                };
                 let gone = (0..most).find(|n| pouring.send(piece(*n)).is_err());
                 end.send(gone.unwrap_or(most)).unwrap();
             });

@@ -14,6 +14,8 @@ pub enum Shape {
     Map,
     /// RESP3: an array of arrays of two. RESP2: an array of firsts and seconds in turn.
     Pairs,
+    /// RESP3: a map. RESP2: an array of arrays of a key and a value.
+    NestedMap,
 }
 
 /// An aggregate whose elements are encoded already.
@@ -80,6 +82,17 @@ impl Aggregate {
         encode::encode(element, self.protocol, &mut self.encoded);
     }
 
+    /// Adds a key and the head of an array to a nested map. So many elements follow.
+    pub fn begin_nested(&mut self, key: &[u8], len: u64) {
+        self.begin_pair();
+        encode::bulk(key, self.encoded.text());
+        encode::header(b'*', len, self.encoded.text());
+    }
+
+    pub fn push_nested(&mut self, element: &Reply) {
+        encode::encode(element, self.protocol, &mut self.encoded);
+    }
+
     /// Adds two bulks, or a bulk and a double, to a map or to pairs.
     #[inline]
     pub fn push_pair(&mut self, first: &[u8], second: Second) {
@@ -99,7 +112,12 @@ impl Aggregate {
     #[inline]
     fn begin_pair(&mut self) {
         self.count += 1;
-        if self.shape == Shape::Pairs && self.protocol == Protocol::Resp3 {
+        let is_array = match self.shape {
+            Shape::Pairs => self.protocol == Protocol::Resp3,
+            Shape::NestedMap => self.protocol == Protocol::Resp2,
+            Shape::Array | Shape::Set | Shape::Map => false,
+        };
+        if is_array {
             encode::header(b'*', 2, self.encoded.text());
         }
     }
@@ -136,9 +154,11 @@ pub enum Second<'a> {
 /// What comes before the elements, of which there are so many.
 pub fn header(shape: Shape, protocol: Protocol, count: u64, out: &mut Vec<u8>) {
     let (marker, count) = match (shape, protocol) {
-        (Shape::Array, _) | (Shape::Pairs, Protocol::Resp3) | (Shape::Set, Protocol::Resp2) => (b'*', count),
+        (Shape::Array, _)
+        | (Shape::Pairs, Protocol::Resp3)
+        | (Shape::Set | Shape::NestedMap, Protocol::Resp2) => (b'*', count),
         (Shape::Set, Protocol::Resp3) => (b'~', count),
-        (Shape::Map, Protocol::Resp3) => (b'%', count),
+        (Shape::Map | Shape::NestedMap, Protocol::Resp3) => (b'%', count),
         (Shape::Map | Shape::Pairs, Protocol::Resp2) => (b'*', 2 * count),
     };
     encode::header(marker, count, out);
@@ -174,6 +194,10 @@ mod tests {
                 (Shape::Set, Reply::Set(bulks())),
                 (Shape::Map, Reply::Map(pairs())),
                 (Shape::Pairs, Reply::Pairs(pairs())),
+                (
+                    Shape::NestedMap,
+                    Reply::NestedMap(vec![(Reply::bulk("a"), Reply::Array(bulks()))]),
+                ),
             ] {
                 let mut aggregate = Aggregate::new(shape, protocol);
                 match shape {
@@ -182,6 +206,10 @@ mod tests {
                         aggregate.push_reply(&Reply::bulk("b"));
                     }
                     Shape::Map | Shape::Pairs => aggregate.push_pair(b"a", Second::Double(1.5)),
+                    Shape::NestedMap => {
+                        aggregate.begin_nested(b"a", 2);
+                        bulks().iter().for_each(|bulk| aggregate.push_nested(bulk));
+                    }
                 }
                 let mut out = Vec::new();
                 encode::encode(&expected, protocol, &mut out);

@@ -32,6 +32,11 @@ struct Reading {
 struct Waiting {
     missing: usize,
     pinned: Vec<RecordKey>,
+    /// Bytes of what is pinned, and how many they may be.
+    bytes: usize,
+    most: usize,
+    /// They would have been more: some of what was read is not pinned.
+    is_too_much: bool,
     error: Option<ReadError>,
 }
 
@@ -58,10 +63,14 @@ impl Fetch {
     }
 
     /// Asks for records on behalf of one request. They are read at the next [`Fetch::dispatch`].
-    pub fn request(&mut self, records: Vec<RecordKey>) -> Ticket {
+    /// No more than `most` bytes are pinned for it.
+    pub fn request(&mut self, records: Vec<RecordKey>, most: usize) -> Ticket {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        let mut waiting = Waiting::default();
+        let mut waiting = Waiting {
+            most,
+            ..Waiting::default()
+        };
         for record in records {
             let reading = self.reading.entry(record.clone()).or_insert_with(|| {
                 self.queued.push(record);
@@ -122,25 +131,29 @@ impl Fetch {
             let Some(reading) = self.reading.remove(&key) else {
                 continue;
             };
+            let bytes = match &result {
+                Ok(Some(value)) => value.len(),
+                _ => 0,
+            };
+            let pins = self.make_room_for(&reading.waiters, bytes);
             let known = match &result {
                 Ok(value) if !reading.stale => {
-                    hot.fill(&key, value.clone(), reading.waiters.len() as u32);
+                    hot.fill(&key, value.clone(), pins);
                     true
                 }
                 // It was written meanwhile: what the hot tier has is newer. Gone from there too, it is fetched again.
                 Ok(_) if hot.peek(&key).is_some() => {
-                    hot.fill(&key, None, reading.waiters.len() as u32);
+                    hot.fill(&key, None, pins);
                     true
                 }
                 _ => false,
             };
             for ticket in reading.waiters {
                 let Some(waiting) = self.waiting.get_mut(&ticket) else {
-                    hot.unpin(&key);
                     continue;
                 };
                 waiting.missing -= 1;
-                if known {
+                if known && !waiting.is_too_much {
                     waiting.pinned.push(key.clone());
                 }
                 if let Err(e) = &result {
@@ -151,6 +164,26 @@ impl Fetch {
                 }
             }
         }
+    }
+
+    /// For how many of the tickets so many bytes more can be pinned.
+    fn make_room_for(&mut self, tickets: &[Ticket], bytes: usize) -> u32 {
+        let mut pins = 0;
+        for ticket in tickets {
+            let Some(waiting) = self.waiting.get_mut(ticket) else {
+                continue;
+            };
+            waiting.bytes += bytes;
+            waiting.is_too_much |= waiting.bytes > waiting.most;
+            pins += u32::from(!waiting.is_too_much);
+        }
+        pins
+    }
+
+    pub fn is_too_much(&self, ticket: Ticket) -> bool {
+        self.waiting
+            .get(&ticket)
+            .is_some_and(|waiting| waiting.is_too_much)
     }
 
     /// A record was written: a read of it under way is out of date.
@@ -175,12 +208,12 @@ impl Fetch {
 
     /// Moves the pins of `earlier` to `later`: one request that faults again still wants what it has.
     pub fn chain(&mut self, earlier: Ticket, later: Ticket) {
-        let pinned = self
-            .waiting
-            .remove(&earlier)
-            .map_or_else(Vec::new, |waiting| waiting.pinned);
+        let Some(earlier) = self.waiting.remove(&earlier) else {
+            return;
+        };
         if let Some(waiting) = self.waiting.get_mut(&later) {
-            waiting.pinned.extend(pinned);
+            waiting.pinned.extend(earlier.pinned);
+            waiting.bytes += earlier.bytes;
         }
     }
 

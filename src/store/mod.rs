@@ -11,7 +11,9 @@ mod fetch;
 mod figures;
 mod hot;
 pub mod keyspace;
+mod recent;
 mod reclaim;
+mod room;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -31,6 +33,8 @@ pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
 pub use keyspace::{Entry, Key};
+pub use recent::Recent;
+pub use room::{OUT_OF_MEMORY, Room};
 pub use threads::Wake;
 pub use txn::{Effects, Result, Savepoint, Stop, Txn};
 pub use value::Value;
@@ -403,7 +407,17 @@ impl Store {
 
     /// Asks for records on behalf of a request, which runs again when [`News::ready`] names the ticket.
     pub fn request(&mut self, records: Vec<RecordKey>) -> Ticket {
-        self.fetch.request(records)
+        self.fetch.request(records, usize::MAX)
+    }
+
+    /// As [`Store::request`]; no more than so many bytes are pinned for it.
+    pub fn request_at_most(&mut self, records: Vec<RecordKey>, bytes: usize) -> Ticket {
+        self.fetch.request(records, bytes)
+    }
+
+    /// Whether the ticket's records were more than may be pinned for it.
+    pub fn is_too_much(&self, ticket: Ticket) -> bool {
+        self.fetch.is_too_much(ticket)
     }
 
     /// The records of those keys of a database that only the disk knows.

@@ -6,12 +6,15 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
 use super::Store;
 use super::cursors::Cursors;
 use super::keyspace::Key;
+use super::recent::Recent;
+use super::room::Room;
 use super::value::Value;
 use crate::base::random::Random;
 use crate::disk::delta::{Known, Splice};
@@ -63,7 +66,7 @@ pub struct Effects {
 /// Where a transaction reads.
 enum Source<'s> {
     Live(&'s mut Store),
-    View(&'s View<'s>, &'s Cursors),
+    View(&'s View<'s>, &'s Cursors, Rc<Recent>),
 }
 
 /// A point to which [`Txn::rollback`] returns.
@@ -126,6 +129,8 @@ pub struct Txn<'s> {
     pub random: Random,
     /// Whether what it reads counts as used.
     pub touches: bool,
+    /// For what it gathers in memory.
+    pub room: Room,
 }
 
 impl<'s> Txn<'s> {
@@ -136,17 +141,19 @@ impl<'s> Txn<'s> {
             now,
             random: Random::from_seed(now),
             touches: true,
+            room: Room::ENDLESS,
         }
     }
 
     /// A transaction that reads from a view, and cannot write. It blocks on the disk.
     pub(super) fn over_view(view: &'s View<'s>, cursors: &'s Cursors, now: u64) -> Txn<'s> {
         Txn {
-            source: Source::View(view, cursors),
+            source: Source::View(view, cursors, Rc::default()),
             work: Box::default(),
             now,
             random: Random::from_seed(now),
             touches: false,
+            room: Room::ENDLESS,
         }
     }
 
@@ -161,9 +168,17 @@ impl<'s> Txn<'s> {
 
     /// The view, for bodies that walk ranges, and the memory of where such walks were cut.
     pub fn view(&self) -> Result<(&'s View<'s>, &'s Cursors)> {
-        match self.source {
-            Source::View(view, cursors) => Ok((view, cursors)),
+        match &self.source {
+            Source::View(view, cursors, _) => Ok((view, cursors)),
             Source::Live(_) => Err(Stop::NeedsView),
+        }
+    }
+
+    /// What was read from the view, if the transaction is over one.
+    pub fn recent(&self) -> Option<Rc<Recent>> {
+        match &self.source {
+            Source::View(_, _, recent) => Some(recent.clone()),
+            Source::Live(_) => None,
         }
     }
 
@@ -173,7 +188,14 @@ impl<'s> Txn<'s> {
             return Ok(value.clone());
         }
         match &mut self.source {
-            Source::View(view, _) => Ok(view.get(key)?.map(|bytes| Value::from(&bytes[..]))),
+            Source::View(view, _, recent) => {
+                if let Some(known) = recent.get(key) {
+                    return Ok(known);
+                }
+                let value = view.get(key)?.map(|bytes| Value::from(&bytes[..]));
+                recent.put(key, value.clone());
+                Ok(value)
+            }
             Source::Live(store) => match store.recall(key, self.touches) {
                 Some((value, epoch)) => {
                     self.work.depends = self.work.depends.max(epoch);

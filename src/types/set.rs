@@ -146,11 +146,13 @@ impl Set {
         if let Form::List = self.form {
             return self.list().collect();
         }
-        let mut members = Vec::new();
+        let (mut members, mut room) = (Vec::new(), txn.room);
         self.for_each(txn, |member| {
+            room.take(size_of::<Bytes>() + member.len())?;
             members.push(Bytes::Owned(member.to_vec()));
             Ok(())
         })?;
+        txn.room = room;
         Ok(members)
     }
 
@@ -615,6 +617,8 @@ pub fn pop_many(txn: &mut Txn, key: Key, count: u64, limits: &Thresholds) -> Res
         let mut table = table.clone();
         table.prefetch_random(txn, count as usize);
         txn.await_prefetched()?;
+        txn.room
+            .take((count as usize).saturating_mul(size_of::<Bytes>()))?;
         let popped = (0..count).map(|_| table.pop(txn)).collect::<Result<Vec<_>>>()?;
         Draft::Table(table).write(txn, key, Some(&set.entry), deadline)?;
         return Ok(popped);
