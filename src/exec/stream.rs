@@ -114,9 +114,6 @@ impl Outflow {
 impl Pouring<'_> {
     /// Waits until there is room for a piece.
     fn await_room(&self, size: usize) -> Result<(), GivenUp> {
-        if let Some(recent) = &self.recent {
-            recent.clear();
-        }
         let waiting = || self.outflow.shared.waiting.load(Ordering::Acquire);
         let mut seen = waiting();
         let mut deadline = Instant::now() + PATIENCE;
@@ -142,7 +139,13 @@ impl Pouring<'_> {
 impl Sink for Pouring<'_> {
     fn send(&self, piece: Rope) -> Result<(), Gone> {
         let size = piece.memory().max(1);
-        let may_go_on = match self.outflow.has_room(size) {
+        let has_room = self.outflow.has_room(size);
+        if let Some(recent) = &self.recent
+            && (!has_room || self.place.is_wanted())
+        {
+            recent.clear();
+        }
+        let may_go_on = match has_room {
             true => self.place.take_turns(),
             false => self.await_room(size),
         };

@@ -10,7 +10,7 @@ use super::value::Value;
 use crate::disk::format::RecordKey;
 
 /// When they are more bytes than this, all are forgotten.
-const MOST: usize = 4 << 20;
+const MOST: usize = 1 << 20;
 /// What one takes beside its key and its value.
 const ENTRY: usize = 100;
 
@@ -36,7 +36,7 @@ impl Recent {
         }
     }
 
-    /// Gives the memory back: where nothing is read for a while.
+    /// Gives the memory back: where others go on first.
     pub fn clear(&self) {
         self.records.take();
         self.bytes.set(0);

@@ -231,11 +231,16 @@ impl Place {
         if self.shared.interrupted.load(Ordering::Acquire) {
             return Err(GivenUp);
         }
-        if self.shared.wanted.load(Ordering::Acquire) > 0 {
+        if self.is_wanted() {
             self.give_back(&mut self.shared.lock());
             self.take_again();
         }
         Ok(())
+    }
+
+    /// Whether others wait for a place.
+    pub fn is_wanted(&self) -> bool {
+        self.shared.wanted.load(Ordering::Acquire) > 0
     }
 
     /// Set when bodies over views are to end.

@@ -128,23 +128,41 @@ pub fn values(txn: &mut Txn, db: usize, wanted: &[Wanted], purpose: Purpose) -> 
     })?;
     let pairs = wanted.iter().zip(&entries);
     together(txn, writes, pairs, |txn, (wanted, entry)| {
-        match (wanted.pattern, entry) {
-            (Pattern::Element, _) => Ok(Some(Bytes::Owned(wanted.element.to_vec()))),
-            (Pattern::Key { field: None, .. }, Some(entry)) if string::is_string(entry.header.kind) => {
-                txn.room
-                    .take(usize::try_from(string::len(entry)?).unwrap_or(usize::MAX))?;
-                string::read(txn, entry).map(Some)
-            }
-            (
-                Pattern::Key {
-                    field: Some(field), ..
-                },
-                Some(entry),
-            ) if hash::is_hash(entry.header.kind) => {
-                let held = Hash::open(entry.clone())?.get(txn, field)?;
-                Ok(held.map(|held| held.value))
-            }
-            _ => Ok(None),
+        if let Some(entry) = entry
+            && string::is_string(entry.header.kind)
+        {
+            txn.room
+                .take(usize::try_from(string::len(entry)?).unwrap_or(usize::MAX))?;
         }
+        value_in(txn, wanted, entry.as_ref())
     })
+}
+
+/// What one pattern finds, for a body over a view.
+pub fn value(txn: &mut Txn, db: usize, wanted: &Wanted) -> Result<Option<Bytes>> {
+    let entry = match wanted.pattern.key(wanted.element) {
+        Some(name) => txn.lookup_read(Key { db, name: &name })?,
+        None => None,
+    };
+    value_in(txn, wanted, entry.as_ref())
+}
+
+/// What a pattern finds in the key that it names, if that is there.
+fn value_in(txn: &mut Txn, wanted: &Wanted, entry: Option<&Entry>) -> Result<Option<Bytes>> {
+    match (wanted.pattern, entry) {
+        (Pattern::Element, _) => Ok(Some(Bytes::Owned(wanted.element.to_vec()))),
+        (Pattern::Key { field: None, .. }, Some(entry)) if string::is_string(entry.header.kind) => {
+            string::read(txn, entry).map(Some)
+        }
+        (
+            Pattern::Key {
+                field: Some(field), ..
+            },
+            Some(entry),
+        ) if hash::is_hash(entry.header.kind) => {
+            let held = Hash::open(entry.clone())?.get(txn, field)?;
+            Ok(held.map(|held| held.value))
+        }
+        _ => Ok(None),
+    }
 }
