@@ -30,7 +30,7 @@ const WRITE_BUFFERS: u64 = 2 + disk::CHECKPOINT_WRITE_BUFFERS as u64;
 const BLOCK_CACHE_SHARE: u64 = 8;
 /// Part of what is left beside RocksDB's that one reply may take on the executor, and the bounds of that.
 const LIVE_REPLY_SHARE: u64 = 32;
-const LIVE_REPLY: RangeInclusive<u64> = 64 << 10..=4 << 20;
+const LIVE_REPLY: RangeInclusive<u64> = 64 << 10..=16 << 20;
 /// The same of what a command that only reads may gather before it answers: above it, it does so beside the others.
 const LIVE_GATHERED_SHARE: u64 = 8;
 const LIVE_GATHERED: RangeInclusive<u64> = 1 << 20..=32 << 20;

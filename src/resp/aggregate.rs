@@ -82,6 +82,13 @@ impl Aggregate {
         encode::encode(element, self.protocol, &mut self.encoded);
     }
 
+    /// Adds two elements to a map or to pairs.
+    pub fn push_entry(&mut self, (first, second): &(Reply, Reply)) {
+        self.begin_pair();
+        encode::encode(first, self.protocol, &mut self.encoded);
+        encode::encode(second, self.protocol, &mut self.encoded);
+    }
+
     /// Adds a key and the head of an array to a nested map. So many elements follow.
     pub fn begin_nested(&mut self, key: &[u8], len: u64) {
         self.begin_pair();

@@ -187,6 +187,10 @@ impl Rope {
 
     /// Takes `n` bytes from the front.
     pub fn take(&mut self, mut n: usize) {
+        if self.references.is_empty() {
+            self.taken += n as u64;
+            return self.give_back();
+        }
         while n > 0 {
             let next = self.references.front().map(|first| first.at);
             let text = (next.unwrap_or(self.end()) - self.taken) as usize;
