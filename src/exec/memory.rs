@@ -37,6 +37,9 @@ const LIVE_GATHERED: RangeInclusive<u64> = 1 << 20..=32 << 20;
 /// And part of the whole that any command may gather.
 const GATHERED_SHARE: u64 = 2;
 const LEAST_GATHERED: u64 = 4 << 20;
+/// What a body over a view that waits for its client takes beside its client's buffers: its stack, and what its walk has read
+/// ahead.
+const WAITING_VIEW: usize = 256 << 10;
 /// The hot tier never gets less, whatever the clients hold.
 const LEAST_HOT: u64 = 16 << 10;
 /// Assumed where the system does not say how much memory it has.
@@ -154,7 +157,8 @@ impl Engine {
             .iter()
             .map(|c| c.input_bytes.get() + c.output_bytes.get())
             .sum::<usize>();
-        self.store.set_hot_budget(plan.hot_budget(clients as u64));
+        let held = clients + self.store.waiting_views() * WAITING_VIEW;
+        self.store.set_hot_budget(plan.hot_budget(held as u64));
     }
 }
 

@@ -141,7 +141,7 @@ impl Sink for Pouring<'_> {
         let size = piece.memory().max(1);
         let has_room = self.outflow.has_room(size);
         if let Some(recent) = &self.recent
-            && (!has_room || self.place.is_wanted())
+            && (!has_room || self.place.is_turn_over())
         {
             recent.clear();
         }

@@ -11,12 +11,14 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::threads::{Priority, take_priority};
 
 /// How many bodies run at a time; so many threads are kept when nothing is to be done.
 const PLACES: usize = 2;
+/// How long a body keeps its place at least, though others wait for it: changing threads takes its time, too.
+const TURN: Duration = Duration::from_millis(2);
 /// Stack of a thread: bodies are loops, not recursions.
 const STACK: usize = 512 << 10;
 /// So many bodies may wait for their clients.
@@ -180,6 +182,7 @@ impl Shared {
                 let place = Place {
                     shared: self.clone(),
                     is_held: Cell::new(true),
+                    since: Cell::new(Instant::now()),
                 };
                 job(&place);
                 drop(place);
@@ -219,6 +222,7 @@ impl Waiter {
 pub struct Place {
     shared: Arc<Shared>,
     is_held: Cell<bool>,
+    since: Cell<Instant>,
 }
 
 /// The body is to end.
@@ -226,21 +230,21 @@ pub struct Place {
 pub struct GivenUp;
 
 impl Place {
-    /// Lets others go on who have waited for a place, if there are any.
+    /// Lets others go on who have waited for a place, if there are any and this turn has lasted.
     pub fn take_turns(&self) -> Result<(), GivenUp> {
         if self.shared.interrupted.load(Ordering::Acquire) {
             return Err(GivenUp);
         }
-        if self.is_wanted() {
+        if self.is_turn_over() {
             self.give_back(&mut self.shared.lock());
             self.take_again();
         }
         Ok(())
     }
 
-    /// Whether others wait for a place.
-    pub fn is_wanted(&self) -> bool {
-        self.shared.wanted.load(Ordering::Acquire) > 0
+    /// Whether others are to have the place.
+    pub fn is_turn_over(&self) -> bool {
+        self.shared.wanted.load(Ordering::Acquire) > 0 && self.since.get().elapsed() >= TURN
     }
 
     /// Set when bodies over views are to end.
@@ -306,6 +310,7 @@ impl Place {
             thread::park();
         }
         self.is_held.set(true);
+        self.since.set(Instant::now());
     }
 }
 
