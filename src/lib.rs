@@ -32,7 +32,8 @@
 //!       -> handler(&mut Txn, &Call) --hit--> Store::apply: records staged in the hot tier, reply held in the Outbox
 //!               |                            end of tick (Engine::pump): one journal record, one log write
 //!               |                            -> replies leave; a checkpoint brings the records to their families
-//!               +-- Stop::Fault     -> the connection waits; the fetch pool reads; the handler runs again
+//!               +-- Stop::Fault     -> the connection waits; the fetch pool reads; the handler runs again; what goes on
+//!               |                      faulting is rehearsed (store/rehearsal.rs), and all that it reads fetched together
 //!               +-- Stop::NeedsView -> after a checkpoint of all before it, the handler runs on the view pool, over a snapshot;
 //!                                      a long reply leaves in pieces from there (command/elements.rs, exec/stream.rs)
 //! ```
@@ -52,8 +53,9 @@
 //! 3. **The executor never waits for the disk.** Small epochs are written inline with `no_slowdown`, when nothing is in
 //!    flight and no fsync is under way; all else goes through the committer, the syncer, the checkpoint thread, the fetch
 //!    pool or the view pool. No lock that these hold is taken by the executor.
-//! 4. **A handler may run any number of times.** Reads come from memory or stop it; writes, ids, statistics stay in the
-//!    [`store::Txn`] until [`store::Store::apply`].
+//! 4. **A handler may run any number of times, and runs few times.** Reads come from memory or stop it; writes, ids,
+//!    statistics stay in the [`store::Txn`] until [`store::Store::apply`]. Whatever a command finds missing, and however
+//!    much, comes in a few rounds (`tests/cold.rs` counts them for every command).
 //! 5. **The hot tier is always right.** What is staged is not evicted before its family has it, so a family that is behind
 //!    is not asked; what was read from disk never overwrites what was
 //!    written since. When all keys of a namespace are in memory, a key that is not there does not exist (no disk read).
@@ -111,7 +113,7 @@
 //! - **Further types**: more families and record keys. Small collections are one `meta` record; large ones own an id.
 //! - **MULTI/EXEC**: one [`store::Txn`] over all queued commands, with a [`store::Savepoint`] before each: a command that
 //!   fails is rolled back alone. A fault in the middle abandons the whole transaction and runs it again when the records are
-//!   in memory, pinned. Commands that need a view cannot be in one; their live forms fault what they need instead.
+//!   in memory, pinned; one that goes on faulting is rehearsed whole. Commands that need a view cannot be in one; their live forms fault what they need instead.
 //! - **Lua**: the same, the script being the body; it must be deterministic given its reads, so time and randomness come
 //!   from the transaction.
 //! - **WATCH, blocking commands, keyspace events**: values among [`store::Effects`], released when the epoch is settled; a

@@ -5,8 +5,10 @@
 //! | [`transcripts`] | what each command answers, in every mode a server can be in, and that Redis answers the same |
 //! | [`differential`] | random commands get the answers of a real redis-server |
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
+//! | [`damage`] | a store that is not whole is refused untouched, and named |
 //! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
 //! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
+//! | [`cold`] | commands on cold data wait for few rounds of reads, whatever they touch |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
@@ -15,7 +17,9 @@
 //! | [`tidy`] | the source keeps the rules of the house |
 
 mod clients;
+mod cold;
 mod crash;
+mod damage;
 mod differential;
 mod disk_full;
 mod fixtures;

@@ -1,10 +1,11 @@
 //! What the operating system and the allocator say about this process. Where they say nothing, 0.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs;
+use std::io;
 use std::time::Duration;
 
-use tikv_jemalloc_ctl::{arenas, epoch, raw, stats, version};
+use tikv_jemalloc_ctl::{arenas, epoch, raw, stats, stats_print, version};
 
 /// Bytes.
 #[derive(Clone, Copy, Default, Debug)]
@@ -45,6 +46,28 @@ pub fn set_heap_decay(after: Duration) {
         // SAFETY: these options are of jemalloc's type `ssize_t`. One that is refused stays as it was, which only costs memory.
         let _ = unsafe { raw::write(name.as_bytes_with_nul(), ms) };
     }
+}
+
+/// Gives all free pages back to the system now.
+pub fn release_heap() {
+    let before = raw_decay(c"arenas.dirty_decay_ms");
+    set_heap_decay(Duration::ZERO);
+    if let Some(ms) = before {
+        set_heap_decay(Duration::from_millis(ms));
+    }
+}
+
+fn raw_decay(name: &CStr) -> Option<u64> {
+    // SAFETY: the option is of jemalloc's type `ssize_t`.
+    let ms: isize = unsafe { raw::read(name.to_bytes_with_nul()) }.ok()?;
+    u64::try_from(ms).ok()
+}
+
+/// What the allocator has to say about itself, for people.
+pub fn allocator_report() -> io::Result<String> {
+    let mut text = Vec::new();
+    stats_print::stats_print(&mut text, stats_print::Options::default())?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// "jemalloc-5.3.0".

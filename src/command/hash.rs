@@ -30,7 +30,7 @@ fn set_pairs(txn: &mut Txn, call: &Call, command: &str) -> Result<u64> {
     }
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
-    hash.prefetch(txn, call.args.skip(2).iter().step_by(2))?;
+    hash.prefetch_to_set(txn, call.args.skip(2).iter().step_by(2))?;
     let mut added = 0;
     for i in (2..call.args.len()).step_by(2) {
         let is_new = hash.set(
@@ -148,7 +148,7 @@ pub fn hstrlen(txn: &mut Txn, call: &Call) -> Result<Reply> {
 pub fn hdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
-    hash.prefetch(txn, call.args.skip(2).iter())?;
+    hash.prefetch_to_remove(txn, call.args.skip(2).iter())?;
     let mut removed = 0;
     for field in call.args.skip(2) {
         removed += u64::from(hash.remove(txn, field)?);
@@ -243,13 +243,13 @@ pub fn hscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut shown = Vec::new();
     let mut next = 0;
     if let Some(hash) = Hash::to_read(txn, call.key(1))? {
-        let options = scan::Options::parse(call.args.skip(3), "novalues")?;
+        let options = scan::Options::parse(txn, call.args.skip(3), "novalues")?;
         let want = match options.no_values {
             true => Want::Members,
             false => Want::Values,
         };
         next = hash.scan(txn, cursor, options.count, want, |field, value| {
-            if options.shows(field) {
+            if options.shows(field)? {
                 shown.push(Reply::bulk(field.to_vec()));
                 if !options.no_values {
                     shown.push(Reply::bulk(value.to_vec()));

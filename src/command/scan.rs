@@ -1,9 +1,11 @@
 //! Commands that walk over the keys of a database: all over a view, beside the executor. And what SCAN shares with the
 //! commands that walk over the members of one key.
 
+use std::cell::Cell;
+
 use super::elements::elements;
 use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
-use crate::base::glob;
+use crate::base::glob::Pattern;
 use crate::base::num::parse_i64;
 use crate::resp::{Args, Reply, Shape, c_text};
 use crate::store::{Result, Stop, Txn};
@@ -13,13 +15,17 @@ use crate::types::keys::{self, Selection};
 const DEFAULT_COUNT: usize = 10;
 /// A call visits no more, whatever it was told: its reply is made in one piece.
 const MOST_COUNT: usize = 1 << 16;
+/// A command that has looked at so many bytes and elements of a pattern (see [`Pattern::effort`]) goes on over a view: others
+/// would wait for it.
+const MOST_LIVE_EFFORT: usize = 2 << 20;
 
 pub fn keys(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    txn.view()?;
+    let pattern = Pattern::new(call.arg(1), false);
     let selection = Selection {
-        pattern: Some(call.arg(1)),
+        pattern: Some(&pattern),
         type_name: None,
     };
-    txn.view()?;
     elements(txn, call, Shape::Array, None, |txn, out| {
         keys::walk(txn, call.db, b"", selection, usize::MAX, |name| out.push(name)).map(|_| ())
     })
@@ -32,9 +38,9 @@ pub fn randomkey(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 pub fn scan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let cursor = cursor(call.arg(1))?;
-    let options = Options::parse(call.args.skip(2), "type")?;
+    let options = Options::parse(txn, call.args.skip(2), "type")?;
     let selection = Selection {
-        pattern: options.pattern,
+        pattern: options.pattern.as_ref(),
         type_name: options.type_name,
     };
     let (_, cursors) = txn.view()?;
@@ -82,20 +88,23 @@ pub(super) fn parse_cursor(text: &[u8]) -> Option<u64> {
 
 /// The options of SCAN and its like.
 pub(super) struct Options<'a> {
-    pub pattern: Option<&'a [u8]>,
+    pub pattern: Option<Pattern<'a>>,
     pub count: usize,
     pub type_name: Option<&'a [u8]>,
     pub no_values: bool,
+    /// What may still be looked at, if others wait.
+    effort: Option<Cell<usize>>,
 }
 
 impl<'a> Options<'a> {
     /// MATCH and COUNT, and `own`, the one that only this command has: TYPE or NOVALUES.
-    pub fn parse(args: Args<'a>, own: &str) -> Result<Options<'a>> {
+    pub fn parse(txn: &Txn, args: Args<'a>, own: &str) -> Result<Options<'a>> {
         let mut options = Options {
             pattern: None,
             count: DEFAULT_COUNT,
             type_name: None,
             no_values: false,
+            effort: txn.view().is_err().then(|| Cell::new(MOST_LIVE_EFFORT)),
         };
         let mut rest = args.iter();
         while let Some(option) = rest.next() {
@@ -115,7 +124,7 @@ impl<'a> Options<'a> {
                     _ => return syntax_error(),
                 }
             } else if is_option(option, "match") {
-                options.pattern = Some(value);
+                options.pattern = Some(Pattern::new(value, false));
             } else if own == "type" && is_option(option, own) {
                 options.type_name = Some(value);
             } else {
@@ -125,10 +134,14 @@ impl<'a> Options<'a> {
         Ok(options)
     }
 
-    /// Whether MATCH shows the member.
-    pub fn shows(&self, member: &[u8]) -> bool {
-        self.pattern
-            .is_none_or(|pattern| pattern == b"*" || glob::matches(pattern, member, false))
+    /// Whether MATCH shows the member. Asks for a view if that would take long, with what was asked before.
+    pub fn shows(&self, member: &[u8]) -> Result<bool> {
+        let pattern = self.pattern.as_ref();
+        if let Some(left) = &self.effort {
+            let effort = pattern.map_or(member.len(), |pattern| pattern.effort(member.len()));
+            left.set(left.get().checked_sub(effort).ok_or(Stop::NeedsView)?);
+        }
+        Ok(pattern.is_none_or(|pattern| pattern.selects(member)))
     }
 }
 

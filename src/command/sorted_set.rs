@@ -188,12 +188,12 @@ pub fn zscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(set) = read(txn, call.key(1))? else {
         return Ok(scan::shown(0, Vec::new()));
     };
-    let options = scan::Options::parse(call.args.skip(3), "")?;
+    let options = scan::Options::parse(txn, call.args.skip(3), "")?;
     // Redis writes what it has as a double otherwise than what it keeps as text.
     let text = if set.is_large() { format_g17 } else { format_double };
     let mut shown = Vec::new();
     let next = set.scan(txn, cursor, options.count, |member, score| {
-        if options.shows(member) {
+        if options.shows(member)? {
             shown.push(member.to_vec());
             shown.push(text(score).to_vec());
         }

@@ -35,7 +35,7 @@ use self::{
     kind::{Outcome, WRONG_ARGUMENTS},
     table::{Flags, ROWS, Row},
 };
-use crate::base::glob;
+use crate::base::glob::Pattern;
 use crate::resp::shown;
 
 const IMMUTABLE: &str = "can't set immutable config";
@@ -102,10 +102,11 @@ impl Config {
         };
         for pattern in patterns.iter().map(AsRef::as_ref) {
             if pattern.iter().any(|byte| matches!(byte, b'[' | b'*' | b'?')) {
+                let glob = Pattern::new(pattern, true);
                 let shown = ROWS.iter().filter(|row| !row.flags.has(Flags::HIDDEN));
                 let names = shown.flat_map(|row| row.names().map(move |name| (name, row)));
                 names
-                    .filter(|(name, _)| glob::matches(pattern, name.as_bytes(), true))
+                    .filter(|(name, _)| glob.matches(name.as_bytes()))
                     .for_each(|(name, row)| add(name, row));
             } else if let Some((row, _)) = lookup(pattern) {
                 add(&String::from_utf8_lossy(pattern), row);

@@ -21,6 +21,7 @@ use rocksdb::{
 use super::format::{Family, Malformed, RecordKey};
 use super::journal::{Change, Changes, Position, What};
 use super::opened::{Guard, Held};
+use super::runs::Runs;
 use super::{Batch, Builder, Disk, Durability, Patience, ReadError, WriteError};
 use crate::base::prefetch::prefetch;
 
@@ -28,6 +29,10 @@ use crate::base::prefetch::prefetch;
 /// whatever is in them: so where memtables are small they hold more than that, in bytes.
 const SHARE_IN_BATCH: usize = 32;
 const LEAST_IN_TABLES: usize = 256 << 10;
+/// Or if it has fewer deletes of keys than this ...
+const DELETES_IN_TABLES: usize = 1024;
+/// ... and the memtable is written out once it has so many: what walks have to pass is not more.
+const DELETES_IN_MEMTABLE: usize = 4096;
 /// How often a table is offered again that RocksDB could not take at that moment.
 const MOST_ATTEMPTS: usize = 20;
 /// Where tables are until RocksDB takes them, in the data directory.
@@ -41,6 +46,8 @@ pub struct Checkpoint {
     /// There was more in the journal than one checkpoint takes.
     pub more: bool,
     pub changes: usize,
+    /// Of keys.
+    deletes: usize,
 }
 
 impl Checkpoint {
@@ -197,10 +204,13 @@ impl Disk {
             return Ok(None);
         };
         let marks = db.marks()?;
+        let mut deletes = 0;
         for (number, &(position, record)) in part.records.iter().enumerate() {
             let mut changes = Changes::of(record);
             while let Some(offset) = changes.offset_in(record) {
-                let family = changes.read().map_err(damaged)?.family as usize;
+                let Change { family, what, .. } = changes.read().map_err(damaged)?;
+                deletes += usize::from(family == Family::Meta && what == What::Delete);
+                let family = family as usize;
                 if position.number > marks[family] {
                     let (head, at) = ([0; 2], (number as u32, offset as u32));
                     places[family].push(Place { head, at });
@@ -211,7 +221,7 @@ impl Disk {
         let families = Family::ALL.into_iter().zip(places);
         let families = families.filter(|(_, places)| !places.is_empty());
         let least = (self.options.write_buffer / SHARE_IN_BATCH).max(LEAST_IN_TABLES);
-        let form = if part.bytes < least {
+        let form = if part.bytes < least && deletes < DELETES_IN_TABLES {
             Form::Batch(as_batch(&db, families, &part, last)?)
         } else {
             let tables = self.as_tables(&db, families, &part, last.number);
@@ -226,6 +236,7 @@ impl Disk {
             last,
             more: part.more,
             changes,
+            deletes,
         }))
     }
 
@@ -233,11 +244,28 @@ impl Disk {
     /// been synced since it was prepared.
     pub fn install(&self, checkpoint: Checkpoint) -> Result<(), WriteError> {
         match checkpoint.form {
-            Form::Batch(batch) => self.write(batch, Durability::Written, Patience::Wait)?,
+            Form::Batch(batch) => {
+                self.write(batch, Durability::Written, Patience::Wait)?;
+                self.note_deletes(checkpoint.deletes)?;
+            }
             Form::Tables(tables) => self.take_in(&tables, checkpoint.last)?,
         }
         self.applied.store(checkpoint.last.number, Relaxed);
         Ok(())
+    }
+
+    /// The memtable has so many more deletes of keys.
+    fn note_deletes(&self, deletes: usize) -> Result<(), WriteError> {
+        let before = self.deletes_in_memtable.fetch_add(deletes, Relaxed);
+        if before + deletes < DELETES_IN_MEMTABLE {
+            return Ok(());
+        }
+        self.deletes_in_memtable.store(0, Relaxed);
+        let db = self.guard()?;
+        let mut options = FlushOptions::default();
+        options.set_wait(false);
+        db.flush_cf_opt(db.cf(Family::Meta), &options)
+            .map_err(WriteError::from)
     }
 
     fn take_in(&self, tables: &[(Family, PathBuf)], last: Position) -> Result<(), WriteError> {
@@ -341,7 +369,7 @@ impl Disk {
         for (family, places) in families {
             // No name comes twice: RocksDB may hold the file under another.
             let path = dir.join(format!("{}-{last}.sst", family.name()));
-            self.write_table(family, places, part, last, &path)?;
+            self.write_table(db, family, places, part, last, &path)?;
             // A table cannot pass what the memtable has of its keys: better that is written now than while all wait.
             let has = |name: &str| db.property(family, name) > 0;
             if has("rocksdb.num-entries-active-mem-table") || has("rocksdb.num-immutable-mem-table") {
@@ -354,6 +382,7 @@ impl Disk {
 
     fn write_table(
         &self,
+        db: &Guard,
         family: Family,
         places: &mut [Place],
         part: &Part,
@@ -364,14 +393,19 @@ impl Disk {
         let mut table = SstFileWriter::create(&options);
         table.open(path)?;
         table.put(MARK, last.to_be_bytes())?;
+        let mut deletes = Runs::of(db, family);
         fold(part, places, |key, what| {
-            match what {
-                What::Delete => table.delete(key),
-                What::Put(value) => table.put(key, value),
-                What::Operand(operand) => table.merge(key, operand),
+            if what != What::Delete {
+                deletes.end(&mut table)?;
             }
-            .map_err(WriteError::from)
+            match what {
+                What::Delete => deletes.delete(key, &mut table)?,
+                What::Put(value) => table.put(key, value)?,
+                What::Operand(operand) => table.merge(key, operand)?,
+            }
+            Ok(())
         })?;
+        deletes.end(&mut table)?;
         table.finish().map_err(WriteError::from)
     }
 }
@@ -427,15 +461,20 @@ fn as_batch<'p>(
 ) -> Result<Batch, WriteError> {
     let mut batch = Builder::over(Held::Shared(db));
     for (family, places) in families {
+        let mut deletes = Runs::of(db, family);
         fold(part, places, |key, what| {
-            let key = RecordKey::new(family, key);
+            if what != What::Delete {
+                deletes.end(&mut batch)?;
+            }
+            let record = RecordKey::new(family, key);
             match what {
-                What::Delete => batch.delete(&key),
-                What::Put(value) => batch.put(&key, &value),
-                What::Operand(operand) => batch.merge(&key, &operand),
+                What::Delete => deletes.delete(key, &mut batch)?,
+                What::Put(value) => batch.put(&record, &value),
+                What::Operand(operand) => batch.merge(&record, &operand),
             }
             Ok(())
         })?;
+        deletes.end(&mut batch)?;
     }
     for (position, _) in &part.records {
         batch.delete(&RecordKey::new(Family::Journal, &position.key()));

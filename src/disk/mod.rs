@@ -7,7 +7,7 @@
 //! | `open`, `directory`, `lock`, `identity`, `log_file` | opening a store, or refusing to, and touching nothing then |
 //! | `opened`, `view`, `overlay` | reading |
 //! | `batch`, `journal`, `delta` | writing |
-//! | `checkpoint` | bringing what the journal holds to its families |
+//! | `checkpoint`, `runs` | bringing what the journal holds to its families |
 //! | `verify` | reading every byte |
 
 mod batch;
@@ -27,6 +27,7 @@ mod open;
 mod opened;
 mod options;
 mod overlay;
+mod runs;
 mod verify;
 mod view;
 
@@ -49,6 +50,8 @@ use journal::Position;
 use opened::{Guard, Held, Opened};
 pub use options::{Compression, DiskOptions};
 pub use verify::Verified;
+#[cfg(test)]
+pub use view::passed_over;
 pub use view::{Record, View, Walk};
 
 /// How far a write must have come before it counts as done.
@@ -96,6 +99,8 @@ pub struct Disk {
     /// A write or a sync failed since the store was opened.
     failed: AtomicBool,
     desk: Mutex<Desk>,
+    /// About how many deletes of keys the memtable has.
+    deletes_in_memtable: AtomicUsize,
 }
 
 impl Disk {

@@ -84,6 +84,7 @@ impl Disk {
     pub fn accept_losses(dir: &Path, options: &DiskOptions) -> Result<(Disk, Vec<String>), OpenError> {
         let (disk, journal) = Disk::inspect_store(dir, Lock::Exclusive, options)?;
         disk.begin_writing(&journal)?;
+        disk.renew_journal()?;
         Ok((disk, journal.faults))
     }
 
@@ -127,6 +128,7 @@ impl Disk {
             torn: RwLock::default(),
             failed: AtomicBool::default(),
             desk: Mutex::default(),
+            deletes_in_memtable: AtomicUsize::new(0),
         }
     }
 
@@ -237,13 +239,14 @@ impl Disk {
     fn recover(&self) -> Result<(), OpenError> {
         self.find_journal_end()?;
         self.apply_journal()?;
-        if format_of(&*self.guard()?)? != FORMAT_VERSION {
-            self.raise_format()?;
-        }
-        Ok(())
+        let (committed, db) = (self.committed.load(Relaxed), self.guard()?);
+        let is_current =
+            format_of(&db)? == FORMAT_VERSION && db.marks()?[Family::Journal as usize] == committed;
+        drop(db);
+        if is_current { Ok(()) } else { self.raise_format() }
     }
 
-    /// The journal is empty, so nothing in the store is of an older format: from now on its positions have no gaps.
+    /// The journal is empty, so nothing in the store is of an older format: from here on its positions have no gaps.
     fn raise_format(&self) -> Result<(), OpenError> {
         let mut batch = self.batch()?;
         let position = Position {
@@ -253,6 +256,16 @@ impl Disk {
         batch.put(&RecordKey::new(Family::Journal, MARK), &position.key());
         batch.put(&RecordKey::format(), &FORMAT_VERSION.to_be_bytes());
         Ok(self.write(batch.finish(), Durability::Synced, Patience::Wait)?)
+    }
+
+    /// Makes the journal's family anew: all it holds has come to its families, and damage in its tables would end every write.
+    fn renew_journal(&self) -> Result<(), OpenError> {
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = db.as_mut() {
+            opened.renew(Family::Journal, &self.options, &self.cache)?;
+        }
+        drop(db);
+        self.raise_format()
     }
 
     /// From now on it is noted what is on stable storage.

@@ -31,6 +31,10 @@ const BLOOM_BITS: f64 = 10.0;
 const BLOCK_SIZE: usize = 8 << 10;
 /// A family takes at most this many memtables: one open, the others being written out.
 const MEMTABLES: i32 = 3;
+/// A table in which nearly all of so many records in a row are deletes is compacted, whatever else it holds: they are in the
+/// way of walks. (What memtables hold of them is less: it would be a lot of work for each.)
+const DELETES_WINDOW: usize = 1 << 16;
+const DELETES_DENSE: usize = DELETES_WINDOW / 10 * 9;
 /// How much is written between two gentle syncs of a table file, so that none of them is a storm.
 const BYTES_PER_SYNC: u64 = 1 << 20;
 /// No store has so many tables: 2 TB of them.
@@ -100,6 +104,7 @@ impl DiskOptions {
         };
         // Level 0 is rewritten soonest: compressing it would be work for nothing.
         o.set_compression_per_level(&[DBCompressionType::None, DBCompressionType::None, lower]);
+        o.add_compact_on_deletion_collector_factory(DELETES_WINDOW, DELETES_DENSE, 0.0);
         o
     }
 

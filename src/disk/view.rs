@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rocksdb::{DBRawIterator, ReadOptions, Snapshot};
+use rocksdb::{DBRawIterator, ErrorKind, ReadOptions, Snapshot};
 
 use super::checkpoint::MARK;
 use super::format::{Family, RecordKey};
@@ -68,8 +68,26 @@ impl<'d> View<'d> {
 
     /// The records of `family` with `from <= key < to` (`None`: to the end), in order.
     pub fn walk(&self, family: Family, from: &[u8], to: Option<&[u8]>) -> Result<Walk<'_>, ReadError> {
-        let Open { db, snapshot, stop } = self.open()?;
+        self.begin_walk(ReadOptions::default(), family, from, to)
+    }
+
+    /// A walk that [gives up](Walk::has_given_up) where it would have to pass so much that was deleted that it takes long.
+    pub fn short_walk(&self, family: Family, from: &[u8], to: Option<&[u8]>) -> Result<Walk<'_>, ReadError> {
         let mut options = ReadOptions::default();
+        if self.open()?.db.overlay().is_none() {
+            options.set_max_skippable_internal_keys(MOST_HIDDEN);
+        }
+        self.begin_walk(options, family, from, to)
+    }
+
+    fn begin_walk(
+        &self,
+        mut options: ReadOptions,
+        family: Family,
+        from: &[u8],
+        to: Option<&[u8]>,
+    ) -> Result<Walk<'_>, ReadError> {
+        let Open { db, snapshot, stop } = self.open()?;
         if let Some(to) = to {
             options.set_iterate_upper_bound(to);
         }
@@ -91,7 +109,7 @@ impl<'d> View<'d> {
         Ok(Walk(over, *stop))
     }
 
-    /// The last key of `family` with `from <= key < to`.
+    /// The last key of `family` with `from <= key < to`; `None` also where looking for it would take long.
     pub fn last(&self, family: Family, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         let Open { db, snapshot, .. } = self.open()?;
         if db.overlay().is_some() {
@@ -105,14 +123,42 @@ impl<'d> View<'d> {
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(from);
         options.set_iterate_upper_bound(to);
+        options.set_max_skippable_internal_keys(MOST_HIDDEN);
         options.fill_cache(false);
         let mut it = snapshot.raw_iterator_cf_opt(db.cf(family), options);
         it.seek_to_last();
         match it.key() {
             Some(key) => Ok(Some(key.to_vec())),
-            None => it.status().map(|()| None).map_err(ReadError::from),
+            None => has_given_up(&it).map(|_| None),
         }
     }
+}
+
+/// Most deleted records that lie between two that are there, or before the first, for a walk that is to be short.
+const MOST_HIDDEN: u64 = 4096;
+
+/// Whether it came to an end since too much was in its way.
+fn has_given_up(it: &DBRawIterator) -> Result<bool, ReadError> {
+    match it.status() {
+        Ok(()) => Ok(false),
+        Err(e) if e.kind() == ErrorKind::Incomplete => Ok(true),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// What a body comes to, and how many records it passed that were deleted, or of which there are later ones.
+#[cfg(test)]
+pub fn passed_over<T>(body: impl FnOnce() -> T) -> (T, u64) {
+    use rocksdb::perf::{PerfContext, PerfMetric, PerfStatsLevel, set_perf_stats};
+
+    set_perf_stats(PerfStatsLevel::EnableCount);
+    let mut counts = PerfContext::default();
+    counts.reset();
+    let came_to = body();
+    let passed = counts.metric(PerfMetric::InternalDeleteSkippedCount)
+        + counts.metric(PerfMetric::InternalKeySkippedCount);
+    set_perf_stats(PerfStatsLevel::Disable);
+    (came_to, passed)
 }
 
 /// A record's key in its family, and its value.
@@ -158,8 +204,16 @@ impl Walk<'_> {
         }
         *started = true;
         if !it.valid() {
-            return it.status().map(|()| None).map_err(ReadError::from);
+            return has_given_up(it).map(|_| None);
         }
         Ok(it.item())
+    }
+
+    /// Whether a [short](View::short_walk) walk ended though there may be more.
+    pub fn has_given_up(&self) -> Result<bool, ReadError> {
+        match &self.0 {
+            Over::Families { it, .. } => has_given_up(it),
+            Over::Both(_) => Ok(false),
+        }
     }
 }

@@ -9,9 +9,48 @@ use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session, ViewNews, ViewTicket};
 use crate::base::log;
 use crate::base::random::Random;
-use crate::command::{Call, Handler};
+use crate::command::{Call, CallLimits, Handler};
+use crate::disk::format::RecordKey;
 use crate::resp::{Args, OwnedArgs, Reply, SHOWN, Sink, c_text, shown};
-use crate::store::{OUT_OF_MEMORY, Room, Stop, Ticket};
+use crate::store::{self, OUT_OF_MEMORY, Rehearsal, Room, Stop, Ticket, Txn};
+
+/// A request that only reads is answered over a view when it has faulted so often: others write what it reads.
+const MOST_FAULTS_TO_READ: u32 = 7;
+
+/// A request of more bytes is not copied to be rehearsed.
+const MOST_REHEARSED: usize = 16 << 20;
+
+/// A request over data.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    row: &'static Command,
+    handler: Handler,
+    args: Args<'a>,
+    /// Unix milliseconds.
+    now: u64,
+}
+
+impl Request<'_> {
+    /// Whether it can go on over a view wherever it turns out to need much: it changes nothing at all.
+    fn may_run_over_a_view(&self) -> bool {
+        self.row.has(flag::READONLY) && !self.row.has(flag::MAY_REPLICATE)
+    }
+
+    /// Bytes that it may gather, or have pinned, on the executor.
+    fn most_live(&self, limits: &CallLimits) -> usize {
+        match self.may_run_over_a_view() {
+            true => limits.live_gathered,
+            false => limits.gathered,
+        }
+    }
+
+    fn live_room(&self, limits: &CallLimits) -> Room {
+        match self.may_run_over_a_view() {
+            true => Room::or_over_a_view(self.most_live(limits)),
+            false => Room::at_most(self.most_live(limits)),
+        }
+    }
+}
 
 impl Session {
     /// Whether the request that was set aside, if there is one, can go on.
@@ -88,7 +127,15 @@ impl Session {
             return self.account(engine, found, args, Outcome::Waits);
         }
         let outcome = match row.run {
-            Run::Data(handler) => self.run_data(engine, row, handler, args, now, waker),
+            Run::Data(handler) => {
+                let request = Request {
+                    row,
+                    handler,
+                    args,
+                    now,
+                };
+                self.run_data(engine, request, waker)
+            }
             Run::Settled(_) if !self.all_applied(engine, waker) => Outcome::Waits,
             Run::Control(control) | Run::Settled(control) | Run::Container(_, Some(control)) => {
                 self.run_control(engine, control, args)
@@ -151,18 +198,10 @@ impl Session {
         true
     }
 
-    fn run_data(
-        &mut self,
-        engine: &mut Engine,
-        row: &'static Command,
-        handler: Handler,
-        args: Args,
-        now: u64,
-        waker: &Waker,
-    ) -> Outcome {
+    fn run_data(&mut self, engine: &mut Engine, request: Request, waker: &Waker) -> Outcome {
         match self.state {
             State::AwaitingCheckpoint(epoch) => {
-                return self.start_view(engine, epoch, handler, args, now, waker);
+                return self.start_view(engine, epoch, request, waker);
             }
             State::Viewing(ticket, _) => {
                 let result = engine
@@ -177,21 +216,17 @@ impl Session {
             State::Ready | State::Faulted(_) | State::Paused => {}
         }
         let call = Call {
-            args,
+            args: request.args,
             db: self.db,
             limits: &engine.limits,
             protocol: self.protocol,
             sink: None,
         };
-        let mut txn = engine.store.begin(now);
+        let mut txn = engine.store.begin(request.now);
         txn.random = Random::from_seed(self.seed);
         txn.touches = !self.client.no_touch.get();
-        let limits = &engine.limits;
-        txn.room = match may_run_over_a_view(row) {
-            true => Room::or_over_a_view(limits.live_gathered),
-            false => Room::at_most(limits.gathered),
-        };
-        let result = handler(&mut txn, &call);
+        txn.room = request.live_room(&engine.limits);
+        let result = (request.handler)(&mut txn, &call);
         let end = txn.end();
         match result {
             Ok(reply) => {
@@ -202,16 +237,14 @@ impl Session {
                 let missing = engine.store.abandon(end);
                 let is_too_much = |ticket| engine.store.is_too_much(ticket);
                 match self.ticket.is_some_and(is_too_much) {
-                    true if may_run_over_a_view(row) => {
-                        self.go_over_a_view(engine, handler, args, now, waker)
-                    }
+                    true if request.may_run_over_a_view() => self.ask_for_view(engine, request, waker),
                     true => self.answer(engine, Stop::error(OUT_OF_MEMORY), 0),
-                    false => self.fault(engine, row, args, missing, waker),
+                    false => self.fault(engine, request, missing, waker),
                 }
             }
             Err(Stop::NeedsView) => {
                 engine.store.abandon(end);
-                self.go_over_a_view(engine, handler, args, now, waker)
+                self.ask_for_view(engine, request, waker)
             }
             Err(stop @ Stop::Error(_)) => {
                 let epoch = engine.store.apply_expired(end);
@@ -245,13 +278,13 @@ impl Session {
         Outcome::Failed
     }
 
-    /// Sets the request aside until its records are in memory: those it missed, and those of all its keys.
+    /// Sets the request aside until its records are in memory: those it missed, and those of all its keys; or more, if it
+    /// has faulted before.
     fn fault(
         &mut self,
         engine: &mut Engine,
-        row: &'static Command,
-        args: Args,
-        mut missing: Vec<crate::disk::format::RecordKey>,
+        request: Request,
+        mut missing: Vec<RecordKey>,
         waker: &Waker,
     ) -> Outcome {
         engine.stats.faults += 1;
@@ -262,54 +295,77 @@ impl Session {
                 0,
             );
         }
+        let Request { row, args, .. } = request;
+        let faults = self.ticket.map_or(0, |ticket| engine.store.faults(ticket));
+        if faults >= MOST_FAULTS_TO_READ && !row.has(flag::WRITE) {
+            return self.ask_for_view(engine, request, waker);
+        }
         if let Some(positions) = row.key_positions(args)
             && positions.len() > 1
         {
-            let keys = positions.iter().map(|&i| &args[i]);
-            missing.extend(engine.store.unknown_keys(self.db, keys));
+            let names = positions.iter().map(|&i| &args[i]);
+            missing.extend(engine.store.unknown_keys(self.db, names));
         }
-        let most = match may_run_over_a_view(row) {
-            true => engine.limits.live_gathered,
-            false => engine.limits.gathered,
-        };
-        let ticket = engine.store.request_at_most(missing, most);
-        // The pins of an earlier fault are held until this one's are: what it fetched is still wanted.
-        if let Some(earlier) = self.ticket.replace(ticket) {
-            engine.store.chain(earlier, ticket);
-        }
+        let rehearsal = || self.rehearsal(&engine.limits, request);
+        let ticket = engine.store.retry(missing, self.ticket, rehearsal);
+        engine.store.limit(ticket, request.most_live(&engine.limits));
+        self.ticket = Some(ticket);
         self.state = State::Faulted(ticket);
         engine.faulted.insert(ticket, waker.clone());
         Outcome::Waits
     }
 
-    /// Has the request run over a view, of all before it.
-    fn go_over_a_view(
-        &mut self,
-        engine: &mut Engine,
-        handler: Handler,
-        args: Args,
-        now: u64,
-        waker: &Waker,
-    ) -> Outcome {
+    /// The request, to be run where nothing of it counts but what it reads.
+    fn rehearsal(&self, limits: &CallLimits, request: Request) -> Option<Rehearsal> {
+        if request.args.iter().map(<[u8]>::len).sum::<usize>() > MOST_REHEARSED {
+            return None;
+        }
+        let (run, room) = (self.detached(limits, request), request.live_room(limits));
+        Some(Rehearsal {
+            now: request.now,
+            writes: request.row.has(flag::WRITE),
+            // What it answers is nobody's.
+            body: Box::new(move |txn| {
+                txn.room = room;
+                drop(run(txn, None));
+            }),
+        })
+    }
+
+    /// The request, to be run on another thread.
+    fn detached(
+        &self,
+        limits: &CallLimits,
+        request: Request,
+    ) -> impl FnOnce(&mut Txn, Option<&dyn Sink>) -> store::Result<Reply> + Send + use<> {
+        let (args, limits) = (OwnedArgs::from(request.args), limits.clone());
+        let (db, protocol, seed, handler) = (self.db, self.protocol, self.seed, request.handler);
+        move |txn, sink| {
+            txn.random = Random::from_seed(seed);
+            let call = Call {
+                args: args.as_args(),
+                db,
+                limits: &limits,
+                protocol,
+                sink,
+            };
+            handler(txn, &call)
+        }
+    }
+
+    /// Has the request run over a view, once all before it is where views find it.
+    fn ask_for_view(&mut self, engine: &mut Engine, request: Request, waker: &Waker) -> Outcome {
         // What was fetched for it is not what it will read.
         self.drop_ticket(engine);
         let epoch = engine.store.frontier();
         self.state = State::AwaitingCheckpoint(epoch);
         match engine.is_applied(epoch, waker) {
-            true => self.start_view(engine, epoch, handler, args, now, waker),
+            true => self.start_view(engine, epoch, request, waker),
             false => Outcome::Waits,
         }
     }
 
-    fn start_view(
-        &mut self,
-        engine: &mut Engine,
-        epoch: u64,
-        handler: Handler,
-        args: Args,
-        now: u64,
-        waker: &Waker,
-    ) -> Outcome {
+    fn start_view(&mut self, engine: &mut Engine, epoch: u64, request: Request, waker: &Waker) -> Outcome {
         if let Some(text) = engine.store.broken()
             && epoch > engine.store.applied()
         {
@@ -320,33 +376,22 @@ impl Session {
         let ticket = engine.next_view;
         engine.next_view += 1;
         engine.stats.views += 1;
-        let (args, db, limits) = (OwnedArgs::from(args), self.db, engine.limits.clone());
-        let (protocol, is_heard) = (self.protocol, self.reply_mode == ReplyMode::On);
-        let (news, seed) = (engine.view_news.clone(), self.seed);
+        let is_heard = self.reply_mode == ReplyMode::On;
+        let news = engine.view_news.clone();
         let (outflow, inflow) = stream(ticket, news.clone(), engine.store.waker());
-        engine.store.run_over_applied(now, move |txn, place| {
-            txn.random = Random::from_seed(seed);
-            txn.room = Room::at_most(limits.gathered);
+        let run = self.detached(&engine.limits, request);
+        let room = Room::at_most(engine.limits.gathered);
+        engine.store.run_over_applied(request.now, move |txn, place| {
+            txn.room = room;
             let pouring = Pouring {
                 outflow: &outflow,
                 place,
                 recent: txn.recent(),
             };
-            let sink: &dyn Sink = if is_heard { &pouring } else { &Unheard };
-            let result = handler(
-                txn,
-                &Call {
-                    args: args.as_args(),
-                    db,
-                    limits: &limits,
-                    protocol,
-                    sink: Some(sink),
-                },
-            );
-            let result = match result {
+            let result = match is_heard {
+                true => run(txn, Some(&pouring)),
                 // It ends with the first piece.
-                Err(_) if !is_heard => Ok(Reply::Nothing),
-                result => result,
+                false => run(txn, Some(&Unheard)).or(Ok(Reply::Nothing)),
             };
             // A closed channel means that the engine is gone, and nobody waits any more.
             let _ = news.send(ViewNews::Done(ticket, result));
@@ -386,11 +431,6 @@ impl Session {
         outcome(engine, &error);
         true
     }
-}
-
-/// Whether the command can go on over a view wherever it turns out to need much: it changes nothing at all.
-fn may_run_over_a_view(row: &Command) -> bool {
-    row.has(flag::READONLY) && !row.has(flag::MAY_REPLICATE)
 }
 
 /// What running a request came to.

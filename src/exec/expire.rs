@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use crate::base::log;
-use crate::store::{Due, Key, Stop, Ticket};
+use crate::store::{Due, Key, Rehearsal, Stop, Ticket};
 use crate::types::hash;
 
 /// How long the executor is held at once.
@@ -53,7 +53,7 @@ impl Engine {
         if !self.can_expire_now() {
             return false;
         }
-        self.expire_slice();
+        self.expire_slice(None);
         if self.store.has_more_due() {
             self.store.look_for_due(self.clock.now_ms());
         }
@@ -71,7 +71,7 @@ impl Engine {
             // The next tick tries again.
             Some(text) => log::warning(format_args!("reading an expired key failed: {text}")),
             // Without asking for time: what was fetched may be gone later.
-            None if self.may_expire() => self.expire_slice(),
+            None if self.may_expire() => self.expire_slice(Some(ticket)),
             None => {}
         }
     }
@@ -81,8 +81,9 @@ impl Engine {
         self.expiry.enabled && !self.pause.is_on() && !waits
     }
 
-    /// Deletes keys and fields that are due, by transactions like any other.
-    fn expire_slice(&mut self) {
+    /// Deletes keys and fields that are due, by transactions like any other. `fetched` is the ticket of what an earlier slice
+    /// missed.
+    fn expire_slice(&mut self, mut fetched: Option<Ticket>) {
         let began = Instant::now();
         let now = self.clock.now_ms();
         let (mut missed, mut missing) = (Vec::new(), Vec::new());
@@ -99,6 +100,8 @@ impl Engine {
             match done {
                 Ok(is_more) => {
                     self.store.apply(end);
+                    // What is missed after that is missed for the first time.
+                    fetched = None;
                     if is_more {
                         self.store.due().push_back(due);
                     }
@@ -116,7 +119,12 @@ impl Engine {
             }
         }
         if !missing.is_empty() {
-            self.expiry.fetching = Some(self.store.request(missing));
+            let again = missed
+                .iter()
+                .filter_map(|due| Some((self.store.database_of(due.namespace)?, due.name.clone())))
+                .collect();
+            let ticket = self.store.retry(missing, fetched, || Some(rehearsal(again, now)));
+            self.expiry.fetching = Some(ticket);
             self.put_back(missed);
         }
         self.expiry.budget = self.expiry.budget.saturating_sub(began.elapsed());
@@ -128,5 +136,19 @@ impl Engine {
         for due in missed.into_iter().rev() {
             self.store.due().push_front(due);
         }
+    }
+}
+
+/// The deletion of these keys, or of fields of theirs, to be run where nothing counts but what it reads.
+fn rehearsal(keys: Vec<(usize, Vec<u8>)>, now: u64) -> Rehearsal {
+    Rehearsal {
+        now,
+        writes: true,
+        body: Box::new(move |txn| {
+            for (db, name) in keys {
+                // What cannot be deleted is told when it is tried in earnest.
+                let _ = hash::expire_due(txn, Key { db, name: &name });
+            }
+        }),
     }
 }

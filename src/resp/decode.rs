@@ -48,7 +48,7 @@ pub struct Limits {
     pub max_bulk: usize,
     /// Arguments in one request.
     pub max_args: usize,
-    /// Bytes before the end of an inline request, or of a header.
+    /// Bytes of an inline request, or of a header, whose end has not arrived.
     pub max_inline: usize,
     /// Whether the connection may send large requests. Pipelined requests must be decoded one by one, because
     /// an AUTH changes this for the request behind it.
@@ -301,7 +301,8 @@ impl Decoder {
         Ok(Some(self.position))
     }
 
-    /// Where the first `byte` at or after `position` is. It must come within `max_inline` bytes.
+    /// Where the first `byte` at or after `position` is. While it has not arrived, no more than `max_inline` bytes may
+    /// have: so, as in Redis, a longer line is taken if its end came with the rest of it.
     fn find(
         &mut self,
         byte: u8,
@@ -310,13 +311,12 @@ impl Decoder {
         too_big: ProtocolError,
     ) -> Result<Option<usize>, ProtocolError> {
         let from = self.scanned.max(self.position);
-        let last = self.position.saturating_add(limits.max_inline);
-        let end = buf.len().min(last.saturating_add(1));
-        // Empty when `max_inline` has become smaller than what was scanned.
-        let unseen = buf.get(from..end).unwrap_or_default();
-        let found = unseen.iter().position(|&b| b == byte).map(|offset| from + offset);
-        self.scanned = found.unwrap_or(end);
-        if found.is_none() && buf.len() > last {
+        let found = buf[from..]
+            .iter()
+            .position(|&b| b == byte)
+            .map(|offset| from + offset);
+        self.scanned = found.unwrap_or(buf.len());
+        if found.is_none() && buf.len() - self.position > limits.max_inline {
             return Err(too_big);
         }
         Ok(found)
@@ -507,17 +507,27 @@ mod tests {
             assert_eq!(decode_with(line.as_bytes(), &limits), (vec![], None));
             check_error(format!("{line}1").as_bytes(), &limits, text);
         }
-        // With its end in sight, a line of that length is judged by what it says.
-        check_error(
-            format!("*{}\r\n", "1".repeat(19)).as_bytes(),
-            &limits,
-            "invalid multibulk length",
-        );
+        // With its end in sight, a line of any length is judged by what it says.
+        let whole = |input: String| feed(input.as_bytes(), &limits, || usize::MAX / 2);
+        for length in [19, 20, 5000] {
+            let (_, error) = whole(format!("*{}\r\n", "1".repeat(length)));
+            assert_eq!(error, Some(ProtocolError::InvalidMultibulkLength));
+            let (requests, error) = whole(format!("{}\n*0\r\n", "1".repeat(length)));
+            assert_eq!((requests.len(), error), (2, None));
+        }
+    }
+
+    #[test]
+    fn an_inline_request_longer_than_the_limit_is_taken_with_its_end() {
+        let (mut decoder, limits) = (Decoder::new(), Limits::default());
+        let line = [&b"ECHO "[..], &b"x".repeat(70 << 10), b"\r\n"].concat();
+        assert_eq!(decoder.decode(&line[..limits.max_inline], &limits), Ok(None));
+        assert_eq!(decoder.decode(&line, &limits), Ok(Some(line.len())));
+        assert_eq!(decoder.args(&line)[1].len(), 70 << 10);
+        let mut decoder = Decoder::new();
         assert_eq!(
-            decode_with(format!("{}\n", "1".repeat(20)).as_bytes(), &limits)
-                .0
-                .len(),
-            1
+            decoder.decode(&line[..=limits.max_inline], &limits),
+            Err(ProtocolError::TooBigInlineRequest)
         );
     }
 

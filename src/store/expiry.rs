@@ -13,6 +13,8 @@ use crate::disk::{ReadError, View};
 
 /// Most entries one walk returns.
 const DUE_PER_SCAN: usize = 4096;
+/// When to look again, where the next deadline is behind very many that are no more.
+const LOOK_AGAIN_MS: u64 = 1000;
 
 /// A key whose deadline has passed, as the `expire` family says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,13 +145,14 @@ impl Store {
 
 /// What is due from `low` on.
 fn walk(view: &View, low: &[u8], now: u64) -> Result<Scan, ReadError> {
-    let mut walk = view.walk(Family::Expire, low, None)?;
+    let later = now.saturating_add(1).to_be_bytes();
+    let mut walk = view.walk(Family::Expire, low, Some(&later))?;
     let mut scan = Scan::default();
     while let Some((key, _)) = walk.next_record()? {
-        let (deadline, namespace, name) = split_expire_key(key).map_err(|e| ReadError::from(e))?;
-        if deadline > now || scan.due.len() == DUE_PER_SCAN {
+        let (deadline, namespace, name) = split_expire_key(key).map_err(ReadError::from)?;
+        if scan.due.len() == DUE_PER_SCAN {
             scan.next = Some((key.to_vec(), deadline));
-            break;
+            return Ok(scan);
         }
         scan.due.push(Due {
             deadline,
@@ -157,5 +160,64 @@ fn walk(view: &View, low: &[u8], now: u64) -> Result<Scan, ReadError> {
             name: name.to_vec(),
         });
     }
+    // Deadlines that were put off lie between now and the next one, and this is no time to pass them all.
+    let from = low.max(&later);
+    let mut ahead = view.short_walk(Family::Expire, from, None)?;
+    if let Some((key, _)) = ahead.next_record()? {
+        scan.next = Some((key.to_vec(), split_expire_key(key).map_err(ReadError::from)?.0));
+    } else if ahead.has_given_up()? {
+        scan.next = Some((from.to_vec(), now.saturating_add(LOOK_AGAIN_MS)));
+    }
     Ok(scan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::format::RecordKey;
+    use crate::disk::passed_over;
+    use crate::disk::{Compression, Creation, Disk, DiskOptions, Durability, Patience};
+
+    #[test]
+    fn deadlines_that_were_put_off_are_not_passed_at_each_walk() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = DiskOptions {
+            write_buffer: 16 << 20,
+            block_cache: 1 << 20,
+            background_jobs: 1,
+            compression: Compression::None,
+            open_tables: 100,
+        };
+        let disk = Disk::open(dir.path(), &options, &Creation::default()).unwrap();
+        let write = |keep: bool, deadlines: std::ops::Range<u64>| {
+            let mut batch = disk.batch().unwrap();
+            for deadline in deadlines {
+                let key = RecordKey::expire(deadline, 1, b"k");
+                match keep {
+                    true => batch.put(&key, b""),
+                    false => batch.delete(&key),
+                }
+            }
+            disk.write(batch.finish(), Durability::Written, Patience::Wait)
+                .unwrap();
+        };
+        write(true, 1000..100_001);
+        write(false, 1000..100_000);
+        write(true, 10..20);
+        let walk_at = |now: u64| {
+            let (scan, passed) =
+                passed_over(|| disk.with_view(|view| walk(view, &0u64.to_be_bytes(), now).unwrap()));
+            (scan.due.len(), scan.next.map(|(_, deadline)| deadline), passed)
+        };
+        let (due, next, passed) = walk_at(15);
+        assert_eq!((due, next), (6, Some(16)));
+        assert!(passed < 50, "{passed}");
+        // The next one is far away: it is looked for later on.
+        let (due, next, passed) = walk_at(500);
+        assert_eq!((due, next), (10, Some(500 + LOOK_AGAIN_MS)));
+        assert!(passed < 10_000, "{passed}");
+        // But not missed.
+        assert_eq!(walk_at(99_000).1, Some(100_000));
+        assert_eq!(walk_at(100_000).0, 11);
+    }
 }

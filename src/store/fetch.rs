@@ -1,13 +1,14 @@
 //! Faults: records that a request waits for, read on the fetch pool, many at once, each record once.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Weak};
 
 use foldhash::fast::RandomState;
 
 use super::Done;
 use super::hot::Hot;
+use super::rehearsal::Rehearsed;
 use super::threads::{Pool, Wake};
 use super::value::Value;
 use crate::disk::format::RecordKey;
@@ -28,7 +29,7 @@ struct Reading {
     waiters: Vec<Ticket>,
 }
 
-#[derive(Default)]
+/// A request that waits, from one fault to the next.
 struct Waiting {
     missing: usize,
     pinned: Vec<RecordKey>,
@@ -38,6 +39,28 @@ struct Waiting {
     /// They would have been more: some of what was read is not pinned.
     is_too_much: bool,
     error: Option<ReadError>,
+    /// How often the request has faulted.
+    faults: u32,
+    /// While it is rehearsed: nothing is asked for before that is over.
+    rehearsal: Option<Arc<()>>,
+    /// The rehearsal did not name all that it would have.
+    ended_early: bool,
+}
+
+impl Waiting {
+    fn new() -> Waiting {
+        Waiting {
+            missing: 0,
+            pinned: Vec::new(),
+            bytes: 0,
+            most: usize::MAX,
+            is_too_much: false,
+            error: None,
+            faults: 1,
+            rehearsal: None,
+            ended_early: false,
+        }
+    }
 }
 
 pub struct Fetch {
@@ -63,14 +86,22 @@ impl Fetch {
     }
 
     /// Asks for records on behalf of one request. They are read at the next [`Fetch::dispatch`].
-    /// No more than `most` bytes are pinned for it.
-    pub fn request(&mut self, records: Vec<RecordKey>, most: usize) -> Ticket {
-        let ticket = self.next_ticket;
+    pub fn request(&mut self, records: Vec<RecordKey>) -> Ticket {
+        let ticket = self.next_ticket();
+        let mut waiting = Waiting::new();
+        waiting.missing = self.ask(ticket, records);
+        self.waiting.insert(ticket, waiting);
+        ticket
+    }
+
+    fn next_ticket(&mut self) -> Ticket {
         self.next_ticket += 1;
-        let mut waiting = Waiting {
-            most,
-            ..Waiting::default()
-        };
+        self.next_ticket - 1
+    }
+
+    /// Asks for records for a ticket that none was asked for yet. Returns how many different ones they are.
+    fn ask(&mut self, ticket: Ticket, records: impl IntoIterator<Item = RecordKey>) -> usize {
+        let mut asked = 0;
         for record in records {
             let reading = self.reading.entry(record.clone()).or_insert_with(|| {
                 self.queued.push(record);
@@ -79,13 +110,44 @@ impl Fetch {
                     waiters: Vec::with_capacity(1),
                 }
             });
-            if !reading.waiters.contains(&ticket) {
+            // Had it asked for this one before, no other would have come since.
+            if reading.waiters.last() != Some(&ticket) {
                 reading.waiters.push(ticket);
-                waiting.missing += 1;
+                asked += 1;
             }
         }
+        asked
+    }
+
+    /// A ticket for a request that is rehearsed first. The other end of what is returned is gone when it no longer waits.
+    pub fn expect_rehearsal(&mut self) -> (Ticket, Weak<()>) {
+        let (ticket, mut waiting) = (self.next_ticket(), Waiting::new());
+        let waiter = Arc::downgrade(waiting.rehearsal.insert(Arc::new(())));
         self.waiting.insert(ticket, waiting);
-        ticket
+        (ticket, waiter)
+    }
+
+    /// A rehearsal is over: what it has named and is in memory is pinned there, the rest asked for.
+    pub fn accept_rehearsal(&mut self, rehearsed: Rehearsed, hot: &mut Hot, ready: &mut Vec<Ticket>) {
+        let ticket = rehearsed.ticket();
+        let Some(mut waiting) = self.waiting.remove(&ticket) else {
+            return;
+        };
+        let (here, missing): (Vec<_>, Vec<_>) = rehearsed.names.into_iter().partition(|name| hot.pin(name));
+        waiting.pinned.extend(here);
+        waiting.missing = self.ask(ticket, missing);
+        (waiting.rehearsal, waiting.ended_early) = (None, rehearsed.ended_early);
+        if waiting.missing == 0 {
+            ready.push(ticket);
+        }
+        self.waiting.insert(ticket, waiting);
+    }
+
+    /// How often the request has faulted, and whether its last rehearsal ended early.
+    pub fn history(&self, ticket: Ticket) -> (u32, bool) {
+        self.waiting
+            .get(&ticket)
+            .map_or((0, false), |waiting| (waiting.faults, waiting.ended_early))
     }
 
     /// Asks for records that nobody waits for yet.
@@ -180,6 +242,13 @@ impl Fetch {
         pins
     }
 
+    /// No more than so many bytes are to be pinned for the ticket.
+    pub fn limit(&mut self, ticket: Ticket, bytes: usize) {
+        if let Some(waiting) = self.waiting.get_mut(&ticket) {
+            waiting.most = bytes;
+        }
+    }
+
     pub fn is_too_much(&self, ticket: Ticket) -> bool {
         self.waiting
             .get(&ticket)
@@ -198,7 +267,7 @@ impl Fetch {
     pub fn is_ready(&self, ticket: Ticket) -> bool {
         self.waiting
             .get(&ticket)
-            .is_none_or(|waiting| waiting.missing == 0)
+            .is_none_or(|waiting| waiting.missing == 0 && waiting.rehearsal.is_none())
     }
 
     /// The error that reading for this ticket met, if any.
@@ -211,9 +280,12 @@ impl Fetch {
         let Some(earlier) = self.waiting.remove(&earlier) else {
             return;
         };
-        if let Some(waiting) = self.waiting.get_mut(&later) {
-            waiting.pinned.extend(earlier.pinned);
-            waiting.bytes += earlier.bytes;
+        if let Some(later) = self.waiting.get_mut(&later) {
+            later.faults = earlier.faults + 1;
+            later.bytes += earlier.bytes;
+            let mut pinned = earlier.pinned;
+            pinned.append(&mut later.pinned);
+            later.pinned = pinned;
         }
     }
 

@@ -18,6 +18,7 @@ pub struct Figures {
     pub hot_evicted: u64,
     pub fetched: u64,
     pub fetching: usize,
+    pub rehearsals: u64,
     pub commits: u64,
     pub inline_commits: u64,
     pub records_written: u64,
@@ -67,6 +68,7 @@ impl Store {
             hot_evicted: self.hot.evicted,
             fetched: self.fetch.fetched,
             fetching: self.fetch.in_flight(),
+            rehearsals: self.rehearsals.begun,
             commits: self.commit.commits,
             inline_commits: self.commit.inline_commits,
             records_written: self.commit.records_written,
@@ -100,6 +102,7 @@ impl Store {
         self.totals = Default::default();
         self.hot.evicted = 0;
         self.fetch.fetched = 0;
+        self.rehearsals.begun = 0;
         self.commit.reset_counters();
     }
 }

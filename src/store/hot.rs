@@ -235,6 +235,12 @@ impl Hot {
         }
     }
 
+    /// Pins a record that is here. Whether it is.
+    pub fn pin(&mut self, key: &RecordKey) -> bool {
+        let slot = self.map.peek_mut(key);
+        slot.map(|slot| slot.add_pins(1)).is_some()
+    }
+
     /// Takes one pin off, where the record still is here.
     pub fn unpin(&mut self, key: &RecordKey) {
         if let Some(slot) = self.map.peek_mut(key) {

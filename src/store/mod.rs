@@ -13,6 +13,7 @@ mod hot;
 pub mod keyspace;
 mod recent;
 mod reclaim;
+mod rehearsal;
 mod room;
 #[cfg(test)]
 pub mod testing;
@@ -34,6 +35,7 @@ pub use fetch::Ticket;
 pub use figures::Figures;
 pub use keyspace::{Entry, Key};
 pub use recent::Recent;
+pub use rehearsal::Rehearsal;
 pub use room::{OUT_OF_MEMORY, Room};
 pub use threads::Wake;
 pub use txn::{Effects, Result, Savepoint, Stop, Txn};
@@ -52,6 +54,7 @@ use expiry::Expiry;
 use fetch::{Fetch, Fetched};
 use hot::Hot;
 use reclaim::Reclaim;
+use rehearsal::{Rehearsals, Rehearsed};
 use threads::{Pool, Priority};
 use txn::{Work, Write};
 
@@ -76,6 +79,7 @@ pub struct StoreOptions {
 /// What the store's threads report.
 enum Done {
     Fetched(Vec<Fetched>),
+    Rehearsed(Rehearsed),
     Committed {
         epoch: u64,
         result: std::result::Result<(), String>,
@@ -109,6 +113,8 @@ pub struct Store {
     disk: Arc<Disk>,
     hot: Hot,
     fetch: Fetch,
+    /// Behind `fetch`, as those who wait are there: without them, rehearsals end.
+    rehearsals: Rehearsals,
     commit: Commit,
     checkpoints: Checkpoints,
     expiry: Expiry,
@@ -173,6 +179,7 @@ impl Store {
         Ok(Store {
             hot: Hot::new(options.hot_budget),
             fetch: Fetch::new(pool("fetch", options.fetch_threads, Priority::Lowest)?),
+            rehearsals: Rehearsals::start(options.fetch_threads).map_err(StartError::Threads)?,
             commit: Commit::new(
                 pool("commit", 1, Priority::Equal)?,
                 pool("sync", 1, Priority::Equal)?,
@@ -270,7 +277,9 @@ impl Store {
     }
 
     fn stage_record(&mut self, write: Write, epoch: u64) {
-        let Write { key, value, known } = write;
+        let Write {
+            key, value, known, ..
+        } = write;
         let open = &mut self.commit.open;
         open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
         match key.family() {
@@ -407,12 +416,12 @@ impl Store {
 
     /// Asks for records on behalf of a request, which runs again when [`News::ready`] names the ticket.
     pub fn request(&mut self, records: Vec<RecordKey>) -> Ticket {
-        self.fetch.request(records, usize::MAX)
+        self.fetch.request(records)
     }
 
-    /// As [`Store::request`]; no more than so many bytes are pinned for it.
-    pub fn request_at_most(&mut self, records: Vec<RecordKey>, bytes: usize) -> Ticket {
-        self.fetch.request(records, bytes)
+    /// No more than so many bytes are to be pinned for the ticket, which was just given.
+    pub fn limit(&mut self, ticket: Ticket, bytes: usize) {
+        self.fetch.limit(ticket, bytes);
     }
 
     /// Whether the ticket's records were more than may be pinned for it.
@@ -451,11 +460,6 @@ impl Store {
     /// Asks for records that are likely to be wanted soon.
     pub fn read_ahead(&mut self, records: Vec<RecordKey>) {
         self.fetch.read_ahead(records.into_iter());
-    }
-
-    /// What `earlier` pinned stays pinned until `later` is finished.
-    pub fn chain(&mut self, earlier: Ticket, later: Ticket) {
-        self.fetch.chain(earlier, later);
     }
 
     pub fn is_ready(&self, ticket: Ticket) -> bool {
@@ -512,6 +516,7 @@ impl Store {
         }
         self.fetch.dispatch(&self.disk, &self.done, &self.wake);
         self.seal(&mut news);
+        self.begin_rehearsals();
         self.begin_checkpoint();
         news.applied = before != (self.applied(), self.commit.broken.is_some());
         if self.sync_due && self.commit.broken.is_none() {
@@ -550,6 +555,7 @@ impl Store {
                 self.fetch.accept(fetched, &mut self.hot, &mut news.ready);
                 self.hot.make_room();
             }
+            Done::Rehearsed(rehearsed) => self.accept_rehearsal(rehearsed, &mut news.ready),
             Done::Committed { epoch, result } => {
                 self.commit.answered();
                 debug_assert_eq!(

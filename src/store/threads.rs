@@ -1,5 +1,6 @@
-//! The threads beside the executor that may wait for the disk: the fetch pool, the committer, the syncer, the checkpoint
-//! thread (for views: `store/views.rs`). They answer with values on one channel; a callback wakes the executor.
+//! The threads beside the executor that may wait for the disk: the fetch pool, the threads for rehearsals, the committer, the
+//! syncer, the checkpoint thread (for views: `store/views.rs`). They answer with values on one channel; a callback wakes
+//! the executor.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};

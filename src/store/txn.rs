@@ -14,6 +14,7 @@ use super::Store;
 use super::cursors::Cursors;
 use super::keyspace::Key;
 use super::recent::Recent;
+use super::rehearsal::Stage;
 use super::room::Room;
 use super::value::Value;
 use crate::base::random::Random;
@@ -67,6 +68,7 @@ pub struct Effects {
 enum Source<'s> {
     Live(&'s mut Store),
     View(&'s View<'s>, &'s Cursors, Rc<Recent>),
+    Stage(Box<Stage<'s>>),
 }
 
 /// A point to which [`Txn::rollback`] returns.
@@ -157,20 +159,50 @@ impl<'s> Txn<'s> {
         }
     }
 
+    /// A transaction that behaves as a live one, but reads from a view. Nothing comes of it but what the stage notes.
+    pub(super) fn on_stage(stage: Stage<'s>, now: u64) -> Txn<'s> {
+        Txn {
+            source: Source::Stage(Box::new(stage)),
+            work: Box::default(),
+            now,
+            random: Random::from_seed(now),
+            touches: false,
+            room: Room::ENDLESS,
+        }
+    }
+
+    pub(super) fn stage(&self) -> Option<&Stage<'s>> {
+        match &self.source {
+            Source::Stage(stage) => Some(stage),
+            Source::Live(_) | Source::View(..) => None,
+        }
+    }
+
+    pub(super) fn into_stage(self) -> Option<Stage<'s>> {
+        match self.source {
+            Source::Stage(stage) => Some(*stage),
+            Source::Live(_) | Source::View(..) => None,
+        }
+    }
+
     pub(super) fn into_work(self) -> Box<Work> {
         self.work
     }
 
     /// Whether expired keys are deleted on sight: not over a view, nor while they are to be kept.
     pub(super) fn deletes_expired(&self) -> bool {
-        matches!(&self.source, Source::Live(store) if !store.keeps_expired)
+        match &self.source {
+            Source::Live(store) => !store.keeps_expired,
+            Source::Stage(stage) => stage.deletes_expired,
+            Source::View(..) => false,
+        }
     }
 
     /// The view, for bodies that walk ranges, and the memory of where such walks were cut.
     pub fn view(&self) -> Result<(&'s View<'s>, &'s Cursors)> {
         match &self.source {
             Source::View(view, cursors, _) => Ok((view, cursors)),
-            Source::Live(_) => Err(Stop::NeedsView),
+            Source::Live(_) | Source::Stage(_) => Err(Stop::NeedsView),
         }
     }
 
@@ -178,7 +210,7 @@ impl<'s> Txn<'s> {
     pub fn recent(&self) -> Option<Rc<Recent>> {
         match &self.source {
             Source::View(_, _, recent) => Some(recent.clone()),
-            Source::Live(_) => None,
+            Source::Live(_) | Source::Stage(_) => None,
         }
     }
 
@@ -196,6 +228,7 @@ impl<'s> Txn<'s> {
                 recent.put(key, value.clone());
                 Ok(value)
             }
+            Source::Stage(stage) => stage.get(key),
             Source::Live(store) => match store.recall(key, self.touches) {
                 Some((value, epoch)) => {
                     self.work.depends = self.work.depends.max(epoch);
@@ -219,22 +252,22 @@ impl<'s> Txn<'s> {
     /// Notes that the record will be wanted, without stopping: so that one fault fetches all of them. Says whether it has
     /// to be fetched.
     pub fn prefetch(&mut self, key: RecordKey) -> bool {
-        if let Source::Live(store) = &self.source
-            && !store.is_known(&key)
-            && self.work.writes.find(&key).is_none()
-        {
-            self.work.missing.push(key);
-            return true;
+        match &mut self.source {
+            Source::Live(store) if !store.is_known(&key) && self.work.writes.find(&key).is_none() => {
+                self.work.missing.push(key);
+                true
+            }
+            Source::Stage(stage) if self.work.writes.find(&key).is_none() => stage.name(key),
+            Source::Live(_) | Source::Stage(_) | Source::View(..) => false,
         }
-        false
     }
 
     /// Stops with a fault if [`Txn::prefetch`] noted anything that is not in memory.
     pub fn await_prefetched(&self) -> Result<()> {
-        if self.work.missing.is_empty() {
-            Ok(())
-        } else {
-            Err(Stop::Fault)
+        match &self.source {
+            Source::Stage(stage) => stage.goes_on(),
+            _ if self.work.missing.is_empty() => Ok(()),
+            _ => Err(Stop::Fault),
         }
     }
 
@@ -264,10 +297,12 @@ impl<'s> Txn<'s> {
 
     /// An id that nothing else has or ever had.
     pub fn fresh_id(&mut self) -> u64 {
-        let Source::Live(store) = &self.source else {
-            unreachable!("a view is read-only")
+        let next = match &self.source {
+            Source::Live(store) => store.next_id(),
+            Source::Stage(stage) => stage.next_id,
+            Source::View(..) => unreachable!("a view is read-only"),
         };
-        let id = store.next_id() + self.work.ids;
+        let id = next + self.work.ids;
         self.work.ids += 1;
         id
     }
@@ -285,7 +320,7 @@ impl<'s> Txn<'s> {
         let name = self.meta_key(key)?;
         Ok(match &self.source {
             Source::Live(store) => store.idle_seconds(&name),
-            Source::View(..) => 0,
+            Source::View(..) | Source::Stage(_) => 0,
         })
     }
 
@@ -296,6 +331,7 @@ impl<'s> Txn<'s> {
         }
         match &self.source {
             Source::Live(store) => Ok(store.database(number)),
+            Source::Stage(stage) => stage.database(number),
             Source::View(..) => match self.get(&RecordKey::database(number))? {
                 Some(value) => Ok(Database::decode(&value)?),
                 None => Ok(Database::default()),
@@ -359,6 +395,19 @@ pub(super) struct Write {
     pub value: Option<Value>,
     /// How the value differs from the one before.
     pub known: Known,
+    /// Where in the log the write is that this one hides, if there is one.
+    earlier: Option<usize>,
+}
+
+impl Write {
+    pub fn new(key: RecordKey, value: Option<Value>, known: Known) -> Write {
+        Write {
+            key,
+            value,
+            known,
+            earlier: None,
+        }
+    }
 }
 
 /// The overlay: a log of writes, the latest of a record counting.
@@ -391,23 +440,34 @@ impl Writes {
     }
 
     fn push(&mut self, key: RecordKey, value: Option<Value>, known: Known) {
-        match self.position(&key).filter(|at| *at >= self.kept) {
+        let earlier = self.position(&key);
+        match earlier.filter(|at| *at >= self.kept) {
             // What is known is how it differs from that write, not from what was before.
             Some(at) => (self.log[at].value, self.log[at].known) = (value, Known::Nothing),
-            None => self.log.push(Write { key, value, known }),
+            None => self.log.push(Write {
+                earlier,
+                ..Write::new(key, value, known)
+            }),
         }
     }
 
+    /// Takes back what is behind the first `len` writes: the index follows for these alone.
     fn truncate(&mut self, len: usize) {
+        for at in (len..self.indexed).rev() {
+            let Write { key, earlier, .. } = &self.log[at];
+            match *earlier {
+                Some(earlier) => self.index.insert(key.clone(), earlier),
+                None => self.index.remove(key),
+            };
+        }
+        self.indexed = self.indexed.min(len);
         self.log.truncate(len);
         self.kept = self.kept.min(len);
-        if self.indexed > len {
-            self.index.clear();
-            self.indexed = 0;
-        }
     }
 
     pub fn clear(&mut self) {
-        self.truncate(0);
+        self.log.clear();
+        self.index.clear();
+        (self.kept, self.indexed) = (0, 0);
     }
 }

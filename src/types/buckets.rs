@@ -20,6 +20,8 @@
 //! A walk in order of positions is therefore not disturbed by splits and merges, and its cursor is simply the position
 //! that it has come to: each member that is there from its beginning to its end is shown exactly once.
 
+mod moves;
+
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -31,7 +33,6 @@ use super::footprint::{Footprint, spread};
 use super::string::Bytes;
 use crate::base::random::{Random, scaled};
 use crate::disk::cells::{Reader, VARINT_MAX, cell_len, push_cell, push_varint};
-use crate::disk::delta::Known;
 use crate::disk::format::{Family, Malformed, RecordKey, less};
 use crate::store::{Result, Stop, Txn, Value};
 
@@ -40,10 +41,6 @@ pub const MEMBERS_PER_PAGE: u64 = 16;
 pub const BYTES_PER_PAGE: u64 = 1024;
 /// Room for a table's state.
 pub const STATE_BYTES: usize = 2 * 8 + 3 * VARINT_MAX;
-/// A table is cut down when its pages hold less than this part of what they may.
-const SPARSE: u64 = 2;
-/// How many pages one change splits or merges at most: two, as one would only ever keep pace.
-const MOVES: usize = 2;
 /// How many cold records a command that only reads waits for.
 const MAX_COLD: usize = 256;
 /// A step of a scan ends after so many bytes of members and values, whatever it was asked for.
@@ -177,16 +174,8 @@ impl Buckets {
         self.pages
     }
 
-    /// Notes what a change or a read of this member will want. Says whether its page has to be fetched.
+    /// Notes the page where this member is, or belongs. Says whether it has to be fetched.
     pub fn prefetch(&self, txn: &mut Txn, member: &[u8]) -> bool {
-        if self.is_full(self.len + 1) {
-            let (split, _) = split_of(self.pages);
-            txn.prefetch(self.record(split));
-        } else if self.is_sparse(self.len.saturating_sub(1)) {
-            let (kept, last) = split_of(self.pages - 1);
-            txn.prefetch(self.record(kept));
-            txn.prefetch(self.record(last));
-        }
         txn.prefetch(self.record(self.page_of(member)))
     }
 
@@ -229,14 +218,6 @@ impl Buckets {
             Some(slot) => slot.value.load(txn, self.id, &found.page).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// Notes the value's own record, if it has one, to be fetched; the member's page has to be in memory.
-    pub fn prefetch_value(&self, txn: &mut Txn, member: &[u8]) -> Result<()> {
-        if let Some(slot) = self.find(txn, member)?.slot {
-            slot.value.prefetch(txn, self.id);
-        }
-        Ok(())
     }
 
     /// Gives the member this value. Whether the member is new.
@@ -332,12 +313,17 @@ impl Buckets {
     /// Notes what the next `count` random members will want, as far as can be foreseen. Returns how many pages have to
     /// be fetched.
     pub fn prefetch_random(&self, txn: &mut Txn, count: usize) -> usize {
-        let mut random = txn.random.clone();
         let mut cold = 0;
-        for _ in 0..count
-            .saturating_mul(DRAWS_FETCHED)
-            .min(self.pages as usize * DRAWS_FETCHED)
-        {
+        let draws = count.saturating_mul(DRAWS_FETCHED);
+        if draws >= self.pages as usize {
+            // They would come to nearly all of the pages, and the ones left out be missed one by one.
+            for number in 0..self.pages {
+                cold += usize::from(txn.prefetch(self.record(number)));
+            }
+            return cold;
+        }
+        let mut random = txn.random.clone();
+        for _ in 0..draws {
             let number = self.draw_page(&mut random);
             random.next_u64();
             cold += usize::from(txn.prefetch(self.record(number)));
@@ -643,65 +629,6 @@ impl Buckets {
         let start = u64::from(page.reverse_bits());
         start..start + (1 << (32 - level - u32::from(is_split)))
     }
-
-    fn is_full(&self, len: u64) -> bool {
-        let pages = u64::from(self.pages);
-        self.pages < u32::MAX && (len > pages * MEMBERS_PER_PAGE || self.weight > pages * BYTES_PER_PAGE)
-    }
-
-    fn is_sparse(&self, len: u64) -> bool {
-        let pages = u64::from(self.pages);
-        pages > 1 && len * SPARSE < pages * MEMBERS_PER_PAGE && self.weight * SPARSE < pages * BYTES_PER_PAGE
-    }
-
-    /// Splits or merges pages until their number fits what they hold, or enough was done for one change.
-    fn fit(&mut self, txn: &mut Txn) -> Result<()> {
-        for _ in 0..MOVES {
-            if self.is_full(self.len) {
-                self.split(txn)?;
-            } else if self.is_sparse(self.len) {
-                self.merge(txn)?;
-            } else {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn split(&mut self, txn: &mut Txn) -> Result<()> {
-        let (old, new) = split_of(self.pages);
-        let page = self.page(txn, old)?;
-        self.pages += 1;
-        let (mut stays, mut goes) = (Vec::with_capacity(page.len()), Vec::with_capacity(page.len()));
-        for slot in slots(&page) {
-            let slot = slot?;
-            let side = match self.page_of(&page[slot.member]) == new {
-                true => &mut goes,
-                false => &mut stays,
-            };
-            side.extend_from_slice(&page[slot.entry]);
-        }
-        txn.put_changed(self.record(old), Value::from(&stays[..]), Known::Removals);
-        txn.put(self.record(new), Value::from(&goes[..]));
-        Ok(())
-    }
-
-    fn merge(&mut self, txn: &mut Txn) -> Result<()> {
-        let (kept, last) = split_of(self.pages - 1);
-        txn.prefetch(self.record(kept));
-        txn.prefetch(self.record(last));
-        txn.await_prefetched()?;
-        let (before, added) = (self.page(txn, kept)?, self.page(txn, last)?);
-        txn.put(self.record(kept), Value::concat(&[&before, &added]));
-        txn.delete(self.record(last));
-        self.pages -= 1;
-        Ok(())
-    }
-}
-
-/// The page that is split when there are `pages`, and the one that it gives half of its positions to.
-fn split_of(pages: u32) -> (u32, u32) {
-    (pages - (1 << pages.ilog2()), pages)
 }
 
 fn weight(entry: usize) -> u64 {

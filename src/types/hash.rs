@@ -123,7 +123,7 @@ impl Hash {
         self.len() == 0
     }
 
-    /// Has what these fields need fetched together.
+    /// Has what reading these fields takes fetched together.
     pub fn prefetch<'f>(&self, txn: &mut Txn, fields: impl Iterator<Item = &'f [u8]>) -> Result<()> {
         if let Form::Large(large) = &self.form {
             for field in fields {
@@ -132,6 +132,30 @@ impl Hash {
             txn.await_prefetched()?;
         }
         Ok(())
+    }
+
+    /// Likewise what giving values to these fields takes, which may be new.
+    pub fn prefetch_to_set<'f>(
+        &self,
+        txn: &mut Txn,
+        fields: impl ExactSizeIterator<Item = &'f [u8]>,
+    ) -> Result<()> {
+        if let Form::Large(large) = &self.form {
+            large.table.prefetch_moves(txn, fields.len() as u64, 0);
+        }
+        self.prefetch(txn, fields)
+    }
+
+    /// Likewise what deleting these fields takes.
+    pub fn prefetch_to_remove<'f>(
+        &self,
+        txn: &mut Txn,
+        fields: impl ExactSizeIterator<Item = &'f [u8]>,
+    ) -> Result<()> {
+        if let Form::Large(large) = &self.form {
+            large.table.prefetch_moves(txn, 0, fields.len() as u64);
+        }
+        self.prefetch(txn, fields)
     }
 
     pub fn get(&self, txn: &mut Txn, field: &[u8]) -> Result<Option<Held>> {
@@ -312,6 +336,8 @@ impl Hash {
 
 /// Fields that one transaction of active expiry deletes at most, of a large hash.
 const EXPIRED_AT_ONCE: usize = 256;
+/// Where something of it is cold, what so many take is fetched: the transactions to come find it.
+const EXPIRED_AFTER_FAULT: usize = 16 * EXPIRED_AT_ONCE;
 
 /// Deletes the key if it is due, or else those of its fields that are: of a large hash some. Whether there are more.
 pub fn expire_due(txn: &mut Txn, key: Key) -> Result<bool> {
@@ -325,7 +351,11 @@ pub fn expire_due(txn: &mut Txn, key: Key) -> Result<bool> {
     let mut hash = Hash::to_write(txn, key)?;
     let mut is_more = false;
     if let Form::Large(large) = &mut hash.form {
-        txn.effects().expired_fields += large.remove_due(txn, EXPIRED_AT_ONCE)?;
+        let deleted = large.remove_due(txn, EXPIRED_AT_ONCE);
+        if let Err(Stop::Fault) = deleted {
+            large.prefetch_due(txn, EXPIRED_AFTER_FAULT)?;
+        }
+        txn.effects().expired_fields += deleted?;
         hash.is_changed = true;
         is_more = large.may_be_due(txn.now);
     }

@@ -1,12 +1,12 @@
 //! Keys, whatever they hold: names of types, RENAME, COPY and MOVE, conditions on deadlines, walks and random choice.
 
 use super::{hash, list, set, sorted_set, stream};
-use crate::base::glob;
+use crate::base::glob::Pattern;
 use crate::base::random::Random;
-use crate::disk::View;
 use crate::disk::format::{
-    Database, Family, Header, Kind, LongString, RecordKey, namespace_prefix, prefix_end, split_ordered_id,
+    Family, Header, Kind, LongString, RecordKey, namespace_prefix, prefix_end, split_ordered_id,
 };
+use crate::disk::{View, Walk};
 use crate::store::{Entry, Key, Result, Stop, Txn};
 
 /// What TYPE calls the kind.
@@ -118,8 +118,7 @@ pub fn expire_at(txn: &mut Txn, key: Key, deadline: i64, condition: DeadlineCond
 /// Which keys a walk shows.
 #[derive(Clone, Copy, Default)]
 pub struct Selection<'a> {
-    /// A glob pattern.
-    pub pattern: Option<&'a [u8]>,
+    pub pattern: Option<&'a Pattern<'a>>,
     /// The name of a type, in any case. One that no type has selects nothing.
     pub type_name: Option<&'a [u8]>,
 }
@@ -128,8 +127,7 @@ impl Selection<'_> {
     fn shows(&self, name: &[u8], kind: Kind) -> bool {
         self.type_name
             .is_none_or(|wanted| wanted.eq_ignore_ascii_case(type_name(kind).as_bytes()))
-            // Redis lets `*` alone match the empty key too.
-            && self.pattern.is_none_or(|pattern| pattern == b"*" || glob::matches(pattern, name, false))
+            && self.pattern.is_none_or(|pattern| pattern.selects(name))
     }
 }
 
@@ -165,7 +163,7 @@ pub fn walk(
     let prefix = namespace_prefix(txn.database(db)?.namespace);
     let (literal, whole) = selection
         .pattern
-        .map_or_else(Default::default, glob::literal_prefix);
+        .map_or_else(Default::default, Pattern::literal_prefix);
     let first = [&prefix, from.max(&literal)].concat();
     let end = if whole && selection.pattern.is_some() {
         Some([&prefix, &literal[..], b"\0"].concat())
@@ -203,26 +201,35 @@ const LEAF: usize = 64;
 const DRAWS: usize = 32;
 /// A draw stands for at most this many times the number of keys that are there.
 const WEIGHT_LIMIT: f64 = 4.0;
+/// How often a walk may give up before no more are begun.
+const MOST_GIVEN_UP: usize = 16;
 
 /// A random key that is not past its deadline.
 ///
 /// Every key is equally likely in a database of up to [`COUNTED_KEYS`] keys. In a larger one a draw descends the tree of
 /// names: at each fork it takes one of the branches, among the last [`LEAF`] keys one of the keys. The probability `q` of
 /// that draw is known, and the draw is kept with a probability in proportion to `1 / q`, which makes all keys equally
-/// likely, with two exceptions. The weight is capped, so keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below
-/// several forks much more crowded than their neighbours) come less often than others; and after [`DRAWS`] draws the
-/// last one counts as it is. So a database in which nearly all keys are past their deadline may seem to have none.
+/// likely, with three exceptions. The weight is capped, so keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below
+/// several forks much more crowded than their neighbours) come less often than others; after [`DRAWS`] draws the
+/// last one counts as it is; and a key behind very many that were just deleted may not come before they are compacted. So a
+/// database in which nearly all keys are past their deadline may seem to have none.
 pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
     let (view, _) = txn.view()?;
     let database = txn.database(db)?;
+    let mut names = Names { view, given_up: 0 };
+    let prefix = namespace_prefix(database.namespace);
     if database.keys <= COUNTED_KEYS {
-        let mut names = step(txn, db, b"", Selection::default(), usize::MAX)?.names;
-        let random = &mut txn.random;
-        return Ok((!names.is_empty()).then(|| names.swap_remove(random.below(names.len() as u64) as usize)));
+        let (mut keys, all) = names.first(&prefix, usize::MAX)?;
+        keys.retain(|(_, header)| is_alive(*header, txn.now));
+        if all || !keys.is_empty() {
+            let count = keys.len() as u64;
+            let chosen = (count > 0).then(|| keys.swap_remove(txn.random.below(count) as usize));
+            return Ok(chosen.and_then(|(key, _)| name_of(&key)));
+        }
     }
     let mut found = None;
     for _ in 0..DRAWS {
-        let Some(draw) = draw(view, database, &mut txn.random)? else {
+        let Some(draw) = names.draw(&prefix, &mut txn.random)? else {
             continue;
         };
         if !is_alive(draw.header, txn.now) {
@@ -231,13 +238,27 @@ pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
         let kept = txn
             .random
             .chance(1.0 / (draw.probability * database.keys as f64 * WEIGHT_LIMIT));
-        found = split_ordered_id(&draw.key).map(|(_, name)| name.to_vec());
+        found = name_of(&draw.key);
         if kept {
             break;
         }
     }
+    if found.is_none() && names.given_up > 0 {
+        // There may be some, behind all that is in the way.
+        return Ok(step(txn, db, b"", Selection::default(), LEAF)?
+            .names
+            .into_iter()
+            .next());
+    }
     Ok(found)
 }
+
+fn name_of(key: &[u8]) -> Option<Vec<u8>> {
+    split_ordered_id(key).map(|(_, name)| name.to_vec())
+}
+
+/// The names, with their namespace before them.
+type Keys = Vec<(Vec<u8>, Header)>;
 
 struct Draw {
     key: Vec<u8>,
@@ -245,79 +266,116 @@ struct Draw {
     probability: f64,
 }
 
-fn draw(view: &View, database: Database, random: &mut Random) -> Result<Option<Draw>> {
-    let mut prefix = namespace_prefix(database.namespace);
-    let mut probability = 1.0;
-    loop {
-        let mut leaf = first_keys(view, &prefix, LEAF + 1)?;
-        let (Some((first, _)), true) = (leaf.first(), leaf.len() > LEAF) else {
-            if leaf.is_empty() {
+/// The names of keys, looked at here and there. What would have to pass very many deleted ones gives up: so no look takes
+/// long.
+struct Names<'v> {
+    view: &'v View<'v>,
+    given_up: usize,
+}
+
+impl<'v> Names<'v> {
+    fn walk(&self, from: &[u8], prefix: &[u8]) -> Result<Walk<'v>> {
+        let end = prefix_end(prefix);
+        Ok(self.view.short_walk(Family::Meta, from, end.as_deref())?)
+    }
+
+    /// Whether the walk gave up, rather than came to its end.
+    fn gave_up(&mut self, walk: &Walk) -> Result<bool> {
+        let gave_up = walk.has_given_up()?;
+        self.given_up += usize::from(gave_up);
+        Ok(gave_up)
+    }
+
+    fn draw(&mut self, namespace: &[u8], random: &mut Random) -> Result<Option<Draw>> {
+        let mut prefix = namespace.to_vec();
+        let mut probability = 1.0;
+        loop {
+            if self.given_up >= MOST_GIVEN_UP {
                 return Ok(None);
             }
+            let (mut leaf, all) = self.first(&prefix, LEAF + 1)?;
             let count = leaf.len();
-            let (key, header) = leaf.swap_remove(random.below(count as u64) as usize);
-            return Ok(Some(Draw {
-                key,
-                header,
-                probability: probability / count as f64,
-            }));
-        };
-        let Some(fork) = fork_below(view, first, &prefix)? else {
-            return Ok(None);
-        };
-        // A name that ends where the others fork is a branch of its own.
-        let ends_here = usize::from(first.len() == fork.len());
-        let branches = branches(view, &fork)?;
-        let chosen = random.below((branches.len() + ends_here) as u64) as usize;
-        probability /= (branches.len() + ends_here) as f64;
-        let Some(&branch) = branches.get(chosen) else {
-            let (key, header) = leaf.swap_remove(0);
-            return Ok(Some(Draw {
-                key,
-                header,
-                probability,
-            }));
-        };
-        prefix = fork;
-        prefix.push(branch);
+            if count == 0 && all {
+                return Ok(None);
+            }
+            if count > 0 && (count <= LEAF || !all) {
+                let (key, header) = leaf.swap_remove(random.below(count as u64) as usize);
+                return Ok(Some(Draw {
+                    key,
+                    header,
+                    probability: probability / count as f64,
+                }));
+            }
+            let fork = match leaf.first() {
+                Some((first, _)) => self.fork_below(first, &prefix)?,
+                None => prefix,
+            };
+            // A name that ends where the others fork is a branch of its own.
+            let ends_here = usize::from(leaf.first().is_some_and(|(first, _)| first.len() == fork.len()));
+            let branches = self.branches(&fork)?;
+            if branches.len() + ends_here == 0 {
+                return Ok(None);
+            }
+            let chosen = random.below((branches.len() + ends_here) as u64) as usize;
+            probability /= (branches.len() + ends_here) as f64;
+            let Some(&branch) = branches.get(chosen) else {
+                let (key, header) = leaf.swap_remove(0);
+                return Ok(Some(Draw {
+                    key,
+                    header,
+                    probability,
+                }));
+            };
+            prefix = fork;
+            prefix.push(branch);
+        }
     }
-}
 
-/// What all keys that begin with the prefix share. `first` is the first of them.
-fn fork_below(view: &View, first: &[u8], prefix: &[u8]) -> Result<Option<Vec<u8>>> {
-    let end = prefix_end(prefix).unwrap_or_default();
-    let last = view.last(Family::Meta, prefix, &end)?;
-    Ok(last.map(|last| {
-        let shared = first.iter().zip(&last).take_while(|(a, b)| a == b).count();
-        first[..shared].to_vec()
-    }))
-}
-
-/// The bytes that follow the prefix.
-fn branches(view: &View, prefix: &[u8]) -> Result<Vec<u8>> {
-    let mut branches = Vec::new();
-    let mut from = [prefix, b"\0"].concat();
-    let mut walk = view.walk(Family::Meta, &from, prefix_end(prefix).as_deref())?;
-    while let Some((key, _)) = walk.next_record()? {
-        let branch = key[prefix.len()];
-        branches.push(branch);
-        let Some(above) = branch.checked_add(1) else { break };
-        from[prefix.len()] = above;
-        walk.seek(&from);
+    /// What all keys that begin with the prefix share; the prefix itself if that is not easily told. `first` is the first of
+    /// them.
+    fn fork_below(&self, first: &[u8], prefix: &[u8]) -> Result<Vec<u8>> {
+        let end = prefix_end(prefix).unwrap_or_default();
+        let last = self.view.last(Family::Meta, prefix, &end)?;
+        let last = last.as_deref().unwrap_or(prefix);
+        let shared = first.iter().zip(last).take_while(|(a, b)| a == b).count();
+        Ok(first[..shared].to_vec())
     }
-    Ok(branches)
-}
 
-fn first_keys(view: &View, prefix: &[u8], count: usize) -> Result<Vec<(Vec<u8>, Header)>> {
-    let end = prefix_end(prefix);
-    let mut walk = view.walk(Family::Meta, prefix, end.as_deref())?;
-    let mut keys = Vec::with_capacity(count);
-    while keys.len() < count
-        && let Some((key, record)) = walk.next_record()?
-    {
-        keys.push((key.to_vec(), Header::decode(record)?.0));
+    /// The bytes that follow the prefix.
+    fn branches(&mut self, prefix: &[u8]) -> Result<Vec<u8>> {
+        let mut branches = Vec::new();
+        let mut from = [prefix, b"\0"].concat();
+        let mut walk = self.walk(&from, prefix)?;
+        loop {
+            let found = walk.next_record()?.map(|(key, _)| key[prefix.len()]);
+            branches.extend(found);
+            let branch = match found {
+                Some(branch) => branch,
+                // Nothing is near.
+                None if self.gave_up(&walk)? && self.given_up < MOST_GIVEN_UP => from[prefix.len()],
+                None => return Ok(branches),
+            };
+            let Some(above) = branch.checked_add(1) else {
+                return Ok(branches);
+            };
+            from[prefix.len()] = above;
+            walk.seek(&from);
+        }
     }
-    Ok(keys)
+
+    /// The first keys that begin with the prefix, and whether there are no more, or so many.
+    fn first(&mut self, prefix: &[u8], count: usize) -> Result<(Keys, bool)> {
+        let mut walk = self.walk(prefix, prefix)?;
+        let mut keys = Vec::new();
+        while keys.len() < count {
+            let Some((key, record)) = walk.next_record()? else {
+                let gave_up = self.gave_up(&walk)?;
+                return Ok((keys, !gave_up));
+            };
+            keys.push((key.to_vec(), Header::decode(record)?.0));
+        }
+        Ok((keys, true))
+    }
 }
 
 /// A number of a database, as MOVE and COPY take it.

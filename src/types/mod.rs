@@ -5,6 +5,8 @@ pub mod bitfield;
 pub mod bitmap;
 pub mod blob;
 pub mod buckets;
+#[cfg(test)]
+mod cold;
 pub mod footprint;
 pub mod geo;
 pub mod geohash;
@@ -40,7 +42,7 @@ pub mod sorted_set;
 pub mod stream;
 pub mod string;
 pub mod thresholds;
-mod together;
+pub mod together;
 pub mod tree;
 pub mod warm;
 

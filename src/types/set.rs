@@ -113,6 +113,13 @@ impl Set {
         }
     }
 
+    /// Notes the records that are to be divided or become one with others when so many members come, or leave.
+    fn prefetch_moves(&self, txn: &mut Txn, come: u64, leave: u64) {
+        if let Form::Table(table) = &self.form {
+            table.prefetch_moves(txn, come, leave);
+        }
+    }
+
     /// For a command that also writes: waits until [`Set::for_each`] finds all that it reads in memory.
     pub fn fetch_all(&self, txn: &mut Txn) -> Result<()> {
         match &self.form {
@@ -511,6 +518,7 @@ pub fn add<'m>(
         members.clone().for_each(|member| {
             table.prefetch(txn, member);
         });
+        table.prefetch_moves(txn, count, 0);
         txn.await_prefetched()?;
     }
     let converted = draft.expect(txn, count, limits)?;
@@ -548,6 +556,7 @@ pub fn remove<'m>(
         members.clone().for_each(|member| {
             table.prefetch(txn, member);
         });
+        table.prefetch_moves(txn, 0, members.len() as u64);
         txn.await_prefetched()?;
     }
     let mut removed = 0;
@@ -571,7 +580,9 @@ pub fn move_member(txn: &mut Txn, from: Key, to: Key, member: &[u8], limits: &Th
     }
     if let Some(target) = &target {
         source.prefetch(txn, member);
+        source.prefetch_moves(txn, 0, 1);
         target.prefetch(txn, member);
+        target.prefetch_moves(txn, 1, 0);
         txn.await_prefetched()?;
     }
     if remove(txn, from, std::iter::once(member))? == 0 {
@@ -616,6 +627,7 @@ pub fn pop_many(txn: &mut Txn, key: Key, count: u64, limits: &Thresholds) -> Res
     {
         let mut table = table.clone();
         table.prefetch_random(txn, count as usize);
+        table.prefetch_moves(txn, 0, count);
         txn.await_prefetched()?;
         txn.room
             .take((count as usize).saturating_mul(size_of::<Bytes>()))?;

@@ -245,7 +245,7 @@ pub fn hgetdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
     let fields = fields(call, 2, NOT_POSITIVE)?;
-    hash.prefetch(txn, fields.iter())?;
+    hash.prefetch_to_remove(txn, fields.iter())?;
     let mut values = Vec::with_capacity(fields.len());
     for field in fields {
         values.push(value(txn, &hash, field)?);
@@ -365,7 +365,7 @@ pub fn hsetex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     } = SetOptions::parse(call, txn.now)?;
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
-    hash.prefetch(txn, pairs.iter().step_by(2))?;
+    hash.prefetch_to_set(txn, pairs.iter().step_by(2))?;
     if wants_all || wants_none {
         for field in pairs.iter().step_by(2) {
             let is_there = hash.get(txn, field)?.is_some();

@@ -1,7 +1,7 @@
 //! COMMAND: the table of commands, told to clients.
 
 use super::{SYNTAX, help as help_lines};
-use crate::base::glob;
+use crate::base::glob::Pattern;
 use crate::command::is_option;
 use crate::exec::table::{self, Begin, Command, Find, Found, KeySpec, access, acl, flag, names};
 use crate::exec::{Engine, Session};
@@ -217,7 +217,7 @@ enum Filter<'a> {
     /// There are no modules, so none has a command.
     Module,
     Category(Option<u32>),
-    Pattern(&'a [u8]),
+    Pattern(Box<Pattern<'a>>),
 }
 
 impl<'a> Filter<'a> {
@@ -228,7 +228,7 @@ impl<'a> Filter<'a> {
             let bit = acl::NAMES.iter().position(|name| is_option(value, name));
             Some(Filter::Category(bit.map(|bit| 1 << bit)))
         } else if is_option(kind, "pattern") {
-            Some(Filter::Pattern(value))
+            Some(Filter::Pattern(Box::new(Pattern::new(value, true))))
         } else {
             None
         }
@@ -238,7 +238,7 @@ impl<'a> Filter<'a> {
         match self {
             Filter::Module => false,
             Filter::Category(bit) => bit.is_some_and(|bit| row.categories() & bit != 0),
-            Filter::Pattern(pattern) => glob::matches(pattern, name.as_bytes(), true),
+            Filter::Pattern(pattern) => pattern.matches(name.as_bytes()),
         }
     }
 }

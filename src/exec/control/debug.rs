@@ -4,8 +4,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::{NOT_AN_INTEGER, help as help_lines, random_id};
+use crate::base::glob::Pattern;
+use crate::base::log;
 use crate::base::num::{parse_f64, parse_i64};
-use crate::base::{glob, log};
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
 
@@ -102,7 +103,7 @@ pub fn quicklist_packed_threshold(_: &mut Engine, _: &mut Session, _: Args) -> R
 }
 
 pub fn stringmatch_len(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
-    Reply::Int(i64::from(glob::matches(&args[2], &args[3], false)))
+    Reply::Int(i64::from(Pattern::new(&args[2], false).matches(&args[3])))
 }
 
 /// One reply of each type, for the tests of clients.

@@ -376,6 +376,7 @@ fn hot_tier(source: &Source, page: &mut Page) {
 fn fetch(source: &Source, page: &mut Page) {
     page.field("faults", source.engine.stats.faults);
     page.field("views", source.engine.stats.views);
+    page.field("rehearsals", source.figures.rehearsals);
     page.field("fetched_records", source.figures.fetched);
     page.field("fetching_records", source.figures.fetching);
 }

@@ -1,11 +1,15 @@
-//! MEMORY STATS: where the memory goes. (MEMORY USAGE is about a key: `command::memory`.)
+//! MEMORY STATS and its like: where the memory goes. (MEMORY USAGE is about a key: `command::memory`.)
 
-use super::help as help_lines;
+use super::{help as help_lines, text};
 use crate::base::process;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
 
 const HELP: &[&str] = &[
+    "MALLOC-STATS",
+    "    Return internal statistics report from the memory allocator.",
+    "PURGE",
+    "    Attempt to purge dirty pages for reclamation by the allocator.",
     "STATS",
     "    Return information about the memory usage of the server.",
     "USAGE <key> [SAMPLES <count>]",
@@ -15,6 +19,18 @@ const HELP: &[&str] = &[
 
 pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     help_lines("MEMORY", HELP)
+}
+
+pub fn malloc_stats(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    match process::allocator_report() {
+        Ok(report) => text(report),
+        Err(error) => Reply::err(format!("ERR {error}")),
+    }
+}
+
+pub fn purge(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    process::release_heap();
+    Reply::Ok
 }
 
 /// Redis's fields, as far as they mean anything here, and what the store holds.

@@ -74,10 +74,7 @@ const ABSENT: &[(&str, &str)] = &[
     ("module", "there are no modules"),
     ("monitor", "comes with published events"),
     ("lolwut", "draws"),
-    (
-        "memory|doctor memory|malloc-stats memory|purge",
-        "the allocator's affairs",
-    ),
+    ("memory|doctor", "its advice is about Redis's own memory"),
 ];
 
 fn words(text: &'static str) -> impl Iterator<Item = &'static str> {

@@ -102,7 +102,8 @@ impl KeySpec {
 
     fn collect(&self, args: Args, out: &mut Vec<(usize, u32)>) -> Option<()> {
         let Some(begin) = self.begin.position(args) else {
-            return Some(());
+            // A word that is not there names no key; where an index leads, one has to be.
+            return (!matches!(self.begin, Begin::Index(_))).then_some(());
         };
         let (first, last, step) = self.find.positions(begin, args)?;
         if last >= args.len() {
@@ -235,13 +236,21 @@ pub fn sort_target(args: Args) -> Option<usize> {
     target
 }
 
-/// BITFIELD with GET alone changes nothing.
+/// BITFIELD with GET alone changes nothing. One that makes no sense counts as one that does.
 pub fn bitfield_access(args: Args) -> u32 {
-    let is = |arg: &[u8], words: &[&str]| words.iter().any(|word| arg.eq_ignore_ascii_case(word.as_bytes()));
-    if args.iter().skip(2).any(|arg| is(arg, &["set", "incrby"])) {
-        RW | ACCESS | UPDATE
-    } else {
-        RO | ACCESS
+    let mut at = 2;
+    while let Some(word) = args.get(at) {
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        let operands = match word {
+            _ if is("get") => 2,
+            _ if is("overflow") => 1,
+            _ => return RW | ACCESS | UPDATE,
+        };
+        at += 1 + operands;
+    }
+    match at > args.len() {
+        true => RW | ACCESS | UPDATE,
+        false => RO | ACCESS,
     }
 }
 
@@ -264,6 +273,8 @@ mod tests {
         assert_eq!(positions(&["SET", "a", "1"]), Some(vec![1]));
         assert_eq!(positions(&["ping"]), Some(vec![]));
         assert_eq!(positions(&["sort", "a"]), Some(vec![1]));
+        assert_eq!(positions(&["pfmerge", "a", "b"]), Some(vec![1, 2]));
+        assert_eq!(positions(&["pfmerge", "a"]), None);
         assert_eq!(
             positions(&["sort", "a", "BY", "store", "GET", "x", "STORE", "b"]),
             Some(vec![1, 7])

@@ -181,9 +181,24 @@ impl Large {
     /// Deletes up to `limit` fields that are due, and says how many they were. No more are if `earliest` is in the future
     /// then.
     pub fn remove_due(&mut self, txn: &mut Txn, limit: usize) -> Result<u64> {
-        let mut due = Vec::new();
-        let mut next = 0;
-        let now = txn.now;
+        let (due, next) = self.due(txn, limit)?;
+        for field in &due {
+            self.table.prefetch(txn, field);
+        }
+        self.table.prefetch_moves(txn, 0, due.len() as u64);
+        txn.await_prefetched()?;
+        for field in &due {
+            self.table.delete(txn, field)?;
+        }
+        self.deadlines
+            .remove_range(txn, 0..due.len() as u64, |_, _| Ok(()))?;
+        self.earliest = next;
+        Ok(due.len() as u64)
+    }
+
+    /// Up to `limit` fields that are due, and the first deadline behind them; 0 if there is none.
+    fn due(&self, txn: &mut Txn, limit: usize) -> Result<(Vec<Vec<u8>>, u64)> {
+        let (mut due, mut next, now) = (Vec::new(), 0, txn.now);
         self.deadlines
             .range_to_write(txn, 0..limit as u64 + 1, false, |key, _| {
                 let (deadline, field) = split_place(&key)?;
@@ -194,17 +209,17 @@ impl Large {
                 due.push(field.to_vec());
                 Ok(true)
             })?;
+        Ok((due, next))
+    }
+
+    /// Notes what deleting up to `limit` fields that are due will want.
+    pub fn prefetch_due(&self, txn: &mut Txn, limit: usize) -> Result<()> {
+        let (due, _) = self.due(txn, limit)?;
         for field in &due {
             self.table.prefetch(txn, field);
         }
-        txn.await_prefetched()?;
-        for field in &due {
-            self.table.delete(txn, field)?;
-        }
-        self.deadlines
-            .remove_range(txn, 0..due.len() as u64, |_, _| Ok(()))?;
-        self.earliest = next;
-        Ok(due.len() as u64)
+        self.table.prefetch_moves(txn, 0, due.len() as u64);
+        Ok(())
     }
 
     /// Whether a field may be due.

@@ -246,7 +246,10 @@ fn fetch<'m>(
     let Some(Form::Large(table, tree)) = set.map(|set| &set.form) else {
         return Ok(());
     };
+    let (mut come, mut leave) = (0, 0);
     for (member, score) in members {
+        come += u64::from(score.is_some());
+        leave += u64::from(score.is_none());
         if !table.prefetch(txn, member)
             && let Some(old) = table.get(txn, member)?
         {
@@ -256,6 +259,7 @@ fn fetch<'m>(
             tree.prefetch(txn, &tree_key(score, member))?;
         }
     }
+    table.prefetch_moves(txn, come, leave);
     Ok(())
 }
 
@@ -440,6 +444,7 @@ fn cut(
                         members.iter().for_each(|member| {
                             whole.prefetch(txn, member);
                         });
+                        whole.prefetch_moves(txn, 0, members.len() as u64);
                         return Err(Stop::Fault);
                     }
                     done => done?,

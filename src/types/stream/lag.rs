@@ -1,7 +1,8 @@
 //! How far a group has read, in numbers of entries: what XINFO calls `entries-read` and `lag`.
 //!
 //! The number is known only while nothing was deleted from among the entries that it counts; Redis's rules for when that
-//! is certain are followed to the letter.
+//! is certain are followed to the letter: those of Redis 8, as before entries that were trimmed before a group had read
+//! them counted as still to be read.
 
 use super::{Group, Id, Stream};
 
@@ -9,8 +10,14 @@ impl Stream {
     /// How many entries the group has yet to read, if that can be told. Less than none where it was told that it has read
     /// more than there ever were.
     pub fn lag(&self, group: &Group) -> Option<i64> {
+        if self.length == 0 {
+            return Some(0);
+        }
+        if group.last < self.first && self.max_deleted < self.first {
+            // All that is there.
+            return Some(self.length.cast_signed());
+        }
         let read = match group.read {
-            _ if self.added == 0 => 0,
             Some(read) if !self.may_lack_entries_from(group.last) => read,
             _ => self.count_up_to(group.last)?,
         };
@@ -19,7 +26,9 @@ impl Stream {
 
     /// Moves a group on to the entry `id`, which it has now read.
     pub(super) fn advance(&self, group: &mut Group, id: Id) {
-        if let Some(read) = group.read.filter(|_| !self.may_lack_entries_from(id)) {
+        // Those between the two that were trimmed are read, too.
+        let is_next = group.last >= self.first && !self.may_lack_entries_from(group.last);
+        if let Some(read) = group.read.filter(|_| is_next) {
             group.read = Some(read.wrapping_add(1));
         } else if self.added > 0 {
             group.read = self.count_up_to(id);

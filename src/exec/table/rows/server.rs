@@ -208,6 +208,24 @@ const MEMORY: &[Command] = &[
             "Show helpful text about the different subcommands",
             "O(1)",
         ),
+    Command::control("malloc-stats", 2, memory_stats::malloc_stats)
+        .tips(&[
+            "nondeterministic_output",
+            "request_policy:all_shards",
+            "response_policy:special",
+        ])
+        .docs(
+            "4.0.0",
+            "Show allocator internal stats",
+            "Depends on how much memory is allocated, could be slow",
+        ),
+    Command::control("purge", 2, memory_stats::purge)
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .docs(
+            "4.0.0",
+            "Ask the allocator to release memory",
+            "Depends on how much memory is allocated, could be slow",
+        ),
     Command::control("stats", 2, memory_stats::stats)
         .tips(&[
             "nondeterministic_output",

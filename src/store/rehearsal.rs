@@ -1,0 +1,286 @@
+//! Rehearsals: what keeps the number of times that a body runs small, however many records it finds missing one by one.
+//!
+//! A body that faults runs again from its beginning: if each of `n` records were found missing by a run of its own, it would
+//! cost n² / 2 of the executor's time. So a request that has faulted several times is **rehearsed**: its body runs on a
+//! thread that may wait for the disk, over a view, and all that counts of it are the names of the records that it reads.
+//! These are then fetched by the ordinary path, all together, and pinned until the request is through.
+//!
+//! A rehearsal behaves as a run of the executor would: its writes stay in its overlay, it hands out ids (which are nobody's),
+//! it deletes what is past its deadline, and it refuses to walk ranges. But a view shows what checkpoints have brought to the
+//! families, and others may write meanwhile. So it is a **hint**: where it was led astray, or broke off for any reason, the
+//! request faults once more, as it would have without. Nothing depends on a rehearsal but time.
+//!
+//! Which of a request's faults have it rehearsed: see [`is_rehearsed`].
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Weak;
+
+use foldhash::fast::RandomState;
+
+use super::fetch::Ticket;
+use super::threads::{Pool, Priority};
+use super::txn::{Result, Stop, Txn};
+use super::value::Value;
+use super::{Done, Store};
+use crate::disk::format::{Database, RecordKey};
+use crate::disk::{Disk, View};
+
+/// The first of a request's faults that has it rehearsed. What takes fewer runs without is not worth a run more.
+const FIRST_REHEARSED: u32 = 3;
+/// Most records that a request's first rehearsal names. Where it ends for that, the request gets so far, and its next one
+/// may name twice as many, until that was doubled so often.
+const MOST_NAMES: usize = 1 << 17;
+const DOUBLED: u32 = 3;
+/// Most bytes of records that a rehearsal keeps. Those beyond are read again whenever it wants them.
+const MOST_BYTES: usize = 16 << 20;
+/// A request that only reads and wants more than this can run over a view, and asks for one itself if it sees that much is
+/// missing.
+const MOST_NAMES_TO_READ: usize = 1 << 10;
+/// At least so many threads are for rehearsals: of their own, as views may be held by slow clients, and ordinary faults
+/// must not wait for either.
+const LEAST_THREADS: usize = 2;
+
+/// Whether a request is rehearsed at this fault of it, the first one being number 1. One rehearsal is nearly always enough;
+/// the second waits until the families have all that was written before. If others write what the request reads and
+/// faults go on, rehearsals become rare: so what they take stays in proportion to what the runs do.
+fn is_rehearsed(fault: u32, ended_early: bool) -> bool {
+    fault >= FIRST_REHEARSED && (fault == FIRST_REHEARSED || fault.is_power_of_two() || ended_early)
+}
+
+/// How many records the rehearsal at this fault may name.
+fn most_names(fault: u32, writes: bool) -> usize {
+    let first = match writes {
+        true => MOST_NAMES,
+        false => MOST_NAMES_TO_READ,
+    };
+    first << (fault - FIRST_REHEARSED).min(DOUBLED)
+}
+
+/// What a request would do if it ran now.
+pub struct Rehearsal {
+    /// Unix milliseconds, as its transactions see them.
+    pub now: u64,
+    /// Whether it may write: then it cannot run over a view.
+    pub writes: bool,
+    /// Runs it, with the seed that its other runs have.
+    pub body: Box<dyn FnOnce(&mut Txn) + Send>,
+}
+
+/// What came of a rehearsal.
+pub struct Rehearsed {
+    ticket: Ticket,
+    /// Each once.
+    pub names: Vec<RecordKey>,
+    /// It came to a limit, so there are more.
+    pub ended_early: bool,
+}
+
+impl Rehearsed {
+    pub fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+}
+
+type Job = Box<dyn FnOnce(&Disk) -> Done + Send>;
+
+pub struct Rehearsals {
+    pool: Pool,
+    /// Those that begin when an epoch is applied.
+    held: Vec<(u64, Job)>,
+    pub begun: u64,
+}
+
+impl Rehearsals {
+    pub fn start(threads: usize) -> io::Result<Rehearsals> {
+        Ok(Rehearsals {
+            pool: Pool::start("rehearsal", threads.max(LEAST_THREADS), Priority::Lower)?,
+            held: Vec::new(),
+            begun: 0,
+        })
+    }
+}
+
+impl Store {
+    /// Sets a request aside whose run ended in a fault, until the records that it missed are in memory; or, if it has
+    /// faulted several times, all that a rehearsal tells it to read. `earlier` is the ticket of its last fault: what that
+    /// pinned stays pinned. A request need not have a rehearsal.
+    pub fn retry(
+        &mut self,
+        missing: Vec<RecordKey>,
+        earlier: Option<Ticket>,
+        rehearsal: impl FnOnce() -> Option<Rehearsal>,
+    ) -> Ticket {
+        let (faults, ended_early) = earlier.map_or((0, false), |earlier| self.fetch.history(earlier));
+        let rehearsal = match is_rehearsed(faults + 1, ended_early) {
+            true => rehearsal(),
+            false => None,
+        };
+        let ticket = match rehearsal {
+            Some(rehearsal) => self.rehearse(missing, faults + 1, rehearsal),
+            None => self.fetch.request(missing),
+        };
+        if let Some(earlier) = earlier {
+            self.fetch.chain(earlier, ticket);
+        }
+        ticket
+    }
+
+    /// How often the request with this ticket has faulted.
+    pub fn faults(&self, ticket: Ticket) -> u32 {
+        self.fetch.history(ticket).0
+    }
+
+    fn rehearse(&mut self, missing: Vec<RecordKey>, fault: u32, rehearsal: Rehearsal) -> Ticket {
+        let (ticket, waiter) = self.fetch.expect_rehearsal();
+        let (next_id, keeps_expired) = (self.next_id, self.keeps_expired);
+        let job = move |disk: &Disk| {
+            Done::Rehearsed(disk.with_view(|view| {
+                let most_names = most_names(fault, rehearsal.writes);
+                let stage = Stage::new(view, most_names, next_id, keeps_expired, waiter);
+                stage.run(ticket, missing, rehearsal)
+            }))
+        };
+        self.rehearsals.begun += 1;
+        let epoch = match fault {
+            FIRST_REHEARSED => 0,
+            _ => self.frontier(),
+        };
+        self.rehearsals.held.push((epoch, Box::new(job)));
+        self.begin_rehearsals();
+        ticket
+    }
+
+    /// Begins those rehearsals that need not wait for a checkpoint, or no longer.
+    pub(super) fn begin_rehearsals(&mut self) {
+        let (applied, is_broken) = (self.applied(), self.commit.broken.is_some());
+        let rehearsals = &mut self.rehearsals;
+        for (_, job) in rehearsals
+            .held
+            .extract_if(.., |(epoch, _)| is_broken || *epoch <= applied)
+        {
+            rehearsals.pool.ask(&self.disk, &self.done, &self.wake, job);
+        }
+        if let Some(epoch) = rehearsals.held.iter().map(|(epoch, _)| *epoch).min() {
+            self.want_applied(epoch);
+        }
+    }
+
+    /// Has fetched what a rehearsal has named and memory does not know.
+    pub(super) fn accept_rehearsal(&mut self, mut rehearsed: Rehearsed, ready: &mut Vec<Ticket>) {
+        rehearsed.names.retain(|name| !self.is_absent(name));
+        self.fetch.accept_rehearsal(rehearsed, &mut self.hot, ready);
+    }
+}
+
+/// Where a rehearsal reads, and what it has read.
+pub(super) struct Stage<'s> {
+    view: &'s View<'s>,
+    /// The records it has named; with their values, as far as it read them.
+    named: HashMap<RecordKey, Option<Option<Value>>, RandomState>,
+    bytes: usize,
+    most_names: usize,
+    is_full: bool,
+    pub next_id: u64,
+    pub deletes_expired: bool,
+    /// The request, while it waits.
+    waiter: Weak<()>,
+}
+
+impl<'s> Stage<'s> {
+    fn new(
+        view: &'s View<'s>,
+        most_names: usize,
+        next_id: u64,
+        keeps_expired: bool,
+        waiter: Weak<()>,
+    ) -> Stage<'s> {
+        Stage {
+            view,
+            named: HashMap::default(),
+            bytes: 0,
+            most_names,
+            is_full: false,
+            next_id,
+            deletes_expired: !keeps_expired,
+            waiter,
+        }
+    }
+
+    /// Runs the body. The records that the request is known to miss are named whatever comes of that.
+    fn run(self, ticket: Ticket, missing: Vec<RecordKey>, rehearsal: Rehearsal) -> Rehearsed {
+        let mut txn = Txn::on_stage(self, rehearsal.now);
+        if txn.stage().is_some_and(|stage| stage.is_awaited()) {
+            (rehearsal.body)(&mut txn);
+        }
+        let (mut named, ended_early) = txn
+            .into_stage()
+            .map_or_else(Default::default, |stage| (stage.named, stage.is_full));
+        named.extend(missing.into_iter().map(|name| (name, None)));
+        Rehearsed {
+            ticket,
+            names: named.into_keys().collect(),
+            ended_early,
+        }
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.waiter.strong_count() > 0
+    }
+
+    /// Names a record. Whether it is new.
+    pub fn name(&mut self, key: RecordKey) -> bool {
+        if self.named.contains_key(&key) {
+            return false;
+        }
+        self.is_full |= self.named.len() >= self.most_names;
+        if !self.is_full {
+            self.named.insert(key, None);
+        }
+        true
+    }
+
+    /// A fault, once the rehearsal has come to its end before the body has.
+    pub fn goes_on(&self) -> Result<()> {
+        match self.is_full || !self.is_awaited() {
+            true => Err(Stop::Fault),
+            false => Ok(()),
+        }
+    }
+
+    /// The record, as the view shows it.
+    pub fn get(&mut self, key: &RecordKey) -> Result<Option<Value>> {
+        if let Some(Some(value)) = self.named.get(key) {
+            return Ok(value.clone());
+        }
+        self.name(key.clone());
+        self.goes_on()?;
+        let value = self.view.get(key)?.map(|bytes| Value::from(&bytes[..]));
+        if self.bytes < MOST_BYTES {
+            self.bytes += value.as_ref().map_or(0, |value| value.len());
+            self.named.insert(key.clone(), Some(value.clone()));
+        }
+        Ok(value)
+    }
+
+    /// The numbered database, whose record is not one of those that are fetched.
+    pub fn database(&self, number: usize) -> Result<Database> {
+        match self.view.get(&RecordKey::database(number))? {
+            Some(record) => Ok(Database::decode(&record)?),
+            None => Ok(Database::default()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_goes_on_faulting_is_rehearsed_ever_more_rarely() {
+        let rehearsed: Vec<u32> = (1..100).filter(|fault| is_rehearsed(*fault, false)).collect();
+        assert_eq!(rehearsed, [3, 4, 8, 16, 32, 64]);
+        assert!((3..100).all(|fault| is_rehearsed(fault, true)));
+        assert!(!is_rehearsed(2, true));
+    }
+}
