@@ -213,7 +213,7 @@ impl Walk<'_> {
     pub fn has_given_up(&self) -> Result<bool, ReadError> {
         match &self.0 {
             Over::Families { it, .. } => has_given_up(it),
-            Over::Both(_) => Ok(false),
+            Over::Both(_) | Over::Nothing => Ok(false),
         }
     }
 }
