@@ -11,7 +11,7 @@ use super::hot::Hot;
 use super::rehearsal::Rehearsed;
 use super::threads::{Pool, Wake};
 use super::value::Value;
-use crate::disk::format::RecordKey;
+use crate::disk::format::{Family, RecordKey};
 use crate::disk::{Disk, ReadError};
 
 /// Names a request that waits for records.
@@ -22,6 +22,9 @@ pub type Fetched = (RecordKey, Result<Option<Value>, ReadError>);
 
 /// Most records in one job for the pool: larger ones would leave its other threads idle.
 const RECORDS_PER_JOB: usize = 64;
+/// A blob counts for so many, as it may be of any length, and what one job reads is all in memory before any of it can be
+/// refused.
+const RECORDS_PER_BLOB: usize = 16;
 
 struct Reading {
     /// The record was written since: what is read must not be used.
@@ -179,7 +182,14 @@ impl Fetch {
         }
         self.queued.sort_unstable();
         while !self.queued.is_empty() {
-            let keep = self.queued.len().saturating_sub(RECORDS_PER_JOB);
+            let (mut keep, mut size) = (self.queued.len(), 0);
+            while keep > 0 && size < RECORDS_PER_JOB {
+                keep -= 1;
+                size += match self.queued[keep].family() {
+                    Family::Blob => RECORDS_PER_BLOB,
+                    _ => 1,
+                };
+            }
             let keys = self.queued.split_off(keep);
             self.pool
                 .ask(disk, done, wake, |disk| Done::Fetched(read(disk, keys)));
@@ -199,6 +209,8 @@ impl Fetch {
             };
             let pins = self.make_room_for(&reading.waiters, bytes);
             let known = match &result {
+                // It is more than may be pinned for anyone who wants it.
+                Ok(_) if pins == 0 && !reading.waiters.is_empty() => false,
                 Ok(value) if !reading.stale => {
                     hot.fill(&key, value.clone(), pins);
                     true
