@@ -63,13 +63,16 @@
 //!    return to what is on disk, and every reply that depends on them becomes an error. The store is opened again when there
 //!    is room, and takes writes.
 //! 7. **A reply takes memory for a few pieces of it**, if it is longer than that and its elements need no sorting: its maker
-//!    waits for the client, and nobody for the maker.
-//! 8. **Every length and count from outside is bounded** before memory is taken for it.
-//! 9. **An idle connection holds no buffers**, and what the buffers of all connections hold is counted whenever it changes:
-//!    above their share of the budget those with the largest end (`exec/buffers.rs`).
-//! 10. **Only what would add to what is staged waits** while that is much: in a line, in the order in which it came
+//!    waits for the client, and nobody for the maker ([`store`]'s `views.rs`). One that grows long on the executor is begun
+//!    again over a view; what is long and shared is referred to, not copied, however often it comes ([`resp::Rope`]).
+//! 8. **What a request gathers or pins is bounded** ([`store::Room`]): one that only reads goes on over a view, another is
+//!    refused.
+//! 9. **Every length and count from outside is bounded** before memory is taken for it.
+//! 10. **An idle connection holds no buffers**, and what the buffers of all connections hold is counted whenever it changes:
+//!     above their share of the budget those with the largest end (`exec/buffers.rs`).
+//! 11. **Only what would add to what is staged waits** while that is much: in a line, in the order in which it came
 //!     (`exec/line.rs`). Reads and all else go on.
-//! 11. **The budget holds by itself**, also when nothing happens: what is over it leaves the hot tier in slices, and so does
+//! 12. **The budget holds by itself**, also when nothing happens: what is over it leaves the hot tier in slices, and so does
 //!     what is dead (`store/hot/sweep.rs`). After much was deleted, its space on disk and free memory are given back
 //!     (`store/upkeep.rs`).
 //!

@@ -35,6 +35,27 @@ impl Random {
     }
 }
 
+/// Chooses so many of things that come one after the other, each choice being equally likely.
+pub struct Selection {
+    wanted: u64,
+    /// How many are still to come.
+    left: u64,
+}
+
+impl Selection {
+    pub fn new(wanted: u64, all: u64) -> Selection {
+        Selection { wanted, left: all }
+    }
+
+    /// Whether the next thing is chosen.
+    pub fn takes_next(&mut self, random: &mut Random) -> bool {
+        let takes = self.left > 0 && random.below(self.left) < self.wanted;
+        self.left = self.left.saturating_sub(1);
+        self.wanted -= u64::from(takes);
+        takes
+    }
+}
+
 /// The number below `n`, which is not 0, that is as far on the way to it as `random` is on its way to 2^64.
 pub fn scaled(random: u64, n: u64) -> u64 {
     // The high half of the product: off from even by at most n in 2^64.
@@ -50,6 +71,19 @@ impl Default for Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_selection_has_as_many_as_are_wanted_and_each_about_equally_often() {
+        let mut random = Random::from_seed(1);
+        let mut chosen = [0; 10];
+        for _ in 0..10_000 {
+            let mut selection = Selection::new(3, 10);
+            let taken: Vec<usize> = (0..10).filter(|_| selection.takes_next(&mut random)).collect();
+            assert_eq!(taken.len(), 3);
+            taken.iter().for_each(|n| chosen[*n] += 1);
+        }
+        assert!(chosen.iter().all(|n| (2700..3300).contains(n)), "{chosen:?}");
+    }
 
     #[test]
     fn numbers_are_in_range_and_evenly_spread() {

@@ -4,9 +4,6 @@ use super::NOT_AN_INTEGER;
 use crate::base::num::parse_i64;
 use crate::store::{Result, Stop};
 
-/// Most elements that are drawn with repetition, so that no reply outgrows memory.
-const MAX_DRAWS: u64 = 1 << 24;
-
 /// How many elements are asked for; negative: with repetition.
 pub fn random_count(arg: &[u8]) -> Result<i64> {
     match parse_i64(arg) {
@@ -25,13 +22,5 @@ pub fn check_doubled(count: i64) -> Result<()> {
     match count.unsigned_abs() > i64::MAX.unsigned_abs() / 2 {
         true => Stop::error("ERR value is out of range"),
         false => Ok(()),
-    }
-}
-
-/// So many draws with repetition, of something that is there.
-pub fn draws(count: i64) -> Result<usize> {
-    match count.unsigned_abs() > MAX_DRAWS {
-        true => Stop::error("ERR value is out of range"),
-        false => Ok(count.unsigned_abs() as usize),
     }
 }

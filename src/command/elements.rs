@@ -1,19 +1,26 @@
 //! Replies as long as a collection. They are encoded as they are made; and a body over a view sends them as it makes them,
-//! so that their length is not what they take of memory.
+//! so that their length is not what they take of memory. A reply that grows long on the executor is begun again over a
+//! view.
 //!
 //! The protocols want the number of elements before the first of them. Where it isn't known, a body over a view goes
 //! through its range twice: its view shows the same both times.
 
 use super::Call;
+use super::string::blob;
 use crate::disk::format::Malformed;
 use crate::resp::aggregate;
-use crate::resp::{Aggregate, Gone, Reply, Second, Shape, Sink};
+use crate::resp::{Aggregate, Blob, Gone, Reply, Rope, Second, Shape, Sink};
 use crate::store::{Result, Stop, Txn};
+use crate::types::string::Bytes;
 
 /// A reply of more elements than this is made over a view, though all be in memory: others go on meanwhile.
 pub const MOST_LIVE: u64 = 1 << 18;
+/// The same where each of them is drawn at random, which takes longer.
+pub const MOST_DRAWN_LIVE: u64 = 1 << 14;
+/// A command that misses more records than this goes on over a view.
+const MOST_MISSED: usize = 256;
 /// Bytes that are sent at once; a shorter reply is not sent in pieces.
-const PIECE: usize = 64 << 10;
+pub const PIECE: usize = 32 << 10;
 
 /// Takes the elements of a reply.
 pub struct Elements<'c> {
@@ -22,8 +29,8 @@ pub struct Elements<'c> {
 }
 
 enum To<'c> {
-    /// All stay together.
-    Whole,
+    /// All stay together, and take at most so many bytes of their own.
+    Whole(usize),
     /// They stay together as long as they are no more than a piece. Then they are only counted.
     Trial {
         is_over: bool,
@@ -39,8 +46,42 @@ impl Elements<'_> {
         self.pass_on()
     }
 
+    /// As [`Elements::push`]; what is long is not copied.
+    #[inline]
+    pub fn push_bytes(&mut self, bytes: Bytes) -> Result<()> {
+        self.made.push_blob(&blob(bytes));
+        self.pass_on()
+    }
+
     pub fn push_reply(&mut self, element: &Reply) -> Result<()> {
         self.made.push_reply(element);
+        self.pass_on()
+    }
+
+    /// An element of so many bytes, which follow in parts; then comes [`Elements::end_bulk`].
+    pub fn begin_bulk(&mut self, len: u64) -> Result<()> {
+        self.made.begin_bulk(len);
+        self.pass_on()
+    }
+
+    pub fn push_part(&mut self, part: &Blob) -> Result<()> {
+        self.made.push_part(part);
+        self.pass_on()
+    }
+
+    pub fn end_bulk(&mut self) -> Result<()> {
+        self.made.end_bulk();
+        self.pass_on()
+    }
+
+    /// Of a nested map: its key, and how many elements of its array follow.
+    pub fn begin_nested(&mut self, key: &[u8], len: u64) -> Result<()> {
+        self.made.begin_nested(key, len);
+        self.pass_on()
+    }
+
+    pub fn push_nested(&mut self, element: &Reply) -> Result<()> {
+        self.made.push_nested(element);
         self.pass_on()
     }
 
@@ -48,6 +89,14 @@ impl Elements<'_> {
     #[inline]
     pub fn push_pair(&mut self, first: &[u8], second: &[u8]) -> Result<()> {
         self.made.push_pair(first, Second::Bulk(second));
+        self.pass_on()
+    }
+
+    /// As [`Elements::push_pair`]; what is long is not copied.
+    #[inline]
+    pub fn push_pair_bytes(&mut self, first: Bytes, second: Bytes) -> Result<()> {
+        self.made
+            .push_blob_pair(&blob(first), Second::Blob(&blob(second)));
         self.pass_on()
     }
 
@@ -60,8 +109,9 @@ impl Elements<'_> {
     #[inline]
     fn pass_on(&mut self) -> Result<()> {
         match &mut self.to {
-            To::Whole => Ok(()),
-            _ if self.made.len() < PIECE => Ok(()),
+            To::Whole(most) if self.made.encoded().weight() <= *most => Ok(()),
+            To::Whole(_) => Err(Stop::NeedsView),
+            _ if self.made.encoded().memory() < PIECE => Ok(()),
             To::Trial { is_over } => {
                 *is_over = true;
                 self.made.take();
@@ -72,7 +122,7 @@ impl Elements<'_> {
     }
 }
 
-fn gone(_: Gone) -> Stop {
+pub fn gone(_: Gone) -> Stop {
     Stop::Error("ERR the client is gone".into())
 }
 
@@ -88,7 +138,7 @@ pub fn elements(
         made: Aggregate::new(shape, call.protocol),
         to,
     };
-    let mut whole = begin(To::Whole);
+    let mut whole = begin(To::Whole(call.limits.live_reply));
     let Some(sink) = call.sink else {
         walk(txn, &mut whole)?;
         return Ok(Reply::Aggregate(Box::new(whole.made)));
@@ -104,8 +154,8 @@ pub fn elements(
             }
         }
     };
-    let mut head = Vec::new();
-    aggregate::header(shape, call.protocol, count, &mut head);
+    let mut head = Rope::default();
+    aggregate::header(shape, call.protocol, count, head.text());
     sink.send(head).map_err(gone)?;
     let mut parts = begin(To::Sink(sink));
     walk(txn, &mut parts)?;
@@ -116,9 +166,41 @@ pub fn elements(
     Ok(Reply::Nothing)
 }
 
+/// Adds what is read for each item. Reads go on after one that misses a record, so that all that is missing is asked for
+/// together.
+pub fn push_each<I, T>(
+    txn: &mut Txn,
+    items: impl IntoIterator<Item = I>,
+    mut read: impl FnMut(&mut Txn, I) -> Result<T>,
+    mut push: impl FnMut(T) -> Result<()>,
+) -> Result<()> {
+    let mut missed = 0;
+    for item in items {
+        match read(txn, item) {
+            Err(Stop::Fault) if missed == MOST_MISSED => return txn.view().map(|_| ()),
+            Err(Stop::Fault) => missed += 1,
+            found if missed == 0 => push(found?)?,
+            found => drop(found?),
+        }
+    }
+    match missed {
+        0 => Ok(()),
+        _ => Err(Stop::Fault),
+    }
+}
+
 /// Goes on over a view if a reply is to have so many elements that it would keep all others waiting.
 pub fn beside_others(txn: &Txn, count: u64) -> Result<()> {
-    match count > MOST_LIVE {
+    over_a_view_if(txn, count > MOST_LIVE)
+}
+
+/// The same of elements drawn at random.
+pub fn draw_beside_others(txn: &Txn, count: u64) -> Result<()> {
+    over_a_view_if(txn, count > MOST_DRAWN_LIVE)
+}
+
+fn over_a_view_if(txn: &Txn, is_long: bool) -> Result<()> {
+    match is_long {
         true => txn.view().map(|_| ()),
         false => Ok(()),
     }
@@ -135,12 +217,12 @@ mod tests {
 
     /// A client that goes away after so many pieces.
     struct Client {
-        pieces: RefCell<Vec<Vec<u8>>>,
+        pieces: RefCell<Vec<Rope>>,
         most: usize,
     }
 
     impl Sink for Client {
-        fn send(&self, piece: Vec<u8>) -> std::result::Result<(), Gone> {
+        fn send(&self, piece: Rope) -> std::result::Result<(), Gone> {
             let mut pieces = self.pieces.borrow_mut();
             if pieces.len() == self.most {
                 return Err(Gone);
@@ -167,6 +249,9 @@ mod tests {
                 databases: 0,
                 thresholds: Default::default(),
                 hll_sparse: 0,
+                live_reply: 0,
+                live_gathered: 0,
+                gathered: 0,
             },
             protocol: Protocol::Resp2,
             sink: Some(&client),
@@ -179,7 +264,7 @@ mod tests {
             })
         })?;
         let pieces = client.pieces.into_inner();
-        let mut bytes = pieces.concat();
+        let mut bytes: Vec<u8> = pieces.iter().flat_map(Rope::to_vec).collect();
         crate::resp::encode(&reply, Protocol::Resp2, &mut bytes);
         Ok((bytes, runs, pieces.len()))
     }

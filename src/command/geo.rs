@@ -1,10 +1,11 @@
 //! Commands over places: sorted sets whose scores are geohashes.
 
+use super::elements::elements;
 use super::geo_search::{self, Options, Source};
 use super::string::bulk;
 use super::{Call, NOT_A_FLOAT, is_option, syntax_error};
 use crate::base::num::parse_f64;
-use crate::resp::{Args, Reply};
+use crate::resp::{Args, Reply, Shape};
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::geo::{self, Found};
 use crate::types::geohash::{Place, Search};
@@ -103,7 +104,9 @@ fn for_members(txn: &mut Txn, call: &Call, reply: impl Fn(Option<Place>) -> Repl
         Some(set) => geo::places(txn, &set, members.iter())?,
         None => vec![None; members.len()],
     };
-    Ok(Reply::Array(places.into_iter().map(reply).collect()))
+    elements(txn, call, Shape::Array, Some(places.len() as u64), |_, out| {
+        places.iter().try_for_each(|place| out.push_reply(&reply(*place)))
+    })
 }
 
 fn coordinates(place: Place) -> Reply {
@@ -147,8 +150,13 @@ fn search(txn: &mut Txn, call: &Call, key: usize, source: Source) -> Result<Repl
     };
     let unit = options.search.map_or(1.0, |search| search.unit);
     let Some(target) = target else {
-        let replies = found.into_iter().map(|found| found_reply(found, &options, unit));
-        return Ok(Reply::Array(replies.collect()));
+        let replies = found.iter().map(|found| found_reply(found, &options, unit));
+        if call.sink.is_none() {
+            return Ok(Reply::Array(replies.collect()));
+        }
+        return elements(txn, call, Shape::Array, Some(found.len() as u64), |_, out| {
+            replies.clone().try_for_each(|reply| out.push_reply(&reply))
+        });
     };
     let count = found.len() as i64;
     let scored = |found: Found| match options.store_distances {
@@ -181,8 +189,8 @@ fn find(txn: &mut Txn, set: &SortedSet, options: &Options, search: &Search) -> R
     Ok(found)
 }
 
-fn found_reply(found: Found, options: &Options, unit: f64) -> Reply {
-    let member = bulk(found.member);
+fn found_reply(found: &Found, options: &Options, unit: f64) -> Reply {
+    let member = bulk(found.member.clone());
     if !(options.with_distance || options.with_hash || options.with_place) {
         return member;
     }

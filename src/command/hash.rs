@@ -2,8 +2,8 @@
 
 mod deadlines;
 
-use super::draws::{check_doubled, draws, random_count};
-use super::elements::{Elements, beside_others, elements};
+use super::draws::{check_doubled, random_count};
+use super::elements::{Elements, MOST_DRAWN_LIVE, beside_others, draw_beside_others, elements, push_each};
 use super::string::{bulk, integer, length};
 use super::{Call, is_option, scan, syntax_error};
 use crate::base::extfloat::ExtFloat;
@@ -11,7 +11,6 @@ use crate::resp::{Reply, Shape};
 use crate::store::{Result, Stop, Txn};
 use crate::types::hash::{Expiry, Hash, Want};
 use crate::types::string::NOT_A_FLOAT;
-use crate::types::together::together;
 
 pub use deadlines::*;
 
@@ -81,7 +80,17 @@ pub fn hmget(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return Ok(Reply::Array(vec![Reply::Null; fields.len()]));
     };
     hash.prefetch(txn, fields.iter())?;
-    together(txn, false, fields, |txn, field| value(txn, &hash, field)).map(Reply::Array)
+    elements(txn, call, Shape::Array, Some(fields.len() as u64), |txn, out| {
+        push_each(
+            txn,
+            fields,
+            |txn, field| hash.get(txn, field),
+            |held| match held {
+                Some(held) => out.push_bytes(held.value),
+                None => out.push_reply(&Reply::Null),
+            },
+        )
+    })
 }
 
 pub fn hgetall(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -172,33 +181,58 @@ pub fn hincrbyfloat(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 pub fn hrandfield(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if call.args.len() == 2 {
-        let drawn = match Hash::to_read(txn, call.key(1))? {
-            Some(hash) => hash.draw(txn, 1)?.pop(),
-            None => None,
+        let Some(hash) = Hash::to_read(txn, call.key(1))? else {
+            return Ok(Reply::Null);
         };
-        return Ok(drawn.map_or(Reply::Null, |(field, _)| bulk(field)));
+        return match hash.draws(txn, 1, Want::Members)? {
+            Some(draws) => draws.draw(txn).map(|(field, _)| bulk(field)),
+            None => Ok(Reply::Null),
+        };
     }
     let count = random_count(call.arg(2))?;
-    let with_values = match call.args.get(3) {
-        None => false,
-        Some(word) if call.args.len() == 4 && is_option(word, "withvalues") => true,
+    let want = match call.args.get(3) {
+        None => Want::Members,
+        Some(word) if call.args.len() == 4 && is_option(word, "withvalues") => Want::Values,
         Some(_) => return syntax_error(),
     };
-    if with_values {
+    if want == Want::Values {
         check_doubled(count)?;
     }
-    let Some(hash) = Hash::to_read(txn, call.key(1))? else {
-        return Ok(Reply::Array(Vec::new()));
+    match Hash::to_read(txn, call.key(1))? {
+        Some(hash) => some_fields(txn, call, &hash, count, want),
+        None => Ok(Reply::Array(Vec::new())),
+    }
+}
+
+fn some_fields(txn: &mut Txn, call: &Call, hash: &Hash, count: i64, want: Want) -> Result<Reply> {
+    let shape = match want {
+        Want::Members => Shape::Array,
+        Want::Values => Shape::Pairs,
     };
-    let chosen = if count < 0 {
-        hash.draw(txn, draws(count)?)?
-    } else {
-        hash.sample(txn, usize::try_from(count).unwrap_or(usize::MAX))?
-    };
-    Ok(if with_values {
-        Reply::Pairs(chosen.into_iter().map(|(f, v)| (bulk(f), bulk(v))).collect())
-    } else {
-        Reply::Array(chosen.into_iter().map(|(field, _)| bulk(field)).collect())
+    if count < 0 {
+        let count = count.unsigned_abs();
+        draw_beside_others(txn, count)?;
+        let Some(draws) = hash.draws(txn, count, want)? else {
+            return Ok(Reply::Array(Vec::new()));
+        };
+        return elements(txn, call, shape, Some(count), |txn, out| {
+            let push = |(field, value)| match want {
+                Want::Members => out.push_bytes(field),
+                Want::Values => out.push_pair_bytes(field, value),
+            };
+            push_each(txn, 0..count, |txn, _| draws.draw(txn), push)
+        });
+    }
+    if count.unsigned_abs() > MOST_DRAWN_LIVE {
+        beside_others(txn, hash.len())?;
+    }
+    let present = hash.present(txn)?;
+    let count = present.min(count.unsigned_abs());
+    elements(txn, call, shape, Some(count), |txn, out| {
+        hash.sample(txn, count, present, want, |field, value| match want {
+            Want::Members => out.push(field),
+            Want::Values => out.push_pair(field, value),
+        })
     })
 }
 

@@ -1,6 +1,6 @@
 //! LCS.
 
-use super::string::{integer, read_to_reply};
+use super::string::integer;
 use super::{Call, is_option, syntax_error};
 use crate::resp::Reply;
 use crate::store::{Entry, Result, Stop, Txn};
@@ -64,8 +64,13 @@ pub fn lcs(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if lcs::table_size(len(a)?, len(b)?, call.limits.max_string)? > CELLS_ON_EXECUTOR {
         txn.view()?;
     }
-    let mut bytes = read_to_reply(txn, &entries)?.into_iter();
-    let (a, b) = (bytes.next().flatten(), bytes.next().flatten());
+    let mut parts = Vec::new();
+    for entry in entries.iter().flatten() {
+        parts.push((entry, 0..string::len(entry)?));
+    }
+    string::fetch_to_read(txn, parts.into_iter())?;
+    let mut read = |entry: &Option<Entry>| entry.as_ref().map(|entry| string::read(txn, entry)).transpose();
+    let (a, b) = (read(a)?, read(b)?);
     let (a, b) = (a.as_deref().unwrap_or_default(), b.as_deref().unwrap_or_default());
     if options.length {
         return Ok(Reply::Int(i64::from(lcs::length(a, b))));

@@ -75,7 +75,10 @@ fn pop(txn: &mut Txn, call: &Call, side: Side, name: &str) -> Result<Reply> {
 fn pop_one(txn: &mut Txn, key: Key, old: &Entry, side: Side, limit: Limit) -> Result<Option<Vec<u8>>> {
     let mut list = List::of(Some(old))?;
     let mut popped = None;
-    list.pop(txn, side, 1, |element| popped = Some(element.to_vec()))?;
+    list.pop(txn, side, 1, |element| {
+        popped = Some(element.to_vec());
+        Ok(())
+    })?;
     list.save(txn, key, Some(old), limit)?;
     Ok(popped)
 }
@@ -91,7 +94,12 @@ fn pop_some(
 ) -> Result<Box<Aggregate>> {
     let mut list = List::of(Some(old))?;
     let mut popped = Box::new(Aggregate::new(Shape::Array, call.protocol));
-    list.pop(txn, side, count, |element| popped.push(element))?;
+    let mut room = txn.room;
+    list.pop(txn, side, count, |element| {
+        room.take(element.len())?;
+        popped.push(element);
+        Ok(())
+    })?;
     list.save(txn, key, Some(old), limit(call))?;
     Ok(popped)
 }
@@ -362,7 +370,10 @@ fn move_element(txn: &mut Txn, call: &Call, from: Side, to: Side) -> Result<Repl
     if source == target {
         let mut list = List::of(Some(&old))?;
         let mut moved = Vec::new();
-        list.pop(txn, from, 1, |element| moved = element.to_vec())?;
+        list.pop(txn, from, 1, |element| {
+            moved = element.to_vec();
+            Ok(())
+        })?;
         list.push(txn, to, std::iter::once(&moved[..]));
         list.save(txn, source, Some(&old), limit(call))?;
         return Ok(Reply::bulk(moved));

@@ -49,6 +49,12 @@ pub struct CallLimits {
     pub thresholds: Thresholds,
     /// Longest sparse HyperLogLog, in bytes: `hll-sparse-max-bytes`.
     pub hll_sparse: u64,
+    /// Bytes of its own that a reply may take where it is made on the executor; one that is longer is made over a view.
+    pub live_reply: usize,
+    /// Bytes that a command may gather before it answers: one that only reads, until it runs over a view; ...
+    pub live_gathered: usize,
+    /// ... and any at all.
+    pub gathered: usize,
 }
 
 /// A command over data. It may be run any number of times before its transaction is applied.

@@ -13,6 +13,8 @@ use crate::types::keys::{self, Selection};
 
 /// How many keys a call of SCAN visits unless told.
 const DEFAULT_COUNT: usize = 10;
+/// A call visits no more, whatever it was told: its reply is made in one piece.
+const MOST_COUNT: usize = 1 << 16;
 /// A command that has looked at so many bytes and elements of a pattern (see [`Pattern::effort`]) goes on over a view: others
 /// would wait for it.
 const MOST_LIVE_EFFORT: usize = 2 << 20;
@@ -118,7 +120,7 @@ impl<'a> Options<'a> {
                     return Stop::error(NOT_AN_INTEGER);
                 };
                 match usize::try_from(number) {
-                    Ok(number) if number > 0 => options.count = number,
+                    Ok(number) if number > 0 => options.count = number.min(MOST_COUNT),
                     _ => return syntax_error(),
                 }
             } else if is_option(option, "match") {

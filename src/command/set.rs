@@ -1,7 +1,7 @@
 //! Commands over sets.
 
-use super::draws::{draws, random_count};
-use super::elements::{MOST_LIVE, beside_others, elements};
+use super::draws::random_count;
+use super::elements::{MOST_DRAWN_LIVE, beside_others, draw_beside_others, elements, push_each};
 use super::string::bulk;
 use super::{Call, is_option, scan, syntax_error};
 use crate::base::num::parse_i64;
@@ -10,7 +10,6 @@ use crate::store::{Key, Result, Stop, Txn};
 use crate::types::keys;
 use crate::types::set::{self, Set};
 use crate::types::set_algebra::{self, Chosen, Operation, Purpose};
-use crate::types::string::Bytes;
 
 pub fn sadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let members = call.args.skip(2).iter();
@@ -96,21 +95,37 @@ pub fn srandmember(txn: &mut Txn, call: &Call) -> Result<Reply> {
         },
         3 => {
             let count = random_count(call.arg(2))?;
-            let members = match read(txn, call.key(1))? {
-                Some(set) => some_members(txn, &set, count)?,
-                None => Vec::new(),
-            };
-            Ok(Reply::Array(members.into_iter().map(bulk).collect()))
+            match read(txn, call.key(1))? {
+                Some(set) => some_members(txn, call, &set, count),
+                None => Ok(Reply::Array(Vec::new())),
+            }
         }
         _ => syntax_error(),
     }
 }
 
-fn some_members(txn: &mut Txn, set: &Set, count: i64) -> Result<Vec<Bytes>> {
-    if count >= 0 {
-        return set.sample(txn, count as u64);
+fn some_members(txn: &mut Txn, call: &Call, set: &Set, count: i64) -> Result<Reply> {
+    if count < 0 {
+        let count = count.unsigned_abs();
+        draw_beside_others(txn, count)?;
+        let draws = set.draws(txn, count)?;
+        return elements(txn, call, Shape::Array, Some(count), |txn, out| {
+            push_each(
+                txn,
+                0..count,
+                |txn, _| draws.draw(txn),
+                |member| out.push_bytes(member),
+            )
+        });
     }
-    set.draws(txn, draws(count)?)
+    let len = set.cardinality()?;
+    let count = len.min(count.unsigned_abs());
+    if count > MOST_DRAWN_LIVE {
+        beside_others(txn, len)?;
+    }
+    elements(txn, call, Shape::Array, Some(count), |txn, out| {
+        set.sample(txn, count, |member| out.push(member))
+    })
 }
 
 pub fn sunion(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -144,7 +159,7 @@ fn combine(txn: &mut Txn, call: &Call, operation: Operation) -> Result<Reply> {
         total = total.saturating_add(set.cardinality()?);
     }
     beside_others(txn, total)?;
-    if total > MOST_LIVE {
+    if call.sink.is_some() {
         let mut chosen = Chosen::default();
         return elements(txn, call, Shape::Set, None, |txn, out| {
             set_algebra::show_combined(txn, operation, &sets, &mut chosen, |member| out.push(member))

@@ -1,8 +1,9 @@
 //! SORT and SORT_RO.
 
+use super::elements::elements;
 use super::string::{bulk, integer};
 use super::{Call, is_option, syntax_error};
-use crate::resp::Reply;
+use crate::resp::{Reply, Shape};
 use crate::store::{Key, Result, Txn};
 use crate::types::list::{self, List, Side};
 use crate::types::sort::{Limit, Order, Pattern};
@@ -101,10 +102,15 @@ fn run(txn: &mut Txn, call: &Call, mut options: Options) -> Result<Reply> {
         options.by = None;
     }
     let elements = shown(txn, call.db, &source, &options, purpose)?;
+    if call.sink.is_some() {
+        return show_over_view(txn, call, &options.get, &elements);
+    }
     let values: Vec<Option<Bytes>> = match options.get.len() {
         0 => elements.into_iter().map(Some).collect(),
         _ => {
-            let mut wanted = Vec::with_capacity(elements.len() * options.get.len());
+            let count = elements.len().saturating_mul(options.get.len());
+            txn.room.take(count.saturating_mul(size_of::<Wanted>()))?;
+            let mut wanted = Vec::with_capacity(count);
             for element in &elements {
                 wanted.extend(options.get.iter().map(|&pattern| Wanted { pattern, element }));
             }
@@ -118,6 +124,25 @@ fn run(txn: &mut Txn, call: &Call, mut options: Options) -> Result<Reply> {
             Ok(Reply::Array(replies.collect()))
         }
     }
+}
+
+/// What is found for the elements leaves as it is found.
+fn show_over_view(txn: &mut Txn, call: &Call, get: &[Pattern], shown: &[Bytes]) -> Result<Reply> {
+    let count = shown.len() as u64 * get.len().max(1) as u64;
+    elements(txn, call, Shape::Array, Some(count), |txn, out| {
+        for element in shown {
+            if get.is_empty() {
+                out.push_bytes(element.clone())?;
+            }
+            for &pattern in get {
+                match sort_source::value(txn, call.db, &Wanted { pattern, element })? {
+                    Some(value) => out.push_bytes(value)?,
+                    None => out.push_reply(&Reply::Null)?,
+                }
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The elements that are shown, in their order.

@@ -9,10 +9,11 @@ pub use combine::*;
 pub use range::*;
 pub use take::*;
 
+use super::elements::elements;
 use super::scan;
 use super::{Call, is_option, syntax_error};
 use crate::base::num::parse_f64;
-use crate::resp::{Args, Reply, format_double, format_g17};
+use crate::resp::{Args, Reply, Shape, format_double, format_g17};
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::sorted_set::{self, Added, Condition, SortedSet};
 
@@ -141,8 +142,13 @@ pub fn zmscore(txn: &mut Txn, call: &Call) -> Result<Reply> {
         set.prefetch(txn, member);
     }
     txn.await_prefetched()?;
-    let score = |member| Ok(set.score(txn, member)?.map_or(Reply::Null, Reply::Double));
-    Ok(Reply::Array(members.iter().map(score).collect::<Result<_>>()?))
+    elements(txn, call, Shape::Array, Some(members.len() as u64), |txn, out| {
+        for member in members {
+            let score = set.score(txn, member)?;
+            out.push_reply(&score.map_or(Reply::Null, Reply::Double))?;
+        }
+        Ok(())
+    })
 }
 
 pub fn zrank(txn: &mut Txn, call: &Call) -> Result<Reply> {

@@ -3,16 +3,18 @@
 use std::ops::Range;
 
 use super::Call;
+use super::elements::{Elements, PIECE, elements, gone};
 pub use super::lcs::lcs;
 use super::set_options::{Expiry, Options, Unit};
 use crate::base::num::parse_i64;
-use crate::resp::{Blob, Reply};
+use crate::disk::format::Kind;
+use crate::resp::{Blob, Reply, Rope, Shape, Sink};
 use crate::store::{Entry, Key, Result, Stop, Txn};
-use crate::types::string::{self, Bytes, NOT_AN_INTEGER, string_entry};
+use crate::types::string::{self, Bytes, NOT_AN_INTEGER, Part, string_entry};
 
 pub fn get(txn: &mut Txn, call: &Call) -> Result<Reply> {
     match string_entry(txn.lookup_read(call.key(1))?)? {
-        Some(entry) => read_only(txn, &entry),
+        Some(entry) => read_only(txn, call, &entry),
         None => Ok(Reply::Null),
     }
 }
@@ -118,7 +120,7 @@ pub fn getex(txn: &mut Txn, call: &Call) -> Result<Reply> {
         .map(|expiry| expiry.deadline(txn.now, "getex"))
         .transpose()?;
     if deadline.is_none() && !options.persist {
-        return read_only(txn, &entry);
+        return read_only(txn, call, &entry);
     }
     let value = read(txn, &entry)?;
     if deadline.is_some_and(|deadline| deadline <= txn.now) {
@@ -130,15 +132,62 @@ pub fn getex(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn mget(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let names = 1..call.args.len();
+    // Over a view, each is looked up when its turn comes: all of them could be more than fits memory.
+    let entries = match call.sink {
+        Some(_) => None,
+        None => Some(entries_to_read(txn, call)?),
+    };
+    elements(txn, call, Shape::Array, Some(names.len() as u64), |txn, out| {
+        for i in names.clone() {
+            let looked_up;
+            let entry = match &entries {
+                Some(entries) => &entries[i - 1],
+                None => {
+                    looked_up = string_if_any(txn, call.key(i))?;
+                    &looked_up
+                }
+            };
+            match entry {
+                Some(entry) => push_string(txn, entry, out)?,
+                None => out.push_reply(&Reply::Null)?,
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The strings of all keys, ready to be read.
+fn entries_to_read(txn: &mut Txn, call: &Call) -> Result<Vec<Option<Entry>>> {
     prefetch_keys(txn, call, 1, 1)?;
-    let mut entries = Vec::with_capacity(call.args.len() - 1);
-    for i in 1..call.args.len() {
-        let entry = txn.lookup_read(call.key(i))?;
-        entries.push(entry.filter(|entry| string::is_string(entry.header.kind)));
+    let entries = (1..call.args.len()).map(|i| string_if_any(txn, call.key(i)));
+    let entries: Vec<Option<Entry>> = entries.collect::<Result<_>>()?;
+    let mut parts = Vec::new();
+    for entry in entries.iter().flatten() {
+        parts.push((entry, 0..string::len(entry)?));
     }
-    let values = read_to_reply(txn, &entries)?;
-    let replies = values.into_iter().map(|value| value.map_or(Reply::Null, bulk));
-    Ok(Reply::Array(replies.collect()))
+    string::fetch_to_read(txn, parts.into_iter())?;
+    Ok(entries)
+}
+
+/// What holds no string counts as not there.
+fn string_if_any(txn: &mut Txn, key: Key) -> Result<Option<Entry>> {
+    let entry = txn.lookup_read(key)?;
+    Ok(entry.filter(|entry| string::is_string(entry.header.kind)))
+}
+
+/// Adds the whole string, its parts as they are.
+fn push_string(txn: &mut Txn, entry: &Entry, out: &mut Elements) -> Result<()> {
+    if entry.header.kind == Kind::String {
+        let len = string::len(entry)?;
+        return out.push_bytes(string::read_range(txn, entry, 0..len)?);
+    }
+    let len = string::len(entry)?;
+    out.begin_bulk(len)?;
+    string::show(txn, entry, 0..len, |part| {
+        push_part(part, &mut |blob| out.push_part(blob))
+    })?;
+    out.end_bulk()
 }
 
 pub fn mset(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -209,8 +258,7 @@ pub fn getrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if is_crossed(start, end) || range.is_empty() {
         return Ok(Reply::bulk(""));
     }
-    string::fetch_to_read(txn, std::iter::once((&entry, range.clone())))?;
-    Ok(bulk(string::read_range(txn, &entry, range)?))
+    show(txn, call, &entry, range)
 }
 
 pub fn substr(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -281,35 +329,77 @@ pub(super) fn prefetch_keys(txn: &mut Txn, call: &Call, first: usize, step: usiz
     txn.await_prefetched()
 }
 
-/// The values of all entries, for a command that only reads.
-pub(super) fn read_to_reply(txn: &mut Txn, entries: &[Option<Entry>]) -> Result<Vec<Option<Bytes>>> {
-    let mut parts = Vec::new();
-    for entry in entries.iter().flatten() {
-        parts.push((entry, 0..string::len(entry)?));
-    }
-    string::fetch_to_read(txn, parts.into_iter())?;
-    entries
-        .iter()
-        .map(|entry| entry.as_ref().map(|entry| string::read(txn, entry)).transpose())
-        .collect()
+/// The value, for a command that only reads.
+fn read_only(txn: &mut Txn, call: &Call, entry: &Entry) -> Result<Reply> {
+    let whole = 0..string::len(entry)?;
+    show(txn, call, entry, whole)
 }
 
-/// The value, for a command that only reads.
-fn read_only(txn: &mut Txn, entry: &Entry) -> Result<Reply> {
-    string::fetch_to_read(txn, std::iter::once((entry, 0..string::len(entry)?)))?;
-    read(txn, entry)
+/// A part of the value, for a command that only reads. Over a view it leaves as it is read.
+fn show(txn: &mut Txn, call: &Call, entry: &Entry, range: Range<u64>) -> Result<Reply> {
+    string::fetch_to_read(txn, std::iter::once((entry, range.clone())))?;
+    match call.sink {
+        Some(sink) if range.end - range.start > PIECE as u64 => send(txn, entry, range, sink),
+        _ => read_part(txn, entry, range),
+    }
+}
+
+fn send(txn: &mut Txn, entry: &Entry, range: Range<u64>, sink: &dyn Sink) -> Result<Reply> {
+    let mut piece = Rope::default();
+    let head = format!("${}\r\n", range.end - range.start);
+    piece.text().extend_from_slice(head.as_bytes());
+    string::show(txn, entry, range, |part| {
+        push_part(part, &mut |blob| {
+            piece.refer_to(blob.clone());
+            if piece.memory() < PIECE {
+                return Ok(());
+            }
+            sink.send(std::mem::take(&mut piece)).map_err(gone)
+        })
+    })?;
+    piece.text().extend_from_slice(b"\r\n");
+    sink.send(piece).map_err(gone)?;
+    Ok(Reply::Nothing)
 }
 
 /// The value, for a command that also writes.
 fn read(txn: &mut Txn, entry: &Entry) -> Result<Reply> {
-    string::read(txn, entry).map(bulk)
+    let whole = 0..string::len(entry)?;
+    read_part(txn, entry, whole)
+}
+
+fn read_part(txn: &mut Txn, entry: &Entry, range: Range<u64>) -> Result<Reply> {
+    if entry.header.kind == Kind::String || range.end - range.start < PIECE as u64 {
+        return string::read_range(txn, entry, range).map(bulk);
+    }
+    let mut parts = Vec::new();
+    string::show(txn, entry, range, |part| {
+        push_part(part, &mut |blob| {
+            parts.push(blob.clone());
+            Ok(())
+        })
+    })?;
+    Ok(Reply::Parts(parts))
+}
+
+/// Gives a part of a string on as blobs.
+fn push_part(part: Part, push: &mut impl FnMut(&Blob) -> Result<()>) -> Result<()> {
+    match part {
+        Part::Bytes(bytes) => push(&blob(bytes)),
+        Part::Zeros(zeros) => push(&Blob::Static(zeros)),
+    }
 }
 
 pub(super) fn bulk(bytes: Bytes) -> Reply {
-    Reply::Bulk(match bytes {
+    Reply::Bulk(blob(bytes))
+}
+
+#[inline]
+pub(super) fn blob(bytes: Bytes) -> Blob {
+    match bytes {
         Bytes::Shared(value, range) => Blob::shared(value.into(), range),
         Bytes::Owned(bytes) => Blob::from(bytes),
-    })
+    }
 }
 
 #[cfg(test)]

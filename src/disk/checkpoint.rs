@@ -584,7 +584,7 @@ mod tests {
             disk.with_view(|view| view.get(&RecordKey::tree(1, 0)).unwrap())
                 .is_none()
         );
-        disk.reopen().unwrap();
+        disk.reopen(|close| close()).unwrap();
         check(&disk, 1);
     }
 

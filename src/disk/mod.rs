@@ -221,12 +221,17 @@ impl Disk {
 
     /// Lends the store as it is now, for reads that must agree with each other.
     pub fn with_view<T>(&self, body: impl FnOnce(&View<'_>) -> T) -> T {
+        self.with_view_until(None, body)
+    }
+
+    /// As [`Disk::with_view`]; reads end with an error once `stop` is set.
+    pub fn with_view_until<T>(&self, stop: Option<&AtomicBool>, body: impl FnOnce(&View<'_>) -> T) -> T {
         let mut guard = self.guard();
         let torn = self.torn.read().unwrap_or_else(PoisonError::into_inner);
         if *torn {
             guard = Err(ReadError::failed("a checkpoint could not be finished"));
         }
-        let view = View::new(guard.as_ref());
+        let view = View::new(guard.as_ref(), stop);
         drop(torn);
         body(&view)
     }

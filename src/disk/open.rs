@@ -199,11 +199,16 @@ impl Disk {
     /// Closes and opens the store: after a failed write RocksDB takes no more, and its log ends in a torn record, which
     /// opening cuts off. Does nothing while there is too little room for it. Everything that reads waits. No checkpoint may
     /// be under way. If it can only be read then, that goes on.
-    pub fn reopen(&self) -> Result<(), OpenError> {
+    ///
+    /// `close` is given what waits for all that read to end: it has them do so.
+    pub fn reopen(
+        &self,
+        close: impl FnOnce(&dyn Fn() -> Result<(), OpenError>) -> Result<(), OpenError>,
+    ) -> Result<(), OpenError> {
         if let Some(reason) = why_unwritable(&self.dir) {
             return Err(OpenError::Io(format!("no room: {reason}")));
         }
-        self.open_to_write()?;
+        close(&|| self.open_to_write())?;
         self.failed.store(false, Relaxed);
         // The log may have lost what it did not sync, or kept what it could not.
         self.applied.store(0, Relaxed);

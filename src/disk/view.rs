@@ -1,6 +1,8 @@
 //! A consistent view of the store: point reads and ordered walks over one snapshot. These block on the disk, so they
 //! belong to the fetch pool, never to the executor.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rocksdb::{DBRawIterator, ErrorKind, Range, ReadOptions, Snapshot};
 
 use super::checkpoint::MARK;
@@ -14,15 +16,32 @@ pub struct View<'d>(Result<Open<'d>, ReadError>);
 struct Open<'d> {
     db: &'d Guard<'d>,
     snapshot: Snapshot<'d>,
+    stop: Stop<'d>,
+}
+
+/// Reads end with an error once this is set.
+#[derive(Clone, Copy)]
+struct Stop<'d>(Option<&'d AtomicBool>);
+
+impl Stop<'_> {
+    fn check(self) -> Result<(), ReadError> {
+        match self.0 {
+            Some(stop) if stop.load(Ordering::Relaxed) => {
+                Err(ReadError::failed("the store is about to be closed"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl<'d> View<'d> {
     /// A view of a store that is closed answers every read with the error.
-    pub(super) fn new(db: Result<&'d Guard<'d>, &ReadError>) -> View<'d> {
+    pub(super) fn new(db: Result<&'d Guard<'d>, &ReadError>, stop: Option<&'d AtomicBool>) -> View<'d> {
         View(match db {
             Ok(db) => Ok(Open {
                 db,
                 snapshot: db.snapshot(),
+                stop: Stop(stop),
             }),
             Err(e) => Err(e.clone()),
         })
@@ -38,7 +57,8 @@ impl<'d> View<'d> {
     }
 
     pub fn get(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
-        let Open { db, snapshot } = self.open()?;
+        let Open { db, snapshot, stop } = self.open()?;
+        stop.check()?;
         if db.overlay().is_some() {
             // Nothing changes.
             return db.read(key);
@@ -67,7 +87,7 @@ impl<'d> View<'d> {
         from: &[u8],
         to: Option<&[u8]>,
     ) -> Result<Walk<'_>, ReadError> {
-        let Open { db, snapshot } = self.open()?;
+        let Open { db, snapshot, stop } = self.open()?;
         if let Some(to) = to {
             options.set_iterate_upper_bound(to);
         }
@@ -75,17 +95,18 @@ impl<'d> View<'d> {
         options.fill_cache(false);
         options.set_auto_readahead_size(true);
         let Some(cf) = db.find_cf(family) else {
-            return Ok(Walk(Over::Nothing));
+            return Ok(Walk(Over::Nothing, *stop));
         };
         let mut it = snapshot.raw_iterator_cf_opt(cf, options);
         it.seek(from);
         if it.key() == Some(MARK) {
             it.next();
         }
-        Ok(Walk(match db.overlay() {
+        let over = match db.overlay() {
             Some(overlay) => Over::Both(Box::new(OverlaidWalk::new(it, overlay, family, from, to))),
             None => Over::Families { it, started: false },
-        }))
+        };
+        Ok(Walk(over, *stop))
     }
 
     /// About how many bytes of tables the records of `family` with `from <= key < to` have.
@@ -97,7 +118,7 @@ impl<'d> View<'d> {
 
     /// The last key of `family` with `from <= key < to`; `None` also where looking for it would take long.
     pub fn last(&self, family: Family, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        let Open { db, snapshot } = self.open()?;
+        let Open { db, snapshot, .. } = self.open()?;
         if db.overlay().is_some() {
             let mut walk = self.walk(family, from, Some(to))?;
             let mut last = None;
@@ -151,7 +172,7 @@ pub fn passed_over<T>(body: impl FnOnce() -> T) -> (T, u64) {
 pub type Record<'w> = (&'w [u8], &'w [u8]);
 
 /// An ordered walk. Not a std iterator: what it yields borrows from it.
-pub struct Walk<'v>(Over<'v>);
+pub struct Walk<'v>(Over<'v>, Stop<'v>);
 
 /// What it goes over.
 enum Over<'v> {
@@ -179,6 +200,7 @@ impl Walk<'_> {
 
     /// The next key and value.
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>, ReadError> {
+        self.1.check()?;
         let (it, started) = match &mut self.0 {
             Over::Families { it, started } => (it, started),
             Over::Both(walk) => return walk.next_record(),

@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use super::outbox::disk_error;
 use super::session::{ReplyMode, State};
-use super::stream::stream;
+use super::stream::{Pouring, Unheard, stream};
 use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session, ViewNews, ViewTicket};
 use crate::base::log;
@@ -12,7 +12,7 @@ use crate::base::random::Random;
 use crate::command::{Call, CallLimits, Handler};
 use crate::disk::format::RecordKey;
 use crate::resp::{Args, OwnedArgs, Reply, SHOWN, Sink, c_text, shown};
-use crate::store::{self, Damage, Rehearsal, Stop, Ticket, Txn};
+use crate::store::{self, Damage, OUT_OF_MEMORY, Rehearsal, Room, Stop, Ticket, Txn};
 
 /// A request that only reads is answered over a view when it has faulted so often: others write what it reads.
 const MOST_FAULTS_TO_READ: u32 = 7;
@@ -28,6 +28,28 @@ struct Request<'a> {
     args: Args<'a>,
     /// Unix milliseconds.
     now: u64,
+}
+
+impl Request<'_> {
+    /// Whether it can go on over a view wherever it turns out to need much: it changes nothing at all.
+    fn may_run_over_a_view(&self) -> bool {
+        self.row.has(flag::READONLY) && !self.row.has(flag::MAY_REPLICATE)
+    }
+
+    /// Bytes that it may gather, or have pinned, on the executor.
+    fn most_live(&self, limits: &CallLimits) -> usize {
+        match self.may_run_over_a_view() {
+            true => limits.live_gathered,
+            false => limits.gathered,
+        }
+    }
+
+    fn live_room(&self, limits: &CallLimits) -> Room {
+        match self.may_run_over_a_view() {
+            true => Room::or_over_a_view(self.most_live(limits)),
+            false => Room::at_most(self.most_live(limits)),
+        }
+    }
 }
 
 impl Session {
@@ -208,6 +230,7 @@ impl Session {
         let mut txn = engine.store.begin(request.now);
         txn.random = Random::from_seed(self.seed);
         txn.touches = !self.client.no_touch.get();
+        txn.room = request.live_room(&engine.limits);
         let result = (request.handler)(&mut txn, &call);
         let end = txn.end();
         match result {
@@ -217,7 +240,12 @@ impl Session {
             }
             Err(Stop::Fault) => {
                 let missing = engine.store.abandon(end);
-                self.fault(engine, request, missing, waker)
+                let is_too_much = |ticket| engine.store.is_too_much(ticket);
+                match self.ticket.is_some_and(is_too_much) {
+                    true if request.may_run_over_a_view() => self.ask_for_view(engine, request, waker),
+                    true => self.answer(engine, Stop::error(OUT_OF_MEMORY), 0),
+                    false => self.fault(engine, request, missing, waker),
+                }
             }
             Err(Stop::NeedsView) => {
                 engine.store.abandon(end);
@@ -293,7 +321,6 @@ impl Session {
         let Request { row, args, .. } = request;
         let faults = self.ticket.map_or(0, |ticket| engine.store.faults(ticket));
         if faults >= MOST_FAULTS_TO_READ && !row.has(flag::WRITE) {
-            self.drop_ticket(engine);
             return self.ask_for_view(engine, request, waker);
         }
         if let Some(positions) = row.key_positions(args)
@@ -304,6 +331,7 @@ impl Session {
         }
         let rehearsal = || self.rehearsal(&engine.limits, request);
         let ticket = engine.store.retry(missing, self.ticket, rehearsal);
+        engine.store.limit(ticket, request.most_live(&engine.limits));
         self.ticket = Some(ticket);
         self.state = State::Faulted(ticket);
         engine.faulted.insert(ticket, waker.clone());
@@ -315,12 +343,15 @@ impl Session {
         if request.args.iter().map(<[u8]>::len).sum::<usize>() > MOST_REHEARSED {
             return None;
         }
-        let run = self.detached(limits, request);
+        let (run, room) = (self.detached(limits, request), request.live_room(limits));
         Some(Rehearsal {
             now: request.now,
             writes: request.row.has(flag::WRITE),
             // What it answers is nobody's.
-            body: Box::new(move |txn| drop(run(txn, None))),
+            body: Box::new(move |txn| {
+                txn.room = room;
+                drop(run(txn, None));
+            }),
         })
     }
 
@@ -347,6 +378,8 @@ impl Session {
 
     /// Has the request run over a view, once all before it is where views find it.
     fn ask_for_view(&mut self, engine: &mut Engine, request: Request, waker: &Waker) -> Outcome {
+        // What was fetched for it is not what it will read.
+        self.drop_ticket(engine);
         let epoch = engine.store.frontier();
         self.state = State::AwaitingCheckpoint(epoch);
         match engine.is_applied(epoch, self.client.id, waker) {
@@ -370,8 +403,19 @@ impl Session {
         let news = engine.view_news.clone();
         let (outflow, inflow) = stream(ticket, news.clone(), engine.store.waker());
         let run = self.detached(&engine.limits, request);
-        engine.store.run_over_applied(request.now, move |txn| {
-            let result = run(txn, is_heard.then_some(&outflow as &dyn Sink));
+        let room = Room::at_most(engine.limits.gathered);
+        engine.store.run_over_applied(request.now, move |txn, place| {
+            txn.room = room;
+            let pouring = Pouring {
+                outflow: &outflow,
+                place,
+                recent: txn.recent(),
+            };
+            let result = match is_heard {
+                true => run(txn, Some(&pouring)),
+                // It ends with the first piece.
+                false => run(txn, Some(&Unheard)).or(Ok(Reply::Nothing)),
+            };
             // A closed channel means that the engine is gone, and nobody waits any more.
             let _ = news.send(ViewNews::Done(ticket, result));
         });

@@ -2,6 +2,7 @@
 //! checkpoints, and what clients' buffers hold.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::files::FilePlan;
@@ -33,6 +34,18 @@ const BLOCK_CACHE_SHARE: u64 = 8;
 const CLIENT_SHARE: u64 = 2;
 /// And so much of any: a few requests of a usual size.
 const LEAST_CLIENTS: u64 = 16 << 20;
+/// Part of what is left beside RocksDB's that one reply may take on the executor, and the bounds of that.
+const LIVE_REPLY_SHARE: u64 = 32;
+const LIVE_REPLY: RangeInclusive<u64> = 64 << 10..=16 << 20;
+/// The same of what a command that only reads may gather before it answers: above it, it does so beside the others.
+const LIVE_GATHERED_SHARE: u64 = 8;
+const LIVE_GATHERED: RangeInclusive<u64> = 1 << 20..=32 << 20;
+/// And part of the whole that any command may gather.
+const GATHERED_SHARE: u64 = 2;
+const LEAST_GATHERED: u64 = 4 << 20;
+/// What a body over a view that waits for its client takes beside its client's buffers: its stack, and what its walk has read
+/// ahead.
+const WAITING_VIEW: usize = 256 << 10;
 /// The hot tier never gets less, whatever the clients hold.
 const LEAST_HOT: u64 = 16 << 10;
 /// Assumed where the system does not say how much memory it has.
@@ -77,6 +90,23 @@ impl MemoryPlan {
 
     pub fn is_small(&self) -> bool {
         self.total < SMALL_BUDGET
+    }
+
+    /// Bytes of its own that a reply may take where it is made on the executor.
+    pub fn live_reply(&self) -> usize {
+        let share = self.rest / LIVE_REPLY_SHARE;
+        share.clamp(*LIVE_REPLY.start(), *LIVE_REPLY.end()) as usize
+    }
+
+    /// Bytes that a command may gather on the executor, if it can run over a view.
+    pub fn live_gathered(&self) -> usize {
+        let share = self.rest / LIVE_GATHERED_SHARE;
+        share.clamp(*LIVE_GATHERED.start(), *LIVE_GATHERED.end()) as usize
+    }
+
+    /// Bytes that any command may gather.
+    pub fn gathered(&self) -> usize {
+        (self.total / GATHERED_SHARE).max(LEAST_GATHERED) as usize
     }
 
     /// What is left for the hot tier beside the given bytes of client buffers.
@@ -165,7 +195,8 @@ impl Engine {
     /// Gives the hot tier what client buffers leave it.
     pub(super) fn share_out_memory(&mut self) {
         self.shared_with_clients = self.clients.buffered_bytes();
-        let hot = self.plan.hot_budget(self.shared_with_clients as u64);
+        let held = self.shared_with_clients + self.store.waiting_views() * WAITING_VIEW;
+        let hot = self.plan.hot_budget(held as u64);
         self.store.set_hot_budget(hot);
     }
 }

@@ -312,6 +312,7 @@ impl Engine {
 
 /// What commands over data go by.
 pub fn call_limits(config: &Config) -> CallLimits {
+    let plan = MemoryPlan::of(config);
     CallLimits {
         max_string: config.proto_max_bulk_len,
         databases: config.databases as usize,
@@ -328,6 +329,9 @@ pub fn call_limits(config: &Config) -> CallLimits {
             stream_entries: config.stream_node_max_entries,
         },
         hll_sparse: config.hll_sparse_max_bytes,
+        live_reply: plan.live_reply(),
+        live_gathered: plan.live_gathered(),
+        gathered: plan.gathered(),
     }
 }
 

@@ -2,9 +2,10 @@
 //! reply becomes an error.
 
 use std::collections::VecDeque;
+use std::io::IoSlice;
 
 use super::Stats;
-use crate::resp::{Protocol, Reply, encode};
+use crate::resp::{Protocol, Reply, Rope, encode};
 use crate::store::Store;
 
 /// What a request is answered that the disk's trouble keeps from being done.
@@ -12,45 +13,40 @@ pub fn disk_error(text: &str) -> String {
     format!("MISCONF Errors writing to the disk: {text}")
 }
 
-/// A reply that waits for an epoch: its place in `bytes`.
+/// A reply that waits for an epoch: the numbers of its bytes in the rope's text. No reply begins or ends with what is
+/// referred to.
 struct Held {
-    start: usize,
-    end: usize,
+    start: u64,
+    end: u64,
     epoch: u64,
 }
 
 #[derive(Default)]
 pub struct Outbox {
-    bytes: Vec<u8>,
-    /// Everything before was sent.
-    sent: usize,
+    rope: Rope,
     held: VecDeque<Held>,
 }
 
-/// An empty buffer above this size gives its memory back: most connections are idle.
-const KEPT_CAPACITY: usize = 512;
-/// Likewise, of replies that wait.
+/// Room for more replies that wait is given back when there are none: most connections are idle.
 const KEPT_HELD: usize = 16;
-/// From so many bytes sent on, and if they are more than those to come, they are moved out of the way.
-const MOST_SENT: usize = 64 << 10;
 
 impl Outbox {
     /// Adds a reply that may leave once `epoch` is settled.
     pub fn push(&mut self, reply: &Reply, protocol: Protocol, epoch: u64, settled: u64) {
-        let start = self.bytes.len();
-        encode(reply, protocol, &mut self.bytes);
+        let start = self.rope.end();
+        encode(reply, protocol, &mut self.rope);
         if epoch > settled {
             self.held.push_back(Held {
                 start,
-                end: self.bytes.len(),
+                end: self.rope.end(),
                 epoch,
             });
         }
     }
 
     /// Adds bytes of a reply that waits for nothing.
-    pub fn push_encoded(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+    pub fn push_encoded(&mut self, bytes: &Rope) {
+        self.rope.append(bytes);
     }
 
     /// Lets go what has been decided. Returns the epoch that the next held reply waits for.
@@ -77,58 +73,96 @@ impl Outbox {
             return;
         }
         // What was an error before has been counted as one.
-        if self.bytes[lost.start] != b'-' {
+        if self.rope.byte(lost.start) != Some(b'-') {
             stats.error(&error);
         }
         let mut text = Vec::new();
         encode(&Reply::err(error), Protocol::Resp2, &mut text);
-        self.bytes.splice(lost.start..lost.end, text.iter().copied());
-        let (removed, added) = (lost.end - lost.start, text.len());
+        let moved = self.rope.replace(lost.start, lost.end, &text);
         for held in &mut self.held {
-            held.start = held.start + added - removed;
-            held.end = held.end + added - removed;
+            held.start = held.start.saturating_add_signed(moved);
+            held.end = held.end.saturating_add_signed(moved);
         }
     }
 
-    /// What may be sent now.
-    pub fn ready(&self) -> &[u8] {
-        let end = self.held.front().map_or(self.bytes.len(), |held| held.start);
-        &self.bytes[self.sent..end]
+    /// What may be sent now: the first of it, in as many slices as there is room for. Returns their number.
+    pub fn ready<'o>(&'o self, slices: &mut [IoSlice<'o>]) -> usize {
+        self.rope.slices(self.end_of_ready(), slices)
     }
 
-    /// `n` bytes of [`Outbox::ready`] were sent.
+    /// What may be sent now, if it is in one piece.
+    pub fn ready_text(&self) -> Option<&[u8]> {
+        self.rope.text_until(self.end_of_ready())
+    }
+
+    fn end_of_ready(&self) -> u64 {
+        self.held.front().map_or(self.rope.end(), |held| held.start)
+    }
+
+    /// `n` bytes of what is ready were sent.
     pub fn advance(&mut self, n: usize) {
-        self.sent += n;
-        if self.sent == self.bytes.len() {
-            self.sent = 0;
-            self.bytes.clear();
-            if self.bytes.capacity() > KEPT_CAPACITY {
-                self.bytes = Vec::new();
-            }
-            if self.held.is_empty() && self.held.capacity() > KEPT_HELD {
-                self.held = VecDeque::new();
-            }
-        } else if self.sent > MOST_SENT && self.sent > self.bytes.len() / 2 {
-            self.bytes.drain(..self.sent);
-            for held in &mut self.held {
-                held.start -= self.sent;
-                held.end -= self.sent;
-            }
-            self.sent = 0;
+        self.rope.take(n);
+        if self.held.is_empty() && self.held.capacity() > KEPT_HELD {
+            self.held = VecDeque::new();
         }
     }
 
     /// Bytes not sent yet, held ones included.
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.sent
+        self.rope.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.rope.is_empty()
     }
 
-    /// Bytes of memory taken.
-    pub fn capacity(&self) -> usize {
-        self.bytes.capacity() + self.held.capacity() * size_of::<Held>()
+    /// What it takes of memory: a value that comes several times counts once.
+    pub fn memory(&self) -> usize {
+        self.rope.memory() + self.held.capacity() * size_of::<Held>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::resp::Blob;
+
+    fn ready(outbox: &Outbox) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); 64];
+        let count = outbox.ready(&mut slices);
+        slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn a_held_reply_with_a_long_value_stays_or_becomes_an_error() {
+        let long = Reply::bulk(Arc::<[u8]>::from(vec![b'v'; 100_000]));
+        let mut encoded = Vec::new();
+        encode(&long, Protocol::Resp2, &mut encoded);
+        let mut outbox = Outbox::default();
+        outbox.push(&long, Protocol::Resp2, 0, 5);
+        outbox.push(&long, Protocol::Resp2, 6, 5);
+        outbox.push(&Reply::Ok, Protocol::Resp2, 7, 5);
+        assert!(ready(&outbox) == encoded);
+        outbox.advance(encoded.len());
+        assert!(ready(&outbox).is_empty() && outbox.len() == encoded.len() + 5);
+        let mut stats = Stats::default();
+        outbox.replace_first_held("ERR lost".to_owned(), &mut stats);
+        assert_eq!(ready(&outbox), b"-ERR lost\r\n");
+        outbox.held.pop_front();
+        assert_eq!(ready(&outbox), b"-ERR lost\r\n+OK\r\n");
+        outbox.advance(16);
+        assert!(outbox.is_empty() && outbox.memory() == 0);
+    }
+
+    #[test]
+    fn one_value_given_many_times_takes_memory_once() {
+        let value = Blob::from(Arc::<[u8]>::from(vec![b'v'; 1 << 20]));
+        let reply = Reply::Array(vec![Reply::Bulk(value); 16_000]);
+        let mut outbox = Outbox::default();
+        outbox.push(&reply, Protocol::Resp2, 0, 0);
+        assert!(outbox.len() > 16_000 << 20);
+        assert!(outbox.memory() < 4 << 20, "{}", outbox.memory());
     }
 }

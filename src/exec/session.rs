@@ -86,6 +86,8 @@ pub struct Advance {
 const REQUESTS_PER_TURN: usize = 256;
 /// Bytes of replies above which a session waits for its client to read them.
 pub const OUTPUT_PAUSE: usize = 1 << 20;
+/// The same where a reply comes in pieces, as those wait elsewhere.
+const STREAM_PAUSE: usize = 64 << 10;
 
 impl Session {
     pub fn new(engine: &mut Engine, peer: Peer) -> Session {
@@ -145,12 +147,16 @@ impl Session {
     /// What the buffers hold when the input has so many bytes, in so much memory.
     pub fn buffers(&self, input: usize, input_memory: usize) -> Buffers {
         let request = self.decoder.decoded();
+        let on_the_way = match &self.state {
+            State::Viewing(_, inflow) => inflow.memory(),
+            _ => 0,
+        };
         Buffers {
             request,
             input: input.saturating_sub(request),
             input_memory: input_memory + self.decoder.memory(),
             output: self.outbox.len(),
-            output_memory: self.outbox.capacity(),
+            output_memory: self.outbox.memory() + on_the_way,
         }
     }
 
@@ -186,7 +192,7 @@ impl Session {
         consumed: &mut usize,
         waker: &Waker,
     ) -> Status {
-        if !self.take_pieces(engine) {
+        if !self.take_pieces() {
             return Status::Yielded;
         }
         if !self.is_awake(engine, waker) {
@@ -243,17 +249,16 @@ impl Session {
     }
 
     /// Takes in what there is of a reply that comes in pieces. False: there is more, but the client has to read first.
-    fn take_pieces(&mut self, engine: &mut Engine) -> bool {
+    fn take_pieces(&mut self) -> bool {
         let State::Viewing(_, inflow) = &mut self.state else {
             return true;
         };
-        while self.outbox.len() <= OUTPUT_PAUSE {
+        while self.outbox.len() <= STREAM_PAUSE {
             match inflow.take() {
                 Some(piece) => self.outbox.push_encoded(&piece),
                 None => return true,
             }
         }
-        inflow.lent = inflow.lent || inflow.is_full() && engine.store.lend_view_thread();
         false
     }
 
@@ -262,9 +267,6 @@ impl Session {
         let State::Viewing(ticket, inflow) = &self.state else {
             return false;
         };
-        if inflow.lent {
-            engine.store.return_view_thread();
-        }
         engine.forget_view(*ticket);
         let has_begun = inflow.has_begun();
         self.state = State::Ready;

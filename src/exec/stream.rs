@@ -1,9 +1,10 @@
 //! A reply on its way from the view that makes it to the session that sends it, piece by piece.
 //!
-//! The maker is at most [`AHEAD`] pieces ahead of the session, and the session takes none while its client is slow to
-//! read: so the maker waits for the client. It does so on a thread of the view pool, which gets another one for that time.
-//! The executor never waits: it takes what is there, and wakes the maker without a lock.
+//! The maker is at most [`AHEAD`] bytes ahead of the session, and the session takes none while its client is slow to
+//! read: so the maker waits for the client, and gives up its place among those who make replies for that time
+//! (`store/views.rs`). The executor never waits: it takes what is there, and wakes the maker without a lock.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -12,40 +13,63 @@ use std::time::{Duration, Instant};
 
 use super::{ViewNews, ViewTicket};
 use crate::base::log;
-use crate::resp::{Gone, Sink};
-use crate::store::Wake;
+use crate::resp::{Gone, Rope, Sink};
+use crate::store::{GivenUp, Place, Recent, Wait, Wake};
 
-/// How many pieces may wait to be taken.
-const AHEAD: usize = 4;
+/// How much may wait to be taken; a piece that is longer waits alone.
+const AHEAD: usize = 128 << 10;
 /// A client that takes nothing for so long loses its connection: the maker holds a thread and a snapshot for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What both ends see.
 #[derive(Default)]
 struct Shared {
-    /// Pieces sent and not taken.
+    /// Bytes of memory of the pieces sent and not taken.
     waiting: AtomicUsize,
     /// Nobody takes any more.
     gone: AtomicBool,
 }
 
+/// What is sent.
+struct Piece {
+    bytes: Rope,
+    /// What it counts for in [`Shared::waiting`].
+    size: usize,
+    maker: Thread,
+}
+
 /// The maker's end.
 pub(super) struct Outflow {
     ticket: ViewTicket,
-    pieces: Sender<(Vec<u8>, Thread)>,
+    pieces: Sender<Piece>,
     shared: Arc<Shared>,
     news: Sender<ViewNews>,
     wake: Wake,
 }
 
+/// The maker's end, while it has a place to make something in.
+pub(super) struct Pouring<'p> {
+    pub outflow: &'p Outflow,
+    pub place: &'p Place,
+    /// What the maker has read.
+    pub recent: Option<Rc<Recent>>,
+}
+
+/// For a reply that nobody is to get.
+pub(super) struct Unheard;
+
+impl Sink for Unheard {
+    fn send(&self, _: Rope) -> Result<(), Gone> {
+        Err(Gone)
+    }
+}
+
 /// The session's end.
 pub(super) struct Inflow {
-    pieces: Receiver<(Vec<u8>, Thread)>,
+    pieces: Receiver<Piece>,
     shared: Arc<Shared>,
     /// Of the last piece taken.
     maker: Option<Thread>,
-    /// Whether the view pool has a thread more while this one's maker waits.
-    pub lent: bool,
 }
 
 pub(super) fn stream(ticket: ViewTicket, news: Sender<ViewNews>, wake: Wake) -> (Outflow, Inflow) {
@@ -62,39 +86,24 @@ pub(super) fn stream(ticket: ViewTicket, news: Sender<ViewNews>, wake: Wake) -> 
         pieces: receiver,
         shared,
         maker: None,
-        lent: false,
     };
     (outflow, inflow)
 }
 
 impl Outflow {
-    /// Waits until there is room for a piece.
-    fn await_room(&self) -> Result<(), Gone> {
-        let is_gone = || self.shared.gone.load(Ordering::Acquire);
-        let mut seen = self.shared.waiting.load(Ordering::Acquire);
-        let mut deadline = Instant::now() + PATIENCE;
-        while seen >= AHEAD && !is_gone() {
-            let now = Instant::now();
-            if now >= deadline {
-                log::notice("a client that did not read its reply for a minute is given up");
-                return Err(Gone);
-            }
-            thread::park_timeout(deadline - now);
-            let waiting = self.shared.waiting.load(Ordering::Acquire);
-            if waiting < seen {
-                deadline = Instant::now() + PATIENCE;
-            }
-            seen = waiting;
-        }
-        if is_gone() { Err(Gone) } else { Ok(()) }
+    fn has_room(&self, size: usize) -> bool {
+        let waiting = self.shared.waiting.load(Ordering::Acquire);
+        waiting == 0 || waiting + size <= AHEAD
     }
-}
 
-impl Sink for Outflow {
-    fn send(&self, piece: Vec<u8>) -> Result<(), Gone> {
-        self.await_room()?;
-        self.shared.waiting.fetch_add(1, Ordering::AcqRel);
-        self.pieces.send((piece, thread::current())).map_err(|_| Gone)?;
+    fn is_gone(&self) -> bool {
+        self.shared.gone.load(Ordering::Acquire)
+    }
+
+    fn send(&self, bytes: Rope, size: usize) -> Result<(), Gone> {
+        self.shared.waiting.fetch_add(size, Ordering::AcqRel);
+        let maker = thread::current();
+        self.pieces.send(Piece { bytes, size, maker }).map_err(|_| Gone)?;
         // A closed channel means that the engine is gone; the next piece will find out.
         let _ = self.news.send(ViewNews::Piece(self.ticket));
         (self.wake)();
@@ -102,14 +111,59 @@ impl Sink for Outflow {
     }
 }
 
+impl Pouring<'_> {
+    /// Waits until there is room for a piece.
+    fn await_room(&self, size: usize) -> Result<(), GivenUp> {
+        let waiting = || self.outflow.shared.waiting.load(Ordering::Acquire);
+        let mut seen = waiting();
+        let mut deadline = Instant::now() + PATIENCE;
+        self.place.wait_until(|| {
+            let now = Instant::now();
+            let left = waiting();
+            if left < seen {
+                deadline = now + PATIENCE;
+            }
+            seen = left;
+            if self.outflow.has_room(size) || self.outflow.is_gone() {
+                return Wait::Over;
+            }
+            if now >= deadline {
+                log::notice("a client that did not read its reply for a minute is given up");
+                return Wait::GivenUp;
+            }
+            Wait::AtMost(deadline - now)
+        })
+    }
+}
+
+impl Sink for Pouring<'_> {
+    fn send(&self, piece: Rope) -> Result<(), Gone> {
+        let size = piece.memory().max(1);
+        let has_room = self.outflow.has_room(size);
+        if let Some(recent) = &self.recent
+            && (!has_room || self.place.is_turn_over())
+        {
+            recent.clear();
+        }
+        let may_go_on = match has_room {
+            true => self.place.take_turns(),
+            false => self.await_room(size),
+        };
+        match may_go_on {
+            Ok(()) if !self.outflow.is_gone() => self.outflow.send(piece, size),
+            _ => Err(Gone),
+        }
+    }
+}
+
 impl Inflow {
     /// The next piece, if there is one yet.
-    pub fn take(&mut self) -> Option<Vec<u8>> {
-        let (piece, maker) = self.pieces.try_recv().ok()?;
-        self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
+    pub fn take(&mut self) -> Option<Rope> {
+        let Piece { bytes, size, maker } = self.pieces.try_recv().ok()?;
+        self.shared.waiting.fetch_sub(size, Ordering::AcqRel);
         maker.unpark();
         self.maker = Some(maker);
-        Some(piece)
+        Some(bytes)
     }
 
     /// Whether anything was taken.
@@ -117,9 +171,9 @@ impl Inflow {
         self.maker.is_some()
     }
 
-    /// Whether the maker waits for the session.
-    pub fn is_full(&self) -> bool {
-        self.shared.waiting.load(Ordering::Acquire) >= AHEAD
+    /// What the pieces that wait take of memory.
+    pub fn memory(&self) -> usize {
+        self.shared.waiting.load(Ordering::Acquire)
     }
 }
 
@@ -136,41 +190,60 @@ impl Drop for Inflow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Views;
 
-    fn ends() -> (Outflow, Inflow, Receiver<ViewNews>) {
+    const PIECE: usize = AHEAD / 4;
+
+    fn piece(n: u8) -> Rope {
+        let mut rope = Rope::default();
+        rope.text().resize(PIECE, n);
+        rope
+    }
+
+    /// Has a thread pour pieces until there are so many, or nobody takes them; it says how many that were.
+    fn pour(most: u8) -> (Inflow, Receiver<ViewNews>, Receiver<u8>) {
         let (news, told) = mpsc::channel();
         let (outflow, inflow) = stream(7, news, Arc::new(|| ()));
-        (outflow, inflow, told)
+        let (done, poured) = mpsc::channel();
+        let views = Views::start().unwrap();
+        thread::spawn(move || {
+            let (end, ended) = mpsc::channel();
+            views.run(move |place| {
+                let pouring = Pouring {
+                    outflow: &outflow,
+                    place,
+                    recent: None,
+                };
+                let gone = (0..most).find(|n| pouring.send(piece(*n)).is_err());
+                end.send(gone.unwrap_or(most)).unwrap();
+            });
+            let _ = done.send(ended.recv().unwrap());
+        });
+        (inflow, told, poured)
     }
 
     #[test]
     fn the_maker_is_a_few_pieces_ahead_and_no_more() {
-        let (outflow, mut inflow, told) = ends();
-        let maker = thread::spawn(move || {
-            for n in 0..100 {
-                outflow.send(vec![n]).unwrap();
-            }
-        });
+        let (mut inflow, told, poured) = pour(100);
         let mut taken = Vec::new();
         while taken.len() < 100 {
             assert!(matches!(told.recv(), Ok(ViewNews::Piece(7))));
-            assert!(inflow.shared.waiting.load(Ordering::Acquire) <= AHEAD);
-            taken.extend(inflow.take().unwrap());
+            assert!(inflow.memory() <= AHEAD);
+            taken.push(inflow.take().unwrap().to_vec()[0]);
         }
-        maker.join().unwrap();
+        assert_eq!(poured.recv(), Ok(100));
         assert!(taken.iter().copied().eq(0..100));
     }
 
     #[test]
     fn a_maker_that_waits_learns_that_nobody_takes_any_more() {
-        let (outflow, mut inflow, told) = ends();
-        let maker = thread::spawn(move || (0..).find(|_| outflow.send(Vec::new()).is_err()));
-        for _ in 0..AHEAD {
+        let (mut inflow, told, poured) = pour(100);
+        for _ in 0..4 {
             told.recv().unwrap();
         }
         assert!(inflow.take().is_some());
         told.recv().unwrap();
         drop(inflow);
-        assert_eq!(maker.join().unwrap(), Some(AHEAD as i32 + 1));
+        assert_eq!(poured.recv(), Ok(5));
     }
 }

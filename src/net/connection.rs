@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
@@ -17,6 +17,8 @@ use crate::exec::{Advance, Outlet, Room, Session, Status};
 /// While its request waits, a connection reads on to notice that its peer leaves; so many bytes at most, as nobody knows when
 /// they will be run.
 const READ_AHEAD: usize = 64 << 10;
+/// What is written at once, at most: a long value is a slice of its own.
+const SLICES: usize = 64;
 
 /// Serves a connection to its end. A future made by hand: reading, running and writing interleave, and most turns do
 /// all three once. Its task shares it with the engine, which has held replies sent without a turn of the task.
@@ -121,16 +123,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
 
     /// Writes what may leave. Ready(Ok(())): nothing of it is left.
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.session.outbox.ready().is_empty() {
-            let ready = self.session.outbox.ready();
-            let n = std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, ready))?;
+        loop {
+            let stream = Pin::new(&mut self.stream);
+            let n = match self.session.outbox.ready_text() {
+                Some([]) => return Poll::Ready(Ok(())),
+                Some(bytes) => std::task::ready!(stream.poll_write(cx, bytes))?,
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    let count = self.session.outbox.ready(&mut slices);
+                    if count == 0 {
+                        return Poll::Ready(Ok(()));
+                    }
+                    std::task::ready!(stream.poll_write_vectored(cx, &slices[..count]))?
+                }
+            };
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.session.outbox.advance(n);
             self.engine.borrow_mut().stats.bytes_out += n as u64;
         }
-        Poll::Ready(Ok(()))
     }
 
     /// One turn: read, run, write, as far as each goes. Ready: the connection is over.

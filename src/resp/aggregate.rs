@@ -1,7 +1,8 @@
 //! Long aggregates: encoded while they are made, and sent while they are made where there is a [`Sink`].
 
-use super::encode::{self, Protocol};
-use super::reply::Reply;
+use super::encode::{self, Out, Protocol};
+use super::reply::{Blob, Reply};
+use super::rope::Rope;
 
 /// What an aggregate is in either protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +14,8 @@ pub enum Shape {
     Map,
     /// RESP3: an array of arrays of two. RESP2: an array of firsts and seconds in turn.
     Pairs,
+    /// RESP3: a map. RESP2: an array of arrays of a key and a value.
+    NestedMap,
 }
 
 /// An aggregate whose elements are encoded already.
@@ -22,7 +25,7 @@ pub struct Aggregate {
     protocol: Protocol,
     /// How many elements there are; a pair is one.
     count: u64,
-    encoded: Vec<u8>,
+    encoded: Rope,
 }
 
 impl Aggregate {
@@ -31,7 +34,7 @@ impl Aggregate {
             shape,
             protocol,
             count: 0,
-            encoded: Vec::new(),
+            encoded: Rope::default(),
         }
     }
 
@@ -39,20 +42,38 @@ impl Aggregate {
         self.count
     }
 
-    /// Bytes of the elements so far.
-    pub fn len(&self) -> usize {
-        self.encoded.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.encoded.is_empty()
+    /// The elements so far.
+    pub fn encoded(&self) -> &Rope {
+        &self.encoded
     }
 
     /// Adds a bulk to an array or a set.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         self.count += 1;
-        encode::bulk(bytes, &mut self.encoded);
+        encode::bulk(bytes, self.encoded.text());
+    }
+
+    /// As [`Aggregate::push`]; what is long is not copied.
+    #[inline]
+    pub fn push_blob(&mut self, blob: &Blob) {
+        self.count += 1;
+        encode::blob_bulk(blob, &mut self.encoded);
+    }
+
+    /// Adds a bulk of so many bytes to an array or a set: its parts follow, then [`Aggregate::end_bulk`].
+    pub fn begin_bulk(&mut self, len: u64) {
+        self.count += 1;
+        encode::header(b'$', len, self.encoded.text());
+    }
+
+    /// Adds bytes of a bulk; they are not copied.
+    pub fn push_part(&mut self, part: &Blob) {
+        self.encoded.refer_to(part.clone());
+    }
+
+    pub fn end_bulk(&mut self) {
+        self.encoded.text().extend_from_slice(b"\r\n");
     }
 
     /// Adds an element to an array or a set.
@@ -61,29 +82,71 @@ impl Aggregate {
         encode::encode(element, self.protocol, &mut self.encoded);
     }
 
+    /// Adds two elements to a map or to pairs.
+    pub fn push_entry(&mut self, (first, second): &(Reply, Reply)) {
+        self.begin_pair();
+        encode::encode(first, self.protocol, &mut self.encoded);
+        encode::encode(second, self.protocol, &mut self.encoded);
+    }
+
+    /// Adds a key and the head of an array to a nested map. So many elements follow.
+    pub fn begin_nested(&mut self, key: &[u8], len: u64) {
+        self.begin_pair();
+        encode::bulk(key, self.encoded.text());
+        encode::header(b'*', len, self.encoded.text());
+    }
+
+    pub fn push_nested(&mut self, element: &Reply) {
+        encode::encode(element, self.protocol, &mut self.encoded);
+    }
+
     /// Adds two bulks, or a bulk and a double, to a map or to pairs.
     #[inline]
     pub fn push_pair(&mut self, first: &[u8], second: Second) {
+        self.begin_pair();
+        encode::bulk(first, self.encoded.text());
+        self.end_pair(second);
+    }
+
+    /// As [`Aggregate::push_pair`]; what is long is not copied.
+    #[inline]
+    pub fn push_blob_pair(&mut self, first: &Blob, second: Second) {
+        self.begin_pair();
+        encode::blob_bulk(first, &mut self.encoded);
+        self.end_pair(second);
+    }
+
+    #[inline]
+    fn begin_pair(&mut self) {
         self.count += 1;
-        if self.shape == Shape::Pairs && self.protocol == Protocol::Resp3 {
-            encode::header(b'*', 2, &mut self.encoded);
+        let is_array = match self.shape {
+            Shape::Pairs => self.protocol == Protocol::Resp3,
+            Shape::NestedMap => self.protocol == Protocol::Resp2,
+            Shape::Array | Shape::Set | Shape::Map => false,
+        };
+        if is_array {
+            encode::header(b'*', 2, self.encoded.text());
         }
-        encode::bulk(first, &mut self.encoded);
+    }
+
+    #[inline]
+    fn end_pair(&mut self, second: Second) {
         match second {
-            Second::Bulk(bytes) => encode::bulk(bytes, &mut self.encoded),
+            Second::Bulk(bytes) => encode::bulk(bytes, self.encoded.text()),
+            Second::Blob(blob) => encode::blob_bulk(blob, &mut self.encoded),
             Second::Double(value) => encode::encode(&Reply::Double(value), self.protocol, &mut self.encoded),
         }
     }
 
     /// Takes the elements out that were added since the last time.
-    pub fn take(&mut self) -> Vec<u8> {
+    pub fn take(&mut self) -> Rope {
         let capacity = self.encoded.capacity();
-        std::mem::replace(&mut self.encoded, Vec::with_capacity(capacity))
+        std::mem::replace(&mut self.encoded, Rope::with_capacity(capacity))
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        header(self.shape, self.protocol, self.count, out);
-        out.extend_from_slice(&self.encoded);
+    pub(super) fn encode(&self, out: &mut impl Out) {
+        header(self.shape, self.protocol, self.count, out.text());
+        out.append(&self.encoded);
     }
 }
 
@@ -91,15 +154,18 @@ impl Aggregate {
 #[derive(Clone, Copy, Debug)]
 pub enum Second<'a> {
     Bulk(&'a [u8]),
+    Blob(&'a Blob),
     Double(f64),
 }
 
 /// What comes before the elements, of which there are so many.
 pub fn header(shape: Shape, protocol: Protocol, count: u64, out: &mut Vec<u8>) {
     let (marker, count) = match (shape, protocol) {
-        (Shape::Array, _) | (Shape::Pairs, Protocol::Resp3) | (Shape::Set, Protocol::Resp2) => (b'*', count),
+        (Shape::Array, _)
+        | (Shape::Pairs, Protocol::Resp3)
+        | (Shape::Set | Shape::NestedMap, Protocol::Resp2) => (b'*', count),
         (Shape::Set, Protocol::Resp3) => (b'~', count),
-        (Shape::Map, Protocol::Resp3) => (b'%', count),
+        (Shape::Map | Shape::NestedMap, Protocol::Resp3) => (b'%', count),
         (Shape::Map | Shape::Pairs, Protocol::Resp2) => (b'*', 2 * count),
     };
     encode::header(marker, count, out);
@@ -108,7 +174,7 @@ pub fn header(shape: Shape, protocol: Protocol, count: u64, out: &mut Vec<u8>) {
 /// Where a reply leaves piece by piece while it is made.
 pub trait Sink {
     /// Sends the next bytes; waits while those before are too far ahead of the client.
-    fn send(&self, piece: Vec<u8>) -> Result<(), Gone>;
+    fn send(&self, piece: Rope) -> Result<(), Gone>;
 }
 
 /// There is nobody who takes the reply any more.
@@ -135,6 +201,10 @@ mod tests {
                 (Shape::Set, Reply::Set(bulks())),
                 (Shape::Map, Reply::Map(pairs())),
                 (Shape::Pairs, Reply::Pairs(pairs())),
+                (
+                    Shape::NestedMap,
+                    Reply::NestedMap(vec![(Reply::bulk("a"), Reply::Array(bulks()))]),
+                ),
             ] {
                 let mut aggregate = Aggregate::new(shape, protocol);
                 match shape {
@@ -143,6 +213,10 @@ mod tests {
                         aggregate.push_reply(&Reply::bulk("b"));
                     }
                     Shape::Map | Shape::Pairs => aggregate.push_pair(b"a", Second::Double(1.5)),
+                    Shape::NestedMap => {
+                        aggregate.begin_nested(b"a", 2);
+                        bulks().iter().for_each(|bulk| aggregate.push_nested(bulk));
+                    }
                 }
                 let mut out = Vec::new();
                 encode::encode(&expected, protocol, &mut out);
@@ -155,9 +229,9 @@ mod tests {
     fn what_was_taken_out_still_counts() {
         let mut aggregate = Aggregate::new(Shape::Array, Protocol::Resp2);
         aggregate.push(b"a");
-        assert_eq!(aggregate.take(), b"$1\r\na\r\n");
-        assert!(aggregate.is_empty());
+        assert_eq!(aggregate.take().to_vec(), b"$1\r\na\r\n");
+        assert!(aggregate.encoded().is_empty());
         aggregate.push(b"b");
-        assert_eq!((aggregate.count(), aggregate.len()), (2, 7));
+        assert_eq!((aggregate.count(), aggregate.encoded().len()), (2, 7));
     }
 }

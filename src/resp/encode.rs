@@ -3,6 +3,7 @@
 use super::{
     double::{format_double, format_long_double},
     reply::{Blob, Reply},
+    rope::{LEAST_REFERRED, Rope},
 };
 
 /// How deep aggregates may nest; what would be deeper becomes an error in its place. Commands nest a few
@@ -20,43 +21,96 @@ pub enum Protocol {
     Resp3,
 }
 
+/// Where encoded bytes go.
+pub trait Out {
+    /// To be appended to.
+    fn text(&mut self) -> &mut Vec<u8>;
+    /// Appends bytes that may be referred to instead of copied.
+    fn push(&mut self, blob: &Blob);
+    /// As [`Out::push`], where a copy would be one too many whatever the length.
+    fn push_part(&mut self, blob: &Blob);
+    fn append(&mut self, rope: &Rope);
+}
+
+impl Out for Vec<u8> {
+    fn text(&mut self) -> &mut Vec<u8> {
+        self
+    }
+
+    fn push(&mut self, blob: &Blob) {
+        self.extend_from_slice(blob);
+    }
+
+    fn push_part(&mut self, blob: &Blob) {
+        self.extend_from_slice(blob);
+    }
+
+    fn append(&mut self, rope: &Rope) {
+        self.extend_from_slice(&rope.to_vec());
+    }
+}
+
+impl Out for Rope {
+    #[inline]
+    fn text(&mut self) -> &mut Vec<u8> {
+        Rope::text(self)
+    }
+
+    #[inline]
+    fn push(&mut self, blob: &Blob) {
+        Rope::push(self, blob);
+    }
+
+    fn push_part(&mut self, blob: &Blob) {
+        self.refer_to(blob.clone());
+    }
+
+    fn append(&mut self, rope: &Rope) {
+        Rope::append(self, rope);
+    }
+}
+
 /// Appends the reply's bytes to `out`.
-pub fn encode(reply: &Reply, protocol: Protocol, out: &mut Vec<u8>) {
+pub fn encode<O: Out>(reply: &Reply, protocol: Protocol, out: &mut O) {
     match reply {
         // Above all others, so that the most frequent replies don't wait for the aggregates' stack frame.
-        Reply::Ok => out.extend_from_slice(b"+OK\r\n"),
-        Reply::Bulk(blob) => bulk(blob, out),
+        Reply::Ok => out.text().extend_from_slice(b"+OK\r\n"),
+        Reply::Bulk(blob) => blob_bulk(blob, out),
         Reply::Nothing => {}
         other => element(other, protocol, 0, out),
     }
 }
 
-fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
+fn element<O: Out>(reply: &Reply, protocol: Protocol, depth: usize, out: &mut O) {
     let resp3 = protocol == Protocol::Resp3;
     match reply {
-        Reply::Ok => out.extend_from_slice(b"+OK\r\n"),
-        Reply::Simple(text) => line(b'+', text, out),
-        Reply::Error(text) => line(b'-', text, out),
-        Reply::Int(value) => header(b':', *value, out),
+        Reply::Ok => out.text().extend_from_slice(b"+OK\r\n"),
+        Reply::Simple(text) => line(b'+', text, out.text()),
+        Reply::Error(text) => line(b'-', text, out.text()),
+        Reply::Int(value) => header(b':', *value, out.text()),
         Reply::Double(value) if resp3 => {
-            out.push(b',');
-            out.extend_from_slice(&format_double(*value));
-            out.extend_from_slice(b"\r\n");
+            out.text().push(b',');
+            out.text().extend_from_slice(&format_double(*value));
+            out.text().extend_from_slice(b"\r\n");
         }
-        Reply::Double(value) => bulk(&format_double(*value), out),
-        Reply::LongDouble(value) if resp3 => line(b',', &format_long_double(*value), out),
-        Reply::LongDouble(value) => bulk(format_long_double(*value).as_bytes(), out),
-        Reply::Bool(value) if resp3 => out.extend_from_slice(if *value { b"#t\r\n" } else { b"#f\r\n" }),
-        Reply::Bool(value) => header(b':', i64::from(*value), out),
-        Reply::BigNumber(digits) if resp3 => line(b'(', digits, out),
-        Reply::BigNumber(digits) => bulk(digits.as_bytes(), out),
-        Reply::Bulk(blob) => bulk(blob, out),
+        Reply::Double(value) => bulk(&format_double(*value), out.text()),
+        Reply::LongDouble(value) if resp3 => line(b',', &format_long_double(*value), out.text()),
+        Reply::LongDouble(value) => bulk(format_long_double(*value).as_bytes(), out.text()),
+        Reply::Bool(value) if resp3 => {
+            out.text()
+                .extend_from_slice(if *value { b"#t\r\n" } else { b"#f\r\n" })
+        }
+        Reply::Bool(value) => header(b':', i64::from(*value), out.text()),
+        Reply::BigNumber(digits) if resp3 => line(b'(', digits, out.text()),
+        Reply::BigNumber(digits) => bulk(digits.as_bytes(), out.text()),
+        Reply::Bulk(blob) => blob_bulk(blob, out),
+        Reply::Parts(parts) => parts_bulk(parts, out),
         Reply::Verbatim(format, text) if resp3 => verbatim(format, text, out),
-        Reply::Verbatim(_, text) => bulk(text, out),
+        Reply::Verbatim(_, text) => blob_bulk(text, out),
         // Within an aggregate something has to stand where an element was announced.
-        Reply::Null | Reply::NullArray | Reply::Nothing if resp3 => out.extend_from_slice(b"_\r\n"),
-        Reply::Null | Reply::Nothing => out.extend_from_slice(b"$-1\r\n"),
-        Reply::NullArray => out.extend_from_slice(b"*-1\r\n"),
+        Reply::Null | Reply::NullArray | Reply::Nothing if resp3 => out.text().extend_from_slice(b"_\r\n"),
+        Reply::Null | Reply::Nothing => out.text().extend_from_slice(b"$-1\r\n"),
+        Reply::NullArray => out.text().extend_from_slice(b"*-1\r\n"),
         Reply::Array(_)
         | Reply::Map(_)
         | Reply::NestedMap(_)
@@ -66,7 +120,8 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
         | Reply::Attribute(..)
             if depth == MAX_DEPTH =>
         {
-            out.extend_from_slice(b"-ERR reply is nested too deeply\r\n");
+            out.text()
+                .extend_from_slice(b"-ERR reply is nested too deeply\r\n");
         }
         Reply::Array(items) => elements(b'*', items, protocol, depth, out),
         Reply::Aggregate(aggregate) => aggregate.encode(out),
@@ -74,30 +129,30 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
         Reply::Push(items) => elements(if resp3 { b'>' } else { b'*' }, items, protocol, depth, out),
         Reply::Map(entries) => {
             if resp3 {
-                header(b'%', entries.len(), out);
+                header(b'%', entries.len(), out.text());
             } else {
-                header(b'*', 2 * entries.len(), out);
+                header(b'*', 2 * entries.len(), out.text());
             }
             pairs(entries, protocol, depth, out);
         }
         Reply::NestedMap(entries) if resp3 => {
-            header(b'%', entries.len(), out);
+            header(b'%', entries.len(), out.text());
             pairs(entries, protocol, depth, out);
         }
         Reply::Pairs(entries) if !resp3 => {
-            header(b'*', 2 * entries.len(), out);
+            header(b'*', 2 * entries.len(), out.text());
             pairs(entries, protocol, depth, out);
         }
         Reply::NestedMap(entries) | Reply::Pairs(entries) => {
-            header(b'*', entries.len(), out);
+            header(b'*', entries.len(), out.text());
             for entry in entries {
-                header(b'*', 2, out);
+                header(b'*', 2, out.text());
                 pairs(std::slice::from_ref(entry), protocol, depth + 1, out);
             }
         }
         Reply::Attribute(attributes, reply) => {
             if resp3 {
-                header(b'|', attributes.len(), out);
+                header(b'|', attributes.len(), out.text());
                 pairs(attributes, protocol, depth, out);
             }
             element(reply, protocol, depth + 1, out);
@@ -105,15 +160,15 @@ fn element(reply: &Reply, protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn pairs(pairs: &[(Reply, Reply)], protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
+fn pairs<O: Out>(pairs: &[(Reply, Reply)], protocol: Protocol, depth: usize, out: &mut O) {
     for (key, value) in pairs {
         element(key, protocol, depth + 1, out);
         element(value, protocol, depth + 1, out);
     }
 }
 
-fn elements(marker: u8, items: &[Reply], protocol: Protocol, depth: usize, out: &mut Vec<u8>) {
-    header(marker, items.len(), out);
+fn elements<O: Out>(marker: u8, items: &[Reply], protocol: Protocol, depth: usize, out: &mut O) {
+    header(marker, items.len(), out.text());
     for item in items {
         element(item, protocol, depth + 1, out);
     }
@@ -134,12 +189,32 @@ pub(super) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn verbatim(format: &[u8; 3], text: &Blob, out: &mut Vec<u8>) {
-    header(b'=', format.len() + 1 + text.len(), out);
-    out.extend_from_slice(format);
-    out.push(b':');
-    out.extend_from_slice(text);
-    out.extend_from_slice(b"\r\n");
+#[inline]
+pub(super) fn blob_bulk<O: Out>(blob: &Blob, out: &mut O) {
+    if blob.len() < LEAST_REFERRED {
+        return bulk(blob, out.text());
+    }
+    header(b'$', blob.len(), out.text());
+    out.push(blob);
+    out.text().extend_from_slice(b"\r\n");
+}
+
+pub(super) fn parts_bulk<O: Out>(parts: &[Blob], out: &mut O) {
+    header(
+        b'$',
+        parts.iter().map(|part| part.len()).sum::<usize>(),
+        out.text(),
+    );
+    parts.iter().for_each(|part| out.push_part(part));
+    out.text().extend_from_slice(b"\r\n");
+}
+
+fn verbatim<O: Out>(format: &[u8; 3], text: &Blob, out: &mut O) {
+    header(b'=', format.len() + 1 + text.len(), out.text());
+    out.text().extend_from_slice(format);
+    out.text().push(b':');
+    out.push(text);
+    out.text().extend_from_slice(b"\r\n");
 }
 
 /// A text that its own CR or LF would end too early has spaces there instead.

@@ -12,6 +12,7 @@
 //! - [`args`] is what a command sees of its request; `inline` holds the quoting rules of inline requests.
 //! - [`reply`] is what a command answers: one type for both protocols.
 //! - [`aggregate`] is for long replies, which may leave while they are made.
+//! - [`rope`] is where encoded bytes wait: what is long and shared is referred to there.
 //! - [`encode`] writes it for the protocol that the connection has negotiated.
 //! - [`double`] is the text of floating-point replies.
 
@@ -22,11 +23,13 @@ pub mod double;
 pub mod encode;
 mod inline;
 pub mod reply;
+pub mod rope;
 
 pub use aggregate::{Aggregate, Gone, Second, Shape, Sink};
 pub use args::{Args, ArgsIter, OwnedArgs, SHOWN, c_text, shown};
 pub use decode::{Decoder, Limits, ProtocolError};
 pub use double::{DoubleText, format_double, format_g17};
-pub use encode::{Protocol, encode};
+pub use encode::{Out, Protocol, encode};
 pub use inline::split_words;
 pub use reply::{Blob, Reply};
+pub use rope::Rope;

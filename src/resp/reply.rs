@@ -23,6 +23,8 @@ pub enum Reply {
     /// Decimal digits, with a sign. RESP2: a bulk.
     BigNumber(String),
     Bulk(Blob),
+    /// A bulk in parts, none of which is copied.
+    Parts(Vec<Blob>),
     /// The format ("txt", "mkd") and the text. RESP2: a bulk of the text.
     Verbatim([u8; 3], Blob),
     /// RESP2: the null bulk.
@@ -90,6 +92,17 @@ impl Blob {
         match (u32::try_from(range.start), u32::try_from(range.end)) {
             (Ok(start), Ok(end)) => Blob::Shared { bytes, start, end },
             _ => Blob::Owned(part.to_vec()),
+        }
+    }
+
+    /// The blob without its first `n` bytes.
+    pub(super) fn without(&self, n: usize) -> Blob {
+        match self {
+            Blob::Static(bytes) => Blob::Static(&bytes[n..]),
+            Blob::Shared { bytes, start, end } => {
+                Blob::shared(bytes.clone(), *start as usize + n..*end as usize)
+            }
+            Blob::Owned(bytes) => Blob::Owned(bytes[n..].to_vec()),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::checkpoint::Journaled;
 use super::hot::{Before, Hot, Slot};
 use super::threads::{Pool, Wake};
 use super::value::Value;
+use super::views::Interrupt;
 use crate::base::random::Random;
 use crate::disk::delta::Known;
 use crate::disk::format::{Database, RecordKey};
@@ -264,10 +265,11 @@ impl Commit {
     }
 
     /// Has the committer try to make the store writable again, if it is broken and nothing is under way.
-    pub fn repair(&mut self, ctx: &Context) {
+    pub fn repair(&mut self, ctx: &Context, views: Interrupt) {
         if self.broken.is_some() && self.is_quiet() {
-            self.submit(ctx, |disk| {
-                Done::Repaired(disk.reopen().map_err(|e| e.to_string()))
+            self.submit(ctx, move |disk| {
+                let reopened = disk.reopen(|close| views.during(close));
+                Done::Repaired(reopened.map_err(|e| e.to_string()))
             });
         }
     }

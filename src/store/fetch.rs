@@ -11,7 +11,7 @@ use super::hot::Hot;
 use super::rehearsal::Rehearsed;
 use super::threads::{Pool, Wake};
 use super::value::Value;
-use crate::disk::format::RecordKey;
+use crate::disk::format::{Family, RecordKey};
 use crate::disk::{Disk, ReadError};
 
 /// Names a request that waits for records.
@@ -22,6 +22,9 @@ pub type Fetched = (RecordKey, Result<Option<Value>, ReadError>);
 
 /// Most records in one job for the pool: larger ones would leave its other threads idle.
 const RECORDS_PER_JOB: usize = 64;
+/// A blob counts for so many, as it may be of any length, and what one job reads is all in memory before any of it can be
+/// refused.
+const RECORDS_PER_BLOB: usize = 16;
 
 /// With room for more, what keeps track of records being read is made anew when there are none.
 const KEPT_READING: usize = 4096;
@@ -36,6 +39,11 @@ struct Reading {
 struct Waiting {
     missing: usize,
     pinned: Vec<RecordKey>,
+    /// Bytes of what is pinned, and how many they may be.
+    bytes: usize,
+    most: usize,
+    /// They would have been more: some of what was read is not pinned.
+    is_too_much: bool,
     error: Option<(RecordKey, ReadError)>,
     /// How often the request has faulted.
     faults: u32,
@@ -50,6 +58,9 @@ impl Waiting {
         Waiting {
             missing: 0,
             pinned: Vec::new(),
+            bytes: 0,
+            most: usize::MAX,
+            is_too_much: false,
             error: None,
             faults: 1,
             rehearsal: None,
@@ -178,7 +189,14 @@ impl Fetch {
         }
         self.queued.sort_unstable();
         while !self.queued.is_empty() {
-            let keep = self.queued.len().saturating_sub(RECORDS_PER_JOB);
+            let (mut keep, mut size) = (self.queued.len(), 0);
+            while keep > 0 && size < RECORDS_PER_JOB {
+                keep -= 1;
+                size += match self.queued[keep].family() {
+                    Family::Blob => RECORDS_PER_BLOB,
+                    _ => 1,
+                };
+            }
             let keys = self.queued.split_off(keep);
             self.pool
                 .ask(disk, done, wake, |disk| Done::Fetched(read(disk, keys)));
@@ -192,25 +210,31 @@ impl Fetch {
             let Some(reading) = self.reading.remove(&key) else {
                 continue;
             };
+            let bytes = match &result {
+                Ok(Some(value)) => value.len(),
+                _ => 0,
+            };
+            let pins = self.make_room_for(&reading.waiters, bytes);
             let known = match &result {
+                // It is more than may be pinned for anyone who wants it.
+                Ok(_) if pins == 0 && !reading.waiters.is_empty() => false,
                 Ok(value) if !reading.stale => {
-                    hot.fill(&key, value.clone(), reading.waiters.len() as u32);
+                    hot.fill(&key, value.clone(), pins);
                     true
                 }
                 // It was written meanwhile: what the hot tier has is newer. Gone from there too, it is fetched again.
                 Ok(_) if hot.peek(&key).is_some() => {
-                    hot.fill(&key, None, reading.waiters.len() as u32);
+                    hot.fill(&key, None, pins);
                     true
                 }
                 _ => false,
             };
             for ticket in reading.waiters {
                 let Some(waiting) = self.waiting.get_mut(&ticket) else {
-                    hot.unpin(&key);
                     continue;
                 };
                 waiting.missing -= 1;
-                if known {
+                if known && !waiting.is_too_much {
                     waiting.pinned.push(key.clone());
                 }
                 if let Err(e) = &result {
@@ -224,6 +248,33 @@ impl Fetch {
         if self.reading.is_empty() && self.reading.capacity() > KEPT_READING {
             self.reading = HashMap::default();
         }
+    }
+
+    /// For how many of the tickets so many bytes more can be pinned.
+    fn make_room_for(&mut self, tickets: &[Ticket], bytes: usize) -> u32 {
+        let mut pins = 0;
+        for ticket in tickets {
+            let Some(waiting) = self.waiting.get_mut(ticket) else {
+                continue;
+            };
+            waiting.bytes += bytes;
+            waiting.is_too_much |= waiting.bytes > waiting.most;
+            pins += u32::from(!waiting.is_too_much);
+        }
+        pins
+    }
+
+    /// No more than so many bytes are to be pinned for the ticket.
+    pub fn limit(&mut self, ticket: Ticket, bytes: usize) {
+        if let Some(waiting) = self.waiting.get_mut(&ticket) {
+            waiting.most = bytes;
+        }
+    }
+
+    pub fn is_too_much(&self, ticket: Ticket) -> bool {
+        self.waiting
+            .get(&ticket)
+            .is_some_and(|waiting| waiting.is_too_much)
     }
 
     /// A record was written: a read of it under way is out of date.
@@ -253,6 +304,7 @@ impl Fetch {
         };
         if let Some(later) = self.waiting.get_mut(&later) {
             later.faults = earlier.faults + 1;
+            later.bytes += earlier.bytes;
             let mut pinned = earlier.pinned;
             pinned.append(&mut later.pinned);
             later.pinned = pinned;

@@ -11,8 +11,10 @@ mod fetch;
 mod figures;
 mod hot;
 pub mod keyspace;
+mod recent;
 mod reclaim;
 mod rehearsal;
+mod room;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod threads;
 mod txn;
 mod upkeep;
 mod value;
+mod views;
 
 use std::io;
 use std::path::Path;
@@ -32,10 +35,13 @@ pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
 pub use keyspace::{Entry, Key};
+pub use recent::Recent;
 pub use rehearsal::Rehearsal;
+pub use room::{OUT_OF_MEMORY, Room};
 pub use threads::Wake;
 pub use txn::{Damage, Effects, Result, Savepoint, Stop, Txn};
 pub use value::Value;
+pub use views::{GivenUp, Place, Views, Wait};
 
 use crate::base::log;
 use crate::disk::format::{Database, Family, RecordKey};
@@ -60,10 +66,6 @@ const IDS_PER_RESERVATION: u64 = 1024;
 const MAX_NEXT_ID: u64 = u64::MAX / 2;
 /// Above this many bytes in the open epoch while another is in flight, clients should wait for the disk.
 const OPEN_EPOCH_LIMIT: usize = 32 << 20;
-/// Threads for commands that walk ranges, beside the fetch pool so that they don't keep faults waiting.
-const VIEW_THREADS: usize = 2;
-/// So many threads may come in addition, one for each that waits for a client.
-const MOST_LENT: usize = 64;
 
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -123,8 +125,7 @@ pub struct Store {
     expiry: Expiry,
     reclaim: Reclaim,
     upkeep: Upkeep,
-    views: Pool,
-    lent_threads: usize,
+    views: Views,
     cursors: Arc<Cursors>,
     databases: Vec<Database>,
     /// As of the epoch in flight, and as of the last one committed: what a failed commit returns to.
@@ -201,8 +202,7 @@ impl Store {
                     false => 0,
                 },
             ),
-            views: pool("view", VIEW_THREADS, Priority::Lowest)?,
-            lent_threads: 0,
+            views: Views::start().map_err(StartError::Threads)?,
             cursors: Arc::default(),
             sealed_databases: databases.clone(),
             durable_databases: databases.clone(),
@@ -441,6 +441,16 @@ impl Store {
         self.fetch.request(records)
     }
 
+    /// No more than so many bytes are to be pinned for the ticket, which was just given.
+    pub fn limit(&mut self, ticket: Ticket, bytes: usize) {
+        self.fetch.limit(ticket, bytes);
+    }
+
+    /// Whether the ticket's records were more than may be pinned for it.
+    pub fn is_too_much(&self, ticket: Ticket) -> bool {
+        self.fetch.is_too_much(ticket)
+    }
+
     /// The records of those keys of a database that only the disk knows.
     pub fn unknown_keys<'k>(&self, db: usize, names: impl Iterator<Item = &'k [u8]>) -> Vec<RecordKey> {
         names
@@ -492,23 +502,15 @@ impl Store {
     /// Runs a job over a view of what is applied, on a thread that may block.
     fn run_over_view(&self, job: impl FnOnce(&View<'_>) + Send + 'static) {
         let (disk, wake) = (self.disk.clone(), self.wake.clone());
-        self.views.run(move || {
-            disk.with_view(|view| job(view));
+        self.views.run(move |_| {
+            disk.with_view(job);
             wake();
         });
     }
 
-    /// A thread for views waits for a client: adds one meanwhile. False: there are too many such already.
-    pub fn lend_view_thread(&mut self) -> bool {
-        let lent = self.lent_threads < MOST_LENT && self.views.grow().is_ok();
-        self.lent_threads += usize::from(lent);
-        lent
-    }
-
-    /// It waits no longer.
-    pub fn return_view_thread(&mut self) {
-        self.lent_threads -= 1;
-        self.views.shrink();
+    /// How many bodies over views wait for clients to read.
+    pub fn waiting_views(&self) -> usize {
+        self.views.waiting()
     }
 
     /// Wakes the executor from any thread.
@@ -517,9 +519,14 @@ impl Store {
     }
 
     /// Runs a body over a transaction that reads what is applied, on a thread that may block.
-    pub fn run_over_applied(&self, now: u64, body: impl FnOnce(&mut Txn<'_>) + Send + 'static) {
-        let cursors = self.cursors.clone();
-        self.run_over_view(move |view| body(&mut Txn::over_view(view, &cursors, now)));
+    pub fn run_over_applied(&self, now: u64, body: impl FnOnce(&mut Txn<'_>, &Place) + Send + 'static) {
+        let (disk, wake, cursors) = (self.disk.clone(), self.wake.clone(), self.cursors.clone());
+        self.views.run(move |place| {
+            disk.with_view_until(Some(place.interrupted()), |view| {
+                body(&mut Txn::over_view(view, &cursors, now), place);
+            });
+            wake();
+        });
     }
 
     /// Takes reports in, hands faults to the fetch pool, and commits what is staged. Called at the end of a tick and
@@ -667,8 +674,9 @@ impl Store {
         if self.checkpoints.is_running() || self.upkeep.is_compacting() {
             return;
         }
+        let interrupt = self.views.interrupt();
         let (commit, ctx) = self.commit_parts();
-        commit.repair(&ctx);
+        commit.repair(&ctx, interrupt);
     }
 
     /// The error for which writes are refused at present.

@@ -110,7 +110,7 @@ impl Driver {
                     let (done, result) = mpsc::channel();
                     let body = body.clone();
                     self.store
-                        .run_over_applied(self.now, move |txn| done.send(body(txn)).unwrap());
+                        .run_over_applied(self.now, move |txn, _| done.send(body(txn)).unwrap());
                     break Ok((result.recv_timeout(PATIENCE).unwrap().unwrap(), 0));
                 }
                 Err(stop @ (Stop::Error(_) | Stop::Damage(_))) => {

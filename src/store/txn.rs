@@ -6,13 +6,16 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
 use super::Store;
 use super::cursors::Cursors;
 use super::keyspace::Key;
+use super::recent::Recent;
 use super::rehearsal::Stage;
+use super::room::Room;
 use super::value::Value;
 use crate::base::random::Random;
 use crate::disk::delta::{Known, Splice};
@@ -87,7 +90,7 @@ pub struct Effects {
 /// Where a transaction reads.
 enum Source<'s> {
     Live(&'s mut Store),
-    View(&'s View<'s>, &'s Cursors),
+    View(&'s View<'s>, &'s Cursors, Rc<Recent>),
     Stage(Box<Stage<'s>>),
 }
 
@@ -158,6 +161,8 @@ pub struct Txn<'s> {
     pub random: Random,
     /// Whether what it reads counts as used.
     pub touches: bool,
+    /// For what it gathers in memory.
+    pub room: Room,
 }
 
 impl<'s> Txn<'s> {
@@ -168,17 +173,19 @@ impl<'s> Txn<'s> {
             now,
             random: Random::from_seed(now),
             touches: true,
+            room: Room::ENDLESS,
         }
     }
 
     /// A transaction that reads from a view, and cannot write. It blocks on the disk.
     pub(super) fn over_view(view: &'s View<'s>, cursors: &'s Cursors, now: u64) -> Txn<'s> {
         Txn {
-            source: Source::View(view, cursors),
+            source: Source::View(view, cursors, Rc::default()),
             work: Box::default(),
             now,
             random: Random::from_seed(now),
             touches: false,
+            room: Room::ENDLESS,
         }
     }
 
@@ -190,6 +197,7 @@ impl<'s> Txn<'s> {
             now,
             random: Random::from_seed(now),
             touches: false,
+            room: Room::ENDLESS,
         }
     }
 
@@ -223,9 +231,17 @@ impl<'s> Txn<'s> {
 
     /// The view, for bodies that walk ranges, and the memory of where such walks were cut.
     pub fn view(&self) -> Result<(&'s View<'s>, &'s Cursors)> {
-        match self.source {
-            Source::View(view, cursors) => Ok((view, cursors)),
+        match &self.source {
+            Source::View(view, cursors, _) => Ok((view, cursors)),
             Source::Live(_) | Source::Stage(_) => Err(Stop::NeedsView),
+        }
+    }
+
+    /// What was read from the view, if the transaction is over one.
+    pub fn recent(&self) -> Option<Rc<Recent>> {
+        match &self.source {
+            Source::View(_, _, recent) => Some(recent.clone()),
+            Source::Live(_) | Source::Stage(_) => None,
         }
     }
 
@@ -235,7 +251,14 @@ impl<'s> Txn<'s> {
             return Ok(value.clone());
         }
         match &mut self.source {
-            Source::View(view, _) => Ok(view.get(key)?.map(|bytes| Value::from(&bytes[..]))),
+            Source::View(view, _, recent) => {
+                if let Some(known) = recent.get(key) {
+                    return Ok(known);
+                }
+                let value = view.get(key)?.map(|bytes| Value::from(&bytes[..]));
+                recent.put(key, value.clone());
+                Ok(value)
+            }
             Source::Stage(stage) => stage.get(key),
             Source::Live(store) => match store.recall(key, self.touches) {
                 Some((value, epoch)) => {

@@ -43,6 +43,8 @@ pub const BYTES_PER_PAGE: u64 = 1024;
 pub const STATE_BYTES: usize = 2 * 8 + 3 * VARINT_MAX;
 /// How many cold records a command that only reads waits for.
 const MAX_COLD: usize = 256;
+/// A step of a scan ends after so many bytes of members and values, whatever it was asked for.
+const MOST_SCANNED: usize = 1 << 20;
 /// How many random places are tried before the next member in order is taken.
 const DRAWS: usize = 128;
 /// How many random places are fetched for one member: nearly always, one of them holds one.
@@ -396,7 +398,7 @@ impl Buckets {
     ) -> Result<u64> {
         let mut from = u64::from(cursor as u32);
         self.fetch_from(txn, from, count)?;
-        let (mut seen, mut visited) = (0, 0);
+        let (mut seen, mut visited, mut bytes) = (0, 0, 0);
         loop {
             let number = self.page_at(from as u32);
             let page = self.page(txn, number)?;
@@ -409,7 +411,11 @@ impl Buckets {
                     continue;
                 }
                 seen += 1;
-                self.show(txn, &page, &slot, want, &mut visit)
+                let mut count = |member: &[u8], value: &[u8]| {
+                    bytes += member.len() + value.len();
+                    visit(member, value)
+                };
+                self.show(txn, &page, &slot, want, &mut count)
                     .inspect_err(|stop| {
                         if matches!(stop, Stop::Fault) {
                             self.prefetch_values(txn, &page);
@@ -421,7 +427,7 @@ impl Buckets {
             if from > u64::from(u32::MAX) {
                 return Ok(0);
             }
-            if seen >= count || visited >= count.saturating_mul(10) {
+            if seen >= count || visited >= count.saturating_mul(10) || bytes >= MOST_SCANNED {
                 return Ok(from);
             }
         }

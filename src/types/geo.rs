@@ -46,7 +46,7 @@ pub fn search(
             },
         )
     })?;
-    let mut found = Vec::new();
+    let (mut found, mut room) = (Vec::new(), txn.room);
     for ranks in ranges {
         if found.len() >= limit {
             break;
@@ -54,6 +54,7 @@ pub fn search(
         set.range(txn, ranks, false, purpose, |member, score| {
             let place = Place::of_score(score);
             if let Some(distance) = search.distance(place) {
+                room.take(size_of::<Found>() + member.len())?;
                 found.push(Found {
                     member: member.to_bytes(),
                     score,
@@ -64,5 +65,6 @@ pub fn search(
             Ok(found.len() < limit)
         })?;
     }
+    txn.room = room;
     Ok(found)
 }

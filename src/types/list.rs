@@ -147,7 +147,13 @@ impl<'e> List<'e> {
     }
 
     /// Takes up to `count` elements off an end, and shows them from the outside in.
-    pub fn pop(&mut self, txn: &mut Txn, side: Side, count: u64, mut show: impl FnMut(&[u8])) -> Result<()> {
+    pub fn pop(
+        &mut self,
+        txn: &mut Txn,
+        side: Side,
+        count: u64,
+        mut show: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
         let mut left = count.min(self.len());
         while left > 0 {
             self.refill(txn, side, left)?;
@@ -155,7 +161,7 @@ impl<'e> List<'e> {
             let end = self.end(side);
             let taken = left.min(end.count());
             end.take(taken, |element| {
-                element.with(txn, id, &mut show)?;
+                element.with(txn, id, &mut show)??;
                 element.forget(txn, id);
                 Ok(())
             })?;

@@ -213,8 +213,17 @@ impl Bench {
         let (count, seed) = (self.random.below(80) as usize, self.random.next_u64());
         let chosen = self.read(|hash, txn| {
             txn.random = Random::from_seed(seed);
-            let drawn = hash.draw(txn, count)?;
-            let sampled = hash.sample(txn, count)?;
+            let drawn = match hash.draws(txn, count as u64, Want::Values)? {
+                Some(draws) => (0..count).map(|_| draws.draw(txn)).collect::<Result<_>>()?,
+                None => Vec::new(),
+            };
+            let mut sampled = Vec::new();
+            let present = hash.present(txn)?;
+            let wanted = present.min(count as u64);
+            hash.sample(txn, wanted, present, Want::Values, |field, value| {
+                sampled.push((Bytes::Owned(field.to_vec()), Bytes::Owned(value.to_vec())));
+                Ok(())
+            })?;
             let to_vecs = |pairs: Vec<(Bytes, Bytes)>| {
                 let pairs = pairs
                     .iter()

@@ -135,7 +135,10 @@ impl Run {
         let popped = self.test.run(|txn| {
             change(txn, limit, |txn, list| {
                 let mut popped = Vec::new();
-                list.pop(txn, side, count, |element| popped.push(element.to_vec()))?;
+                list.pop(txn, side, count, |element| {
+                    popped.push(element.to_vec());
+                    Ok(())
+                })?;
                 Ok(popped)
             })
         });
@@ -306,7 +309,10 @@ fn a_queue_writes_about_one_record_a_command_and_ends_as_it_began() {
         test.run(|txn| {
             change(txn, limit, |txn, list| {
                 let mut popped = None;
-                list.pop(txn, Side::Right, 1, |element| popped = Some(element.to_vec()))?;
+                list.pop(txn, Side::Right, 1, |element| {
+                    popped = Some(element.to_vec());
+                    Ok(())
+                })?;
                 Ok(popped)
             })
         })

@@ -192,11 +192,22 @@ impl Bench {
 
     fn check_choices(&mut self, at: usize, model: &Model) {
         for count in [1, 4, model.len() / 2, model.len(), model.len() + 3] {
-            let sample = self.run(|txn, _| opened(txn, at)?.sample(txn, count as u64));
+            let sample = self.run(|txn, _| {
+                let mut sample = Vec::new();
+                opened(txn, at)?.sample(txn, count as u64, |member| {
+                    sample.push(Bytes::Owned(member.to_vec()));
+                    Ok(())
+                })?;
+                Ok(sample)
+            });
             assert_eq!(sample.len(), count.min(model.len()));
             let distinct = collect(sample);
             assert!(distinct.is_subset(model) && distinct.len() == count.min(model.len()));
-            let draws = self.run(|txn, _| opened(txn, at)?.draws(txn, count));
+            let draws: Vec<Bytes> = self.run(|txn, _| {
+                let set = opened(txn, at)?;
+                let draws = set.draws(txn, count as u64)?;
+                (0..count).map(|_| draws.draw(txn)).collect()
+            });
             assert!(draws.len() == count && collect(draws).is_subset(model));
         }
         let (mut shown, mut cursor) = (Model::new(), 0);
@@ -318,8 +329,15 @@ fn a_cold_table_is_popped_and_sampled_with_few_faults() {
     for count in [1, 20, 100] {
         test.drop_hot();
         let before = test.faults;
-        let sample = test.run(|txn| opened(txn, 0)?.sample(txn, count)).unwrap();
-        assert_eq!(sample.len() as u64, count);
+        let sampled = test.run(|txn| {
+            let mut sampled = 0;
+            opened(txn, 0)?.sample(txn, count, |_| {
+                sampled += 1;
+                Ok(())
+            })?;
+            Ok(sampled)
+        });
+        assert_eq!(sampled, Ok(count));
         assert!(test.faults - before <= 4, "{}", test.faults - before);
         test.drop_hot();
         let before = test.faults;

@@ -11,6 +11,7 @@
 //! an earlier form, unless a command makes the whole value anew.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 use std::ops::{Deref, Range};
 
 use foldhash::fast::RandomState;
@@ -21,7 +22,7 @@ use super::intset::IntSet;
 use super::string::Bytes;
 use super::thresholds::Thresholds;
 use crate::base::num::parse_i64;
-use crate::base::random::Random;
+use crate::base::random::{Random, Selection};
 use crate::disk::cells::{Cells, Reader, cell_len, push_cell};
 use crate::disk::format::{Header, Kind, Malformed};
 use crate::store::{Entry, Key, Result, Stop, Txn};
@@ -152,11 +153,13 @@ impl Set {
         if let Form::List = self.form {
             return self.list().collect();
         }
-        let mut members = Vec::new();
+        let (mut members, mut room) = (Vec::new(), txn.room);
         self.for_each(txn, |member| {
+            room.take(size_of::<Bytes>() + member.len())?;
             members.push(Bytes::Owned(member.to_vec()));
             Ok(())
         })?;
+        txn.room = room;
         Ok(members)
     }
 
@@ -220,44 +223,73 @@ impl Set {
         }
     }
 
-    /// So many members, each drawn from all: some may come more than once.
-    pub fn draws(&self, txn: &mut Txn, count: usize) -> Result<Vec<Bytes>> {
+    /// Where `count` members can be drawn from, each independently of the others. A command that only reads runs over a
+    /// view if too much is cold.
+    pub fn draws(&self, txn: &mut Txn, count: u64) -> Result<Draws<'_>> {
         if let Form::Table(table) = &self.form {
-            table.fetch_random(txn, count)?;
-            return (0..count).map(|_| table.random_member(txn)).collect();
+            table.fetch_random(txn, usize::try_from(count).unwrap_or(usize::MAX))?;
+            return Ok(Draws::Table(table));
         }
-        let members = self.members(txn)?;
-        let draw = |_| members[txn.random.below(members.len() as u64) as usize].clone();
-        Ok((0..count).map(draw).collect())
+        self.members(txn).map(Draws::All)
     }
 
-    /// So many different members, or all if there are fewer.
-    pub fn sample(&self, txn: &mut Txn, count: u64) -> Result<Vec<Bytes>> {
+    /// Shows so many different members, or all if there are fewer.
+    pub fn sample(
+        &self,
+        txn: &mut Txn,
+        count: u64,
+        mut visit: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
         let len = self.cardinality()?;
+        if count >= len {
+            return self.for_each(txn, visit);
+        }
         if let Form::Table(table) = &self.form
-            && count < len / SCARCE
+            && count < (len / SCARCE).min(MOST_DRAWN)
         {
             table.fetch_random(txn, count as usize)?;
-            return draw_distinct(table, txn, count as usize);
+            let drawn = draw_distinct(table, txn, count as usize)?;
+            return drawn.iter().try_for_each(|member| visit(member));
         }
-        let mut members = self.members(txn)?;
-        if count < len {
-            shuffle_first(&mut members, count as usize, &mut txn.random);
-            members.truncate(count as usize);
-        }
-        Ok(members)
+        let (mut selection, mut random) = (Selection::new(count, len), txn.random.clone());
+        let result = self.for_each(txn, |member| match selection.takes_next(&mut random) {
+            true => visit(member),
+            false => Ok(()),
+        });
+        txn.random = random;
+        result
     }
 }
 
-/// Up to this part of the members they are drawn until enough different ones came, above it from a list of all.
+/// What members are drawn from.
+pub enum Draws<'s> {
+    Table(&'s Buckets),
+    /// Of a small set.
+    All(Vec<Bytes>),
+}
+
+impl Draws<'_> {
+    pub fn draw(&self, txn: &mut Txn) -> Result<Bytes> {
+        match self {
+            Draws::Table(table) => table.random_member(txn),
+            Draws::All(members) => Ok(members[txn.random.below(members.len() as u64) as usize].clone()),
+        }
+    }
+}
+
+/// Up to this part of the members, and up to so many, they are drawn until enough different ones came; above it, all are
+/// gone through.
 const SCARCE: u64 = 3;
+const MOST_DRAWN: u64 = 1 << 14;
 
 fn draw_distinct(table: &Buckets, txn: &mut Txn, count: usize) -> Result<Vec<Bytes>> {
-    let mut seen: HashSet<Vec<u8>, RandomState> = HashSet::default();
+    // Where two members have one hash, it is as if the other had been drawn before.
+    let hashes = RandomState::default();
+    let mut seen: HashSet<u64, RandomState> = HashSet::default();
     let mut drawn = Vec::with_capacity(count);
     while drawn.len() < count {
         let member = table.random_member(txn)?;
-        if seen.insert(member.to_vec()) {
+        if seen.insert(hashes.hash_one(&member[..])) {
             drawn.push(member);
         }
     }
@@ -597,6 +629,8 @@ pub fn pop_many(txn: &mut Txn, key: Key, count: u64, limits: &Thresholds) -> Res
         table.prefetch_random(txn, count as usize);
         table.prefetch_moves(txn, 0, count);
         txn.await_prefetched()?;
+        txn.room
+            .take((count as usize).saturating_mul(size_of::<Bytes>()))?;
         let popped = (0..count).map(|_| table.pop(txn)).collect::<Result<Vec<_>>>()?;
         Draft::Table(table).write(txn, key, Some(&set.entry), deadline)?;
         return Ok(popped);

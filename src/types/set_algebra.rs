@@ -27,6 +27,9 @@ pub enum Purpose {
 /// How many cold records a command that only reads waits for.
 const MAX_COLD: usize = 256;
 
+/// What a member takes in memory beside its bytes.
+const MEMBER: usize = 48;
+
 type Members = HashSet<Vec<u8>, RandomState>;
 
 /// The members of what the operation makes of the sets, in no order, each once. A set that is not there is empty.
@@ -44,16 +47,18 @@ pub fn combine(
 }
 
 fn union(txn: &mut Txn, sets: &[Option<Set>], purpose: Purpose) -> Result<Vec<Vec<u8>>> {
-    let mut all = Members::default();
+    let (mut all, mut room) = (Members::default(), txn.room);
     for set in sets.iter().flatten() {
         prepare(txn, set, purpose)?;
         set.for_each(txn, |member| {
             if !all.contains(member) {
+                room.take(MEMBER + member.len())?;
                 all.insert(member.to_vec());
             }
             Ok(())
         })?;
     }
+    txn.room = room;
     Ok(all.into_iter().collect())
 }
 
@@ -265,11 +270,13 @@ fn fetch(txn: &mut Txn, members: &[Vec<u8>], sets: &[&Set], purpose: Purpose) ->
 
 fn members(txn: &mut Txn, set: &Set, purpose: Purpose) -> Result<Vec<Vec<u8>>> {
     prepare(txn, set, purpose)?;
-    let mut members = Vec::new();
+    let (mut members, mut room) = (Vec::new(), txn.room);
     set.for_each(txn, |member| {
+        room.take(MEMBER + member.len())?;
         members.push(member.to_vec());
         Ok(())
     })?;
+    txn.room = room;
     Ok(members)
 }
 

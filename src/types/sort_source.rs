@@ -64,6 +64,8 @@ impl Source {
         purpose: Purpose,
     ) -> Result<Vec<Bytes>> {
         let len = self.count()?;
+        let mut room = txn.room;
+        room.take(range.len().saturating_mul(size_of::<Bytes>()))?;
         let mut elements = Vec::with_capacity(range.len());
         let ranks = match reversed {
             false => range.start as u64..range.end as u64,
@@ -74,6 +76,7 @@ impl Source {
             Source::List(entry) => {
                 let from = if reversed { Side::Right } else { Side::Left };
                 let show = |_, element: &[u8]| {
+                    room.take(element.len())?;
                     elements.push(Bytes::Owned(element.to_vec()));
                     Ok(true)
                 };
@@ -87,15 +90,19 @@ impl Source {
                 if purpose == Purpose::Write {
                     set.fetch_all(txn)?;
                 }
+                txn.room = room;
                 let mut members = set.members(txn)?;
+                room = txn.room;
                 members.truncate(range.end);
                 elements = members.split_off(range.start);
             }
             Source::SortedSet(set) => set.range(txn, ranks, reversed, purpose, |member, _| {
+                room.take(member.len())?;
                 elements.push(member.to_bytes());
                 Ok(true)
             })?,
         }
+        txn.room = room;
         Ok(elements)
     }
 }
@@ -106,9 +113,13 @@ pub struct Wanted<'a> {
     pub element: &'a [u8],
 }
 
+/// What it takes in memory to look for one of them, beside what is found.
+const FOUND: usize = size_of::<Option<Entry>>() + size_of::<Option<Bytes>>();
+
 /// What the patterns find in this database. All that is cold is asked for together.
 pub fn values(txn: &mut Txn, db: usize, wanted: &[Wanted], purpose: Purpose) -> Result<Vec<Option<Bytes>>> {
     let writes = purpose == Purpose::Write;
+    txn.room.take(wanted.len().saturating_mul(FOUND))?;
     let entries = together(txn, writes, wanted, |txn, wanted| {
         let Some(name) = wanted.pattern.key(wanted.element) else {
             return Ok(None);
@@ -117,21 +128,41 @@ pub fn values(txn: &mut Txn, db: usize, wanted: &[Wanted], purpose: Purpose) -> 
     })?;
     let pairs = wanted.iter().zip(&entries);
     together(txn, writes, pairs, |txn, (wanted, entry)| {
-        match (wanted.pattern, entry) {
-            (Pattern::Element, _) => Ok(Some(Bytes::Owned(wanted.element.to_vec()))),
-            (Pattern::Key { field: None, .. }, Some(entry)) if string::is_string(entry.header.kind) => {
-                string::read(txn, entry).map(Some)
-            }
-            (
-                Pattern::Key {
-                    field: Some(field), ..
-                },
-                Some(entry),
-            ) if hash::is_hash(entry.header.kind) => {
-                let held = Hash::open(entry.clone())?.get(txn, field)?;
-                Ok(held.map(|held| held.value))
-            }
-            _ => Ok(None),
+        if let Some(entry) = entry
+            && string::is_string(entry.header.kind)
+        {
+            txn.room
+                .take(usize::try_from(string::len(entry)?).unwrap_or(usize::MAX))?;
         }
+        value_in(txn, wanted, entry.as_ref())
     })
+}
+
+/// What one pattern finds, for a body over a view.
+pub fn value(txn: &mut Txn, db: usize, wanted: &Wanted) -> Result<Option<Bytes>> {
+    let entry = match wanted.pattern.key(wanted.element) {
+        Some(name) => txn.lookup_read(Key { db, name: &name })?,
+        None => None,
+    };
+    value_in(txn, wanted, entry.as_ref())
+}
+
+/// What a pattern finds in the key that it names, if that is there.
+fn value_in(txn: &mut Txn, wanted: &Wanted, entry: Option<&Entry>) -> Result<Option<Bytes>> {
+    match (wanted.pattern, entry) {
+        (Pattern::Element, _) => Ok(Some(Bytes::Owned(wanted.element.to_vec()))),
+        (Pattern::Key { field: None, .. }, Some(entry)) if string::is_string(entry.header.kind) => {
+            string::read(txn, entry).map(Some)
+        }
+        (
+            Pattern::Key {
+                field: Some(field), ..
+            },
+            Some(entry),
+        ) if hash::is_hash(entry.header.kind) => {
+            let held = Hash::open(entry.clone())?.get(txn, field)?;
+            Ok(held.map(|held| held.value))
+        }
+        _ => Ok(None),
+    }
 }

@@ -191,6 +191,41 @@ pub fn read_range(txn: &mut Txn, entry: &Entry, range: Range<u64>) -> Result<Byt
     Ok(Bytes::Owned(out))
 }
 
+/// A part of a string, one after the other.
+pub enum Part {
+    Bytes(Bytes),
+    /// Zeros that are on no record.
+    Zeros(&'static [u8]),
+}
+
+/// Shows the bytes of `range`, which must lie in the string, part by part: nothing is copied. For a command that only
+/// reads, [`fetch_to_read`] goes before.
+pub fn show(
+    txn: &mut Txn,
+    entry: &Entry,
+    range: Range<u64>,
+    mut visit: impl FnMut(Part) -> Result<()>,
+) -> Result<()> {
+    fetch(txn, std::iter::once((entry, range.clone())))?;
+    for (index, part) in pieces(range) {
+        let bytes = segment(txn, entry, index)?;
+        let there = on_record(&bytes, &part);
+        let missing = part.len() - there.len();
+        if !there.is_empty() {
+            visit(Part::Bytes(match bytes {
+                Bytes::Shared(value, whole) => {
+                    Bytes::Shared(value, whole.start + there.start..whole.start + there.end)
+                }
+                Bytes::Owned(bytes) => Bytes::Owned(bytes[there].to_vec()),
+            }))?;
+        }
+        if missing > 0 {
+            visit(Part::Zeros(&ZEROS[..missing]))?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes `bytes` the key's value, whatever it held. `old` is what [`Txn::lookup`] found.
 pub fn set(txn: &mut Txn, key: Key, old: Option<&Entry>, bytes: &[u8], deadline: Option<u64>) -> Result<()> {
     if bytes.len() <= SEGMENT {

@@ -1,7 +1,7 @@
 //! A small blocking RESP2/RESP3 client: what it sends and receives is exactly what the test says.
 
 use super::{Value, reply};
-use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -95,6 +95,21 @@ impl Client {
     /// Reads one reply or push.
     pub fn receive(&mut self) -> io::Result<Value> {
         reply::read(&mut self.reader)
+    }
+
+    /// Waits until something can be read, and leaves it where it is.
+    pub fn await_bytes(&mut self) -> io::Result<()> {
+        match self.reader.fill_buf()? {
+            [] => Err(ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads so many bytes, whatever they are.
+    pub fn read_bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.reader.read_exact(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// Whether the server has closed this connection, with nothing more to read.

@@ -155,6 +155,14 @@ impl Server {
         self.child.as_ref().expect("a running server").id() as i32
     }
 
+    /// What the server has of memory, as the system counts it.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running server");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kilobytes.expect("a number of kB") << 10
+    }
+
     /// From the last start to the first answer.
     pub fn time_to_ready(&self) -> Duration {
         self.time_to_ready

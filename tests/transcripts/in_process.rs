@@ -11,7 +11,7 @@ use redkeep::exec::client::Peer;
 use redkeep::exec::{Advance, Engine, Outlet, Pumped, Session, Status, store_options};
 use redkeep::store::Store;
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -84,10 +84,16 @@ impl Connection {
             engine.flush_when_settled(epoch, outlet);
         }
         self.input.drain(..consumed);
-        let ready = self.session.outbox.ready();
-        let sent = ready.len();
-        self.output.extend_from_slice(ready);
-        self.session.outbox.advance(sent);
+        loop {
+            let mut slices = [IoSlice::new(&[]); 2];
+            let count = self.session.outbox.ready(&mut slices);
+            let ready: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+            if ready.is_empty() {
+                break;
+            }
+            self.output.extend_from_slice(&ready);
+            self.session.outbox.advance(ready.len());
+        }
         match status {
             Status::Yielded => self.waker.wake_by_ref(),
             Status::Closing => self.closed = self.session.outbox.is_empty(),

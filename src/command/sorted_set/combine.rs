@@ -1,9 +1,10 @@
 //! ZUNION, ZINTER, ZDIFF, and the commands that store or count what these come to.
 
+use super::super::elements::elements;
 use super::super::string::bulk;
 use super::super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::num::{parse_f64, parse_i64};
-use crate::resp::Reply;
+use crate::resp::{Reply, Shape};
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::keys;
 use crate::types::sorted_set::{self, Aggregate, Operation, Purpose, Source};
@@ -52,6 +53,20 @@ pub fn zdiffstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
 fn show(txn: &mut Txn, call: &Call, name: &str, operation: Operation) -> Result<Reply> {
     let query = open(txn, call, name, operation, Use::Show)?;
     let members = sorted_set::combine(txn, operation, query.sources, query.aggregate, Purpose::Read)?;
+    if call.sink.is_some() {
+        let shape = match query.with_scores {
+            true => Shape::Pairs,
+            false => Shape::Array,
+        };
+        return elements(txn, call, shape, Some(members.len() as u64), |_, out| {
+            members
+                .iter()
+                .try_for_each(|(member, score)| match query.with_scores {
+                    true => out.push_scored(member, *score),
+                    false => out.push(member),
+                })
+        });
+    }
     let members = members
         .into_iter()
         .map(|(member, score)| (bulk(Bytes::Owned(member)), score));

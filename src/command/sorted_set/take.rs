@@ -8,8 +8,12 @@ use super::super::string::bulk;
 use super::super::{Call, is_option, syntax_error};
 use super::read;
 use crate::base::num::parse_i64;
-use crate::command::draws::{check_doubled, draws, random_count};
-use crate::resp::Reply;
+use crate::base::random::Selection;
+use crate::command::draws::{check_doubled, random_count};
+use crate::command::elements::{
+    Elements, MOST_DRAWN_LIVE, beside_others, draw_beside_others, elements, push_each,
+};
+use crate::resp::{Reply, Shape};
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::keys;
 use crate::types::sorted_set::{self, Purpose, SortedSet};
@@ -145,35 +149,73 @@ pub fn zrandmember(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if with_scores {
         check_doubled(count)?;
     }
-    let drawn = match read(txn, call.key(1))? {
-        Some(set) => draw(txn, &set, count)?,
-        None => Vec::new(),
-    };
-    if with_scores {
-        return Ok(Reply::Pairs(drawn.into_iter().map(pair).collect()));
+    match read(txn, call.key(1))? {
+        Some(set) => some_members(txn, call, &set, count, with_scores),
+        None => Ok(Reply::Array(Vec::new())),
     }
-    Ok(Reply::Array(
-        drawn.into_iter().map(|(member, _)| bulk(member)).collect(),
-    ))
 }
 
 /// So many random members: different ones if `count` is positive, all if there are not more.
-fn draw(txn: &mut Txn, set: &SortedSet, count: i64) -> Result<Vec<(Bytes, f64)>> {
+fn some_members(txn: &mut Txn, call: &Call, set: &SortedSet, count: i64, with_scores: bool) -> Result<Reply> {
+    let shape = match with_scores {
+        true => Shape::Pairs,
+        false => Shape::Array,
+    };
+    let push = |out: &mut Elements, member: &[u8], score| match with_scores {
+        true => out.push_scored(member, score),
+        false => out.push(member),
+    };
     let len = set.len();
-    if count >= 0 && count as u64 >= len {
-        let mut all = Vec::with_capacity(len as usize);
+    if count < 0 {
+        let count = count.unsigned_abs();
+        draw_beside_others(txn, count)?;
+        let few = few(txn, set)?;
+        return elements(txn, call, shape, Some(count), |txn, out| {
+            let draw = |txn: &mut Txn, _| {
+                let rank = txn.random.below(len);
+                match few.get(rank as usize) {
+                    Some(member) => Ok(member.clone()),
+                    None => set.at(txn, rank),
+                }
+            };
+            push_each(txn, 0..count, draw, |(member, score)| push(out, &member, score))
+        });
+    }
+    let count = len.min(count.unsigned_abs());
+    if count > MOST_DRAWN_LIVE {
+        beside_others(txn, len)?;
+    }
+    elements(txn, call, shape, Some(count), |txn, out| {
+        if count < (len / SCARCE).min(MOST_DRAWN_LIVE) {
+            let ranks = distinct_ranks(txn, len, count);
+            let drawn = members(txn, set, &ranks)?;
+            return drawn
+                .iter()
+                .try_for_each(|(member, score)| push(out, member, *score));
+        }
+        let (mut selection, mut random) = (Selection::new(count, len), txn.random.clone());
         set.range(txn, 0..len, false, Purpose::Read, |member, score| {
+            if selection.takes_next(&mut random) {
+                push(out, &member, score)?;
+            }
+            Ok(true)
+        })
+    })
+}
+
+/// Up to this part of the members they are drawn, above it they are chosen from all.
+const SCARCE: u64 = 3;
+
+/// The members of a small sorted set; none of a large one.
+fn few(txn: &mut Txn, set: &SortedSet) -> Result<Vec<(Bytes, f64)>> {
+    let mut all = Vec::new();
+    if !set.is_large() {
+        set.range(txn, 0..set.len(), false, Purpose::Read, |member, score| {
             all.push((member.to_bytes(), score));
             Ok(true)
         })?;
-        return Ok(all);
     }
-    let ranks: Vec<u64> = if count < 0 {
-        (0..draws(count)?).map(|_| txn.random.below(len)).collect()
-    } else {
-        distinct_ranks(txn, len, count as u64)
-    };
-    members(txn, set, &ranks)
+    Ok(all)
 }
 
 /// So many different numbers below `len`, fewer than it (Floyd's algorithm), in random order.

@@ -1,6 +1,8 @@
 //! XGROUP, XACK and XPENDING.
 
+use super::super::elements::elements;
 use super::*;
+use crate::resp::Shape;
 use crate::store;
 use crate::types::stream::{Group, Search};
 
@@ -209,7 +211,7 @@ pub fn xpending(txn: &mut Txn, call: &Call) -> Result<Reply> {
         limit,
         read_only: true,
     };
-    deliveries(txn, &mut group, &search)
+    deliveries(txn, call, &mut group, &search)
 }
 
 /// The latest time at which what is idle for so long was given; `None` where any will do.
@@ -240,16 +242,18 @@ fn summary(txn: &mut Txn, group: &Group) -> Result<Reply> {
     ]))
 }
 
-fn deliveries(txn: &mut Txn, group: &mut Group, search: &Search) -> Result<Reply> {
-    let mut replies = Vec::new();
-    for (id, delivery) in group.search(txn, search)? {
-        let owner = group.numbered(txn, delivery.consumer)?;
-        replies.push(Reply::Array(vec![
-            id_reply(id),
-            Reply::bulk(group.consumer(owner).name.clone()),
-            count(txn.now.saturating_sub(delivery.time)),
-            count(delivery.count),
-        ]));
-    }
-    Ok(Reply::Array(replies))
+fn deliveries(txn: &mut Txn, call: &Call, group: &mut Group, search: &Search) -> Result<Reply> {
+    let found = group.search(txn, search)?;
+    elements(txn, call, Shape::Array, Some(found.len() as u64), |txn, out| {
+        for &(id, delivery) in &found {
+            let owner = group.numbered(txn, delivery.consumer)?;
+            out.push_reply(&Reply::Array(vec![
+                id_reply(id),
+                Reply::bulk(group.consumer(owner).name.clone()),
+                count(txn.now.saturating_sub(delivery.time)),
+                count(delivery.count),
+            ]))?;
+        }
+        Ok(())
+    })
 }

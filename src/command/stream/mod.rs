@@ -299,6 +299,11 @@ fn id_reply(id: Id) -> Reply {
     Reply::bulk(text)
 }
 
+/// What the reply takes in memory beside the entry's record.
+fn reply_size(entry: &Entry) -> usize {
+    (entry.parts_len() + 4) * size_of::<Reply>() + ID_TEXT
+}
+
 /// The ID, and fields and values in turn.
 fn entry_reply(record: &Value, entry: &Entry) -> Result<Reply> {
     let mut parts = Vec::with_capacity(entry.parts_len());

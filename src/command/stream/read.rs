@@ -54,10 +54,13 @@ fn interval(txn: &mut Txn, call: &Call, order: Order) -> Result<Reply> {
 /// The entries of a span, as replies.
 pub fn entries(txn: &mut Txn, stream: &Stream, span: Span) -> Result<Vec<Reply>> {
     let mut replies = Vec::with_capacity(span.limit.min(stream.length).min(RESERVED) as usize);
+    let mut room = txn.room;
     stream.range(txn, span, |record, entry| {
+        room.take(reply_size(entry))?;
         replies.push(entry_reply(record, entry)?);
         Ok(())
     })?;
+    txn.room = room;
     Ok(replies)
 }
 
@@ -198,6 +201,9 @@ fn read_new(txn: &mut Txn, call: &Call, request: &Request) -> Result<Option<Repl
         };
         spans.push(span);
     }
+    if call.sink.is_some() {
+        return show_spans(txn, call, request, &spans);
+    }
     let mut replies = Vec::new();
     for ((key, _), span) in request.streams().zip(spans) {
         let Some((stream, span)) = span else { continue };
@@ -207,6 +213,36 @@ fn read_new(txn: &mut Txn, call: &Call, request: &Request) -> Result<Option<Repl
         }
     }
     Ok((!replies.is_empty()).then_some(Reply::NestedMap(replies)))
+}
+
+/// The entries of these spans, as they are found.
+fn show_spans(
+    txn: &mut Txn,
+    call: &Call,
+    request: &Request,
+    spans: &[Option<(Stream, Span)>],
+) -> Result<Option<Reply>> {
+    let mut found = Vec::with_capacity(spans.len());
+    for ((key, _), span) in request.streams().zip(spans) {
+        if let Some((stream, span)) = span {
+            let entries = stream.range(txn, span.clone(), |_, _| Ok(()))?;
+            found.push((key, stream, span, entries));
+        }
+    }
+    found.retain(|(_, _, _, entries)| *entries > 0);
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let streams = found.len() as u64;
+    elements(txn, call, Shape::NestedMap, Some(streams), |txn, out| {
+        for (key, stream, span, entries) in &found {
+            out.begin_nested(call.arg(*key), *entries)?;
+            let visit = |record: &Value, entry: &Entry| out.push_nested(&entry_reply(record, entry)?);
+            stream.range(txn, (*span).clone(), visit)?;
+        }
+        Ok(())
+    })
+    .map(Some)
 }
 
 /// What XREAD reads of a stream. Nothing if the ID is the last one.
@@ -319,7 +355,7 @@ fn deliver(
     consumer: usize,
     request: &Request,
 ) -> Result<Option<Vec<Reply>>> {
-    let mut replies = Vec::new();
+    let (mut replies, mut room) = (Vec::new(), txn.room);
     stream.deliver(
         txn,
         group,
@@ -327,10 +363,12 @@ fn deliver(
         request.limit,
         !request.no_ack,
         |record, entry| {
+            room.take(reply_size(entry))?;
             replies.push(entry_reply(record, entry)?);
             Ok(())
         },
     )?;
+    txn.room = room;
     Ok((!replies.is_empty()).then_some(replies))
 }
 

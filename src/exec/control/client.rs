@@ -10,6 +10,7 @@ use crate::base::num::parse_i64;
 use crate::exec::session::ReplyMode;
 use crate::exec::{Client, Engine, Session};
 use crate::resp::{Args, Protocol, Reply, shown};
+use crate::store::OUT_OF_MEMORY;
 
 const HELP: &[&str] = &[
     "GETREDIR",
@@ -195,6 +196,9 @@ pub fn list(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
                 let id = u64::try_from(id).unwrap_or(0);
                 if let Some(client) = engine.clients.get(id) {
                     describe(client, now, &mut lines);
+                }
+                if lines.len() > engine.limits.gathered {
+                    return Reply::err(OUT_OF_MEMORY);
                 }
             }
         }

@@ -5,7 +5,8 @@ use crate::base::glob::Pattern;
 use crate::command::is_option;
 use crate::exec::table::{self, Begin, Command, Find, Found, KeySpec, access, acl, flag, names};
 use crate::exec::{Engine, Session};
-use crate::resp::{Args, Reply};
+use crate::resp::{Aggregate, Args, Reply, Shape};
+use crate::store::OUT_OF_MEMORY;
 
 const HELP: &[&str] = &[
     "(no subcommand)",
@@ -45,16 +46,29 @@ pub fn info(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     if args.len() == 2 {
         return all(engine, session, args);
     }
-    let one = |name| Named::find(name).map_or(Reply::Null, |named| info_of(named.row, named.container));
-    Reply::Array(args.skip(2).iter().map(one).collect())
+    let mut infos = Aggregate::new(Shape::Array, session.protocol);
+    for name in args.skip(2) {
+        let named = Named::find(name);
+        infos.push_reply(&named.map_or(Reply::Null, |named| info_of(named.row, named.container)));
+        if infos.encoded().weight() > engine.limits.gathered {
+            return Reply::err(OUT_OF_MEMORY);
+        }
+    }
+    Reply::Aggregate(Box::new(infos))
 }
 
-pub fn docs(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+pub fn docs(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     if args.len() == 2 {
         return Reply::Map(table::all().map(|found| docs_of(found.command, None)).collect());
     }
-    let named = args.skip(2).iter().filter_map(Named::find);
-    Reply::Map(named.map(|named| docs_of(named.row, named.of)).collect())
+    let mut docs = Aggregate::new(Shape::Map, session.protocol);
+    for named in args.skip(2).iter().filter_map(Named::find) {
+        docs.push_entry(&docs_of(named.row, named.of));
+        if docs.encoded().weight() > engine.limits.gathered {
+            return Reply::err(OUT_OF_MEMORY);
+        }
+    }
+    Reply::Aggregate(Box::new(docs))
 }
 
 /// A command by its full name, "config|get".

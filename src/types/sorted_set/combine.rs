@@ -52,6 +52,9 @@ pub enum Source {
 /// How many cold records a command that only reads waits for.
 const MAX_COLD: usize = 256;
 
+/// What a member and its score take in memory beside its bytes.
+const MEMBER: usize = 56;
+
 type Scores = HashMap<Vec<u8>, f64, RandomState>;
 
 impl Source {
@@ -114,11 +117,13 @@ impl Source {
     }
 
     fn members(&self, txn: &mut Txn, purpose: Purpose) -> Result<Vec<(Vec<u8>, f64)>> {
-        let mut members = Vec::new();
+        let (mut members, mut room) = (Vec::new(), txn.room);
         self.for_each(txn, purpose, |member, score| {
+            room.take(MEMBER + member.len())?;
             members.push((member.to_vec(), score));
             Ok(())
         })?;
+        txn.room = room;
         Ok(members)
     }
 }
@@ -176,17 +181,21 @@ fn union(
     aggregate: Aggregate,
     purpose: Purpose,
 ) -> Result<Vec<(Vec<u8>, f64)>> {
-    let mut all = Scores::default();
+    let (mut all, mut room) = (Scores::default(), txn.room);
     for (source, weight) in &sources {
         source.for_each(txn, purpose, |member, score| {
             let score = number(weight * score);
             match all.get_mut(member) {
                 Some(sum) => *sum = aggregate.of(*sum, score),
-                None => drop(all.insert(member.to_vec(), score)),
+                None => {
+                    room.take(MEMBER + member.len())?;
+                    all.insert(member.to_vec(), score);
+                }
             }
             Ok(())
         })?;
     }
+    txn.room = room;
     Ok(all.into_iter().collect())
 }
 
