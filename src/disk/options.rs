@@ -63,7 +63,8 @@ impl DiskOptions {
         o.set_avoid_unnecessary_blocking_io(true);
         o.set_bytes_per_sync(BYTES_PER_SYNC);
         o.set_keep_log_file_num(4);
-        o.set_max_log_file_size(4 << 20);
+        // They are most of what an empty store takes.
+        o.set_max_log_file_size(512 << 10);
         o.set_stats_persist_period_sec(0);
         o.set_stats_dump_period_sec(0);
         o.set_max_open_files(match self.open_tables {
