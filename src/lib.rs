@@ -65,7 +65,7 @@
 //! 7. **A reply takes memory for a few pieces of it**, if it is longer than that and its elements need no sorting: its maker
 //!    waits for the client, and nobody for the maker ([`store`]'s `views.rs`). One that grows long on the executor is begun
 //!    again over a view; what is long and shared is referred to, not copied, however often it comes ([`resp::Rope`]).
-//! 8. **What a request gathers or pins is bounded** ([`store::Room`]): one that only reads goes on over a view, another is
+//! 8. **What a request gathers or pins is bounded** ([`store::Allowance`]): one that only reads goes on over a view, another is
 //!    refused.
 //! 9. **Every length and count from outside is bounded** before memory is taken for it.
 //! 10. **An idle connection holds no buffers**, and what the buffers of all connections hold is counted whenever it changes:

@@ -94,7 +94,7 @@ fn pop_some(
 ) -> Result<Box<Aggregate>> {
     let mut list = List::of(Some(old))?;
     let mut popped = Box::new(Aggregate::new(Shape::Array, call.protocol));
-    let mut room = txn.room;
+    let mut room = txn.allowance;
     list.pop(txn, side, count, |element| {
         room.take(element.len())?;
         popped.push(element);

@@ -109,7 +109,7 @@ fn run(txn: &mut Txn, call: &Call, mut options: Options) -> Result<Reply> {
         0 => elements.into_iter().map(Some).collect(),
         _ => {
             let count = elements.len().saturating_mul(options.get.len());
-            txn.room.take(count.saturating_mul(size_of::<Wanted>()))?;
+            txn.allowance.take(count.saturating_mul(size_of::<Wanted>()))?;
             let mut wanted = Vec::with_capacity(count);
             for element in &elements {
                 wanted.extend(options.get.iter().map(|&pattern| Wanted { pattern, element }));

@@ -12,7 +12,7 @@ use crate::base::random::Random;
 use crate::command::{Call, CallLimits, Handler};
 use crate::disk::format::RecordKey;
 use crate::resp::{Args, OwnedArgs, Reply, SHOWN, Sink, c_text, shown};
-use crate::store::{self, Damage, OUT_OF_MEMORY, Rehearsal, Room, Stop, Ticket, Txn};
+use crate::store::{self, Allowance, Damage, OUT_OF_MEMORY, Rehearsal, Stop, Ticket, Txn};
 
 /// A request that only reads is answered over a view when it has faulted so often: others write what it reads.
 const MOST_FAULTS_TO_READ: u32 = 7;
@@ -44,10 +44,10 @@ impl Request<'_> {
         }
     }
 
-    fn live_room(&self, limits: &CallLimits) -> Room {
+    fn live_allowance(&self, limits: &CallLimits) -> Allowance {
         match self.may_run_over_a_view() {
-            true => Room::or_over_a_view(self.most_live(limits)),
-            false => Room::at_most(self.most_live(limits)),
+            true => Allowance::or_over_a_view(self.most_live(limits)),
+            false => Allowance::at_most(self.most_live(limits)),
         }
     }
 }
@@ -230,7 +230,7 @@ impl Session {
         let mut txn = engine.store.begin(request.now);
         txn.random = Random::from_seed(self.seed);
         txn.touches = !self.client.no_touch.get();
-        txn.room = request.live_room(&engine.limits);
+        txn.allowance = request.live_allowance(&engine.limits);
         let result = (request.handler)(&mut txn, &call);
         let end = txn.end();
         match result {
@@ -343,13 +343,13 @@ impl Session {
         if request.args.iter().map(<[u8]>::len).sum::<usize>() > MOST_REHEARSED {
             return None;
         }
-        let (run, room) = (self.detached(limits, request), request.live_room(limits));
+        let (run, allowance) = (self.detached(limits, request), request.live_allowance(limits));
         Some(Rehearsal {
             now: request.now,
             writes: request.row.has(flag::WRITE),
             // What it answers is nobody's.
             body: Box::new(move |txn| {
-                txn.room = room;
+                txn.allowance = allowance;
                 drop(run(txn, None));
             }),
         })
@@ -403,9 +403,9 @@ impl Session {
         let news = engine.view_news.clone();
         let (outflow, inflow) = stream(ticket, news.clone(), engine.store.waker());
         let run = self.detached(&engine.limits, request);
-        let room = Room::at_most(engine.limits.gathered);
+        let allowance = Allowance::at_most(engine.limits.gathered);
         engine.store.run_over_applied(request.now, move |txn, place| {
-            txn.room = room;
+            txn.allowance = allowance;
             let pouring = Pouring {
                 outflow: &outflow,
                 place,

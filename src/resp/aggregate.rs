@@ -140,8 +140,8 @@ impl Aggregate {
 
     /// Takes the elements out that were added since the last time.
     pub fn take(&mut self) -> Rope {
-        let capacity = self.encoded.capacity();
-        std::mem::replace(&mut self.encoded, Rope::with_capacity(capacity))
+        let bytes = self.encoded.weight();
+        std::mem::replace(&mut self.encoded, Rope::with_capacity(bytes))
     }
 
     pub(super) fn encode(&self, out: &mut impl Out) {

@@ -92,8 +92,9 @@ impl Rope {
         self.weight() + self.pinned_bytes
     }
 
+    /// The same, with the room in its buffer.
     pub fn capacity(&self) -> usize {
-        self.text.capacity()
+        self.memory() - self.text.len() + self.text.capacity()
     }
 
     /// Appends bytes, or a reference to them.

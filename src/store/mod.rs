@@ -3,6 +3,7 @@
 //! A [`Store`] belongs to the executor and never blocks. What takes time happens on its threads, and comes back as
 //! [`Done`] values when the executor calls [`Store::pump`].
 
+mod allowance;
 mod checkpoint;
 mod commit;
 pub mod cursors;
@@ -14,7 +15,6 @@ pub mod keyspace;
 mod recent;
 mod reclaim;
 mod rehearsal;
-mod room;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -30,6 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
+pub use allowance::{Allowance, OUT_OF_MEMORY};
 pub use commit::Failure;
 pub use expiry::Due;
 pub use fetch::Ticket;
@@ -37,7 +38,6 @@ pub use figures::Figures;
 pub use keyspace::{Entry, Key};
 pub use recent::Recent;
 pub use rehearsal::Rehearsal;
-pub use room::{OUT_OF_MEMORY, Room};
 pub use threads::Wake;
 pub use txn::{Damage, Effects, Result, Savepoint, Stop, Txn};
 pub use value::Value;

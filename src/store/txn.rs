@@ -11,11 +11,11 @@ use std::rc::Rc;
 use foldhash::fast::RandomState;
 
 use super::Store;
+use super::allowance::Allowance;
 use super::cursors::Cursors;
 use super::keyspace::Key;
 use super::recent::Recent;
 use super::rehearsal::Stage;
-use super::room::Room;
 use super::value::Value;
 use crate::base::random::Random;
 use crate::disk::delta::{Known, Splice};
@@ -162,7 +162,7 @@ pub struct Txn<'s> {
     /// Whether what it reads counts as used.
     pub touches: bool,
     /// For what it gathers in memory.
-    pub room: Room,
+    pub allowance: Allowance,
 }
 
 impl<'s> Txn<'s> {
@@ -173,7 +173,7 @@ impl<'s> Txn<'s> {
             now,
             random: Random::from_seed(now),
             touches: true,
-            room: Room::ENDLESS,
+            allowance: Allowance::ENDLESS,
         }
     }
 
@@ -185,7 +185,7 @@ impl<'s> Txn<'s> {
             now,
             random: Random::from_seed(now),
             touches: false,
-            room: Room::ENDLESS,
+            allowance: Allowance::ENDLESS,
         }
     }
 
@@ -197,7 +197,7 @@ impl<'s> Txn<'s> {
             now,
             random: Random::from_seed(now),
             touches: false,
-            room: Room::ENDLESS,
+            allowance: Allowance::ENDLESS,
         }
     }
 

@@ -46,7 +46,7 @@ pub fn search(
             },
         )
     })?;
-    let (mut found, mut room) = (Vec::new(), txn.room);
+    let (mut found, mut room) = (Vec::new(), txn.allowance);
     for ranks in ranges {
         if found.len() >= limit {
             break;
@@ -65,6 +65,6 @@ pub fn search(
             Ok(found.len() < limit)
         })?;
     }
-    txn.room = room;
+    txn.allowance = room;
     Ok(found)
 }

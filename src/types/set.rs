@@ -153,13 +153,13 @@ impl Set {
         if let Form::List = self.form {
             return self.list().collect();
         }
-        let (mut members, mut room) = (Vec::new(), txn.room);
+        let (mut members, mut room) = (Vec::new(), txn.allowance);
         self.for_each(txn, |member| {
             room.take(size_of::<Bytes>() + member.len())?;
             members.push(Bytes::Owned(member.to_vec()));
             Ok(())
         })?;
-        txn.room = room;
+        txn.allowance = room;
         Ok(members)
     }
 
@@ -629,7 +629,7 @@ pub fn pop_many(txn: &mut Txn, key: Key, count: u64, limits: &Thresholds) -> Res
         table.prefetch_random(txn, count as usize);
         table.prefetch_moves(txn, 0, count);
         txn.await_prefetched()?;
-        txn.room
+        txn.allowance
             .take((count as usize).saturating_mul(size_of::<Bytes>()))?;
         let popped = (0..count).map(|_| table.pop(txn)).collect::<Result<Vec<_>>>()?;
         Draft::Table(table).write(txn, key, Some(&set.entry), deadline)?;

@@ -47,7 +47,7 @@ pub fn combine(
 }
 
 fn union(txn: &mut Txn, sets: &[Option<Set>], purpose: Purpose) -> Result<Vec<Vec<u8>>> {
-    let (mut all, mut room) = (Members::default(), txn.room);
+    let (mut all, mut room) = (Members::default(), txn.allowance);
     for set in sets.iter().flatten() {
         prepare(txn, set, purpose)?;
         set.for_each(txn, |member| {
@@ -58,7 +58,7 @@ fn union(txn: &mut Txn, sets: &[Option<Set>], purpose: Purpose) -> Result<Vec<Ve
             Ok(())
         })?;
     }
-    txn.room = room;
+    txn.allowance = room;
     Ok(all.into_iter().collect())
 }
 
@@ -270,13 +270,13 @@ fn fetch(txn: &mut Txn, members: &[Vec<u8>], sets: &[&Set], purpose: Purpose) ->
 
 fn members(txn: &mut Txn, set: &Set, purpose: Purpose) -> Result<Vec<Vec<u8>>> {
     prepare(txn, set, purpose)?;
-    let (mut members, mut room) = (Vec::new(), txn.room);
+    let (mut members, mut room) = (Vec::new(), txn.allowance);
     set.for_each(txn, |member| {
         room.take(MEMBER + member.len())?;
         members.push(member.to_vec());
         Ok(())
     })?;
-    txn.room = room;
+    txn.allowance = room;
     Ok(members)
 }
 

@@ -64,7 +64,7 @@ impl Source {
         purpose: Purpose,
     ) -> Result<Vec<Bytes>> {
         let len = self.count()?;
-        let mut room = txn.room;
+        let mut room = txn.allowance;
         room.take(range.len().saturating_mul(size_of::<Bytes>()))?;
         let mut elements = Vec::with_capacity(range.len());
         let ranks = match reversed {
@@ -90,9 +90,9 @@ impl Source {
                 if purpose == Purpose::Write {
                     set.fetch_all(txn)?;
                 }
-                txn.room = room;
+                txn.allowance = room;
                 let mut members = set.members(txn)?;
-                room = txn.room;
+                room = txn.allowance;
                 members.truncate(range.end);
                 elements = members.split_off(range.start);
             }
@@ -102,7 +102,7 @@ impl Source {
                 Ok(true)
             })?,
         }
-        txn.room = room;
+        txn.allowance = room;
         Ok(elements)
     }
 }
@@ -119,7 +119,7 @@ const FOUND: usize = size_of::<Option<Entry>>() + size_of::<Option<Bytes>>();
 /// What the patterns find in this database. All that is cold is asked for together.
 pub fn values(txn: &mut Txn, db: usize, wanted: &[Wanted], purpose: Purpose) -> Result<Vec<Option<Bytes>>> {
     let writes = purpose == Purpose::Write;
-    txn.room.take(wanted.len().saturating_mul(FOUND))?;
+    txn.allowance.take(wanted.len().saturating_mul(FOUND))?;
     let entries = together(txn, writes, wanted, |txn, wanted| {
         let Some(name) = wanted.pattern.key(wanted.element) else {
             return Ok(None);
@@ -131,7 +131,7 @@ pub fn values(txn: &mut Txn, db: usize, wanted: &[Wanted], purpose: Purpose) -> 
         if let Some(entry) = entry
             && string::is_string(entry.header.kind)
         {
-            txn.room
+            txn.allowance
                 .take(usize::try_from(string::len(entry)?).unwrap_or(usize::MAX))?;
         }
         value_in(txn, wanted, entry.as_ref())

@@ -132,7 +132,7 @@ fn parse_full(call: &Call) -> Result<Option<u64>> {
 fn full_group(txn: &mut Txn, stream: &Stream, name: Vec<u8>, mut group: Group, limit: u64) -> Result<Reply> {
     let mut pending = Vec::new();
     for (id, delivery) in group.search(txn, &all_pending(None, limit))? {
-        txn.room.take(PENDING)?;
+        txn.allowance.take(PENDING)?;
         let owner = group.numbered(txn, delivery.consumer)?;
         pending.push(Reply::Array(vec![
             id_reply(id),
@@ -161,7 +161,7 @@ fn full_consumer(txn: &mut Txn, group: &mut Group, consumer: Consumer, limit: u6
     let place = group.find(txn, &consumer.name)?;
     let mut pending = Vec::new();
     for (id, delivery) in group.search(txn, &all_pending(place, limit))? {
-        txn.room.take(PENDING)?;
+        txn.allowance.take(PENDING)?;
         pending.push(Reply::Array(vec![
             id_reply(id),
             count(delivery.time),

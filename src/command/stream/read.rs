@@ -54,13 +54,13 @@ fn interval(txn: &mut Txn, call: &Call, order: Order) -> Result<Reply> {
 /// The entries of a span, as replies.
 pub fn entries(txn: &mut Txn, stream: &Stream, span: Span) -> Result<Vec<Reply>> {
     let mut replies = Vec::with_capacity(span.limit.min(stream.length).min(RESERVED) as usize);
-    let mut room = txn.room;
+    let mut room = txn.allowance;
     stream.range(txn, span, |record, entry| {
         room.take(reply_size(entry))?;
         replies.push(entry_reply(record, entry)?);
         Ok(())
     })?;
-    txn.room = room;
+    txn.allowance = room;
     Ok(replies)
 }
 
@@ -355,7 +355,7 @@ fn deliver(
     consumer: usize,
     request: &Request,
 ) -> Result<Option<Vec<Reply>>> {
-    let (mut replies, mut room) = (Vec::new(), txn.room);
+    let (mut replies, mut room) = (Vec::new(), txn.allowance);
     stream.deliver(
         txn,
         group,
@@ -368,7 +368,7 @@ fn deliver(
             Ok(())
         },
     )?;
-    txn.room = room;
+    txn.allowance = room;
     Ok((!replies.is_empty()).then_some(replies))
 }
 

@@ -117,13 +117,13 @@ impl Source {
     }
 
     fn members(&self, txn: &mut Txn, purpose: Purpose) -> Result<Vec<(Vec<u8>, f64)>> {
-        let (mut members, mut room) = (Vec::new(), txn.room);
+        let (mut members, mut room) = (Vec::new(), txn.allowance);
         self.for_each(txn, purpose, |member, score| {
             room.take(MEMBER + member.len())?;
             members.push((member.to_vec(), score));
             Ok(())
         })?;
-        txn.room = room;
+        txn.allowance = room;
         Ok(members)
     }
 }
@@ -181,7 +181,7 @@ fn union(
     aggregate: Aggregate,
     purpose: Purpose,
 ) -> Result<Vec<(Vec<u8>, f64)>> {
-    let (mut all, mut room) = (Scores::default(), txn.room);
+    let (mut all, mut room) = (Scores::default(), txn.allowance);
     for (source, weight) in &sources {
         source.for_each(txn, purpose, |member, score| {
             let score = number(weight * score);
@@ -195,7 +195,7 @@ fn union(
             Ok(())
         })?;
     }
-    txn.room = room;
+    txn.allowance = room;
     Ok(all.into_iter().collect())
 }
 

@@ -365,7 +365,7 @@ pub fn pop(
     let len = set.len();
     let count = count.min(len);
     let ranks = if from_end { len - count..len } else { 0..count };
-    txn.room
+    txn.allowance
         .take((count as usize).saturating_mul(size_of::<(Bytes, f64)>()))?;
     let mut popped = Vec::new();
     let mut keep = |member: Part, score| popped.push((member.to_bytes(), score));

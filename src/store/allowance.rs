@@ -4,7 +4,7 @@ use super::txn::{Result, Stop};
 
 /// What is left of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub struct Allowance {
     left: usize,
     /// Whether a body that needs more goes on over a view, rather than fail.
     may_leave: bool,
@@ -13,23 +13,23 @@ pub struct Room {
 /// What a command is answered that would need more memory than it may have.
 pub const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 
-impl Room {
-    pub const ENDLESS: Room = Room {
+impl Allowance {
+    pub const ENDLESS: Allowance = Allowance {
         left: usize::MAX,
         may_leave: false,
     };
 
     /// For a body that writes, or runs over a view already: above so many bytes it fails.
-    pub fn at_most(bytes: usize) -> Room {
-        Room {
+    pub fn at_most(bytes: usize) -> Allowance {
+        Allowance {
             left: bytes,
             may_leave: false,
         }
     }
 
     /// For a body that only reads: above so many bytes it runs over a view.
-    pub fn or_over_a_view(bytes: usize) -> Room {
-        Room {
+    pub fn or_over_a_view(bytes: usize) -> Allowance {
+        Allowance {
             left: bytes,
             may_leave: true,
         }
