@@ -20,7 +20,7 @@ use rocksdb::{
 
 use super::format::{Family, Malformed, RecordKey};
 use super::journal::{Change, Changes, Position, What};
-use super::opened::{Guard, Held};
+use super::opened::{Guard, Held, journal_mark};
 use super::runs::Runs;
 use super::{Batch, Builder, Disk, Durability, Patience, ReadError, WriteError};
 use crate::base::prefetch::prefetch;
@@ -282,7 +282,7 @@ impl Disk {
         let journal = db.cf(Family::Journal);
         let mut batch = WriteBatch::default();
         batch.delete_range_cf(journal, [0; 8], (last.number + 1).to_be_bytes());
-        batch.put_cf(journal, MARK, last.key());
+        batch.put_cf(journal, MARK, journal_mark(last, &db.marks()?));
         db.write(batch)?;
         *torn = false;
         drop(torn);
@@ -479,7 +479,8 @@ fn as_batch<'p>(
     for (position, _) in &part.records {
         batch.delete(&RecordKey::new(Family::Journal, &position.key()));
     }
-    batch.put(&RecordKey::new(Family::Journal, MARK), &last.key());
+    let mark = journal_mark(last, &db.marks()?);
+    batch.put(&RecordKey::new(Family::Journal, MARK), &mark);
     Ok(batch.finish())
 }
 

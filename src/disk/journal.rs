@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! family "journal":
-//!   (empty)                  -> key                     up to here nothing is left of it
+//!   (empty)                  -> key mark:u64 be*        up to here nothing is left of it; and the marks that families had
+//!                                                       when that was written, by their numbers (not in format 1)
 //!   key                      -> change+                 in the order of the commits
 //!
 //! key    := position:u64 be store:4 bytes               positions have no gaps; `store` says whose they are
@@ -30,6 +31,9 @@ pub struct Position {
 }
 
 impl Position {
+    /// Of its key, in bytes.
+    pub const LENGTH: usize = 12;
+
     pub fn key(self) -> Vec<u8> {
         let store = self.store.iter().flatten().copied();
         self.number.to_be_bytes().into_iter().chain(store).collect()

@@ -62,7 +62,8 @@ fn scan_bytes(file: &[u8]) -> Scan {
     let is_over = at >= file.len() || file[at..].iter().all(|&byte| byte == 0);
     Scan {
         length: file.len() as u64,
-        whole: if is_over { file.len() } else { whole } as u64,
+        // What is zero was written as something else, or never: it is no part of a record.
+        whole: whole.max(if at >= file.len() { file.len() } else { 0 }) as u64,
         resumes: if is_over { None } else { next_record(file, at) },
         changes,
     }

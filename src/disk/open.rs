@@ -24,7 +24,7 @@ use super::format::{FORMAT_VERSION, Family, OLDEST_FORMAT, RecordKey};
 use super::identity::{self, Identity, Known, Notes, State};
 use super::journal::Position;
 use super::lock::{self, Lock};
-use super::opened::Opened;
+use super::opened::{self, Opened};
 use super::{Disk, DiskOptions, Durability, OpenError, Patience, ReadError};
 use crate::base::log;
 
@@ -254,7 +254,8 @@ impl Disk {
             number: self.committed.load(Relaxed),
             store: Some(self.tag),
         };
-        batch.put(&RecordKey::new(Family::Journal, MARK), &position.key());
+        let mark = opened::journal_mark(position, &self.guard()?.marks()?);
+        batch.put(&RecordKey::new(Family::Journal, MARK), &mark);
         batch.put(&RecordKey::format(), &FORMAT_VERSION.to_be_bytes());
         Ok(self.write(batch.finish(), Durability::Synced, Patience::Wait)?)
     }
@@ -381,6 +382,17 @@ impl Journal {
     ) -> Result<Journal, OpenError> {
         let mut faults = logs.lines;
         let marks = opened.marks()?;
+        for (family, (has, had)) in Family::ALL
+            .iter()
+            .zip(marks.iter().zip(opened.marks_that_were()?))
+        {
+            if *has < had && *family != Family::Journal {
+                let name = family.name();
+                return Err(OpenError::Damaged(format!(
+                    "tables are missing that family {name} had at commit {had}"
+                )));
+            }
+        }
         let mut end = marks[Family::Journal as usize];
         let mut options = ReadOptions::default();
         options.fill_cache(false);

@@ -7,10 +7,18 @@ use std::sync::RwLockReadGuard;
 use rocksdb::{Cache, ColumnFamily, ColumnFamilyDescriptor, DB};
 
 use super::checkpoint::MARK;
-use super::format::{Family, RecordKey};
+use super::format::{Family, Malformed, RecordKey};
 use super::journal::Position;
 use super::overlay::Overlay;
 use super::{DiskOptions, OpenError, ReadError};
+
+/// A position for each family, by its number.
+pub type Marks = [u64; Family::ALL.len()];
+
+/// The journal's mark: up to here nothing is left of it, and families have these marks.
+pub fn journal_mark(position: Position, marks: &Marks) -> Vec<u8> {
+    [position.key(), marks.map(u64::to_be_bytes).concat()].concat()
+}
 
 /// A database that is open: for all, or only to be read.
 pub struct Opened {
@@ -92,11 +100,25 @@ impl Opened {
     }
 
     /// Up to where each family has what was in the journal; for the journal itself, up to where nothing is left of it.
-    pub fn marks(&self) -> Result<[u64; Family::ALL.len()], ReadError> {
+    pub fn marks(&self) -> Result<Marks, ReadError> {
         let mut marks = [0; Family::ALL.len()];
         for family in Family::JOURNALED.into_iter().chain([Family::Journal]) {
             if let Some(mark) = self.read(&RecordKey::new(family, MARK))? {
-                marks[family as usize] = Position::decode(&mark)?.number;
+                let number = mark.first_chunk().ok_or(Malformed("mark of a family"))?;
+                marks[family as usize] = u64::from_be_bytes(*number);
+            }
+        }
+        Ok(marks)
+    }
+
+    /// The marks that families had, by their numbers, when the journal's own was written: lower ones mean that tables are
+    /// missing which a family had taken in.
+    pub fn marks_that_were(&self) -> Result<Marks, ReadError> {
+        let mut marks = [0; Family::ALL.len()];
+        if let Some(mark) = self.read(&RecordKey::new(Family::Journal, MARK))? {
+            let numbers = mark.get(Position::LENGTH..).unwrap_or_default().chunks_exact(8);
+            for (mark, number) in marks.iter_mut().zip(numbers) {
+                *mark = number.try_into().map_or(0, u64::from_be_bytes);
             }
         }
         Ok(marks)
