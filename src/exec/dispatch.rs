@@ -231,7 +231,11 @@ impl Session {
         txn.random = Random::from_seed(self.seed);
         txn.touches = !self.client.no_touch.get();
         txn.allowance = request.live_allowance(&engine.limits);
-        let result = (request.handler)(&mut txn, &call);
+        let result = match (request.handler)(&mut txn, &call) {
+            // What it misses may be known to be more than it can have.
+            Err(Stop::Fault) => Err(txn.allowance.check().err().unwrap_or(Stop::Fault)),
+            result => result,
+        };
         let end = txn.end();
         match result {
             Ok(reply) => {

@@ -8,6 +8,8 @@ pub struct Allowance {
     left: usize,
     /// Whether a body that needs more goes on over a view, rather than fail.
     may_leave: bool,
+    /// More was noted than there was left.
+    is_overdrawn: bool,
 }
 
 /// What a command is answered that would need more memory than it may have.
@@ -17,6 +19,7 @@ impl Allowance {
     pub const ENDLESS: Allowance = Allowance {
         left: usize::MAX,
         may_leave: false,
+        is_overdrawn: false,
     };
 
     /// For a body that writes, or runs over a view already: above so many bytes it fails.
@@ -24,6 +27,7 @@ impl Allowance {
         Allowance {
             left: bytes,
             may_leave: false,
+            is_overdrawn: false,
         }
     }
 
@@ -32,17 +36,33 @@ impl Allowance {
         Allowance {
             left: bytes,
             may_leave: true,
+            is_overdrawn: false,
         }
     }
 
     /// Before so many bytes are taken.
     #[inline]
     pub fn take(&mut self, bytes: usize) -> Result<()> {
+        self.note(bytes);
+        self.check()
+    }
+
+    /// As [`Allowance::take`], where nothing can be refused yet: see [`Allowance::check`].
+    #[inline]
+    pub fn note(&mut self, bytes: usize) {
         match self.left.checked_sub(bytes) {
             Some(left) => self.left = left,
-            None if self.may_leave => return Err(Stop::NeedsView),
-            None => return Stop::error(OUT_OF_MEMORY),
+            None => self.is_overdrawn = true,
         }
-        Ok(())
+    }
+
+    /// Whether no more was noted than there was.
+    #[inline]
+    pub fn check(&self) -> Result<()> {
+        match (self.is_overdrawn, self.may_leave) {
+            (false, _) => Ok(()),
+            (true, true) => Err(Stop::NeedsView),
+            (true, false) => Stop::error(OUT_OF_MEMORY),
+        }
     }
 }

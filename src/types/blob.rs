@@ -102,7 +102,7 @@ impl Stored {
     pub fn prefetch(&self, txn: &mut Txn, id: u64) -> bool {
         match self {
             Stored::Inline(_) => false,
-            Stored::Blob { index, .. } => txn.prefetch(RecordKey::blob(id, *index)),
+            Stored::Blob { index, length } => prefetch_blob(txn, id, *index, *length),
         }
     }
 
@@ -125,9 +125,22 @@ impl Stored {
     }
 }
 
+/// Notes a value's record to be fetched; it tells its length before, so too much of it is not. Says whether it has to be.
+pub fn prefetch_blob(txn: &mut Txn, id: u64, index: u64, length: u64) -> bool {
+    let is_cold = txn.prefetch(RecordKey::blob(id, index));
+    if is_cold {
+        txn.allowance.note(usize::try_from(length).unwrap_or(usize::MAX));
+    }
+    is_cold
+}
+
 /// A value's record.
 pub fn load_blob(txn: &mut Txn, id: u64, index: u64, length: u64) -> Result<Value> {
-    match txn.get(&RecordKey::blob(id, index))? {
+    let found = txn.get(&RecordKey::blob(id, index));
+    if let Err(Stop::Fault) = found {
+        txn.allowance.note(usize::try_from(length).unwrap_or(usize::MAX));
+    }
+    match found? {
         Some(value) if value.len() as u64 == length => Ok(value),
         _ => Err(Stop::from(Malformed("a blob is not what its reference says"))),
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::List;
 use super::end::{Element, End, Side};
 use crate::store::{Result, Txn};
+use crate::types::blob::prefetch_blob;
 
 impl List<'_> {
     /// Shows the elements with indexes in `range`, with their indexes, from that side on, until one is answered with
@@ -123,7 +124,9 @@ impl List<'_> {
     fn prefetch_end(&self, txn: &mut Txn, end: &End, numbers: &Range<u64>) -> Result<()> {
         let id = self.id();
         end.show(numbers.clone(), false, |element| {
-            element.record(id).map(|record| txn.prefetch(record));
+            if let Element::Blob { index, length } = element {
+                prefetch_blob(txn, id, index, length);
+            }
             Ok(true)
         })?;
         txn.await_prefetched()
