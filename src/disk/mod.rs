@@ -82,8 +82,6 @@ pub struct Disk {
     _lock: File,
     options: DiskOptions,
     cache: rocksdb::Cache,
-    /// Why nothing can be written, if the store was opened for reading.
-    read_only: RwLock<Option<String>>,
     /// What marks the journal's records.
     tag: [u8; 4],
     /// What is known to be on stable storage, and where that is noted.
@@ -143,10 +141,10 @@ impl Disk {
             );
             return Err(WriteError::Failed(text));
         }
-        if let Some(reason) = self.read_only() {
-            return Err(WriteError::Failed(reason));
-        }
         let (db, size) = (self.guard()?, batch.size());
+        if let Some(reason) = db.why_only_read() {
+            return Err(WriteError::Failed(reason.to_owned()));
+        }
         let mut options = WriteOptions::default();
         options.set_sync(to == Durability::Synced);
         options.set_no_slowdown(patience == Patience::None);
@@ -177,10 +175,7 @@ impl Disk {
 
     /// Why nothing can be written, if the store could only be opened for reading.
     pub fn read_only(&self) -> Option<String> {
-        self.read_only
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.guard().ok()?.why_only_read().map(str::to_owned)
     }
 
     fn note_failure(&self, error: rocksdb::Error) -> WriteError {

@@ -118,7 +118,6 @@ impl Disk {
             _lock: lock,
             options: *options,
             cache,
-            read_only: RwLock::default(),
             tag: notes.identity().tag(),
             notes: Mutex::new(notes),
             manifest_seen: Mutex::default(),
@@ -168,15 +167,15 @@ impl Disk {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         // It may have been opened for writing, or closed.
         *db = None;
-        let mut opened = Opened::to_read(&self.dir, &self.options, &self.cache)?;
-        opened.read_journal()?;
-        *db = Some(opened);
-        self.set_read_only(Some(reason.to_owned()));
+        *db = Some(self.open_as_it_is(reason)?);
         Ok(())
     }
 
-    fn set_read_only(&self, reason: Option<String>) {
-        *self.read_only.write().unwrap_or_else(PoisonError::into_inner) = reason;
+    /// The database as it is, with what the journal holds, as nothing can be written for this reason.
+    fn open_as_it_is(&self, reason: &str) -> Result<Opened, OpenError> {
+        let mut opened = Opened::to_read(&self.dir, &self.options, &self.cache)?;
+        opened.read_journal(reason)?;
+        Ok(opened)
     }
 
     /// Opens a store that was inspected for writing, and has it go on from what there is.
@@ -221,19 +220,16 @@ impl Disk {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         *db = None;
         // Families that an earlier version did not have are made.
-        let opened = Opened::to_write(&self.dir, &self.options, &self.cache, false);
-        *db = match opened {
-            Ok(opened) => Some(opened),
-            Err(error) => {
-                let mut opened = Opened::to_read(&self.dir, &self.options, &self.cache)?;
-                opened.read_journal()?;
+        match Opened::to_write(&self.dir, &self.options, &self.cache, false) {
+            Ok(opened) => {
                 *db = Some(opened);
-                self.set_read_only(Some(error.to_string()));
-                return Err(error);
+                Ok(())
             }
-        };
-        self.set_read_only(None);
-        Ok(())
+            Err(error) => {
+                *db = Some(self.open_as_it_is(&error.to_string())?);
+                Err(error)
+            }
+        }
     }
 
     /// Brings what a crash left in the journal to its families.

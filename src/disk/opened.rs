@@ -23,8 +23,15 @@ pub fn journal_mark(position: Position, marks: &Marks) -> Vec<u8> {
 /// A database that is open: for all, or only to be read.
 pub struct Opened {
     db: DB,
-    /// What the journal has, where the database is only read: no checkpoint brings it to its families.
-    overlay: Option<Overlay>,
+    only_read: Option<OnlyRead>,
+}
+
+/// What a database has that is only read.
+struct OnlyRead {
+    /// What the journal has: no checkpoint brings it to its families.
+    overlay: Overlay,
+    /// Why nothing can be written.
+    reason: String,
 }
 
 impl Opened {
@@ -39,7 +46,7 @@ impl Opened {
         database.create_if_missing(make);
         database.create_missing_column_families(true);
         let db = DB::open_cf_descriptors(&database, dir, families(options, cache))?;
-        Ok(Opened { db, overlay: None })
+        Ok(Opened { db, only_read: None })
     }
 
     /// Opens the database in `dir` for reading, and touches nothing there. What is only in the journal is seen after
@@ -57,13 +64,20 @@ impl Opened {
         let is_there = |family: &ColumnFamilyDescriptor| found.iter().any(|name| name == family.name());
         let families = families(options, cache).into_iter().filter(is_there);
         let db = DB::open_cf_descriptors_read_only(&database, dir, families, false)?;
-        Ok(Opened { db, overlay: None })
+        Ok(Opened { db, only_read: None })
     }
 
-    /// Has readers see what the journal holds.
-    pub fn read_journal(&mut self) -> Result<(), ReadError> {
-        self.overlay = Some(Overlay::of_journal(self)?);
+    /// Has readers see what the journal holds, as nothing can be written for this reason.
+    pub fn read_journal(&mut self, reason: &str) -> Result<(), ReadError> {
+        let overlay = Overlay::of_journal(self)?;
+        let reason = reason.to_owned();
+        self.only_read = Some(OnlyRead { overlay, reason });
         Ok(())
+    }
+
+    /// Why nothing can be written, if so.
+    pub fn why_only_read(&self) -> Option<&str> {
+        self.only_read.as_ref().map(|only_read| &only_read.reason[..])
     }
 
     /// Empties a family without reading it. A crash in between leaves a store without it, which opening makes again.
@@ -75,7 +89,7 @@ impl Opened {
 
     /// What stands in front of the families, if they are only read.
     pub fn overlay(&self) -> Option<&Overlay> {
-        self.overlay.as_ref()
+        self.only_read.as_ref().map(|only_read| &only_read.overlay)
     }
 
     /// A family of a database that is open for all.
@@ -92,7 +106,7 @@ impl Opened {
 
     /// One record.
     pub fn read(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
-        if let Some(found) = self.overlay.as_ref().and_then(|overlay| overlay.get(key)) {
+        if let Some(found) = self.overlay().and_then(|overlay| overlay.get(key)) {
             return Ok(found.clone());
         }
         let family = self.find_cf(key.family());
