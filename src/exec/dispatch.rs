@@ -485,10 +485,9 @@ impl Engine {
     /// Whether an epoch is where views find it, or cannot come there at present. If not, it is asked for, and the client's
     /// waker called.
     fn is_applied(&mut self, epoch: u64, client: u64, waker: &Waker) -> bool {
-        if epoch <= self.store.applied() || self.store.broken().is_some() {
+        if self.store.want_applied(epoch) || self.store.broken().is_some() {
             return true;
         }
-        self.store.want_applied(epoch);
         self.awaiting.insert(client, (epoch, waker.clone()));
         self.want_pump();
         false

@@ -88,10 +88,22 @@ impl Store {
         self.checkpoints.applied
     }
 
-    /// Somebody waits for [`Store::applied`] to reach an epoch.
-    pub fn want_applied(&mut self, epoch: u64) {
+    /// Whether [`Store::applied`] has reached an epoch. If not, a checkpoint is wanted that brings it there.
+    pub fn want_applied(&mut self, epoch: u64) -> bool {
+        self.note_empty_journal();
+        if epoch <= self.checkpoints.applied {
+            return true;
+        }
         let wanted = &mut self.checkpoints.wanted;
         *wanted = Some(wanted.map_or(epoch, |lowest| lowest.min(epoch)));
+        false
+    }
+
+    /// What is settled is applied if there is nothing of it in the journal: no checkpoint would come for it.
+    fn note_empty_journal(&mut self) {
+        if !self.checkpoints.is_running() && self.checkpoints.journal.bytes == 0 {
+            self.note_applied(self.commit.settled);
+        }
     }
 
     /// Whether so much waits for a checkpoint that clients should wait too. Not for one that cannot be.
@@ -131,8 +143,8 @@ impl Store {
             self.hot
                 .begin_window(self.commit.settled, self.commit.unsettled_bytes());
             self.prepare_checkpoint();
-        } else if !self.checkpoints.is_running() && self.checkpoints.journal.bytes == 0 {
-            self.note_applied(self.commit.settled);
+        } else {
+            self.note_empty_journal();
         }
     }
 

@@ -153,6 +153,9 @@ impl Store {
 
     /// Begins those rehearsals that need not wait for a checkpoint, or no longer.
     pub(super) fn begin_rehearsals(&mut self) {
+        if let Some(epoch) = self.rehearsals.held.iter().map(|(epoch, _)| *epoch).min() {
+            self.want_applied(epoch);
+        }
         let (applied, is_broken) = (self.applied(), self.commit.broken.is_some());
         let rehearsals = &mut self.rehearsals;
         for (_, job) in rehearsals
@@ -160,9 +163,6 @@ impl Store {
             .extract_if(.., |(epoch, _)| is_broken || *epoch <= applied)
         {
             rehearsals.pool.ask(&self.disk, &self.done, &self.wake, job);
-        }
-        if let Some(epoch) = rehearsals.held.iter().map(|(epoch, _)| *epoch).min() {
-            self.want_applied(epoch);
         }
     }
 

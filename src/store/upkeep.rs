@@ -111,9 +111,8 @@ impl Store {
         {
             return;
         }
-        if self.applied() < since {
-            // Until then what was deleted is in the journal, and in memory.
-            self.want_applied(since);
+        // Until then what was deleted is in the journal, and in memory.
+        if !self.want_applied(since) {
             return;
         }
         (self.upkeep.is_compacting, self.upkeep.compacted) = (true, dead);

@@ -28,6 +28,20 @@ fn what_only_the_journal_has_outlives_a_crash() {
 }
 
 #[test]
+fn views_of_a_store_that_was_just_opened_wait_for_nothing() {
+    let mut driver = Driver::new(1 << 20);
+    driver.set("a", b"1", None);
+    driver.commit();
+    driver = driver.crash();
+    let epoch = driver.store.frontier();
+    assert!(driver.store.want_applied(epoch));
+    driver.set("a", b"2", None);
+    driver.commit();
+    let epoch = driver.store.frontier();
+    assert!(!driver.store.want_applied(epoch));
+}
+
+#[test]
 fn a_failed_commit_takes_back_no_more_than_itself() {
     let mut driver = Driver::new(1 << 20);
     driver.set("a", b"1", None);
