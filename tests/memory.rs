@@ -101,8 +101,8 @@ fn write_until(server_is_done: &AtomicBool, mut client: Client, seed: u64) -> us
     commands
 }
 
-/// What the allocator and RocksDB keep for themselves once they have held more: for this budget a few MB.
-const KEPT: u64 = 8 * MB;
+/// What the allocator and RocksDB keep for themselves once they have held more: beyond a small budget some MB.
+const KEPT: u64 = 4 * MB;
 
 #[test]
 fn the_budget_holds_while_keys_come_and_go_and_memory_goes_back() {

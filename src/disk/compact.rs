@@ -26,6 +26,7 @@ impl Disk {
         self.flush()?;
         // What is in it by now is of tables that are gone.
         self.empty_cache();
+        self.options.renew_threads();
         Ok(())
     }
 

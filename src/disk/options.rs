@@ -1,5 +1,8 @@
 //! How RocksDB is set up, and why.
 
+use std::thread;
+use std::time::Duration;
+
 use rocksdb::{
     BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, Env, InfoLogger, LogLevel, Options,
 };
@@ -127,6 +130,24 @@ impl DiskOptions {
         o.set_block_based_table_factory(&table);
         o.set_compression_type(DBCompressionType::None);
         o
+    }
+}
+
+/// How long threads of RocksDB that end are given for it.
+const TO_END: Duration = Duration::from_millis(50);
+
+impl DiskOptions {
+    /// Has RocksDB's threads end and others be started when they are needed: each keeps some memory of all that it ever did.
+    /// Blocks for [`TO_END`], in which nothing is flushed or compacted.
+    pub(super) fn renew_threads(&self) {
+        for threads in [0, self.background_jobs as i32] {
+            let mut env = background_env();
+            env.set_low_priority_background_threads(threads);
+            env.set_high_priority_background_threads(threads);
+            if threads == 0 {
+                thread::sleep(TO_END);
+            }
+        }
     }
 }
 

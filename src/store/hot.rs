@@ -363,7 +363,9 @@ impl Hot {
     /// A table was gone through: it gives back what it has too much of.
     fn leave(&mut self, table: usize) {
         let (table, hasher) = (&mut self.tables[table], &self.hasher);
-        if table.capacity() > LEAST_PLACES && table.len() < table.capacity() / 4 {
+        // An empty one gives back all: a little that stays keeps the allocator from giving back what was around it.
+        let least = if table.is_empty() { 0 } else { LEAST_PLACES };
+        if table.capacity() > least && table.len() < table.capacity() / 4 {
             table.shrink_to(2 * table.len(), |node| hasher.hash_one(&node.key));
         }
     }

@@ -32,7 +32,19 @@ pub struct Upkeep {
     /// What of it the tables that are being written do without.
     compacted: u64,
     is_compacting: bool,
+    /// What is still to be done to give free memory back.
+    to_free: ToFree,
     pub compactions: u64,
+}
+
+/// What was dead left memory: what of it is still with the allocator.
+#[derive(Clone, Copy)]
+enum ToFree {
+    /// What it keeps at hand for each thread, which may be a little on each of many pages.
+    Caches,
+    /// Pages that nothing is on any more.
+    Pages,
+    Nothing,
 }
 
 impl Upkeep {
@@ -47,6 +59,7 @@ impl Upkeep {
             since: 0,
             compacted: 0,
             is_compacting: false,
+            to_free: ToFree::Nothing,
             compactions: 0,
         }
     }
@@ -86,7 +99,13 @@ impl Store {
             self.hot.sweep(&self.databases, SLICE);
             self.upkeep.allowance = match self.hot.is_sweeping() {
                 true => self.upkeep.allowance.saturating_sub(SLICE),
-                false => 0,
+                false => {
+                    // While more is dead, it is too early.
+                    if self.upkeep.dead < LEAST_DEAD {
+                        self.upkeep.to_free = ToFree::Caches;
+                    }
+                    0
+                }
             };
         }
         self.wants_upkeep()
@@ -95,8 +114,9 @@ impl Store {
     /// Gives space and memory back once much was deleted, and no more is at present. Called each second.
     pub fn give_back(&mut self) {
         let frontier = self.frontier();
+        self.upkeep.may_begin = true;
+        self.free_memory();
         let upkeep = &mut self.upkeep;
-        upkeep.may_begin = true;
         let grown = upkeep.dead - upkeep.seen;
         upkeep.seen = upkeep.dead;
         if grown > upkeep.dead / GROWTH_SHARE {
@@ -106,6 +126,7 @@ impl Store {
         let (dead, since) = (upkeep.dead, upkeep.since);
         if dead < LEAST_DEAD
             || upkeep.is_compacting
+            || self.hot.is_sweeping()
             || !self.reclaim.is_idle()
             || self.commit.broken.is_some()
         {
@@ -147,17 +168,30 @@ impl Store {
         upkeep.dead -= upkeep.compacted;
         upkeep.seen = upkeep.dead;
         upkeep.compactions += 1;
-        process::release_thread_cache();
-        self.release_memory();
+        upkeep.to_free = ToFree::Caches;
     }
 
-    /// Has all threads give back what the allocator keeps at hand for them.
-    fn release_memory(&self) {
+    /// Gives free memory back, in two steps: the threads come to the first when they have nothing else to do.
+    fn free_memory(&mut self) {
+        self.upkeep.to_free = match self.upkeep.to_free {
+            ToFree::Caches => {
+                self.release_thread_caches();
+                ToFree::Pages
+            }
+            ToFree::Pages => {
+                self.upkeep.thread.run(process::release_heap);
+                ToFree::Nothing
+            }
+            ToFree::Nothing => ToFree::Nothing,
+        };
+    }
+
+    fn release_thread_caches(&self) {
+        process::release_thread_cache();
         for pool in self.commit.pools() {
             pool.release_memory();
         }
         self.fetch.pool().release_memory();
         self.checkpoints.pool().release_memory();
-        self.views.release_memory();
     }
 }

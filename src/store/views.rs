@@ -22,6 +22,8 @@ const PLACES: usize = 2;
 const TURN: Duration = Duration::from_millis(2);
 /// Stack of a thread: bodies are loops, not recursions.
 const STACK: usize = 512 << 10;
+/// A thread that has nothing to do for so long gives memory back.
+const LONG_IDLE: Duration = Duration::from_secs(1);
 /// So many bodies may wait for their clients.
 const MOST_WAITING: usize = 1024;
 
@@ -88,11 +90,6 @@ impl Views {
         let mut state = self.0.lock();
         state.queue.push_back(Turn::Begin(Box::new(job)));
         self.0.give_places(&mut state);
-    }
-
-    /// Has its threads give back what the allocator keeps at hand for them, about all of them.
-    pub fn release_memory(&self) {
-        (0..PLACES).for_each(|_| self.run(|_| process::release_thread_cache()));
     }
 
     pub fn interrupt(&self) -> Interrupt {
@@ -197,10 +194,23 @@ impl Shared {
                 return;
             } else {
                 state.idle += 1;
-                state = self.given.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self.wait(state);
                 state.idle -= 1;
             }
         }
+    }
+
+    /// Waits for something to do. What the allocator keeps at hand for this thread goes back if it is long.
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let (state, waited) = self
+            .given
+            .wait_timeout(state, LONG_IDLE)
+            .unwrap_or_else(PoisonError::into_inner);
+        if !waited.timed_out() || !state.given.is_empty() || state.closed {
+            return state;
+        }
+        process::release_thread_cache();
+        self.given.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
     fn interrupt(&self, state: &mut State) {
