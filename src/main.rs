@@ -29,13 +29,13 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// jemalloc's options. The hot tier is read at random: with huge pages a lookup misses the TLB far less, which is a
 /// quarter of the CPU time of a GET over a million keys. (They are no trouble without fork.) One thread makes and drops
-/// nearly everything, so two arenas are plenty. What is free goes back after ten seconds: a memtable's pages serve the
+/// nearly everything: it has an arena of its own, and all others one. What is free goes back after ten seconds: a memtable's pages serve the
 /// next memtable, instead of being cleared by the kernel again. A thread of the allocator's sees to that: so it happens also
 /// when nothing else does, and never holds the executor.
 #[allow(non_upper_case_globals)]
 #[unsafe(export_name = "malloc_conf")]
 pub static malloc_conf: &[u8] =
-    b"thp:always,metadata_thp:auto,narenas:2,dirty_decay_ms:10000,muzzy_decay_ms:0,background_thread:true,max_background_threads:1\0";
+    b"thp:always,metadata_thp:auto,narenas:1,dirty_decay_ms:10000,muzzy_decay_ms:0,background_thread:true,max_background_threads:1\0";
 
 /// How many tasks run before the runtime asks for new events: enough for a whole tick of many connections.
 const EVENT_INTERVAL: u32 = 256;
@@ -62,6 +62,7 @@ fn main() -> ExitCode {
     }
     // The engine decides when it holds enough for them.
     process::use_huge_pages(false);
+    process::take_memory_apart();
     if MemoryPlan::of(&config).is_small() {
         process::set_heap_decay(SMALL_BUDGET_DECAY);
     }
