@@ -385,6 +385,8 @@ fn prepare_child(file_size_limit: Option<u64>, is_redis: bool) -> io::Result<()>
         if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
             return Err(io::Error::last_os_error());
         }
+        // A shell keeps it from what runs in its background.
+        libc::signal(libc::SIGQUIT, libc::SIG_DFL);
         if let Some(bytes) = file_size_limit {
             if is_redis {
                 libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
