@@ -130,7 +130,7 @@ impl Engine {
             self.put_back(missed);
         }
         self.expiry.budget = self.expiry.budget.saturating_sub(began.elapsed());
-        self.want_pump();
+        self.want_commit();
     }
 
     /// They come first when their records are there.
