@@ -279,9 +279,7 @@ fn spawn_work(engine: &SharedEngine, commit: Arc<Notify>) {
 /// Waits for a signal that asks for the end, or SHUTDOWN.
 async fn asked_to_end(engine: &SharedEngine, signals: &UnixStream) {
     poll_fn(|cx| {
-        let mut engine = engine.borrow_mut();
-        engine.shutdown_waker = Some(cx.waker().clone());
-        let mut asked = engine.shutdown;
+        let mut asked = engine.borrow_mut().shutdown.poll_asked(cx).is_ready();
         while !asked && signals.poll_read_ready(cx).is_ready() {
             // It may be a false alarm.
             asked = !matches!(signals.try_read(&mut [0]), Err(e) if e.kind() == ErrorKind::WouldBlock);

@@ -280,20 +280,11 @@ impl Engine {
         (!is_there).then_some(Wait::Checkpoint(epoch))
     }
 
-    /// Once in a while: who sends such requests may send many.
     fn tell_of_another_protocol(&mut self, address: &str) {
-        const QUIET_MS: u64 = 60_000;
-        let now = self.clock.now_ms();
-        if self
-            .told_of_another_protocol_ms
-            .is_none_or(|told| now.saturating_sub(told) > QUIET_MS)
-        {
-            self.told_of_another_protocol_ms = Some(now);
-            log::warning(format_args!(
-                "{address} speaks HTTP: this may be an attack through somebody's browser (cross protocol scripting). \
-                 The connection is closed"
-            ));
-        }
+        self.protocol_log.warning(format_args!(
+            "{address} speaks HTTP: this may be an attack through somebody's browser (cross protocol scripting). \
+             The connection is closed"
+        ));
     }
 }
 

@@ -42,7 +42,7 @@ impl Engine {
         if self.may_expire() {
             self.store.look_for_due(self.clock.now_ms());
             if !self.store.due().is_empty() {
-                (self.wake)();
+                self.tick_end.ask();
             }
         }
     }

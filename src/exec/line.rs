@@ -54,7 +54,12 @@ fn adds(command: &Command) -> bool {
 impl Session {
     /// The turn that a request has to wait for, if it may not run now as far as memory is concerned; `place` is where it has
     /// waited so far. Who had a turn goes on until others have theirs.
-    pub(super) fn turn(&mut self, engine: &mut Engine, command: &Command, place: Option<u64>) -> Option<Wait> {
+    pub(super) fn turn(
+        &mut self,
+        engine: &mut Engine,
+        command: &Command,
+        place: Option<u64>,
+    ) -> Option<Wait> {
         if !adds(command) {
             return None;
         }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::table::{self, Command, Found, Run};
 use super::{Engine, Session};
 use crate::disk::format::RecordKey;
-use crate::resp::{Args, Limits};
+use crate::resp::{Args, Decoder, Limits};
 use crate::store::{Key, Store};
 use crate::types::warm;
 
@@ -30,7 +30,10 @@ const LONGEST_NAME: usize = 256;
 
 /// What requests that did not run yet are likely to touch. Nothing depends on it but time.
 #[derive(Default)]
-pub struct WarmUp {
+pub struct LookAhead {
+    /// Whether the sockets are read here, all that have something to say one after the other.
+    pub(super) reads_before_running: bool,
+    decoder: Decoder,
     /// The records of their first arguments, as keys, each once where it comes several times in a row.
     keys: Vec<RecordKey>,
     /// Of each request: the number of its key, and where in `bytes` the name of an element is, if it may have one.
@@ -40,7 +43,7 @@ pub struct WarmUp {
     pages: Vec<RecordKey>,
 }
 
-impl WarmUp {
+impl LookAhead {
     /// Notes a request. Whether it is likely to touch anything.
     fn note(&mut self, store: &Store, db: usize, args: Args, command: &Command) -> bool {
         let is_name = |argument: &&[u8]| argument.len() <= LONGEST_NAME;
@@ -59,6 +62,7 @@ impl WarmUp {
         true
     }
 
+    /// Whether no noted request waits for others to be read.
     pub(super) fn is_empty(&self) -> bool {
         self.elements.is_empty()
     }
@@ -89,9 +93,14 @@ impl WarmUp {
 }
 
 impl Engine {
+    /// From now on the sockets are read by the executor, or are not.
+    pub fn set_reads_before_running(&mut self, yes: bool) {
+        self.look_ahead.reads_before_running = yes;
+    }
+
     /// The first of the requests that were noted is about to run.
     pub(super) fn warm_up_noted(&mut self) {
-        self.warm_up.load_noted(&self.store);
+        self.look_ahead.load_noted(&self.store);
     }
 }
 
@@ -99,8 +108,8 @@ impl Session {
     /// Whether the first request should wait until those of other connections have been read, too: once, and if it is
     /// worth it.
     pub(super) fn lets_others_be_read(&mut self, engine: &mut Engine, input: &[u8]) -> bool {
-        let is_alone = engine.clients.len() == 1 || !engine.reads_before_running;
-        let is_full = engine.warm_up.elements.len() >= REQUESTS_OF_OTHERS;
+        let is_alone = engine.clients.len() == 1 || !engine.look_ahead.reads_before_running;
+        let is_full = engine.look_ahead.elements.len() >= REQUESTS_OF_OTHERS;
         let is_going = self.closing || !self.authenticated || self.client.killed.get();
         if std::mem::take(&mut self.has_let_others_be_read)
             || is_alone
@@ -118,17 +127,18 @@ impl Session {
         };
         let args = self.decoder.args(input);
         let found = args.get(0).and_then(table::find);
-        let Some(Found { command, .. }) = found.filter(|found| found.command.searches_memory(args.len())) else {
+        let Some(Found { command, .. }) = found.filter(|found| found.command.searches_memory(args.len()))
+        else {
             return false;
         };
-        self.has_let_others_be_read = engine.warm_up.note(&engine.store, self.db, args, command);
+        self.has_let_others_be_read = engine.look_ahead.note(&engine.store, self.db, args, command);
         self.has_let_others_be_read
     }
 
     /// Warms up the requests in `input`. Returns how many that were.
     pub(super) fn warm_up(&self, engine: &mut Engine, input: &[u8], limits: &Limits) -> usize {
         let (mut at, mut requests) = (0, 0);
-        let mut ahead = std::mem::take(&mut engine.ahead);
+        let mut ahead = std::mem::take(&mut engine.look_ahead.decoder);
         while requests < WARM_REQUESTS && at < input.len() {
             let rest = &input[at..];
             let Ok(Some(len)) = ahead.decode(rest, limits) else {
@@ -136,20 +146,20 @@ impl Session {
             };
             let args = ahead.args(rest);
             if let Some(Found { command, .. }) = args.get(0).and_then(table::find) {
-                engine.warm_up.note(&engine.store, self.db, args, command);
+                engine.look_ahead.note(&engine.store, self.db, args, command);
             }
             ahead.reset();
             at += len;
             requests += 1;
         }
         ahead.reset();
-        engine.ahead = ahead;
-        engine.warm_up.load_noted(&engine.store);
+        engine.look_ahead.decoder = ahead;
+        engine.look_ahead.load_noted(&engine.store);
         requests
     }
 
     pub(super) fn look_ahead(&self, engine: &mut Engine, input: &[u8], limits: &Limits) {
-        let mut decoder = std::mem::take(&mut engine.ahead);
+        let mut decoder = std::mem::take(&mut engine.look_ahead.decoder);
         let mut at = 0;
         let mut records = Vec::new();
         for _ in 0..REQUESTS_AHEAD {
@@ -174,7 +184,7 @@ impl Session {
             at += len;
         }
         decoder.reset();
-        engine.ahead = decoder;
+        engine.look_ahead.decoder = decoder;
         engine.store.read_ahead(records);
     }
 }

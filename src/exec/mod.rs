@@ -19,6 +19,7 @@ mod parking;
 mod pause;
 mod request;
 pub mod session;
+mod shutdown;
 mod slowlog;
 mod stats;
 mod stream;
@@ -26,7 +27,6 @@ pub mod table;
 mod tick;
 
 use std::rc::Rc;
-use std::task::Waker;
 
 use crate::base::clock::Clock;
 use crate::base::log;
@@ -34,7 +34,6 @@ use crate::base::random::Random;
 use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
-use crate::resp::Decoder;
 use crate::store::Store;
 use crate::types::thresholds::Thresholds;
 
@@ -42,15 +41,18 @@ pub use buffers::Room;
 pub use client::{Client, Clients};
 pub use expire::ActiveExpiry;
 pub use files::FilePlan;
-use look_ahead::WarmUp;
+use look_ahead::LookAhead;
+use memory::Shares;
 pub use memory::{MemoryPlan, physical_memory, store_options};
 use over_view::ViewRequests;
 use parking::Parking;
 pub use pause::Paused;
 pub use session::{Advance, Session, Status};
+pub use shutdown::Shutdown;
 pub use slowlog::SlowLog;
 pub use stats::Stats;
 pub use tick::Released;
+use tick::TickEnd;
 
 /// Takes the new configuration and the old one. The error's text is for the log.
 type Listen = Box<dyn FnMut(&Config, &Config) -> Result<(), String>>;
@@ -66,40 +68,22 @@ pub struct Engine {
     pub identity: control::Identity,
     pub saves: control::Saves,
     pub(crate) limits: CallLimits,
-    /// What requests that did not run yet are likely to touch.
-    warm_up: WarmUp,
-    /// Whether the sockets are read here, all that have something to say one after the other.
-    pub reads_before_running: bool,
+    look_ahead: LookAhead,
     /// Seeds what each session's requests choose at random.
     random: Random,
     parking: Parking,
     views: ViewRequests,
     /// Has the server listen where the configuration now says, and no longer where it said before.
     listen: Listen,
-    /// Has [`Engine::commit_and_release`] called at the end of the tick.
-    wake: Rc<dyn Fn()>,
-    commit_asked: bool,
-    /// It let requests go first that had been looked at.
-    commit_put_off: bool,
-    /// When the log was last told that a connection spoke another protocol.
-    told_of_another_protocol_ms: Option<u64>,
-    /// How the budget is shared out.
-    pub(crate) plan: MemoryPlan,
-    /// Bytes of client buffers that the hot tier's share takes into account.
-    shared_with_clients: usize,
-    /// Client buffers hold too much, and there is nobody to evict.
-    nobody_can_go: bool,
-    /// For looking at requests behind the one that runs.
-    ahead: Decoder,
+    tick_end: TickEnd,
+    shares: Shares,
+    /// Tells of connections that spoke another protocol.
+    protocol_log: log::Seldom,
     /// Tells of what could not be read.
     damage_log: log::Seldom,
     pub expiry: ActiveExpiry,
     pub(crate) pause: pause::Pause,
-    uses_huge_pages: bool,
-    /// SHUTDOWN was said.
-    pub shutdown: bool,
-    /// Wakes the task that waits for `shutdown`.
-    pub shutdown_waker: Option<Waker>,
+    pub shutdown: Shutdown,
 }
 
 /// A connection, as the engine sees it: where held replies leave.
@@ -112,11 +96,10 @@ impl Engine {
     /// `wake` has [`Engine::commit_and_release`] called once what runs now is done.
     pub fn new(store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
         let clock = Clock::new();
-        let plan = MemoryPlan::of(&config);
         Engine {
             limits: call_limits(&config),
-            warm_up: WarmUp::default(),
-            reads_before_running: false,
+            shares: Shares::new(&config),
+            look_ahead: LookAhead::default(),
             random: Random::new(),
             store,
             config,
@@ -129,20 +112,12 @@ impl Engine {
             parking: Parking::default(),
             views: ViewRequests::default(),
             listen: Box::new(|_, _| Ok(())),
-            wake,
-            commit_asked: false,
-            commit_put_off: false,
-            told_of_another_protocol_ms: None,
-            plan,
-            shared_with_clients: 0,
-            nobody_can_go: false,
-            ahead: Decoder::new(),
+            tick_end: TickEnd::new(wake),
+            protocol_log: log::Seldom::default(),
             damage_log: log::Seldom::default(),
             expiry: ActiveExpiry::default(),
             pause: pause::Pause::default(),
-            uses_huge_pages: false,
-            shutdown: false,
-            shutdown_waker: None,
+            shutdown: Shutdown::default(),
         }
     }
 

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::task::Waker;
 
+use super::Engine;
 use super::client::{Buffers, Client, Peer};
 use super::outbox::Outbox;
-use super::Engine;
 use super::parking::Wait;
 use super::table::Command;
 use crate::base::random::Random;

@@ -2,7 +2,7 @@
 //!
 //! 1. **Read.** Each connection moves what its socket has into its input (`net/connection.rs`).
 //! 2. **Look ahead.** The first request of each is decoded, and what it is likely to touch noted, while others are still to be
-//!    read; then it is loaded into the processor's caches side by side (`exec/warm_up.rs`).
+//!    read; then it is loaded into the processor's caches side by side (`exec/look_ahead.rs`).
 //! 3. **Run.** [`Session::advance`](super::Session::advance) runs the requests of one connection. What they write is staged in
 //!    memory, their replies are held; those that cannot go on are parked (`exec/parking.rs`).
 //! 4. **Commit.** [`Engine::commit_and_release`]: what is staged becomes one epoch, and goes to the log.
@@ -11,7 +11,7 @@
 //! The last two are a task that the first write of a tick asks for, and that lets those go first that have read. News of the
 //! store's threads ask for it, too. Beside ticks there is regular work, `hz` times a second and once a second.
 
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::{Engine, Outlet};
@@ -27,26 +27,51 @@ pub struct Released {
     pub more: bool,
 }
 
+/// Asks for the end of ticks.
+pub(super) struct TickEnd {
+    /// Has [`Engine::commit_and_release`] called once what runs now is done.
+    wake: Rc<dyn Fn()>,
+    /// It will be called.
+    is_asked: bool,
+    /// It let requests go first that had been looked at.
+    was_put_off: bool,
+}
+
+impl TickEnd {
+    pub fn new(wake: Rc<dyn Fn()>) -> TickEnd {
+        TickEnd {
+            wake,
+            is_asked: false,
+            was_put_off: false,
+        }
+    }
+
+    pub fn ask(&self) {
+        (self.wake)();
+    }
+}
+
 impl Engine {
     /// Has the tick end with a commit, if there is anything to commit or to release.
     pub(super) fn want_commit(&mut self) {
-        if !self.commit_asked && self.store.wants_pump() {
-            self.commit_asked = true;
-            (self.wake)();
+        if !self.tick_end.is_asked && self.store.wants_pump() {
+            self.tick_end.is_asked = true;
+            self.tick_end.ask();
         }
     }
 
     /// The end of a tick, or news of the store's threads.
     pub fn commit_and_release(&mut self) -> Released {
-        self.commit_put_off = !self.commit_put_off && !self.warm_up.is_empty();
-        if self.commit_put_off {
+        let tick_end = &mut self.tick_end;
+        tick_end.was_put_off = !tick_end.was_put_off && !self.look_ahead.is_empty();
+        if tick_end.was_put_off {
             // Those that were read run first. They belong to this tick: one commit is for all of it.
             return Released {
                 outlets: Vec::new(),
                 more: true,
             };
         }
-        self.commit_asked = false;
+        tick_end.is_asked = false;
         let now = self.clock.refresh();
         let news = self.store.pump(now);
         let outlets = self.release(news);
@@ -102,7 +127,7 @@ impl Engine {
         self.store.repair();
         if self.config.appendfsync == AppendFsync::EverySec {
             self.store.sync_soon();
-            (self.wake)();
+            self.tick_end.ask();
         }
         self.look_at_memory();
         self.apply_memory_budget();
