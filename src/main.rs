@@ -171,8 +171,8 @@ fn limit_clients(config: &mut Config) -> Result<(), String> {
 
 /// Starts everything, and returns when the server was asked to end.
 async fn serve(config: Config) -> Result<(), String> {
-    let pump = Arc::new(Notify::new());
-    let (far, near) = (pump.clone(), pump.clone());
+    let commit = Arc::new(Notify::new());
+    let (far, near) = (commit.clone(), commit.clone());
     let listeners = net::bind(&config)?;
     let dir = config.dir.clone();
     let started = std::time::Instant::now();
@@ -197,7 +197,7 @@ async fn serve(config: Config) -> Result<(), String> {
     listeners
         .serve(&engine, io_threads)
         .map_err(|e| format!("cannot serve: {e}"))?;
-    spawn_work(&engine, pump);
+    spawn_work(&engine, commit);
     log::notice(format_args!(
         "redkeep {}: ready to accept connections on port {port} ({} ms)",
         env!("CARGO_PKG_VERSION"),
@@ -247,13 +247,13 @@ fn write_pidfile(config: &Config) -> Option<PathBuf> {
 }
 
 /// The tasks beside the connections: the end of each tick, and regular work.
-fn spawn_work(engine: &SharedEngine, pump: Arc<Notify>) {
-    let pumped = engine.clone();
+fn spawn_work(engine: &SharedEngine, commit: Arc<Notify>) {
+    let committing = engine.clone();
     // One turn of this task may write to every connection: more than the budget that others share fairly.
     task::spawn_local(unconstrained(async move {
         loop {
-            pump.notified().await;
-            while net::pump(&pumped) {
+            commit.notified().await;
+            while net::commit_and_release(&committing) {
                 // Also to the sockets.
                 task::yield_now().await;
             }
@@ -279,9 +279,7 @@ fn spawn_work(engine: &SharedEngine, pump: Arc<Notify>) {
 /// Waits for a signal that asks for the end, or SHUTDOWN.
 async fn asked_to_end(engine: &SharedEngine, signals: &UnixStream) {
     poll_fn(|cx| {
-        let mut engine = engine.borrow_mut();
-        engine.shutdown_waker = Some(cx.waker().clone());
-        let mut asked = engine.shutdown;
+        let mut asked = engine.borrow_mut().shutdown.poll_asked(cx).is_ready();
         while !asked && signals.poll_read_ready(cx).is_ready() {
             // It may be a false alarm.
             asked = !matches!(signals.try_read(&mut [0]), Err(e) if e.kind() == ErrorKind::WouldBlock);
@@ -304,7 +302,7 @@ async fn end(engine: &SharedEngine) -> Result<(), String> {
             return Err("the disk does not answer: what was not acknowledged is lost".to_owned());
         }
         // What more there may be to do is not for now.
-        let _ = net::pump(engine);
+        let _ = net::commit_and_release(engine);
         time::sleep(Duration::from_millis(1)).await;
     }
     engine.borrow_mut().store.close()

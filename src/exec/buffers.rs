@@ -93,30 +93,30 @@ impl Engine {
     /// Whether those that were ended to make room are still there: who is about to read lets them go first.
     #[inline]
     pub fn is_crowded(&self) -> bool {
-        self.clients.leaving_bytes() > 0 && self.clients.buffered_bytes() > self.plan.clients
+        self.clients.leaving_bytes() > 0 && self.clients.buffered_bytes() > self.shares.plan.clients
     }
 
     /// Whether a connection whose request waits may read what comes behind it.
     pub fn may_read_ahead(&self) -> bool {
-        self.clients.buffered_bytes() <= self.plan.clients / 2
+        self.clients.buffered_bytes() <= self.shares.plan.clients / 2
     }
 
     fn count_buffers(&mut self, client: &Client, bytes: usize) {
         self.clients.count(client, bytes);
-        if self.clients.staying_bytes() <= self.plan.clients {
-            self.nobody_can_go = false;
-        } else if !self.nobody_can_go {
+        if self.clients.staying_bytes() <= self.shares.plan.clients {
+            self.shares.nobody_can_go = false;
+        } else if !self.shares.nobody_can_go {
             self.evict_clients();
         }
-        let moved = self.clients.buffered_bytes().abs_diff(self.shared_with_clients);
-        if moved > self.plan.rest as usize / BUDGET_STEP_SHARE {
+        let moved = self.clients.buffered_bytes().abs_diff(self.shares.clients);
+        if moved > self.shares.plan.rest as usize / BUDGET_STEP_SHARE {
             self.share_out_memory();
         }
     }
 
     /// Ends the connections with the largest buffers, until the others' are within the limit.
     fn evict_clients(&mut self) {
-        let limit = self.plan.clients;
+        let limit = self.shares.plan.clients;
         let goal = limit - limit / FREED_SHARE;
         let may_go = |client: &&Rc<Client>| !client.no_evict.get() && !client.killed.get();
         let mut clients: Vec<Rc<Client>> = self.clients.iter().filter(may_go).cloned().collect();
@@ -134,13 +134,13 @@ impl Engine {
             self.clients.evict(&client);
             self.stats.evicted_clients += 1;
         }
-        self.nobody_can_go = self.clients.staying_bytes() > limit;
+        self.shares.nobody_can_go = self.clients.staying_bytes() > limit;
     }
 
     /// The limit may have changed, or who can go: evicts again if there is still too much. Called each second.
     pub(super) fn enforce_client_share(&mut self) {
-        self.nobody_can_go = false;
-        if self.clients.staying_bytes() > self.plan.clients {
+        self.shares.nobody_can_go = false;
+        if self.clients.staying_bytes() > self.shares.plan.clients {
             self.evict_clients();
         }
     }

@@ -42,7 +42,7 @@ impl Engine {
         if self.may_expire() {
             self.store.look_for_due(self.clock.now_ms());
             if !self.store.due().is_empty() {
-                (self.wake)();
+                self.tick_end.ask();
             }
         }
     }
@@ -130,7 +130,7 @@ impl Engine {
             self.put_back(missed);
         }
         self.expiry.budget = self.expiry.budget.saturating_sub(began.elapsed());
-        self.want_pump();
+        self.want_commit();
     }
 
     /// They come first when their records are there.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
+use super::parking::Wait;
 use super::table::{Command, flag};
 use super::{Engine, Session};
 
@@ -23,14 +24,17 @@ impl Line {
             .is_none_or(|first| Some(*first) == place)
     }
 
-    fn wait_in(&mut self, place: Option<u64>, waker: &Waker) -> u64 {
-        let place = place.unwrap_or(self.next);
-        self.next = self.next.max(place + 1);
-        self.waiting.insert(place, waker.clone());
-        place
+    /// A place behind all others.
+    fn new_place(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
     }
 
-    fn leave(&mut self, place: u64) {
+    pub fn wait_at(&mut self, place: u64, waker: Waker) {
+        self.waiting.insert(place, waker);
+    }
+
+    pub fn leave(&mut self, place: u64) {
         self.waiting.remove(&place);
         self.wake_first();
     }
@@ -48,43 +52,39 @@ fn adds(command: &Command) -> bool {
 }
 
 impl Session {
-    /// Whether a request may run now as far as memory is concerned. If not, it is in the line. Who had its turn there goes
-    /// on until others have theirs.
-    pub(super) fn is_admitted(&mut self, engine: &mut Engine, command: &Command, waker: &Waker) -> bool {
+    /// The turn that a request has to wait for, if it may not run now as far as memory is concerned; `place` is where it has
+    /// waited so far. Who had a turn goes on until others have theirs.
+    pub(super) fn turn(
+        &mut self,
+        engine: &mut Engine,
+        command: &Command,
+        place: Option<u64>,
+    ) -> Option<Wait> {
         if !adds(command) {
-            return true;
+            return None;
         }
+        let line = &mut engine.parking.line;
         // What has been fetched for a request is held for it alone.
-        let is_turn = self.had_turn || self.ticket.is_some() || engine.line.is_first(self.place);
+        let is_turn = self.had_turn || self.request.ticket.is_some() || line.is_first(place);
         if engine.store.is_congested() || !is_turn {
-            self.place = Some(engine.line.wait_in(self.place, waker));
             self.had_turn = false;
-            return false;
+            return Some(Wait::Turn(place.unwrap_or_else(|| line.new_place())));
         }
-        if self.place.is_some() {
-            self.had_turn = true;
-            self.leave_line(engine);
-        }
-        true
-    }
-
-    pub(super) fn leave_line(&mut self, engine: &mut Engine) {
-        if let Some(place) = self.place.take() {
-            engine.line.leave(place);
-        }
+        self.had_turn |= place.is_some();
+        None
     }
 }
 
 impl Engine {
     /// How many requests wait in the line.
     pub(super) fn waiting_writes(&self) -> usize {
-        self.line.waiting.len()
+        self.parking.line.waiting.len()
     }
 
     /// Has the first of the line go on, if it can.
     pub(super) fn move_line(&self) {
         if !self.store.is_congested() {
-            self.line.wake_first();
+            self.parking.line.wake_first();
         }
     }
 }
@@ -98,10 +98,14 @@ mod tests {
         let mut line = Line::default();
         let waker = Waker::noop();
         assert!(line.is_first(None));
-        let places: Vec<u64> = (0..3).map(|_| line.wait_in(None, waker)).collect();
-        let [a, b, c] = places[..] else { unreachable!() };
+        let [a, b, c] = [(); 3].map(|()| {
+            let place = line.new_place();
+            line.wait_at(place, waker.clone());
+            place
+        });
         assert!(line.is_first(Some(a)) && !line.is_first(Some(b)) && !line.is_first(None));
-        assert_eq!(line.wait_in(Some(a), waker), a, "woken too early");
+        // It was woken too early.
+        line.wait_at(a, waker.clone());
         line.leave(b);
         line.leave(a);
         assert!(line.is_first(Some(c)) && !line.is_first(None));

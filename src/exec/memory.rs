@@ -169,34 +169,55 @@ pub fn physical_memory() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
+/// How the budget is shared out at present.
+pub(super) struct Shares {
+    pub plan: MemoryPlan,
+    /// Bytes of client buffers that the hot tier's share takes into account.
+    pub clients: usize,
+    /// Client buffers hold too much, and there is nobody to evict.
+    pub nobody_can_go: bool,
+    uses_huge_pages: bool,
+}
+
+impl Shares {
+    pub fn new(config: &Config) -> Shares {
+        Shares {
+            plan: MemoryPlan::of(config),
+            clients: 0,
+            nobody_can_go: false,
+            uses_huge_pages: false,
+        }
+    }
+}
+
 impl Engine {
     /// Sees how much memory there is in use. Called each second.
     pub(super) fn look_at_memory(&mut self) {
         let memory = process::memory();
         self.stats.note_memory(memory.used());
-        let from = match self.uses_huge_pages {
+        let from = match self.shares.uses_huge_pages {
             true => HUGE_PAGES_FROM / 2,
             false => HUGE_PAGES_FROM,
         };
         let wanted = memory.allocated >= from && !MemoryPlan::of(&self.config).is_small();
-        if wanted != self.uses_huge_pages {
-            self.uses_huge_pages = wanted;
+        if wanted != self.shares.uses_huge_pages {
+            self.shares.uses_huge_pages = wanted;
             process::use_huge_pages(wanted);
         }
     }
 
     /// Gives the hot tier what `maxmemory` leaves it now. RocksDB's shares are fixed at the start.
     pub fn apply_memory_budget(&mut self) {
-        self.plan = MemoryPlan::of(&self.config);
+        self.shares.plan = MemoryPlan::of(&self.config);
         self.share_out_memory();
         self.enforce_client_share();
     }
 
     /// Gives the hot tier what client buffers leave it.
     pub(super) fn share_out_memory(&mut self) {
-        self.shared_with_clients = self.clients.buffered_bytes();
-        let held = self.shared_with_clients + self.store.waiting_views() * WAITING_VIEW;
-        let hot = self.plan.hot_budget(held as u64);
+        self.shares.clients = self.clients.buffered_bytes();
+        let held = self.shares.clients + self.store.waiting_views() * WAITING_VIEW;
+        let hot = self.shares.plan.hot_budget(held as u64);
         self.store.set_hot_budget(hot);
     }
 }

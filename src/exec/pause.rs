@@ -1,7 +1,4 @@
-//! CLIENT PAUSE: requests are set aside until it is over, as those are that wait for records.
-
-use std::collections::HashMap;
-use std::task::Waker;
+//! CLIENT PAUSE: which requests are set aside, and until when.
 
 use super::Engine;
 use super::table::{Command, flag};
@@ -17,8 +14,6 @@ pub enum Paused {
 pub struct Pause {
     paused: Option<Paused>,
     until_ms: u64,
-    /// Those that were set aside, by client.
-    waiting: HashMap<u64, Waker>,
 }
 
 impl Pause {
@@ -39,16 +34,6 @@ impl Pause {
     pub fn is_on(&self) -> bool {
         self.paused.is_some()
     }
-
-    /// Wakes the client's connection when the pause is over.
-    pub fn wake_after(&mut self, client: u64, waker: &Waker) {
-        self.waiting.insert(client, waker.clone());
-    }
-
-    /// The client does not wait any more.
-    pub fn forget(&mut self, client: u64) {
-        self.waiting.remove(&client);
-    }
 }
 
 impl Engine {
@@ -67,9 +52,8 @@ impl Engine {
 
     pub fn end_pause(&mut self) {
         self.store.keep_expired(false);
-        for waker in std::mem::take(&mut self.pause).waiting.into_values() {
-            waker.wake();
-        }
+        self.pause = Pause::default();
+        self.parking.wake_after_pause();
     }
 }
 

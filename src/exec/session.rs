@@ -3,26 +3,25 @@
 use std::rc::Rc;
 use std::task::Waker;
 
+use super::Engine;
 use super::client::{Buffers, Client, Peer};
 use super::outbox::Outbox;
-use super::stream::Inflow;
+use super::parking::Wait;
 use super::table::Command;
-use super::{Engine, ViewTicket};
+use crate::base::random::Random;
 use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
 use crate::store::Ticket;
 
-/// What a session is doing between two turns.
-pub(super) enum State {
-    /// Takes the next request.
-    Ready,
-    /// The request waits for records, then runs again.
-    Faulted(Ticket),
-    /// The request needs a view, as soon as this epoch is where views find it.
-    AwaitingCheckpoint(u64),
-    /// The request waits for the end of CLIENT PAUSE.
-    Paused,
-    /// The request runs over a view, and its reply may come from there in pieces.
-    Viewing(ViewTicket, Inflow),
+/// The request that has begun and is not through, or the next one.
+pub(super) struct Begun {
+    /// What it waits for, if it was set aside.
+    pub wait: Option<Wait>,
+    /// Names the records that were fetched for it: they stay in memory until it is through.
+    pub ticket: Option<Ticket>,
+    /// Of what it chooses at random: the same in each of its runs.
+    pub seed: u64,
+    /// Nanoseconds that its runs so far took.
+    pub spent: u64,
 }
 
 /// CLIENT REPLY: which replies are sent.
@@ -44,21 +43,14 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// Close once the outbox is sent.
     pub closing: bool,
-    pub(super) state: State,
     pub(super) decoder: Decoder,
+    pub(super) request: Begun,
     /// The first request has waited for those of other connections to be read: it runs in this turn.
-    pub(super) was_foreseen: bool,
-    /// The ticket whose pins the running request holds.
-    pub(super) ticket: Option<Ticket>,
-    /// Its place in the line of those who wait because much is staged; and whether it had its turn there.
-    pub(super) place: Option<u64>,
+    pub(super) has_let_others_be_read: bool,
+    /// It has come to its turn in the line of those who add to what is staged, and goes on until others have theirs.
     pub(super) had_turn: bool,
     /// The epoch that the reply of a control command waits for.
     pub(super) reply_epoch: u64,
-    /// Of the running request's random choices: the same in each of its runs.
-    pub(super) seed: u64,
-    /// Nanoseconds that earlier runs of the running request took.
-    pub(super) spent: u64,
 }
 
 /// What [`Session::advance`] needs next.
@@ -101,32 +93,26 @@ impl Session {
             authenticated: engine.config.needs_no_login(),
             reply_mode: ReplyMode::On,
             closing: false,
-            state: State::Ready,
             decoder: Decoder::new(),
-            was_foreseen: false,
-            ticket: None,
-            place: None,
+            request: Begun {
+                wait: None,
+                ticket: None,
+                seed: engine.random.next_u64(),
+                spent: 0,
+            },
+            has_let_others_be_read: false,
             had_turn: false,
             reply_epoch: 0,
-            seed: engine.random.next_u64(),
-            spent: 0,
         }
     }
 
     /// The connection is gone: gives back what the session holds of the engine.
     pub fn end(&mut self, engine: &mut Engine) {
-        self.drop_ticket(engine);
-        match self.state {
-            State::Faulted(ticket) => engine.forget_fault(ticket),
-            State::Viewing(..) => {
-                self.end_stream(engine);
-            }
-            State::Ready | State::AwaitingCheckpoint(_) | State::Paused => {}
-        }
         let id = self.client.id;
-        self.leave_line(engine);
-        engine.awaiting.remove(&id);
-        engine.pause.forget(id);
+        if let Some(wait) = self.request.wait.take() {
+            engine.forget(&wait, id);
+        }
+        self.end_request(engine);
         engine.clients.count(&self.client, 0);
         engine.clients.remove(id);
     }
@@ -134,11 +120,11 @@ impl Session {
     /// The client sends no more, and does not wait for the end of CLIENT PAUSE: its request is forgotten, as in Redis. Any
     /// other one that it has sent is answered. Returns whether the connection ends therefore.
     pub fn leave_pause(&mut self, engine: &mut Engine) -> bool {
-        let leaves = matches!(self.state, State::Paused);
+        let leaves = matches!(self.request.wait, Some(Wait::Pause));
         if leaves {
-            engine.pause.forget(self.client.id);
+            engine.forget(&Wait::Pause, self.client.id);
             self.client.paused.set(false);
-            self.state = State::Ready;
+            self.request.wait = None;
             self.closing = true;
         }
         leaves
@@ -147,8 +133,8 @@ impl Session {
     /// What the buffers hold when the input has so many bytes, in so much memory.
     pub fn buffers(&self, input: usize, input_memory: usize) -> Buffers {
         let request = self.decoder.decoded();
-        let on_the_way = match &self.state {
-            State::Viewing(_, inflow) => inflow.memory(),
+        let on_the_way = match &self.request.wait {
+            Some(Wait::View(_, inflow)) => inflow.memory(),
             _ => 0,
         };
         Buffers {
@@ -162,14 +148,14 @@ impl Session {
 
     /// Runs the requests in `input`, which begins where the last call's `consumed` ended and keeps what was there.
     pub fn advance(&mut self, engine: &mut Engine, input: &[u8], waker: &Waker) -> Advance {
-        if self.foresee(engine, input) {
+        if self.lets_others_be_read(engine, input) {
             return Advance {
                 consumed: 0,
                 status: Status::Yielded,
                 held: None,
             };
         }
-        engine.warm_up_foreseen();
+        engine.warm_up_noted();
         let mut consumed = 0;
         let status = self.run_requests(engine, input, &mut consumed, waker);
         self.had_turn = false;
@@ -177,7 +163,7 @@ impl Session {
         self.client.waiting.set(status == Status::Waiting);
         self.client
             .enforce_hard_limits(engine, input.len() - consumed, self.outbox.len());
-        engine.want_pump();
+        engine.want_commit();
         Advance {
             consumed,
             status,
@@ -195,7 +181,10 @@ impl Session {
         if !self.take_pieces() {
             return Status::Yielded;
         }
-        if !self.is_awake(engine, waker) {
+        if let Some(wait) = &self.request.wait
+            && !engine.has_come(wait)
+        {
+            engine.park(wait, self.client.id, waker);
             return Status::Waiting;
         }
         if input.is_empty() && !self.closing {
@@ -250,7 +239,7 @@ impl Session {
 
     /// Takes in what there is of a reply that comes in pieces. False: there is more, but the client has to read first.
     fn take_pieces(&mut self) -> bool {
-        let State::Viewing(_, inflow) = &mut self.state else {
+        let Some(Wait::View(_, inflow)) = &mut self.request.wait else {
             return true;
         };
         while self.outbox.len() <= STREAM_PAUSE {
@@ -260,17 +249,6 @@ impl Session {
             }
         }
         false
-    }
-
-    /// The view's request is over or given up. Whether any of its reply was taken in.
-    pub(super) fn end_stream(&mut self, engine: &mut Engine) -> bool {
-        let State::Viewing(ticket, inflow) = &self.state else {
-            return false;
-        };
-        engine.forget_view(*ticket);
-        let has_begun = inflow.has_begun();
-        self.state = State::Ready;
-        has_begun
     }
 
     pub(super) fn limits(&self, engine: &Engine) -> Limits {
@@ -309,9 +287,11 @@ impl Session {
         self.client.active_ms.set(engine.clock.now_ms());
     }
 
-    pub(super) fn drop_ticket(&mut self, engine: &mut Engine) {
-        if let Some(ticket) = self.ticket.take() {
+    /// The request over data is through, or given up: the next one is another.
+    pub(super) fn end_request(&mut self, engine: &mut Engine) {
+        if let Some(ticket) = self.request.ticket.take() {
             engine.store.finish(ticket);
         }
+        self.request.seed = Random::from_seed(self.request.seed).next_u64();
     }
 }

@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::{ViewNews, ViewTicket};
+use super::over_view::{ViewNews, ViewTicket};
 use crate::base::log;
 use crate::resp::{Gone, Rope, Sink};
 use crate::store::{GivenUp, Place, Recent, Wait, Wake};

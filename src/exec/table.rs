@@ -188,7 +188,7 @@ impl Command {
 
     /// Whether a request with so many arguments is likely to touch memory that those before it did not: one of many keys, or
     /// of many elements. The ends of a list, for one, are always the same.
-    pub fn roams(&self, args: usize) -> bool {
+    pub fn searches_memory(&self, args: usize) -> bool {
         const KEYS: u32 = acl::STRING | acl::BITMAP | acl::HYPERLOGLOG | acl::KEYSPACE;
         self.categories & KEYS != 0 || self.element(args).is_some()
     }

@@ -59,13 +59,13 @@ impl IoThreads {
         let at = self.next.get();
         self.next.set((at + 1) % self.handles.len());
         let (near, far) = pipe(self.piped.clone());
-        self.handles[at].spawn(pump(socket, far));
+        self.handles[at].spawn(relay(socket, far));
         near
     }
 }
 
 /// Moves bytes until the executor has ended the connection, or the socket fails, of which the session learns by its pipe.
-async fn pump(mut socket: impl AsyncRead + AsyncWrite + Unpin, far: Far) {
+async fn relay(mut socket: impl AsyncRead + AsyncWrite + Unpin, far: Far) {
     let mut peer_ended = false;
     let moved = poll_fn(|cx| {
         if !peer_ended && let Poll::Ready(ended) = poll_in(&mut socket, &far, cx) {

@@ -54,7 +54,7 @@ impl Listeners {
         } else {
             None
         };
-        engine.borrow_mut().reads_before_running = io_threads.is_none();
+        engine.borrow_mut().set_reads_before_running(io_threads.is_none());
         let acceptor = Acceptor {
             engine: engine.clone(),
             chunks: Rc::default(),

@@ -10,7 +10,7 @@ mod pipe;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::exec::{Engine, Pumped};
+use crate::exec::{Engine, Released};
 
 pub use bind::{Listeners, bind};
 
@@ -19,9 +19,9 @@ pub type SharedEngine = Rc<RefCell<Engine>>;
 
 /// The end of a tick: commits what it staged, and sends the replies that waited for a commit. True: there is more to do,
 /// once others had their turn.
-pub fn pump(engine: &SharedEngine) -> bool {
-    let Pumped { released, more } = engine.borrow_mut().pump();
-    for outlet in released {
+pub fn commit_and_release(engine: &SharedEngine) -> bool {
+    let Released { outlets, more } = engine.borrow_mut().commit_and_release();
+    for outlet in outlets {
         if let Some(line) = outlet.upgrade()
             && let Some(epoch) = line.flush()
         {

@@ -1,6 +1,6 @@
 //! Redkeep as a library: an engine and its sessions in the test's own thread, without a socket or a runtime.
 //!
-//! What a runtime would do is a queue of events here: wakers put sessions that can go on into it, the engine puts its pump
+//! What a runtime would do is a queue of events here: wakers put sessions that can go on into it, the engine puts the end of its tick
 //! there, and regular work is done when it is due.
 
 use super::runner::{Target, Wire};
@@ -8,7 +8,7 @@ use crate::support::client::encode;
 use crate::support::{Value, reply};
 use redkeep::config::Config;
 use redkeep::exec::client::Peer;
-use redkeep::exec::{Advance, Engine, Outlet, Pumped, Session, Status, store_options};
+use redkeep::exec::{Advance, Engine, Outlet, Released, Session, Status, store_options};
 use redkeep::store::Store;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, IoSlice};
@@ -29,7 +29,7 @@ const SERVER_PORT: u16 = 6379;
 const FIRST_CLIENT_PORT: u16 = 10_000;
 
 enum Event {
-    Pump,
+    Commit,
     Turn(usize),
 }
 
@@ -122,13 +122,13 @@ impl InProcess {
         let config = Config::from_command_line(arguments).expect("a configuration");
         let (sender, events) = mpsc::channel();
         let (far, near) = (sender.clone(), sender.clone());
-        // Both fail only when the receiver is gone, and with it whoever could be pumped.
-        let pump_from_afar = Arc::new(move || drop(far.send(Event::Pump)));
-        let pump = Rc::new(move || drop(near.send(Event::Pump)));
-        let store = Store::open(dir.path(), &store_options(&config), pump_from_afar).expect("a store");
+        // Both fail only when the receiver is gone, and with it whoever could commit.
+        let commit_from_afar = Arc::new(move || drop(far.send(Event::Commit)));
+        let commit = Rc::new(move || drop(near.send(Event::Commit)));
+        let store = Store::open(dir.path(), &store_options(&config), commit_from_afar).expect("a store");
         let now = Instant::now();
         InProcess {
-            engine: Engine::new(store, config, pump),
+            engine: Engine::new(store, config, commit),
             connections: BTreeMap::new(),
             connected: 0,
             events,
@@ -204,13 +204,13 @@ impl InProcess {
             let next = deadline.min(self.next_tick).min(self.next_second);
             // The sender is ours, so an error is a timeout.
             match self.events.recv_timeout(next.saturating_duration_since(now)) {
-                Ok(Event::Pump) => {
-                    let Pumped { released, more } = self.engine.pump();
+                Ok(Event::Commit) => {
+                    let Released { outlets, more } = self.engine.commit_and_release();
                     if more {
                         // The receiver is ours.
-                        let _ = self.sender.send(Event::Pump);
+                        let _ = self.sender.send(Event::Commit);
                     }
-                    for outlet in released.iter().filter_map(Weak::upgrade) {
+                    for outlet in outlets.iter().filter_map(Weak::upgrade) {
                         outlet.flush();
                     }
                 }

@@ -58,10 +58,7 @@ pub fn shutdown(engine: &mut Engine, session: &mut Session, args: Args) -> Reply
         log::warning("The disk takes no writes, can't exit.");
         return Reply::err("ERR Errors trying to SHUTDOWN. Check logs.");
     }
-    engine.shutdown = true;
-    if let Some(waker) = engine.shutdown_waker.take() {
-        waker.wake();
-    }
+    engine.shutdown.ask();
     session.closing = true;
     Reply::Nothing
 }

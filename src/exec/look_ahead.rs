@@ -9,11 +9,10 @@
 
 use std::ops::Range;
 
-use super::session::State;
 use super::table::{self, Command, Found, Run};
 use super::{Engine, Session};
 use crate::disk::format::RecordKey;
-use crate::resp::{Args, Limits};
+use crate::resp::{Args, Decoder, Limits};
 use crate::store::{Key, Store};
 use crate::types::warm;
 
@@ -24,14 +23,17 @@ const REQUESTS_AHEAD: usize = 64;
 const WARM_REQUESTS: usize = 32;
 
 /// Requests of several connections warmed up at a time, likewise. Others behind them do without.
-const FORESEEN_REQUESTS: usize = 128;
+const REQUESTS_OF_OTHERS: usize = 128;
 
 /// A longer argument is not taken for the name of a key or of an element.
 const LONGEST_NAME: usize = 256;
 
 /// What requests that did not run yet are likely to touch. Nothing depends on it but time.
 #[derive(Default)]
-pub struct Foreseen {
+pub struct LookAhead {
+    /// Whether the sockets are read here, all that have something to say one after the other.
+    pub(super) reads_before_running: bool,
+    decoder: Decoder,
     /// The records of their first arguments, as keys, each once where it comes several times in a row.
     keys: Vec<RecordKey>,
     /// Of each request: the number of its key, and where in `bytes` the name of an element is, if it may have one.
@@ -41,9 +43,9 @@ pub struct Foreseen {
     pages: Vec<RecordKey>,
 }
 
-impl Foreseen {
-    /// Whether there is anything to foresee.
-    fn push(&mut self, store: &Store, db: usize, args: Args, command: &Command) -> bool {
+impl LookAhead {
+    /// Notes a request. Whether it is likely to touch anything.
+    fn note(&mut self, store: &Store, db: usize, args: Args, command: &Command) -> bool {
         let is_name = |argument: &&[u8]| argument.len() <= LONGEST_NAME;
         let Some(name) = args.get(1).filter(is_name) else {
             return false;
@@ -60,12 +62,13 @@ impl Foreseen {
         true
     }
 
+    /// Whether no noted request waits for others to be read.
     pub(super) fn is_empty(&self) -> bool {
         self.elements.is_empty()
     }
 
     /// Has the processor load it: the keys first, as they tell where elements are. What is alone can wait for itself.
-    fn warm_up(&mut self, store: &Store) {
+    fn load_noted(&mut self, store: &Store) {
         if self.elements.len() > 1 {
             self.load(store);
         }
@@ -90,28 +93,33 @@ impl Foreseen {
 }
 
 impl Engine {
-    /// The first of the requests that were foreseen is about to run.
-    pub(super) fn warm_up_foreseen(&mut self) {
-        self.foreseen.warm_up(&self.store);
+    /// From now on the sockets are read by the executor, or are not.
+    pub fn set_reads_before_running(&mut self, yes: bool) {
+        self.look_ahead.reads_before_running = yes;
+    }
+
+    /// The first of the requests that were noted is about to run.
+    pub(super) fn warm_up_noted(&mut self) {
+        self.look_ahead.load_noted(&self.store);
     }
 }
 
 impl Session {
     /// Whether the first request should wait until those of other connections have been read, too: once, and if it is
     /// worth it.
-    pub(super) fn foresee(&mut self, engine: &mut Engine, input: &[u8]) -> bool {
-        let is_alone = engine.clients.len() == 1 || !engine.reads_before_running;
-        let is_full = engine.foreseen.elements.len() >= FORESEEN_REQUESTS;
+    pub(super) fn lets_others_be_read(&mut self, engine: &mut Engine, input: &[u8]) -> bool {
+        let is_alone = engine.clients.len() == 1 || !engine.look_ahead.reads_before_running;
+        let is_full = engine.look_ahead.elements.len() >= REQUESTS_OF_OTHERS;
         let is_going = self.closing || !self.authenticated || self.client.killed.get();
-        if std::mem::take(&mut self.was_foreseen)
+        if std::mem::take(&mut self.has_let_others_be_read)
             || is_alone
             || is_full
             || is_going
+            || self.request.wait.is_some()
             || !self.outbox.is_empty()
         {
             return false;
         }
-        let State::Ready = self.state else { return false };
         let limits = self.limits(engine);
         // What is wrong with a request is said when it is read again, to be run.
         let Ok(Some(_)) = self.decoder.decode(input, &limits) else {
@@ -119,38 +127,39 @@ impl Session {
         };
         let args = self.decoder.args(input);
         let found = args.get(0).and_then(table::find);
-        let Some(Found { command, .. }) = found.filter(|found| found.command.roams(args.len())) else {
+        let Some(Found { command, .. }) = found.filter(|found| found.command.searches_memory(args.len()))
+        else {
             return false;
         };
-        self.was_foreseen = engine.foreseen.push(&engine.store, self.db, args, command);
-        self.was_foreseen
+        self.has_let_others_be_read = engine.look_ahead.note(&engine.store, self.db, args, command);
+        self.has_let_others_be_read
     }
 
     /// Warms up the requests in `input`. Returns how many that were.
     pub(super) fn warm_up(&self, engine: &mut Engine, input: &[u8], limits: &Limits) -> usize {
         let (mut at, mut requests) = (0, 0);
-        let mut scout = std::mem::take(&mut engine.scout);
+        let mut ahead = std::mem::take(&mut engine.look_ahead.decoder);
         while requests < WARM_REQUESTS && at < input.len() {
             let rest = &input[at..];
-            let Ok(Some(len)) = scout.decode(rest, limits) else {
+            let Ok(Some(len)) = ahead.decode(rest, limits) else {
                 break;
             };
-            let args = scout.args(rest);
+            let args = ahead.args(rest);
             if let Some(Found { command, .. }) = args.get(0).and_then(table::find) {
-                engine.foreseen.push(&engine.store, self.db, args, command);
+                engine.look_ahead.note(&engine.store, self.db, args, command);
             }
-            scout.reset();
+            ahead.reset();
             at += len;
             requests += 1;
         }
-        scout.reset();
-        engine.scout = scout;
-        engine.foreseen.warm_up(&engine.store);
+        ahead.reset();
+        engine.look_ahead.decoder = ahead;
+        engine.look_ahead.load_noted(&engine.store);
         requests
     }
 
     pub(super) fn look_ahead(&self, engine: &mut Engine, input: &[u8], limits: &Limits) {
-        let mut decoder = std::mem::take(&mut engine.scout);
+        let mut decoder = std::mem::take(&mut engine.look_ahead.decoder);
         let mut at = 0;
         let mut records = Vec::new();
         for _ in 0..REQUESTS_AHEAD {
@@ -175,7 +184,7 @@ impl Session {
             at += len;
         }
         decoder.reset();
-        engine.scout = decoder;
+        engine.look_ahead.decoder = decoder;
         engine.store.read_ahead(records);
     }
 }

@@ -1,0 +1,148 @@
+//! The one place to wait: what a request can wait for, who does, and what wakes them.
+//!
+//! A request that cannot go on is set aside in its session with a [`Wait`], and its connection's waker is parked here. When
+//! what it waits for may have come, the waker is called; at its next turn the session asks [`Engine::has_come`], and goes
+//! on or is parked again. So who is woken too early only looks once more. Replies that wait for a commit are parked here,
+//! too, by their connections.
+
+use std::collections::HashMap;
+use std::rc::Weak;
+use std::task::Waker;
+
+use super::line::Line;
+use super::over_view::ViewTicket;
+use super::stream::Inflow;
+use super::{Engine, Outlet};
+use crate::store::Ticket;
+
+/// What a request waits for.
+pub(super) enum Wait {
+    /// The records that it missed: then it runs again.
+    Records(Ticket),
+    /// This epoch is to be where views find it: then it runs over a view, or on the executor if it reads what is there.
+    Checkpoint(u64),
+    /// It runs over a view. Its reply may come from there in pieces.
+    View(ViewTicket, Inflow),
+    /// The end of CLIENT PAUSE: then it runs.
+    Pause,
+    /// The turn that goes with this place in the line of those who would add to what is staged: then it runs.
+    Turn(u64),
+}
+
+/// A client's id.
+type Id = u64;
+
+/// Who waits.
+#[derive(Default)]
+pub struct Parking {
+    records: HashMap<Ticket, Waker>,
+    /// With the epoch that is to be checkpointed.
+    checkpoint: HashMap<Id, (u64, Waker)>,
+    views: HashMap<ViewTicket, Waker>,
+    pause: HashMap<Id, Waker>,
+    pub(super) line: Line,
+    /// Connections with replies that may leave once an epoch is settled.
+    replies: Vec<(u64, Weak<dyn Outlet>)>,
+}
+
+impl Parking {
+    fn park(&mut self, wait: &Wait, client: Id, waker: &Waker) {
+        let waker = waker.clone();
+        match *wait {
+            Wait::Records(ticket) => drop(self.records.insert(ticket, waker)),
+            Wait::Checkpoint(epoch) => drop(self.checkpoint.insert(client, (epoch, waker))),
+            Wait::View(ticket, _) => drop(self.views.insert(ticket, waker)),
+            Wait::Pause => drop(self.pause.insert(client, waker)),
+            Wait::Turn(place) => self.line.wait_at(place, waker),
+        }
+    }
+
+    fn leave(&mut self, wait: &Wait, client: Id) {
+        match *wait {
+            Wait::Records(ticket) => drop(self.records.remove(&ticket)),
+            Wait::Checkpoint(_) => drop(self.checkpoint.remove(&client)),
+            Wait::View(ticket, _) => drop(self.views.remove(&ticket)),
+            Wait::Pause => drop(self.pause.remove(&client)),
+            Wait::Turn(place) => self.line.leave(place),
+        }
+    }
+
+    /// The records of a ticket are there, or cannot be read.
+    pub(super) fn wake_for_records(&mut self, ticket: Ticket) {
+        if let Some(waker) = self.records.remove(&ticket) {
+            waker.wake();
+        }
+    }
+
+    /// Views find every epoch that `is_there`. Returns the lowest one that is still waited for.
+    pub(super) fn wake_for_checkpoint(&mut self, is_there: impl Fn(u64) -> bool) -> Option<u64> {
+        for (_, (_, waker)) in self.checkpoint.extract_if(|_, (epoch, _)| is_there(*epoch)) {
+            waker.wake();
+        }
+        self.checkpoint.values().map(|(epoch, _)| *epoch).min()
+    }
+
+    /// A piece of a reply can be taken.
+    pub(super) fn wake_for_piece(&self, ticket: ViewTicket) {
+        if let Some(waker) = self.views.get(&ticket) {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// A request over a view is through. Whether anybody waits for that.
+    pub(super) fn wake_for_view(&mut self, ticket: ViewTicket) -> bool {
+        self.views.remove(&ticket).map(Waker::wake).is_some()
+    }
+
+    pub(super) fn wake_after_pause(&mut self) {
+        self.pause.drain().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// Takes out the connections with replies that wait for nothing after this epoch.
+    pub(super) fn release_replies(&mut self, settled: u64) -> impl Iterator<Item = Weak<dyn Outlet>> {
+        let released = self.replies.extract_if(.., move |(epoch, _)| *epoch <= settled);
+        released.map(|(_, outlet)| outlet)
+    }
+}
+
+impl Engine {
+    /// Whether a request that waits may go on.
+    pub(super) fn has_come(&mut self, wait: &Wait) -> bool {
+        match *wait {
+            Wait::Records(ticket) => self.store.is_ready(ticket),
+            Wait::Checkpoint(epoch) => self.is_where_views_find_it(epoch),
+            Wait::View(ticket, _) => self.views.is_through(ticket),
+            Wait::Pause => !self.pause.is_on(),
+            // It looks itself, as what counts is what it is about to do.
+            Wait::Turn(_) => true,
+        }
+    }
+
+    /// Has a client's waker called when it may be that its request can go on.
+    pub(super) fn park(&mut self, wait: &Wait, client: Id, waker: &Waker) {
+        self.parking.park(wait, client, waker);
+        if let Wait::Checkpoint(_) = wait {
+            self.want_commit();
+        }
+    }
+
+    /// The client does not wait any more: what was done for its request is nobody's.
+    pub(super) fn forget(&mut self, wait: &Wait, client: Id) {
+        self.parking.leave(wait, client);
+        match *wait {
+            Wait::Records(ticket) => self.store.finish(ticket),
+            Wait::View(ticket, _) => self.views.forget(ticket),
+            Wait::Checkpoint(_) | Wait::Pause | Wait::Turn(_) => {}
+        }
+    }
+
+    /// Whether an epoch is where views find it, or cannot come there at present. If not, that is asked for.
+    pub(super) fn is_where_views_find_it(&mut self, epoch: u64) -> bool {
+        self.store.want_applied(epoch) || self.store.broken().is_some()
+    }
+
+    /// Has a connection flushed when an epoch is settled.
+    pub fn flush_when_settled(&mut self, epoch: u64, outlet: Weak<dyn Outlet>) {
+        self.parking.replies.push((epoch, outlet));
+    }
+}

@@ -1,0 +1,157 @@
+//! A tick: one turn over all connections that have something to say, and what is done once for all of them.
+//!
+//! 1. **Read.** Each connection moves what its socket has into its input (`net/connection.rs`).
+//! 2. **Look ahead.** The first request of each is decoded, and what it is likely to touch noted, while others are still to be
+//!    read; then it is loaded into the processor's caches side by side (`exec/look_ahead.rs`).
+//! 3. **Run.** [`Session::advance`](super::Session::advance) runs the requests of one connection. What they write is staged in
+//!    memory, their replies are held; those that cannot go on are parked (`exec/parking.rs`).
+//! 4. **Commit.** [`Engine::commit_and_release`]: what is staged becomes one epoch, and goes to the log.
+//! 5. **Release.** Replies of what is settled leave; who waits for what has come is woken, and runs in the next tick.
+//!
+//! The last two are a task that the first write of a tick asks for, and that lets those go first that have read. News of the
+//! store's threads ask for it, too. Beside ticks there is regular work, `hz` times a second and once a second.
+
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use super::{Engine, Outlet};
+use crate::config::AppendFsync;
+use crate::store::News;
+
+/// What is left to the caller of [`Engine::commit_and_release`].
+#[must_use]
+pub struct Released {
+    /// Connections that hold replies which may leave now: they borrow the engine, so they are flushed after it.
+    pub outlets: Vec<Weak<dyn Outlet>>,
+    /// There is more to do, once others had their turn.
+    pub more: bool,
+}
+
+/// Asks for the end of ticks.
+pub(super) struct TickEnd {
+    /// Has [`Engine::commit_and_release`] called once what runs now is done.
+    wake: Rc<dyn Fn()>,
+    /// It will be called.
+    is_asked: bool,
+    /// It let requests go first that had been looked at.
+    was_put_off: bool,
+}
+
+impl TickEnd {
+    pub fn new(wake: Rc<dyn Fn()>) -> TickEnd {
+        TickEnd {
+            wake,
+            is_asked: false,
+            was_put_off: false,
+        }
+    }
+
+    pub fn ask(&self) {
+        (self.wake)();
+    }
+}
+
+impl Engine {
+    /// Has the tick end with a commit, if there is anything to commit or to release.
+    pub(super) fn want_commit(&mut self) {
+        if !self.tick_end.is_asked && self.store.wants_pump() {
+            self.tick_end.is_asked = true;
+            self.tick_end.ask();
+        }
+    }
+
+    /// The end of a tick, or news of the store's threads.
+    pub fn commit_and_release(&mut self) -> Released {
+        let tick_end = &mut self.tick_end;
+        tick_end.was_put_off = !tick_end.was_put_off && !self.look_ahead.is_empty();
+        if tick_end.was_put_off {
+            // Those that were read run first. They belong to this tick: one commit is for all of it.
+            return Released {
+                outlets: Vec::new(),
+                more: true,
+            };
+        }
+        tick_end.is_asked = false;
+        let now = self.clock.refresh();
+        let news = self.store.pump(now);
+        let outlets = self.release(news);
+        let more = self.expire_more() | self.store.upkeep();
+        self.want_commit();
+        Released { outlets, more }
+    }
+
+    /// Wakes who waits for what has come. Returns the connections whose replies may leave.
+    fn release(&mut self, news: News) -> Vec<Weak<dyn Outlet>> {
+        for ticket in news.ready {
+            if self.expiry.fetching == Some(ticket) {
+                self.go_on_expiring(ticket);
+                // Only now: what was fetched stays until it was used.
+                self.store.finish(ticket);
+            } else {
+                self.parking.wake_for_records(ticket);
+            }
+        }
+        let outlets = match news.settled {
+            true => self.parking.release_replies(self.store.settled()).collect(),
+            false => Vec::new(),
+        };
+        if news.applied {
+            let (applied, broken) = (self.store.applied(), self.store.broken().is_some());
+            let next = self
+                .parking
+                .wake_for_checkpoint(|epoch| broken || epoch <= applied);
+            if let Some(epoch) = next {
+                self.store.want_applied(epoch);
+            }
+        }
+        self.move_line();
+        self.hear_of_views();
+        outlets
+    }
+
+    /// Regular work: called `hz` times a second.
+    pub fn tick(&mut self) {
+        let now = self.clock.refresh();
+        self.stats.sample(now);
+        self.store.note_second(self.clock.started.elapsed().as_secs());
+        self.end_pause_in_time();
+        self.begin_expiring();
+        self.store.reclaim_some();
+        self.store.begin_upkeep();
+        self.move_line();
+        self.want_commit();
+    }
+
+    /// Called each second.
+    pub fn tick_second(&mut self) {
+        self.store.repair();
+        if self.config.appendfsync == AppendFsync::EverySec {
+            self.store.sync_soon();
+            self.tick_end.ask();
+        }
+        self.look_at_memory();
+        self.apply_memory_budget();
+        self.store.give_back();
+        self.end_idle_clients();
+        self.enforce_soft_limits();
+    }
+
+    /// `timeout`: ends connections that have been quiet for longer.
+    fn end_idle_clients(&self) {
+        let timeout = u64::from(self.config.timeout) * 1000;
+        if timeout == 0 {
+            return;
+        }
+        let now = self.clock.now_ms();
+        for client in self.clients.iter().filter(|c| !c.waiting.get()) {
+            if now.saturating_sub(client.active_ms.get()) > timeout {
+                client.kill();
+            }
+        }
+    }
+
+    /// How long the executor may sleep between two ticks.
+    pub fn tick_interval(&self) -> Duration {
+        Duration::from_secs(1) / self.config.hz.max(1)
+    }
+}
