@@ -1,6 +1,6 @@
 //! The arguments of GEOSEARCH, GEORADIUS and their like.
 
-use super::geo::{place, unit};
+use super::places::{place, unit};
 use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::num::{parse_f64, parse_i64};
 use crate::resp::{Args, c_text};

@@ -2,15 +2,15 @@
 
 mod deadlines;
 
+use super::arguments::integer;
 use super::draws::{check_doubled, random_count};
 use super::elements::{Elements, MOST_DRAWN_LIVE, beside_others, draw_beside_others, elements, push_each};
-use super::string::{bulk, integer, length};
-use super::{Call, is_option, scan, syntax_error};
+use super::values::{bulk, length};
+use super::{Call, NOT_A_FLOAT, is_option, scan, syntax_error};
 use crate::base::extfloat::ExtFloat;
 use crate::resp::{Reply, Shape};
 use crate::store::{Result, Stop, Txn};
 use crate::types::hash::{Expiry, Hash, Want};
-use crate::types::string::NOT_A_FLOAT;
 
 pub use deadlines::*;
 

@@ -1,6 +1,6 @@
 //! LCS.
 
-use super::string::integer;
+use super::arguments::integer;
 use super::{Call, is_option, syntax_error};
 use crate::resp::Reply;
 use crate::store::{Entry, Result, Stop, Txn};

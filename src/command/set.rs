@@ -2,7 +2,7 @@
 
 use super::draws::random_count;
 use super::elements::{MOST_DRAWN_LIVE, beside_others, draw_beside_others, elements, push_each};
-use super::string::bulk;
+use super::values::bulk;
 use super::{Call, is_option, scan, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Args, Reply, Shape};

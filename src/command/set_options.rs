@@ -1,10 +1,10 @@
 //! The options of SET and GETEX, and the deadlines that they and SETEX name.
 
+use super::NOT_AN_INTEGER;
 use super::{is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::Args;
 use crate::store::{Result, Stop};
-use crate::types::string::NOT_AN_INTEGER;
 
 #[derive(Clone, Copy, Default)]
 pub(super) struct Options<'a> {

@@ -1,7 +1,8 @@
 //! SORT and SORT_RO.
 
+use super::arguments::integer;
 use super::elements::elements;
-use super::string::{bulk, integer};
+use super::values::bulk;
 use super::{Call, is_option, syntax_error};
 use crate::resp::{Reply, Shape};
 use crate::store::{Key, Result, Txn};

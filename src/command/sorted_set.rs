@@ -11,13 +11,11 @@ pub use take::*;
 
 use super::elements::elements;
 use super::scan;
-use super::{Call, is_option, syntax_error};
+use super::{Call, NOT_A_FLOAT, is_option, syntax_error};
 use crate::base::num::parse_f64;
 use crate::resp::{Args, Reply, Shape, format_double, format_g17};
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::sorted_set::{self, Added, Condition, SortedSet};
-
-const NOT_A_FLOAT: &str = "ERR value is not a valid float";
 
 fn read(txn: &mut Txn, key: Key) -> Result<Option<SortedSet>> {
     SortedSet::open(txn.lookup_read(key)?)

@@ -6,6 +6,7 @@
 //!
 //! A hash moves from the one form to the other with the change that makes it too large, and never back.
 
+mod expiry;
 mod large;
 mod packed;
 mod random;
@@ -21,6 +22,7 @@ use large::{Large, Stored};
 use packed::Packed;
 
 pub use super::buckets::Want;
+pub use expiry::Expiry;
 
 /// A hash, as it is on record or with changes that [`Hash::write`] puts there.
 pub struct Hash {
@@ -32,24 +34,6 @@ pub struct Hash {
 enum Form {
     Packed(Packed),
     Large(Large),
-}
-
-/// What becomes of a field's deadline when the field gets a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
-    Clear,
-    Keep,
-    At(u64),
-}
-
-impl Expiry {
-    fn apply(self, current: Option<u64>) -> Option<u64> {
-        match self {
-            Expiry::Clear => None,
-            Expiry::Keep => current,
-            Expiry::At(deadline) => Some(deadline),
-        }
-    }
 }
 
 /// What a field holds.

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use super::super::arguments::integer;
 use super::super::elements::{beside_others, elements};
-use super::super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
+use super::super::{Call, is_option, syntax_error};
 use super::read;
-use crate::base::num::{parse_f64, parse_i64};
+use crate::base::num::parse_f64;
 use crate::resp::{Reply, Shape, c_text};
 use crate::store::{Result, Stop, Txn};
 use crate::types::keys;
@@ -171,10 +172,6 @@ impl<'a> Query<'a> {
             false => found.start + offset..found.start + offset + count,
         })
     }
-}
-
-fn integer(arg: &[u8]) -> Result<i64> {
-    parse_i64(arg).map_or_else(|| Stop::error(NOT_AN_INTEGER), Ok)
 }
 
 /// Ranks from one to another, both included, negative ones counted from the end.

@@ -111,7 +111,7 @@ impl Options {
                 options.make_stream = true;
                 at += 1;
             } else if is_option(option, "entriesread") && at + 1 < call.args.len() {
-                options.read = match parse_integer(call.arg(at + 1))? {
+                options.read = match integer(call.arg(at + 1))? {
                     -1 => None,
                     ..0 => return Stop::error("ERR value for ENTRIESREAD must be positive or -1"),
                     read => Some(read.cast_unsigned()),
@@ -186,13 +186,13 @@ pub fn xpending(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut at = 3;
     let mut min_idle = 0;
     if is_option(call.arg(3), "idle") {
-        min_idle = parse_integer(call.arg(4))?;
+        min_idle = integer(call.arg(4))?;
         if call.args.len() < 8 {
             return syntax_error();
         }
         at = 5;
     }
-    let limit = u64::try_from(parse_integer(call.arg(at + 2))?).unwrap_or(0);
+    let limit = u64::try_from(integer(call.arg(at + 2))?).unwrap_or(0);
     let ids = parse_start(call.arg(at))?..=parse_end(call.arg(at + 1))?;
     let Some((_, mut group)) = find(txn, call)? else {
         return no_such_key_or_group(call.arg(1), call.arg(2), "");

@@ -5,7 +5,8 @@ pub mod group;
 pub mod info;
 pub mod read;
 
-use super::{Call, NOT_AN_INTEGER, help, is_option, syntax_error};
+use super::arguments::integer;
+use super::{Call, help, is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Blob, Reply, c_text};
 use crate::store::{Result, Stop, Txn, Value};
@@ -92,7 +93,7 @@ pub fn xsetid(txn: &mut Txn, call: &Call) -> Result<Reply> {
             return syntax_error();
         };
         if is_option(option, "entriesadded") {
-            let Ok(number) = u64::try_from(parse_integer(value)?) else {
+            let Ok(number) = u64::try_from(integer(value)?) else {
                 return Stop::error("ERR entries_added must be positive");
             };
             added = Some(number);
@@ -150,7 +151,7 @@ impl Options {
                 at = value;
             } else if has_more && is_option(option, "limit") {
                 at += 1;
-                let Ok(number) = u64::try_from(parse_integer(call.arg(at))?) else {
+                let Ok(number) = u64::try_from(integer(call.arg(at))?) else {
                     return Stop::error("ERR The LIMIT argument must be >= 0.");
                 };
                 limit = Some(number);
@@ -210,7 +211,7 @@ fn parse_trim(call: &Call, at: usize, by_length: bool) -> Result<(Trim, usize)> 
     let has_sign = at + 2 < call.args.len() && matches!(sign, b"~" | b"=");
     let value = at + 1 + usize::from(has_sign);
     let bound = if by_length {
-        let Ok(most) = u64::try_from(parse_integer(call.arg(value))?) else {
+        let Ok(most) = u64::try_from(integer(call.arg(value))?) else {
             return Stop::error("ERR The MAXLEN argument must be >= 0.");
         };
         Bound::Length(most)
@@ -235,10 +236,6 @@ fn subcommand_error<T>(call: &Call, container: &str) -> Result<T> {
     Stop::error(format!(
         "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
     ))
-}
-
-fn parse_integer(text: &[u8]) -> Result<i64> {
-    parse_i64(text).map_or_else(|| Stop::error(NOT_AN_INTEGER), Ok)
 }
 
 /// All arguments from the given one on.

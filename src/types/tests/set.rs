@@ -3,25 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use super::set::{self, Set};
-use super::set_algebra::{self, Chosen, Operation, Purpose};
-use super::string::Bytes;
-use super::thresholds::Thresholds;
+use super::key;
 use crate::base::random::Random;
 use crate::disk::format::Kind;
 use crate::store::testing::TestStore;
-use crate::store::{Key, Result, Txn};
+use crate::store::{Result, Txn};
+use crate::types::set::{self, Set};
+use crate::types::set_algebra::{self, Chosen, Operation, Purpose};
+use crate::types::string::Bytes;
+use crate::types::thresholds::Thresholds;
 
 type Model = BTreeSet<Vec<u8>>;
-
-const NAMES: [&[u8]; 3] = [b"a", b"b", b"c"];
-
-fn key(at: usize) -> Key<'static> {
-    Key {
-        db: 0,
-        name: NAMES[at],
-    }
-}
 
 fn limits(intset: u64, entries: u64, value: u64) -> Thresholds {
     Thresholds {
