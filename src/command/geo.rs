@@ -1,7 +1,7 @@
 //! Commands over places: sorted sets whose scores are geohashes.
 
 use super::elements::elements;
-use super::geo_search::{self, Options, Source};
+use super::geo_search::{self, GeoOptions, Source};
 use super::places::{place, unit};
 use super::values::bulk;
 use super::{Call, is_option, syntax_error};
@@ -139,7 +139,7 @@ fn search(txn: &mut Txn, call: &Call, key: usize, source: Source) -> Result<Repl
 }
 
 /// What a search finds, in the order asked for and no more than asked for.
-fn find(txn: &mut Txn, set: &SortedSet, options: &Options, search: &Search) -> Result<Vec<Found>> {
+fn find(txn: &mut Txn, set: &SortedSet, options: &GeoOptions, search: &Search) -> Result<Vec<Found>> {
     let count = options.count.unwrap_or(usize::MAX);
     let limit = if options.any { count } else { usize::MAX };
     let purpose = match options.target {
@@ -159,7 +159,7 @@ fn find(txn: &mut Txn, set: &SortedSet, options: &Options, search: &Search) -> R
     Ok(found)
 }
 
-fn found_reply(found: &Found, options: &Options, unit: f64) -> Reply {
+fn found_reply(found: &Found, options: &GeoOptions, unit: f64) -> Reply {
     let member = bulk(found.member.clone());
     if !(options.with_distance || options.with_hash || options.with_place) {
         return member;

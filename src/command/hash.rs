@@ -243,7 +243,7 @@ pub fn hscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut shown = Vec::new();
     let mut next = 0;
     if let Some(hash) = Hash::to_read(txn, call.key(1))? {
-        let options = scan::Options::parse(txn, call.args.skip(3), "novalues")?;
+        let options = scan::ScanOptions::parse(txn, call.args.skip(3), "novalues")?;
         let want = match options.no_values {
             true => Want::Members,
             false => Want::Values,

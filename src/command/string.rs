@@ -6,7 +6,7 @@ use super::Call;
 use super::arguments::{clamp_range, integer, is_crossed};
 use super::elements::{Elements, PIECE, elements, gone};
 pub use super::lcs::lcs;
-use super::set_options::{Expiry, Options, Unit};
+use super::set_options::{Expiry, SetOptions, Unit};
 use super::values::{blob, bulk, length};
 use crate::disk::format::Kind;
 use crate::resp::{Blob, Reply, Rope, Shape, Sink};
@@ -22,8 +22,8 @@ pub fn get(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 pub fn set(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = match call.args.len() {
-        3 => Options::default(),
-        _ => Options::of_set(call.args.skip(3))?,
+        3 => SetOptions::default(),
+        _ => SetOptions::of_set(call.args.skip(3))?,
     };
     let key = call.key(1);
     let deadline = options
@@ -111,7 +111,7 @@ pub fn getdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn getex(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let options = Options::of_getex(call.args.skip(2))?;
+    let options = SetOptions::of_getex(call.args.skip(2))?;
     let key = call.key(1);
     let Some(entry) = string_entry(txn.lookup_read(key)?)? else {
         return Ok(Reply::Null);

@@ -7,7 +7,7 @@ use crate::store;
 use crate::types::stream::{Group, Search};
 
 pub fn create(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let options = Options::parse(call, true)?;
+    let options = GroupOptions::parse(call, true)?;
     let key = call.key(2);
     let found = txn.lookup(key)?;
     let opened = stream::open(found.as_ref())?;
@@ -30,7 +30,7 @@ pub fn create(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn set_id(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let options = Options::parse(call, false)?;
+    let options = GroupOptions::parse(call, false)?;
     let (_, stream, mut group) = existing(txn, call)?;
     group.last = match call.arg(4) {
         b"$" => stream.last,
@@ -97,14 +97,14 @@ pub fn help(_: &mut Txn, _: &Call) -> Result<Reply> {
 
 /// What follows the ID of CREATE and SETID.
 #[derive(Default)]
-struct Options {
+struct GroupOptions {
     make_stream: bool,
     read: Option<u64>,
 }
 
-impl Options {
-    fn parse(call: &Call, is_create: bool) -> Result<Options> {
-        let mut options = Options::default();
+impl GroupOptions {
+    fn parse(call: &Call, is_create: bool) -> Result<GroupOptions> {
+        let mut options = GroupOptions::default();
         let mut at = 5;
         while let Some(option) = call.args.get(at) {
             if is_create && is_option(option, "mkstream") {

@@ -22,7 +22,7 @@ const ID_TEXT: usize = 16;
 const NO_SUCH_KEY: &str = "ERR no such key";
 
 pub fn xadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let options = Options::parse(call, true)?;
+    let options = AddOptions::parse(call, true)?;
     let Some(id) = options.id else {
         return wrong_number_of_arguments("xadd");
     };
@@ -69,7 +69,7 @@ pub fn xdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn xtrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let Some(trim) = Options::parse(call, false)?.trim else {
+    let Some(trim) = AddOptions::parse(call, false)?.trim else {
         return Stop::error("ERR syntax error, XTRIM must be called with a trimming strategy");
     };
     let key = call.key(1);
@@ -122,7 +122,7 @@ pub fn xsetid(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 /// What is before the fields of XADD, and all of XTRIM behind the key.
 #[derive(Default)]
-struct Options {
+struct AddOptions {
     no_create: bool,
     trim: Option<Trim>,
     /// XADD's.
@@ -131,9 +131,9 @@ struct Options {
     end: usize,
 }
 
-impl Options {
-    fn parse(call: &Call, is_add: bool) -> Result<Options> {
-        let mut options = Options::default();
+impl AddOptions {
+    fn parse(call: &Call, is_add: bool) -> Result<AddOptions> {
+        let mut options = AddOptions::default();
         let mut limit = None;
         let mut at = 2;
         while let (Some(option), None) = (call.args.get(at), options.id) {

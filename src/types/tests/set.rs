@@ -235,7 +235,7 @@ fn collect(members: Vec<Bytes>) -> Model {
 }
 
 #[test]
-fn sets_are_what_their_models_are_in_every_form() {
+fn sets_are_what_their_models_are_in_every_encoding() {
     for seed in 0..6 {
         let mut bench = Bench::new(seed);
         for round in 0..60 {
@@ -274,10 +274,10 @@ fn sets_are_what_their_models_are_in_every_form() {
 }
 
 #[test]
-fn a_set_takes_the_form_that_redis_gives_it() {
+fn a_set_takes_the_encoding_that_redis_gives_it() {
     let mut bench = Bench::new(0);
     bench.limits = limits(4, 3, 5);
-    let mut form = |text: &str| {
+    let mut encoding = |text: &str| {
         let members: Vec<&[u8]> = text.split(' ').map(str::as_bytes).collect();
         bench.run(|txn, limits| {
             if let Some(entry) = txn.lookup(key(0))? {
@@ -307,7 +307,7 @@ fn a_set_takes_the_form_that_redis_gives_it() {
         ("123456 1", "intset"),
         ("123456 1 a", "hashtable"),
     ] {
-        assert_eq!(form(members), expected, "{members}");
+        assert_eq!(encoding(members), expected, "{members}");
     }
 }
 
