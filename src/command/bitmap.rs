@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::string::{clamp_range, integer, is_crossed, length, prefetch_keys};
+use super::arguments::{clamp_range, integer, is_crossed};
+use super::string::prefetch_keys;
+use super::values::length;
 use super::{Call, is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::Reply;

@@ -4,7 +4,7 @@ use super::Call;
 use super::generic::encoding;
 use crate::resp::Reply;
 use crate::store::{Result, Stop, Txn};
-use crate::types::footprint::footprint;
+use crate::types::value_footprint::footprint;
 
 /// Redis's fields, for tests that look for them. Values have no address and no count of references here.
 pub fn object(txn: &mut Txn, call: &Call) -> Result<Reply> {

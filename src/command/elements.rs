@@ -6,7 +6,7 @@
 //! through its range twice: its view shows the same both times.
 
 use super::Call;
-use super::string::blob;
+use super::values::blob;
 use crate::disk::format::Malformed;
 use crate::resp::aggregate;
 use crate::resp::{Aggregate, Blob, Gone, Reply, Rope, Second, Shape, Sink};

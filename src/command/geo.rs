@@ -1,12 +1,12 @@
 //! Commands over places: sorted sets whose scores are geohashes.
 
 use super::elements::elements;
-use super::geo_search::{self, Options, Source};
-use super::string::bulk;
-use super::{Call, NOT_A_FLOAT, is_option, syntax_error};
-use crate::base::num::parse_f64;
-use crate::resp::{Args, Reply, Shape};
-use crate::store::{Key, Result, Stop, Txn};
+use super::geo_search::{self, GeoOptions, Source};
+use super::places::{place, unit};
+use super::values::bulk;
+use super::{Call, is_option, syntax_error};
+use crate::resp::{Reply, Shape};
+use crate::store::{Key, Result, Txn};
 use crate::types::geo::{self, Found};
 use crate::types::geohash::{Place, Search};
 use crate::types::sorted_set::{self, Condition, Purpose, SortedSet};
@@ -35,36 +35,6 @@ pub fn geoadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let counts = sorted_set::add(txn, call.key(1), members.into_iter(), condition, thresholds)?;
     let count = counts.added + if count_changed { counts.updated } else { 0 };
     Ok(Reply::Int(count as i64))
-}
-
-/// The place that two arguments give.
-pub fn place(args: Args) -> Result<Place> {
-    let coordinate = |i: usize| match args.get(i).and_then(parse_f64) {
-        Some(degrees) => Ok(degrees),
-        None => Stop::error(NOT_A_FLOAT),
-    };
-    let place = Place {
-        longitude: coordinate(0)?,
-        latitude: coordinate(1)?,
-    };
-    if place.is_valid() {
-        return Ok(place);
-    }
-    let Place { longitude, latitude } = place;
-    Stop::error(format!(
-        "ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}"
-    ))
-}
-
-/// A unit's length in metres.
-pub fn unit(arg: &[u8]) -> Result<f64> {
-    match arg {
-        _ if is_option(arg, "M") => Ok(1.0),
-        _ if is_option(arg, "KM") => Ok(1000.0),
-        _ if is_option(arg, "FT") => Ok(0.3048),
-        _ if is_option(arg, "MI") => Ok(1609.34),
-        _ => Stop::error("ERR unsupported unit provided. please use M, KM, FT, MI"),
-    }
 }
 
 pub fn geodist(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -169,7 +139,7 @@ fn search(txn: &mut Txn, call: &Call, key: usize, source: Source) -> Result<Repl
 }
 
 /// What a search finds, in the order asked for and no more than asked for.
-fn find(txn: &mut Txn, set: &SortedSet, options: &Options, search: &Search) -> Result<Vec<Found>> {
+fn find(txn: &mut Txn, set: &SortedSet, options: &GeoOptions, search: &Search) -> Result<Vec<Found>> {
     let count = options.count.unwrap_or(usize::MAX);
     let limit = if options.any { count } else { usize::MAX };
     let purpose = match options.target {
@@ -189,7 +159,7 @@ fn find(txn: &mut Txn, set: &SortedSet, options: &Options, search: &Search) -> R
     Ok(found)
 }
 
-fn found_reply(found: &Found, options: &Options, unit: f64) -> Reply {
+fn found_reply(found: &Found, options: &GeoOptions, unit: f64) -> Reply {
     let member = bulk(found.member.clone());
     if !(options.with_distance || options.with_hash || options.with_place) {
         return member;

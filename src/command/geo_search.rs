@@ -1,6 +1,6 @@
 //! The arguments of GEOSEARCH, GEORADIUS and their like.
 
-use super::geo::{place, unit};
+use super::places::{place, unit};
 use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::num::{parse_f64, parse_i64};
 use crate::resp::{Args, c_text};
@@ -21,7 +21,7 @@ pub enum Source {
 }
 
 #[derive(Default)]
-pub struct Options<'a> {
+pub struct GeoOptions<'a> {
     /// None if there is no key to search.
     pub search: Option<Search>,
     /// Where to store what is found.
@@ -39,7 +39,7 @@ pub struct Options<'a> {
 struct Parser<'a, 's> {
     source: Source,
     set: Option<&'s SortedSet>,
-    options: Options<'a>,
+    options: GeoOptions<'a>,
     /// A centre that is a place, or a member's; and whether a member was named.
     centre: Option<Place>,
     by_member: bool,
@@ -52,11 +52,11 @@ pub fn parse<'a>(
     call: &Call<'a>,
     set: Option<&SortedSet>,
     source: Source,
-) -> Result<Options<'a>> {
+) -> Result<GeoOptions<'a>> {
     let mut parser = Parser {
         source,
         set,
-        options: Options::default(),
+        options: GeoOptions::default(),
         centre: None,
         by_member: false,
         shape: None,
@@ -171,7 +171,7 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn finish(mut self, call: &Call<'a>) -> Result<Options<'a>> {
+    fn finish(mut self, call: &Call<'a>) -> Result<GeoOptions<'a>> {
         let options = &self.options;
         let command = || String::from_utf8_lossy(c_text(call.arg(0), usize::MAX)).into_owned();
         let is_search = matches!(self.source, Source::Search { .. });

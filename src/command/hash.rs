@@ -2,15 +2,15 @@
 
 mod deadlines;
 
+use super::arguments::integer;
 use super::draws::{check_doubled, random_count};
 use super::elements::{Elements, MOST_DRAWN_LIVE, beside_others, draw_beside_others, elements, push_each};
-use super::string::{bulk, integer, length};
-use super::{Call, is_option, scan, syntax_error};
+use super::values::{bulk, length};
+use super::{Call, NOT_A_FLOAT, is_option, scan, syntax_error};
 use crate::base::extfloat::ExtFloat;
 use crate::resp::{Reply, Shape};
 use crate::store::{Result, Stop, Txn};
 use crate::types::hash::{Expiry, Hash, Want};
-use crate::types::string::NOT_A_FLOAT;
 
 pub use deadlines::*;
 
@@ -243,7 +243,7 @@ pub fn hscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut shown = Vec::new();
     let mut next = 0;
     if let Some(hash) = Hash::to_read(txn, call.key(1))? {
-        let options = scan::Options::parse(txn, call.args.skip(3), "novalues")?;
+        let options = scan::ScanOptions::parse(txn, call.args.skip(3), "novalues")?;
         let want = match options.no_values {
             true => Want::Members,
             false => Want::Values,

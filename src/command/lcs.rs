@@ -1,6 +1,6 @@
 //! LCS.
 
-use super::string::integer;
+use super::arguments::integer;
 use super::{Call, is_option, syntax_error};
 use crate::resp::Reply;
 use crate::store::{Entry, Result, Stop, Txn};
@@ -11,16 +11,16 @@ use crate::types::string;
 const CELLS_ON_EXECUTOR: u64 = 1 << 20;
 
 #[derive(Default)]
-struct Options {
+struct LcsOptions {
     length: bool,
     indexes: bool,
     match_lengths: bool,
     shortest_match: usize,
 }
 
-impl Options {
-    fn parse(call: &Call) -> Result<Options> {
-        let mut options = Options::default();
+impl LcsOptions {
+    fn parse(call: &Call) -> Result<LcsOptions> {
+        let mut options = LcsOptions::default();
         let mut rest = call.args.skip(3).iter();
         while let Some(arg) = rest.next() {
             if is_option(arg, "IDX") {
@@ -58,7 +58,7 @@ pub fn lcs(txn: &mut Txn, call: &Call) -> Result<Reply> {
     {
         return Stop::error("ERR The specified keys must contain string values");
     }
-    let options = Options::parse(call)?;
+    let options = LcsOptions::parse(call)?;
     let [a, b] = &entries;
     let len = |entry: &Option<Entry>| entry.as_ref().map_or(Ok(0), string::len);
     if lcs::table_size(len(a)?, len(b)?, call.limits.max_string)? > CELLS_ON_EXECUTOR {
@@ -90,7 +90,7 @@ pub fn lcs(txn: &mut Txn, call: &Call) -> Result<Reply> {
     ]))
 }
 
-fn shape(found: Match, options: &Options) -> Reply {
+fn shape(found: Match, options: &LcsOptions) -> Reply {
     let range =
         |(first, last): (usize, usize)| Reply::Array(vec![Reply::Int(first as i64), Reply::Int(last as i64)]);
     let mut parts = vec![range(found.a), range(found.b)];

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::arguments::integer;
 use super::elements::{beside_others, elements};
-use super::string::{integer, length};
+use super::values::length;
 use super::{Call, is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Aggregate, Reply, Shape};

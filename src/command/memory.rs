@@ -5,7 +5,7 @@ use crate::base::num::parse_i64;
 use crate::base::size::alloc_size;
 use crate::resp::Reply;
 use crate::store::{Result, Stop, Txn};
-use crate::types::footprint::footprint;
+use crate::types::value_footprint::footprint;
 
 /// Bytes that the hot tier adds to each record: its node, its place in the map, the counts in front of the bytes.
 const RECORD_OVERHEAD: u64 = 128;

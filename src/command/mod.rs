@@ -1,5 +1,6 @@
 //! One file per family of commands: parse arguments, call a type, shape the reply.
 
+mod arguments;
 pub mod bitmap;
 pub mod database;
 pub mod debug;
@@ -13,6 +14,7 @@ pub mod hyperloglog;
 mod lcs;
 pub mod list;
 pub mod memory;
+mod places;
 pub mod scan;
 pub mod set;
 mod set_options;
@@ -20,10 +22,13 @@ pub mod sort;
 pub mod sorted_set;
 pub mod stream;
 pub mod string;
+mod values;
 
 use crate::resp::{Args, Protocol, Reply, Sink};
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::thresholds::Thresholds;
+
+pub use crate::types::string::{NOT_A_FLOAT, NOT_AN_INTEGER};
 
 /// One call of a command over data: its arguments and what of its surroundings it may see.
 #[derive(Clone, Copy)]
@@ -83,8 +88,6 @@ pub fn is_option(arg: &[u8], option: &str) -> bool {
 }
 
 pub const SYNTAX: &str = "ERR syntax error";
-pub const NOT_A_FLOAT: &str = "ERR value is not a valid float";
-pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 
 pub fn syntax_error<T>() -> Result<T> {
     Stop::error(SYNTAX)

@@ -38,7 +38,7 @@ pub fn randomkey(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 pub fn scan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let cursor = cursor(call.arg(1))?;
-    let options = Options::parse(txn, call.args.skip(2), "type")?;
+    let options = ScanOptions::parse(txn, call.args.skip(2), "type")?;
     let selection = Selection {
         pattern: options.pattern.as_ref(),
         type_name: options.type_name,
@@ -87,7 +87,7 @@ pub(super) fn parse_cursor(text: &[u8]) -> Option<u64> {
 }
 
 /// The options of SCAN and its like.
-pub(super) struct Options<'a> {
+pub(super) struct ScanOptions<'a> {
     pub pattern: Option<Pattern<'a>>,
     pub count: usize,
     pub type_name: Option<&'a [u8]>,
@@ -96,10 +96,10 @@ pub(super) struct Options<'a> {
     effort: Option<Cell<usize>>,
 }
 
-impl<'a> Options<'a> {
+impl<'a> ScanOptions<'a> {
     /// MATCH and COUNT, and `own`, the one that only this command has: TYPE or NOVALUES.
-    pub fn parse(txn: &Txn, args: Args<'a>, own: &str) -> Result<Options<'a>> {
-        let mut options = Options {
+    pub fn parse(txn: &Txn, args: Args<'a>, own: &str) -> Result<ScanOptions<'a>> {
+        let mut options = ScanOptions {
             pattern: None,
             count: DEFAULT_COUNT,
             type_name: None,

@@ -2,7 +2,7 @@
 
 use super::draws::random_count;
 use super::elements::{MOST_DRAWN_LIVE, beside_others, draw_beside_others, elements, push_each};
-use super::string::bulk;
+use super::values::bulk;
 use super::{Call, is_option, scan, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Args, Reply, Shape};
@@ -232,7 +232,7 @@ pub fn sscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(set) = read(txn, call.key(1))? else {
         return Ok(scan::shown(0, Vec::new()));
     };
-    let options = scan::Options::parse(txn, call.args.skip(3), "")?;
+    let options = scan::ScanOptions::parse(txn, call.args.skip(3), "")?;
     let mut shown = Vec::new();
     let next = set.scan(txn, cursor, options.count, |member| {
         if options.shows(member)? {

@@ -1,13 +1,13 @@
 //! The options of SET and GETEX, and the deadlines that they and SETEX name.
 
+use super::NOT_AN_INTEGER;
 use super::{is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::Args;
 use crate::store::{Result, Stop};
-use crate::types::string::NOT_AN_INTEGER;
 
 #[derive(Clone, Copy, Default)]
-pub(super) struct Options<'a> {
+pub(super) struct SetOptions<'a> {
     pub only_if_absent: bool,
     pub only_if_present: bool,
     pub get: bool,
@@ -32,10 +32,10 @@ pub(super) struct Expiry<'a> {
     pub amount: &'a [u8],
 }
 
-impl<'a> Options<'a> {
+impl<'a> SetOptions<'a> {
     /// The options of SET.
-    pub fn of_set(args: Args<'a>) -> Result<Options<'a>> {
-        let mut options = Options::default();
+    pub fn of_set(args: Args<'a>) -> Result<SetOptions<'a>> {
+        let mut options = SetOptions::default();
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
             let timed = options.expiry.is_some();
@@ -55,8 +55,8 @@ impl<'a> Options<'a> {
     }
 
     /// The options of GETEX.
-    pub fn of_getex(args: Args<'a>) -> Result<Options<'a>> {
-        let mut options = Options::default();
+    pub fn of_getex(args: Args<'a>) -> Result<SetOptions<'a>> {
+        let mut options = SetOptions::default();
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
             if is_option(arg, "PERSIST") && options.expiry.is_none() {

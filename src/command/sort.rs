@@ -1,7 +1,8 @@
 //! SORT and SORT_RO.
 
+use super::arguments::integer;
 use super::elements::elements;
-use super::string::{bulk, integer};
+use super::values::bulk;
 use super::{Call, is_option, syntax_error};
 use crate::resp::{Reply, Shape};
 use crate::store::{Key, Result, Txn};
@@ -11,7 +12,7 @@ use crate::types::sort_source::{self, Source, Wanted};
 use crate::types::sorted_set::Purpose;
 use crate::types::string::Bytes;
 
-struct Options<'a> {
+struct SortOptions<'a> {
     /// The pattern of the last BY.
     by: Option<Pattern<'a>>,
     /// A BY named no keys: elements stay as they are.
@@ -22,9 +23,9 @@ struct Options<'a> {
     target: Option<&'a [u8]>,
 }
 
-impl<'a> Options<'a> {
-    fn parse(call: &Call<'a>, may_store: bool) -> Result<Options<'a>> {
-        let mut options = Options {
+impl<'a> SortOptions<'a> {
+    fn parse(call: &Call<'a>, may_store: bool) -> Result<SortOptions<'a>> {
+        let mut options = SortOptions {
             by: None,
             unsorted: false,
             get: Vec::new(),
@@ -80,16 +81,16 @@ impl<'a> Options<'a> {
 }
 
 pub fn sort(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let options = Options::parse(call, true)?;
+    let options = SortOptions::parse(call, true)?;
     run(txn, call, options)
 }
 
 pub fn sort_ro(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let options = Options::parse(call, false)?;
+    let options = SortOptions::parse(call, false)?;
     run(txn, call, options)
 }
 
-fn run(txn: &mut Txn, call: &Call, mut options: Options) -> Result<Reply> {
+fn run(txn: &mut Txn, call: &Call, mut options: SortOptions) -> Result<Reply> {
     let source = Source::open(txn.lookup_read(call.key(1))?)?;
     let purpose = match options.target {
         Some(_) => Purpose::Write,
@@ -150,7 +151,7 @@ fn shown(
     txn: &mut Txn,
     db: usize,
     source: &Source,
-    options: &Options,
+    options: &SortOptions,
     purpose: Purpose,
 ) -> Result<Vec<Bytes>> {
     let len = source.count()?;

@@ -11,13 +11,11 @@ pub use take::*;
 
 use super::elements::elements;
 use super::scan;
-use super::{Call, is_option, syntax_error};
+use super::{Call, NOT_A_FLOAT, is_option, syntax_error};
 use crate::base::num::parse_f64;
 use crate::resp::{Args, Reply, Shape, format_double, format_g17};
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::sorted_set::{self, Added, Condition, SortedSet};
-
-const NOT_A_FLOAT: &str = "ERR value is not a valid float";
 
 fn read(txn: &mut Txn, key: Key) -> Result<Option<SortedSet>> {
     SortedSet::open(txn.lookup_read(key)?)
@@ -29,16 +27,16 @@ fn parse_score(arg: &[u8]) -> Result<f64> {
 
 /// What ZADD's options say.
 #[derive(Default)]
-struct Options {
+struct ZaddOptions {
     condition: Condition,
     /// Whether the reply counts changed members too.
     ch: bool,
 }
 
-impl Options {
+impl ZaddOptions {
     /// The options, and the index of the argument behind them.
-    fn parse(call: &Call) -> (Options, usize) {
-        let mut options = Options::default();
+    fn parse(call: &Call) -> (ZaddOptions, usize) {
+        let mut options = ZaddOptions::default();
         let mut at = 2;
         while let Some(arg) = call.args.get(at) {
             let condition = &mut options.condition;
@@ -75,7 +73,7 @@ impl Options {
 }
 
 pub fn zadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let (options, at) = Options::parse(call);
+    let (options, at) = ZaddOptions::parse(call);
     let pairs = call.args.skip(at);
     if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
         return syntax_error();
@@ -91,7 +89,7 @@ pub fn zadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 pub fn zincrby(txn: &mut Txn, call: &Call) -> Result<Reply> {
     // Redis reads ZADD's options here too, and then misses a score.
-    if Options::parse(call).1 != 2 {
+    if ZaddOptions::parse(call).1 != 2 {
         return syntax_error();
     }
     let condition = Condition {
@@ -188,7 +186,7 @@ pub fn zscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(set) = read(txn, call.key(1))? else {
         return Ok(scan::shown(0, Vec::new()));
     };
-    let options = scan::Options::parse(txn, call.args.skip(3), "")?;
+    let options = scan::ScanOptions::parse(txn, call.args.skip(3), "")?;
     // Redis writes what it has as a double otherwise than what it keeps as text.
     let text = if set.is_large() { format_g17 } else { format_double };
     let mut shown = Vec::new();

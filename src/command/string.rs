@@ -3,14 +3,15 @@
 use std::ops::Range;
 
 use super::Call;
+use super::arguments::{clamp_range, integer, is_crossed};
 use super::elements::{Elements, PIECE, elements, gone};
 pub use super::lcs::lcs;
-use super::set_options::{Expiry, Options, Unit};
-use crate::base::num::parse_i64;
+use super::set_options::{Expiry, SetOptions, Unit};
+use super::values::{blob, bulk, length};
 use crate::disk::format::Kind;
 use crate::resp::{Blob, Reply, Rope, Shape, Sink};
 use crate::store::{Entry, Key, Result, Stop, Txn};
-use crate::types::string::{self, Bytes, NOT_AN_INTEGER, Part, string_entry};
+use crate::types::string::{self, Part, string_entry};
 
 pub fn get(txn: &mut Txn, call: &Call) -> Result<Reply> {
     match string_entry(txn.lookup_read(call.key(1))?)? {
@@ -21,8 +22,8 @@ pub fn get(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 pub fn set(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = match call.args.len() {
-        3 => Options::default(),
-        _ => Options::of_set(call.args.skip(3))?,
+        3 => SetOptions::default(),
+        _ => SetOptions::of_set(call.args.skip(3))?,
     };
     let key = call.key(1);
     let deadline = options
@@ -110,7 +111,7 @@ pub fn getdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn getex(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let options = Options::of_getex(call.args.skip(2))?;
+    let options = SetOptions::of_getex(call.args.skip(2))?;
     let key = call.key(1);
     let Some(entry) = string_entry(txn.lookup_read(key)?)? else {
         return Ok(Reply::Null);
@@ -294,32 +295,6 @@ pub fn incrbyfloat(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::bulk(sum))
 }
 
-pub(super) fn integer(arg: &[u8]) -> Result<i64> {
-    match parse_i64(arg) {
-        Some(value) => Ok(value),
-        None => Stop::error(NOT_AN_INTEGER),
-    }
-}
-
-/// `start..=end` as clients name it, negative numbers counting from the end, cut to what lies in `len`.
-pub(super) fn clamp_range(start: i64, end: i64, len: u64) -> Range<u64> {
-    let from_end = |i: i64| match u64::try_from(i) {
-        Ok(i) => i,
-        Err(_) => len.saturating_sub(i.unsigned_abs()),
-    };
-    from_end(start)..from_end(end).saturating_add(1).min(len)
-}
-
-/// Whether a range with both ends counted from the string's end is empty, whatever clamping makes of it.
-pub(super) fn is_crossed(start: i64, end: i64) -> bool {
-    start < 0 && end < 0 && start > end
-}
-
-/// A length, or a position: below 2^63, as all that fits on a disk.
-pub(super) fn length(n: u64) -> Reply {
-    Reply::Int(n.cast_signed())
-}
-
 /// Fetches every `step`-th argument's key from the `first` on, with one fault.
 pub(super) fn prefetch_keys(txn: &mut Txn, call: &Call, first: usize, step: usize) -> Result<()> {
     for i in (first..call.args.len()).step_by(step) {
@@ -387,40 +362,5 @@ fn push_part(part: Part, push: &mut impl FnMut(&Blob) -> Result<()>) -> Result<(
     match part {
         Part::Bytes(bytes) => push(&blob(bytes)),
         Part::Zeros(zeros) => push(&Blob::Static(zeros)),
-    }
-}
-
-pub(super) fn bulk(bytes: Bytes) -> Reply {
-    Reply::Bulk(blob(bytes))
-}
-
-#[inline]
-pub(super) fn blob(bytes: Bytes) -> Blob {
-    match bytes {
-        Bytes::Shared(value, range) => Blob::shared(value.into(), range),
-        Bytes::Owned(bytes) => Blob::from(bytes),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_cut_to_the_string() {
-        for (start, end, range) in [
-            (0, -1, 0..5),
-            (-3, -2, 2..4),
-            (-100, 1, 0..2),
-            (3, 100, 3..5),
-            (i64::MIN, i64::MAX, 0..5),
-            (0, i64::MIN, 0..1),
-        ] {
-            assert_eq!(clamp_range(start, end, 5), range, "{start} {end}");
-        }
-        for (start, end, len) in [(3, 1, 5), (5, 9, 5), (0, -1, 0), (i64::MAX, i64::MAX, 5)] {
-            assert!(clamp_range(start, end, len).is_empty(), "{start} {end} {len}");
-        }
-        assert!(is_crossed(-1, -2) && !is_crossed(-2, -1) && !is_crossed(1, 0));
     }
 }

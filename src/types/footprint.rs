@@ -1,22 +1,16 @@
-//! What a value takes: the number of its records and their bytes. Of a large collection both are estimates, from what its
-//! own record says and from some of its other records.
+//! A footprint: how many records there are, and how many bytes they take.
 
-use super::buckets::Buckets;
-use super::list::List;
-use super::stream;
-use super::string;
-use super::tree::Tree;
-use crate::disk::cells::Reader;
-use crate::disk::format::{Kind, SEGMENT};
-use crate::store::{Entry, Result, Txn};
-
+/// What something takes in the store.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Footprint {
+    /// How many records it has.
     pub records: u64,
+    /// The bytes of their values.
     pub bytes: u64,
 }
 
 impl Footprint {
+    /// That of one record.
     pub fn of_record(record: &[u8]) -> Footprint {
         Footprint {
             records: 1,
@@ -45,37 +39,7 @@ impl std::ops::Add for Footprint {
     }
 }
 
-/// What a key's value takes, `samples` records being read for each part of it whose size nothing tells.
-pub fn footprint(txn: &mut Txn, entry: &Entry, samples: u64) -> Result<Footprint> {
-    let (record, _) = entry.shared();
-    let mut reader = Reader(entry.body());
-    let others = match entry.header.kind {
-        Kind::String | Kind::Hash | Kind::ExpiringHash | Kind::List | Kind::Set | Kind::SortedSet => {
-            Footprint::default()
-        }
-        Kind::LongString => {
-            let bytes = string::len(entry)?;
-            Footprint {
-                records: bytes.div_ceil(SEGMENT as u64),
-                bytes,
-            }
-        }
-        Kind::LargeSet => Buckets::read(&mut reader)?.footprint(txn, samples)?,
-        Kind::LargeHash | Kind::LargeSortedSet => {
-            let table = Buckets::read(&mut reader)?;
-            let tree = Tree::decode(table.id(), &mut reader)?;
-            table.footprint(txn, samples)? + tree.footprint(txn, samples)?
-        }
-        Kind::LargeList => List::of(Some(entry))?.footprint(txn, samples)?,
-        Kind::Stream => match stream::open(Some(entry))? {
-            Some(stream) => stream.footprint(txn, samples)?,
-            None => Footprint::default(),
-        },
-    };
-    Ok(Footprint::of_record(record) + others)
-}
-
-/// Places spread over `0..len`: at most so many.
+/// Places spread evenly over `0..len`: `samples` of them, but at least one and no more than there are.
 pub fn spread(len: u64, samples: u64) -> impl Iterator<Item = u64> {
     let samples = samples.clamp(1, len.max(1)).min(len);
     (0..samples).map(move |n| (u128::from(len) * u128::from(n) / u128::from(samples)) as u64)

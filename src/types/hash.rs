@@ -4,8 +4,9 @@
 //! It is deleted by active expiry, which finds the hash by the earliest deadline in it ([`expire_due`]); a small hash that
 //! is written anyway drops all its due fields with that. Only [`Hash::len`] counts a due field until it is deleted.
 //!
-//! A hash moves from the one form to the other with the change that makes it too large, and never back.
+//! A hash moves from the one encoding to the other with the change that makes it too large, and never back.
 
+mod expiry;
 mod large;
 mod packed;
 mod random;
@@ -21,35 +22,21 @@ use large::{Large, Stored};
 use packed::Packed;
 
 pub use super::buckets::Want;
+pub use expiry::Expiry;
 
 /// A hash, as it is on record or with changes that [`Hash::write`] puts there.
 pub struct Hash {
     entry: Option<Entry>,
-    form: Form,
+    encoding: Encoding,
     is_changed: bool,
 }
 
-enum Form {
+/// How the fields are kept.
+enum Encoding {
+    /// In the key's record.
     Packed(Packed),
+    /// In records of their own.
     Large(Large),
-}
-
-/// What becomes of a field's deadline when the field gets a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
-    Clear,
-    Keep,
-    At(u64),
-}
-
-impl Expiry {
-    fn apply(self, current: Option<u64>) -> Option<u64> {
-        match self {
-            Expiry::Clear => None,
-            Expiry::Keep => current,
-            Expiry::At(deadline) => Some(deadline),
-        }
-    }
 }
 
 /// What a field holds.
@@ -77,12 +64,12 @@ impl Hash {
         let Some(entry) = txn.lookup(key)? else {
             return Ok(Hash {
                 entry: None,
-                form: Form::Packed(Packed::empty()),
+                encoding: Encoding::Packed(Packed::empty()),
                 is_changed: false,
             });
         };
         let mut hash = Hash::open(entry)?;
-        if let Form::Packed(packed) = &mut hash.form
+        if let Encoding::Packed(packed) = &mut hash.encoding
             && packed.may_be_due(txn.now)
         {
             txn.effects().expired_fields += packed.remove_due(txn.now)?;
@@ -96,12 +83,12 @@ impl Hash {
         if !is_hash(entry.header.kind) {
             return Stop::error(WRONG_TYPE);
         }
-        let form = match entry.header.kind {
-            Kind::LargeHash => Form::Large(Large::decode(&entry)?),
-            _ => Form::Packed(Packed::decode(&entry)?),
+        let encoding = match entry.header.kind {
+            Kind::LargeHash => Encoding::Large(Large::decode(&entry)?),
+            _ => Encoding::Packed(Packed::decode(&entry)?),
         };
         Ok(Hash {
-            form,
+            encoding,
             entry: Some(entry),
             is_changed: false,
         })
@@ -113,9 +100,9 @@ impl Hash {
 
     /// The number of fields, those included that are due and not yet deleted.
     pub fn len(&self) -> u64 {
-        match &self.form {
-            Form::Packed(packed) => packed.len() as u64,
-            Form::Large(large) => large.table.len(),
+        match &self.encoding {
+            Encoding::Packed(packed) => packed.len() as u64,
+            Encoding::Large(large) => large.table.len(),
         }
     }
 
@@ -125,7 +112,7 @@ impl Hash {
 
     /// Has what reading these fields takes fetched together.
     pub fn prefetch<'f>(&self, txn: &mut Txn, fields: impl Iterator<Item = &'f [u8]>) -> Result<()> {
-        if let Form::Large(large) = &self.form {
+        if let Encoding::Large(large) = &self.encoding {
             for field in fields {
                 large.table.prefetch(txn, field);
             }
@@ -140,7 +127,7 @@ impl Hash {
         txn: &mut Txn,
         fields: impl ExactSizeIterator<Item = &'f [u8]>,
     ) -> Result<()> {
-        if let Form::Large(large) = &self.form {
+        if let Encoding::Large(large) = &self.encoding {
             large.table.prefetch_moves(txn, fields.len() as u64, 0);
         }
         self.prefetch(txn, fields)
@@ -152,22 +139,22 @@ impl Hash {
         txn: &mut Txn,
         fields: impl ExactSizeIterator<Item = &'f [u8]>,
     ) -> Result<()> {
-        if let Form::Large(large) = &self.form {
+        if let Encoding::Large(large) = &self.encoding {
             large.table.prefetch_moves(txn, 0, fields.len() as u64);
         }
         self.prefetch(txn, fields)
     }
 
     pub fn get(&self, txn: &mut Txn, field: &[u8]) -> Result<Option<Held>> {
-        match &self.form {
-            Form::Packed(packed) => {
+        match &self.encoding {
+            Encoding::Packed(packed) => {
                 let slot = packed.find(field)?.filter(|slot| !slot.is_due(txn.now));
                 Ok(slot.map(|slot| Held {
                     value: packed.part(slot.value),
                     deadline: slot.deadline,
                 }))
             }
-            Form::Large(large) => {
+            Encoding::Large(large) => {
                 let stored = large.get(txn, field)?.filter(|stored| !stored.is_due(txn.now));
                 Ok(stored.map(|Stored { value, deadline }| Held { value, deadline }))
             }
@@ -176,8 +163,8 @@ impl Hash {
 
     /// The number of fields that are there, if it can be told without looking at each.
     pub fn count(&self) -> Option<u64> {
-        match &self.form {
-            Form::Large(large) if !large.has_deadlines() => Some(large.table.len()),
+        match &self.encoding {
+            Encoding::Large(large) if !large.has_deadlines() => Some(large.table.len()),
             _ => None,
         }
     }
@@ -189,8 +176,8 @@ impl Hash {
         want: Want,
         mut show: impl FnMut(&[u8], &[u8]) -> Result<()>,
     ) -> Result<()> {
-        match &self.form {
-            Form::Packed(packed) => {
+        match &self.encoding {
+            Encoding::Packed(packed) => {
                 let bytes = packed.bytes();
                 for slot in packed.slots() {
                     let slot = slot?;
@@ -200,7 +187,7 @@ impl Hash {
                 }
                 Ok(())
             }
-            Form::Large(large) => {
+            Encoding::Large(large) => {
                 let want = large.wanted(want);
                 large.table.for_each(txn, want, large.shower(txn.now, show))
             }
@@ -217,12 +204,12 @@ impl Hash {
         want: Want,
         show: impl FnMut(&[u8], &[u8]) -> Result<()>,
     ) -> Result<u64> {
-        match &self.form {
-            Form::Packed(_) => {
+        match &self.encoding {
+            Encoding::Packed(_) => {
                 self.for_each(txn, want, show)?;
                 Ok(0)
             }
-            Form::Large(large) => {
+            Encoding::Large(large) => {
                 let want = large.wanted(want);
                 large
                     .table
@@ -244,9 +231,9 @@ impl Hash {
         if field.len().max(value.len()) as u64 > limits.hash_value {
             self.enlarge(txn)?;
         }
-        let packed = match &mut self.form {
-            Form::Packed(packed) => packed,
-            Form::Large(large) => return large.set(txn, field, value, expiry),
+        let packed = match &mut self.encoding {
+            Encoding::Packed(packed) => packed,
+            Encoding::Large(large) => return large.set(txn, field, value, expiry),
         };
         let old = packed.find(field)?;
         let is_new = old.is_none();
@@ -260,23 +247,23 @@ impl Hash {
 
     /// Moves a small hash to records of its own.
     fn enlarge(&mut self, txn: &mut Txn) -> Result<()> {
-        if let Form::Packed(packed) = &self.form {
-            self.form = Form::Large(Large::from_packed(txn, packed)?);
+        if let Encoding::Packed(packed) = &self.encoding {
+            self.encoding = Encoding::Large(Large::from_packed(txn, packed)?);
         }
         Ok(())
     }
 
     /// Gives a field that is there a deadline, or takes it off.
     pub fn set_deadline(&mut self, txn: &mut Txn, field: &[u8], deadline: Option<u64>) -> Result<()> {
-        match &mut self.form {
-            Form::Packed(packed) => {
+        match &mut self.encoding {
+            Encoding::Packed(packed) => {
                 let Some(slot) = packed.find(field)? else {
                     return Ok(());
                 };
                 let value = packed.part(slot.value.clone());
                 packed.put(Some(slot), field, &value, deadline)?;
             }
-            Form::Large(large) => {
+            Encoding::Large(large) => {
                 let Some(old) = large.get(txn, field)? else {
                     return Ok(());
                 };
@@ -289,8 +276,8 @@ impl Hash {
 
     /// Deletes the field, and says whether it was there.
     pub fn remove(&mut self, txn: &mut Txn, field: &[u8]) -> Result<bool> {
-        match &mut self.form {
-            Form::Packed(packed) => {
+        match &mut self.encoding {
+            Encoding::Packed(packed) => {
                 let Some(slot) = packed.find(field)? else {
                     return Ok(false);
                 };
@@ -298,7 +285,7 @@ impl Hash {
                 self.is_changed = true;
                 Ok(true)
             }
-            Form::Large(large) => {
+            Encoding::Large(large) => {
                 // A field that is due goes too, though it was not there.
                 self.is_changed = true;
                 large.remove(txn, field)
@@ -316,12 +303,12 @@ impl Hash {
             return old.map_or(Ok(()), |entry| txn.remove(key, entry));
         }
         let deadline = old.and_then(|entry| entry.header.deadline);
-        match &self.form {
-            Form::Packed(packed) => {
+        match &self.encoding {
+            Encoding::Packed(packed) => {
                 let (kind, head) = packed.encode_head();
                 txn.write(key, old, Header { kind, deadline }, &[&head, packed.bytes()])
             }
-            Form::Large(large) => {
+            Encoding::Large(large) => {
                 let body = large.encode();
                 let kind = Kind::LargeHash;
                 let is_same = |old: &Entry| old.header.kind == kind && old.body() == body;
@@ -350,7 +337,7 @@ pub fn expire_due(txn: &mut Txn, key: Key) -> Result<bool> {
     }
     let mut hash = Hash::to_write(txn, key)?;
     let mut is_more = false;
-    if let Form::Large(large) = &mut hash.form {
+    if let Encoding::Large(large) = &mut hash.encoding {
         let deleted = large.remove_due(txn, EXPIRED_AT_ONCE);
         if let Err(Stop::Fault) = deleted {
             large.prefetch_due(txn, EXPIRED_AFTER_FAULT)?;

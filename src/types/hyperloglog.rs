@@ -15,7 +15,7 @@
 
 mod estimate;
 mod hash;
-mod self_test;
+pub mod self_test;
 mod sparse;
 
 use super::WRONG_TYPE;
@@ -24,14 +24,13 @@ use crate::disk::format::{Kind, SEGMENT};
 use crate::store::{Entry, Key, Result, Stop, Txn, Value};
 
 use estimate::Histogram;
-pub use self_test::self_test;
+pub use hash::REGISTERS;
 pub use sparse::Opcode;
 use sparse::{Opcodes, Raised};
 
 const CORRUPTED: &str = "INVALIDOBJ Corrupted HLL object detected";
 const NOT_A_SKETCH: &str = "WRONGTYPE Key is not a valid HyperLogLog string value.";
 
-pub const REGISTERS: usize = 1 << hash::INDEX_BITS;
 const REGISTER_BITS: usize = 6;
 const REGISTER_MAX: u8 = (1 << REGISTER_BITS) - 1;
 

@@ -5,8 +5,6 @@ pub mod bitfield;
 pub mod bitmap;
 pub mod blob;
 pub mod buckets;
-#[cfg(test)]
-mod cold;
 pub mod footprint;
 pub mod geo;
 pub mod geohash;
@@ -16,24 +14,6 @@ pub mod intset;
 pub mod keys;
 pub mod lcs;
 pub mod list;
-#[cfg(test)]
-mod model_buckets;
-#[cfg(test)]
-mod model_hash;
-#[cfg(test)]
-mod model_hyperloglog;
-#[cfg(test)]
-mod model_list;
-#[cfg(test)]
-mod model_set;
-#[cfg(test)]
-mod model_sorted_set;
-#[cfg(test)]
-mod model_stream;
-#[cfg(test)]
-mod model_tests;
-#[cfg(test)]
-mod model_tree;
 pub mod set;
 pub mod set_algebra;
 pub mod sort;
@@ -41,9 +21,12 @@ pub mod sort_source;
 pub mod sorted_set;
 pub mod stream;
 pub mod string;
+#[cfg(test)]
+mod tests;
 pub mod thresholds;
 pub mod together;
 pub mod tree;
+pub mod value_footprint;
 pub mod warm;
 
 /// What a command answers where the key holds another kind of value than it works on.

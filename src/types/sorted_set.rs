@@ -47,10 +47,10 @@ pub enum Purpose {
 /// A sorted set that a key holds, to be read.
 pub struct SortedSet {
     entry: Entry,
-    form: Form,
+    encoding: Encoding,
 }
 
-enum Form {
+enum Encoding {
     Packed,
     Large(Buckets, Tree),
 }
@@ -59,15 +59,15 @@ impl SortedSet {
     /// Refuses an entry that is there and holds no sorted set.
     pub fn open(found: Option<Entry>) -> Result<Option<SortedSet>> {
         let Some(entry) = found else { return Ok(None) };
-        let form = match entry.header.kind {
-            Kind::SortedSet => Form::Packed,
+        let encoding = match entry.header.kind {
+            Kind::SortedSet => Encoding::Packed,
             Kind::LargeSortedSet => {
                 let (table, tree) = decode_large(entry.body())?;
-                Form::Large(table, tree)
+                Encoding::Large(table, tree)
             }
             _ => return Stop::error(WRONG_TYPE),
         };
-        Ok(Some(SortedSet { entry, form }))
+        Ok(Some(SortedSet { entry, encoding }))
     }
 
     pub fn entry(&self) -> &Entry {
@@ -76,9 +76,9 @@ impl SortedSet {
 
     /// The number of members.
     pub fn len(&self) -> u64 {
-        match &self.form {
-            Form::Packed => packed::count(self.entry.body()),
-            Form::Large(table, _) => table.len(),
+        match &self.encoding {
+            Encoding::Packed => packed::count(self.entry.body()),
+            Encoding::Large(table, _) => table.len(),
         }
     }
 
@@ -89,16 +89,16 @@ impl SortedSet {
 
     /// Whether it lives in records of its own.
     pub fn is_large(&self) -> bool {
-        matches!(self.form, Form::Large(..))
+        matches!(self.encoding, Encoding::Large(..))
     }
 
     pub fn score(&self, txn: &mut Txn, member: &[u8]) -> Result<Option<f64>> {
-        match &self.form {
-            Form::Packed => {
+        match &self.encoding {
+            Encoding::Packed => {
                 let found = packed::find(self.entry.body(), member)?;
                 Ok(found.ok().map(|(row, _)| row.score))
             }
-            Form::Large(table, _) => match table.get(txn, member)? {
+            Encoding::Large(table, _) => match table.get(txn, member)? {
                 Some(score) => decode_score(&score).map(Some),
                 None => Ok(None),
             },
@@ -107,20 +107,20 @@ impl SortedSet {
 
     /// Notes what [`SortedSet::score`] will want. Says whether anything has to be fetched.
     pub fn prefetch(&self, txn: &mut Txn, member: &[u8]) -> bool {
-        match &self.form {
-            Form::Packed => false,
-            Form::Large(table, _) => table.prefetch(txn, member),
+        match &self.encoding {
+            Encoding::Packed => false,
+            Encoding::Large(table, _) => table.prefetch(txn, member),
         }
     }
 
     /// How many members come before this one, and its score.
     pub fn rank(&self, txn: &mut Txn, member: &[u8]) -> Result<Option<(u64, f64)>> {
-        match &self.form {
-            Form::Packed => {
+        match &self.encoding {
+            Encoding::Packed => {
                 let found = packed::find(self.entry.body(), member)?;
                 Ok(found.ok().map(|(row, rank)| (rank, row.score)))
             }
-            Form::Large(_, tree) => {
+            Encoding::Large(_, tree) => {
                 let Some(score) = self.score(txn, member)? else {
                     return Ok(None);
                 };
@@ -142,8 +142,8 @@ impl SortedSet {
         mut visit: impl FnMut(Part, f64) -> Result<bool>,
     ) -> Result<()> {
         let (record, body) = self.entry.shared();
-        match &self.form {
-            Form::Packed => {
+        match &self.encoding {
+            Encoding::Packed => {
                 let (from, count) = (
                     ranks.start as usize,
                     ranks.end.saturating_sub(ranks.start) as usize,
@@ -160,7 +160,7 @@ impl SortedSet {
                 }
                 Ok(())
             }
-            Form::Large(_, tree) => {
+            Encoding::Large(_, tree) => {
                 let visit = |key: Part, value: Part| {
                     let score = score_in_tree(&key, &value)?;
                     visit(key.skip(ORDER), score)
@@ -175,8 +175,8 @@ impl SortedSet {
 
     /// The member with so many before it, which must be fewer than all, and its score.
     pub fn at(&self, txn: &mut Txn, rank: u64) -> Result<(Bytes, f64)> {
-        let found = match &self.form {
-            Form::Packed => {
+        let found = match &self.encoding {
+            Encoding::Packed => {
                 let (record, body) = self.entry.shared();
                 let row = packed::rows(self.entry.body()).nth(rank as usize).transpose()?;
                 row.map(|Row { member, score, .. }| {
@@ -184,7 +184,7 @@ impl SortedSet {
                     (Bytes::Shared(record.clone(), member), score)
                 })
             }
-            Form::Large(_, tree) => match tree.at(txn, rank)? {
+            Encoding::Large(_, tree) => match tree.at(txn, rank)? {
                 Some((key, value)) => {
                     let score = score_in_tree(&key, &value)?;
                     Some((without_order(key), score))
@@ -197,9 +197,9 @@ impl SortedSet {
 
     /// Notes what [`SortedSet::at`] will want, for a command that only reads: it runs over a view if too much is cold.
     pub fn prefetch_ranks(&self, txn: &mut Txn, ranks: &[u64]) -> Result<()> {
-        match &self.form {
-            Form::Packed => Ok(()),
-            Form::Large(_, tree) => tree.prefetch_ranks(txn, ranks),
+        match &self.encoding {
+            Encoding::Packed => Ok(()),
+            Encoding::Large(_, tree) => tree.prefetch_ranks(txn, ranks),
         }
     }
 
@@ -212,8 +212,8 @@ impl SortedSet {
         count: usize,
         mut visit: impl FnMut(&[u8], f64) -> Result<()>,
     ) -> Result<u64> {
-        match &self.form {
-            Form::Packed => {
+        match &self.encoding {
+            Encoding::Packed => {
                 let body = self.entry.body();
                 for row in packed::rows(body) {
                     let row = row?;
@@ -221,7 +221,7 @@ impl SortedSet {
                 }
                 Ok(0)
             }
-            Form::Large(table, _) => table.scan(txn, cursor, count, Want::Values, |member, score| {
+            Encoding::Large(table, _) => table.scan(txn, cursor, count, Want::Values, |member, score| {
                 visit(member, decode_score(score)?)
             }),
         }

@@ -17,8 +17,13 @@
 //! Nodes have numbers that nothing else has ([`Txn::fresh_id`]), so several trees can share one id.
 
 mod build;
+mod counts;
+mod inner;
+mod key;
+mod leaf;
 mod leaves;
 mod node;
+mod propagate;
 mod range;
 mod write;
 
@@ -31,8 +36,10 @@ use super::string::Bytes;
 use crate::disk::cells::{Reader, push_varint};
 use crate::disk::format::{Malformed, RecordKey};
 use crate::store::{Result, Stop, Txn, Value};
-use node::{Inner, Leaf, Spot, Totals};
-pub use write::Way;
+use counts::Totals;
+use inner::Inner;
+use leaf::{Leaf, Slot};
+pub use write::Path;
 
 /// More levels than any tree has that fits a disk.
 const MAX_HEIGHT: u32 = 40;
@@ -185,10 +192,10 @@ impl Tree {
         let Some(record) = self.leaf(txn, key)? else {
             return Ok(None);
         };
-        let spot = Leaf::new(&record).find(key)?;
-        match spot.is_gap() {
+        let slot = Leaf::new(&record).find(key)?;
+        match slot.is_gap() {
             true => Ok(None),
-            false => spot.value.load(txn, self.id, &record).map(Some),
+            false => slot.value.load(txn, self.id, &record).map(Some),
         }
     }
 
@@ -207,8 +214,8 @@ impl Tree {
             (node, totals) = (child, totals.below(count));
         }
         let record = self.node(txn, node)?;
-        let spot = Leaf::new(&record).find(key)?;
-        Ok((rank + spot.index as u64, !spot.is_gap()))
+        let slot = Leaf::new(&record).find(key)?;
+        Ok((rank + slot.index as u64, !slot.is_gap()))
     }
 
     /// Shows an entry of this leaf.
@@ -216,11 +223,11 @@ impl Tree {
         &self,
         txn: &mut Txn,
         leaf: &Value,
-        spot: Spot,
+        slot: Slot,
         visit: impl FnOnce(Part, Part) -> Result<T>,
     ) -> Result<T> {
-        let key = Part::new(leaf, spot.key);
-        match spot.value {
+        let key = Part::new(leaf, slot.key);
+        match slot.value {
             Stored::Inline(range) => visit(key, Part::new(leaf, range)),
             blob @ Stored::Blob { .. } => match blob.load(txn, self.id, leaf)? {
                 Bytes::Shared(record, range) => visit(key, Part::new(&record, range)),
@@ -230,7 +237,7 @@ impl Tree {
     }
 
     /// The leaf with the entry of this rank, and where it is there.
-    fn locate(&self, txn: &mut Txn, rank: u64) -> Result<(Value, Spot)> {
+    fn locate(&self, txn: &mut Txn, rank: u64) -> Result<(Value, Slot)> {
         let (mut node, mut totals, mut rank) = (self.root, self.totals(), rank);
         while totals.level > 0 {
             let record = self.node(txn, node)?;
@@ -240,8 +247,8 @@ impl Tree {
             (node, totals) = (inner.node(index)?, totals.below(count));
         }
         let record = self.node(txn, node)?;
-        let spot = present(Leaf::new(&record).at(rank as usize)?)?;
-        Ok((record, spot))
+        let slot = present(Leaf::new(&record).at(rank as usize)?)?;
+        Ok((record, slot))
     }
 
     /// Estimated from so many of its leaves. Nodes above them are few.
@@ -250,9 +257,9 @@ impl Tree {
         for rank in spread(self.len, samples) {
             let (leaf, _) = self.locate(txn, rank)?;
             sampled = sampled + Footprint::of_record(&leaf);
-            for spot in Leaf::new(&leaf) {
+            for slot in Leaf::new(&leaf) {
                 entries += 1;
-                sampled = sampled + spot?.value.footprint();
+                sampled = sampled + slot?.value.footprint();
             }
         }
         Ok(sampled.scaled(self.len, entries))
@@ -263,19 +270,19 @@ impl Tree {
         if rank >= self.len {
             return Ok(None);
         }
-        let (leaf, spot) = self.locate(txn, rank)?;
-        let value = spot.value.load(txn, self.id, &leaf)?;
-        Ok(Some((Part::new(&leaf, spot.key).to_bytes(), value)))
+        let (leaf, slot) = self.locate(txn, rank)?;
+        let value = slot.value.load(txn, self.id, &leaf)?;
+        Ok(Some((Part::new(&leaf, slot.key).to_bytes(), value)))
     }
 }
 
 const COUNTS_DIFFER: Malformed = Malformed("tree: counts and entries differ");
 
 /// An entry that the counts say is there.
-fn present(spot: Spot) -> Result<Spot> {
-    match spot.is_gap() {
+fn present(slot: Slot) -> Result<Slot> {
+    match slot.is_gap() {
         true => Err(COUNTS_DIFFER.into()),
-        false => Ok(spot),
+        false => Ok(slot),
     }
 }
 

@@ -1,7 +1,7 @@
 //! ZUNION, ZINTER, ZDIFF, and the commands that store or count what these come to.
 
 use super::super::elements::elements;
-use super::super::string::bulk;
+use super::super::values::bulk;
 use super::super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::num::{parse_f64, parse_i64};
 use crate::resp::{Reply, Shape};

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use super::super::arguments::integer;
 use super::super::elements::{beside_others, elements};
-use super::super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
+use super::super::{Call, is_option, syntax_error};
 use super::read;
-use crate::base::num::{parse_f64, parse_i64};
+use crate::base::num::parse_f64;
 use crate::resp::{Reply, Shape, c_text};
 use crate::store::{Result, Stop, Txn};
 use crate::types::keys;
@@ -21,15 +22,15 @@ enum By {
 
 /// What a command's name says of it, and what it leaves to options.
 #[derive(Clone, Copy)]
-struct Form {
+struct Variant {
     by: Option<By>,
     reverse: Option<bool>,
     /// It stores the range: its arguments come one later.
     stores: bool,
 }
 
-const fn named(by: By, reverse: bool) -> Form {
-    Form {
+const fn named(by: By, reverse: bool) -> Variant {
+    Variant {
         by: Some(by),
         reverse: Some(reverse),
         stores: false,
@@ -37,12 +38,12 @@ const fn named(by: By, reverse: bool) -> Form {
 }
 
 pub fn zrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let form = Form {
+    let variant = Variant {
         by: None,
         reverse: None,
         stores: false,
     };
-    show(txn, call, form)
+    show(txn, call, variant)
 }
 
 pub fn zrevrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -83,8 +84,8 @@ enum Bounds<'a> {
 }
 
 impl<'a> Query<'a> {
-    fn parse(call: &Call<'a>, form: Form) -> Result<Query<'a>> {
-        let first = if form.stores { 3 } else { 2 };
+    fn parse(call: &Call<'a>, variant: Variant) -> Result<Query<'a>> {
+        let first = if variant.stores { 3 } else { 2 };
         let mut query = Query {
             by: By::Rank,
             reverse: false,
@@ -93,10 +94,10 @@ impl<'a> Query<'a> {
             limit: -1,
             bounds: Bounds::Ranks(0, 0),
         };
-        let (mut by, mut reverse) = (form.by, form.reverse);
+        let (mut by, mut reverse) = (variant.by, variant.reverse);
         let mut at = first + 2;
         while let Some(option) = call.args.get(at) {
-            if !form.stores && is_option(option, "withscores") {
+            if !variant.stores && is_option(option, "withscores") {
                 query.with_scores = true;
             } else if is_option(option, "limit") && at + 2 < call.args.len() {
                 query.offset = integer(call.arg(at + 1))?;
@@ -173,10 +174,6 @@ impl<'a> Query<'a> {
     }
 }
 
-fn integer(arg: &[u8]) -> Result<i64> {
-    parse_i64(arg).map_or_else(|| Stop::error(NOT_AN_INTEGER), Ok)
-}
-
 /// Ranks from one to another, both included, negative ones counted from the end.
 fn ranks(start: i64, stop: i64, len: u64) -> Range<u64> {
     let from_end = |rank: i64| match u64::try_from(rank) {
@@ -241,8 +238,8 @@ fn lex_bound(arg: &[u8]) -> Option<LexBound<'_>> {
     }
 }
 
-fn show(txn: &mut Txn, call: &Call, form: Form) -> Result<Reply> {
-    let query = Query::parse(call, form)?;
+fn show(txn: &mut Txn, call: &Call, variant: Variant) -> Result<Reply> {
+    let query = Query::parse(call, variant)?;
     let Some(set) = read(txn, call.key(1))? else {
         return Ok(Reply::Array(Vec::new()));
     };
@@ -266,12 +263,12 @@ fn show(txn: &mut Txn, call: &Call, form: Form) -> Result<Reply> {
 }
 
 pub fn zrangestore(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let form = Form {
+    let variant = Variant {
         by: None,
         reverse: None,
         stores: true,
     };
-    let query = Query::parse(call, form)?;
+    let query = Query::parse(call, variant)?;
     keys::prefetch(txn, [call.key(1), call.key(2)].into_iter())?;
     let mut members = Vec::new();
     if let Some(set) = read(txn, call.key(2))? {

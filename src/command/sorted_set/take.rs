@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
 
-use super::super::string::bulk;
+use super::super::values::bulk;
 use super::super::{Call, is_option, syntax_error};
 use super::read;
 use crate::base::num::parse_i64;

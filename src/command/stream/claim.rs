@@ -32,7 +32,7 @@ pub fn xclaim(txn: &mut Txn, call: &Call) -> Result<Reply> {
         .iter()
         .map_while(|id| Id::parse(id, 0).ok())
         .collect();
-    let options = Options::parse(call, 5 + ids.len(), txn.now)?;
+    let options = ClaimOptions::parse(call, 5 + ids.len(), txn.now)?;
     group.last = group.last.max(options.last);
     let claim = Claim {
         consumer: group.see(txn, call.arg(3))?,
@@ -143,7 +143,7 @@ fn parse_auto_options(call: &Call) -> Result<(u64, bool)> {
 }
 
 /// What follows the IDs of XCLAIM.
-struct Options {
+struct ClaimOptions {
     force: bool,
     just_id: bool,
     time: u64,
@@ -151,9 +151,9 @@ struct Options {
     last: Id,
 }
 
-impl Options {
-    fn parse(call: &Call, from: usize, now: u64) -> Result<Options> {
-        let mut options = Options {
+impl ClaimOptions {
+    fn parse(call: &Call, from: usize, now: u64) -> Result<ClaimOptions> {
+        let mut options = ClaimOptions {
             force: false,
             just_id: false,
             time: now,

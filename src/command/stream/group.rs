@@ -7,7 +7,7 @@ use crate::store;
 use crate::types::stream::{Group, Search};
 
 pub fn create(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let options = Options::parse(call, true)?;
+    let options = GroupOptions::parse(call, true)?;
     let key = call.key(2);
     let found = txn.lookup(key)?;
     let opened = stream::open(found.as_ref())?;
@@ -30,7 +30,7 @@ pub fn create(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn set_id(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let options = Options::parse(call, false)?;
+    let options = GroupOptions::parse(call, false)?;
     let (_, stream, mut group) = existing(txn, call)?;
     group.last = match call.arg(4) {
         b"$" => stream.last,
@@ -97,21 +97,21 @@ pub fn help(_: &mut Txn, _: &Call) -> Result<Reply> {
 
 /// What follows the ID of CREATE and SETID.
 #[derive(Default)]
-struct Options {
+struct GroupOptions {
     make_stream: bool,
     read: Option<u64>,
 }
 
-impl Options {
-    fn parse(call: &Call, is_create: bool) -> Result<Options> {
-        let mut options = Options::default();
+impl GroupOptions {
+    fn parse(call: &Call, is_create: bool) -> Result<GroupOptions> {
+        let mut options = GroupOptions::default();
         let mut at = 5;
         while let Some(option) = call.args.get(at) {
             if is_create && is_option(option, "mkstream") {
                 options.make_stream = true;
                 at += 1;
             } else if is_option(option, "entriesread") && at + 1 < call.args.len() {
-                options.read = match parse_integer(call.arg(at + 1))? {
+                options.read = match integer(call.arg(at + 1))? {
                     -1 => None,
                     ..0 => return Stop::error("ERR value for ENTRIESREAD must be positive or -1"),
                     read => Some(read.cast_unsigned()),
@@ -186,13 +186,13 @@ pub fn xpending(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut at = 3;
     let mut min_idle = 0;
     if is_option(call.arg(3), "idle") {
-        min_idle = parse_integer(call.arg(4))?;
+        min_idle = integer(call.arg(4))?;
         if call.args.len() < 8 {
             return syntax_error();
         }
         at = 5;
     }
-    let limit = u64::try_from(parse_integer(call.arg(at + 2))?).unwrap_or(0);
+    let limit = u64::try_from(integer(call.arg(at + 2))?).unwrap_or(0);
     let ids = parse_start(call.arg(at))?..=parse_end(call.arg(at + 1))?;
     let Some((_, mut group)) = find(txn, call)? else {
         return no_such_key_or_group(call.arg(1), call.arg(2), "");

@@ -119,7 +119,7 @@ fn parse_full(call: &Call) -> Result<Option<u64>> {
         [] => Ok(None),
         [full] if is_option(full, "full") => Ok(Some(SHOWN)),
         [full, word, number] if is_option(full, "full") && is_option(word, "count") => {
-            Ok(Some(match u64::try_from(parse_integer(number)?) {
+            Ok(Some(match u64::try_from(integer(number)?) {
                 Ok(0) => u64::MAX,
                 Ok(limit) => limit,
                 Err(_) => SHOWN,

@@ -5,7 +5,8 @@ pub mod group;
 pub mod info;
 pub mod read;
 
-use super::{Call, NOT_AN_INTEGER, help, is_option, syntax_error};
+use super::arguments::integer;
+use super::{Call, help, is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Blob, Reply, c_text};
 use crate::store::{Result, Stop, Txn, Value};
@@ -21,7 +22,7 @@ const ID_TEXT: usize = 16;
 const NO_SUCH_KEY: &str = "ERR no such key";
 
 pub fn xadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let options = Options::parse(call, true)?;
+    let options = AddOptions::parse(call, true)?;
     let Some(id) = options.id else {
         return wrong_number_of_arguments("xadd");
     };
@@ -68,7 +69,7 @@ pub fn xdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 pub fn xtrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let Some(trim) = Options::parse(call, false)?.trim else {
+    let Some(trim) = AddOptions::parse(call, false)?.trim else {
         return Stop::error("ERR syntax error, XTRIM must be called with a trimming strategy");
     };
     let key = call.key(1);
@@ -92,7 +93,7 @@ pub fn xsetid(txn: &mut Txn, call: &Call) -> Result<Reply> {
             return syntax_error();
         };
         if is_option(option, "entriesadded") {
-            let Ok(number) = u64::try_from(parse_integer(value)?) else {
+            let Ok(number) = u64::try_from(integer(value)?) else {
                 return Stop::error("ERR entries_added must be positive");
             };
             added = Some(number);
@@ -121,7 +122,7 @@ pub fn xsetid(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 /// What is before the fields of XADD, and all of XTRIM behind the key.
 #[derive(Default)]
-struct Options {
+struct AddOptions {
     no_create: bool,
     trim: Option<Trim>,
     /// XADD's.
@@ -130,9 +131,9 @@ struct Options {
     end: usize,
 }
 
-impl Options {
-    fn parse(call: &Call, is_add: bool) -> Result<Options> {
-        let mut options = Options::default();
+impl AddOptions {
+    fn parse(call: &Call, is_add: bool) -> Result<AddOptions> {
+        let mut options = AddOptions::default();
         let mut limit = None;
         let mut at = 2;
         while let (Some(option), None) = (call.args.get(at), options.id) {
@@ -150,7 +151,7 @@ impl Options {
                 at = value;
             } else if has_more && is_option(option, "limit") {
                 at += 1;
-                let Ok(number) = u64::try_from(parse_integer(call.arg(at))?) else {
+                let Ok(number) = u64::try_from(integer(call.arg(at))?) else {
                     return Stop::error("ERR The LIMIT argument must be >= 0.");
                 };
                 limit = Some(number);
@@ -210,7 +211,7 @@ fn parse_trim(call: &Call, at: usize, by_length: bool) -> Result<(Trim, usize)> 
     let has_sign = at + 2 < call.args.len() && matches!(sign, b"~" | b"=");
     let value = at + 1 + usize::from(has_sign);
     let bound = if by_length {
-        let Ok(most) = u64::try_from(parse_integer(call.arg(value))?) else {
+        let Ok(most) = u64::try_from(integer(call.arg(value))?) else {
             return Stop::error("ERR The MAXLEN argument must be >= 0.");
         };
         Bound::Length(most)
@@ -235,10 +236,6 @@ fn subcommand_error<T>(call: &Call, container: &str) -> Result<T> {
     Stop::error(format!(
         "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
     ))
-}
-
-fn parse_integer(text: &[u8]) -> Result<i64> {
-    parse_i64(text).map_or_else(|| Stop::error(NOT_AN_INTEGER), Ok)
 }
 
 /// All arguments from the given one on.

@@ -29,7 +29,7 @@ fn interval(txn: &mut Txn, call: &Call, order: Order) -> Result<Reply> {
         let (true, Some(number)) = (is_option(option, "count"), call.args.get(at + 1)) else {
             return syntax_error();
         };
-        limit = u64::try_from(parse_integer(number)?).unwrap_or(0);
+        limit = u64::try_from(integer(number)?).unwrap_or(0);
         at += 2;
     }
     let found = txn.lookup_read(call.key(1))?;
@@ -106,7 +106,7 @@ impl<'a> Request<'a> {
                 request.block = Some(parse_timeout(call.arg(at))?);
             } else if is_option(option, "count") && more > 0 {
                 at += 1;
-                request.limit = match u64::try_from(parse_integer(call.arg(at))?) {
+                request.limit = match u64::try_from(integer(call.arg(at))?) {
                     Ok(0) | Err(_) => u64::MAX,
                     Ok(limit) => limit,
                 };

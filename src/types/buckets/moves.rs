@@ -1,6 +1,7 @@
 //! How a table grows and shrinks: a page divided, or two made one, with each change that asks for it.
 
-use super::{BYTES_PER_PAGE, Buckets, MEMBERS_PER_PAGE, slots};
+use super::page::slots;
+use super::{BYTES_PER_PAGE, Buckets, MEMBERS_PER_PAGE};
 use crate::disk::delta::Known;
 use crate::store::{Result, Txn, Value};
 

@@ -10,7 +10,7 @@
 //! `earliest` is as `disk/format.rs` says. It may be before the first deadline in the tree, as one that is taken away does
 //! not change it: then active expiry comes once in vain, and sets it right.
 
-use super::Expiry;
+use super::expiry::Expiry;
 use super::packed::Packed;
 use crate::disk::cells::Reader;
 use crate::disk::format::Malformed;

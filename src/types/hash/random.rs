@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 
 use super::large::{Large, Stored};
-use super::{Form, Hash, Want};
+use super::{Encoding, Hash, Want};
 use crate::base::random::Selection;
 use crate::store::{Result, Txn};
 use crate::types::string::Bytes;
@@ -49,7 +49,7 @@ impl Hash {
     /// What fields can be drawn from, each independently of the others, `count` times; nothing if no field is there. A
     /// command that only reads runs over a view if too much is cold.
     pub fn draws(&self, txn: &mut Txn, count: u64, want: Want) -> Result<Option<Draws<'_>>> {
-        if let Form::Large(large) = &self.form {
+        if let Encoding::Large(large) = &self.encoding {
             large
                 .table
                 .fetch_random(txn, usize::try_from(count).unwrap_or(usize::MAX))?;
@@ -92,7 +92,7 @@ impl Hash {
         want: Want,
         mut show: impl FnMut(&[u8], &[u8]) -> Result<()>,
     ) -> Result<()> {
-        if let Form::Large(large) = &self.form
+        if let Encoding::Large(large) = &self.encoding
             && count < (present / LARGE_PART).min(MOST_DRAWN)
             && let Some(drawn) = draw_distinct(large, txn, count as usize, want)?
         {
@@ -111,7 +111,7 @@ impl Hash {
 
     fn all(&self, txn: &mut Txn) -> Result<Vec<Pair>> {
         let mut all = Vec::new();
-        if let Form::Packed(packed) = &self.form {
+        if let Encoding::Packed(packed) = &self.encoding {
             for slot in packed.slots() {
                 let slot = slot?;
                 if !slot.is_due(txn.now) {

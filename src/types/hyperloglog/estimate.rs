@@ -1,8 +1,7 @@
 //! From registers to a number of elements: Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches"
 //! (arXiv:1702.01284), in the very order of floating-point operations in which Redis does it.
 
-use super::REGISTERS;
-use super::hash::INDEX_BITS;
+use super::hash::{INDEX_BITS, REGISTERS};
 
 /// 1 / (2 ln 2).
 const ALPHA_INFINITY: f64 = 0.721_347_520_444_481_7;

@@ -2,6 +2,8 @@
 
 /// So many bits of the hash name the register; the others are counted.
 pub const INDEX_BITS: u32 = 14;
+/// How many registers a sketch has.
+pub const REGISTERS: usize = 1 << INDEX_BITS;
 const COUNTED_BITS: u32 = 64 - INDEX_BITS;
 
 const SEED: u64 = 0xadc8_3b19;

@@ -1,4 +1,4 @@
-//! The sparse form: runs of equal registers.
+//! The sparse encoding: runs of equal registers.
 //!
 //! ```text
 //! opcode := 0b00zzzzzz                       z + 1 registers of 0 ("zero")
@@ -84,7 +84,7 @@ pub enum Raised {
     /// It was as high already.
     Same,
     Changed,
-    /// The sparse form has no room for it.
+    /// The sparse encoding has no room for it.
     TooLarge,
     Corrupted,
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Form, SortedSet, order, packed};
+use super::{Encoding, SortedSet, order, packed};
 use crate::store::{Result, Txn};
 
 /// Scores from one to another, either end without itself if it is exclusive.
@@ -65,7 +65,7 @@ impl LexRange<'_> {
 impl SortedSet {
     /// The ranks of the members with these scores.
     pub fn ranks_by_score(&self, txn: &mut Txn, range: &ScoreRange) -> Result<Range<u64>> {
-        let Form::Large(_, tree) = &self.form else {
+        let Encoding::Large(_, tree) = &self.encoding else {
             return self.ranks_of(|_, score| range.is_below(score), |_, score| range.is_above(score));
         };
         // No score has the order next to that of infinity.
@@ -82,7 +82,7 @@ impl SortedSet {
     /// The ranks of these members, as far as all scores are equal. Where they are not, a small sorted set gives what
     /// Redis would; a large one, what the first score would give.
     pub fn ranks_by_lex(&self, txn: &mut Txn, range: &LexRange) -> Result<Range<u64>> {
-        let Form::Large(_, tree) = &self.form else {
+        let Encoding::Large(_, tree) = &self.encoding else {
             return self.ranks_of(
                 |member, _| range.is_below(member),
                 |member, _| range.is_above(member),

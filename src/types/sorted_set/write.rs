@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use super::{
-    Form, Purpose, SortedSet, decode_score, encode_score, packed, score_in_tree, tree_key, tree_value,
+    Encoding, Purpose, SortedSet, decode_score, encode_score, packed, score_in_tree, tree_key, tree_value,
 };
 use crate::disk::format::{Header, Kind};
 use crate::store::{Entry, Key, Result, Savepoint, Stop, Txn};
 use crate::types::buckets::{Buckets, Found, Want};
 use crate::types::string::Bytes;
 use crate::types::thresholds::Thresholds;
-use crate::types::tree::{Part, Tree, Way};
+use crate::types::tree::{Part, Path, Tree};
 
 /// Room for the state of nearly any large sorted set.
 const STATE_BYTES: usize = 64;
@@ -52,23 +52,23 @@ enum Place {
     Row(packed::Row),
     /// Not among so many packed ones.
     NoRow(u64),
-    Table(Found, Option<f64>, Option<Ahead>),
+    Table(Found, Option<f64>, Option<Insertion>),
 }
 
 /// Where a member with its new score belongs in the order.
-struct Ahead {
+struct Insertion {
     key: Vec<u8>,
-    way: Option<Way>,
+    path: Option<Path>,
 }
 
-impl Ahead {
-    fn find(txn: &mut Txn, table: &Buckets, tree: &Tree, member: &[u8], score: f64) -> Result<Ahead> {
+impl Insertion {
+    fn find(txn: &mut Txn, table: &Buckets, tree: &Tree, member: &[u8], score: f64) -> Result<Insertion> {
         let key = tree_key(score, member);
-        let way = tree.way_to(txn, &key)?;
-        if let Some(way) = &way {
-            txn.warm_up(&[table.page_with(member), tree.leaf_of(way)]);
+        let path = tree.path_to(txn, &key)?;
+        if let Some(path) = &path {
+            txn.warm_up(&[table.page_with(member), tree.leaf_of(path)]);
         }
-        Ok(Ahead { key, way })
+        Ok(Insertion { key, path })
     }
 }
 
@@ -87,9 +87,9 @@ impl Draft {
         let Some(set) = set else {
             return Draft::Packed(Vec::new());
         };
-        match &set.form {
-            Form::Packed => Draft::Packed(set.entry.body().to_vec()),
-            Form::Large(table, tree) => Draft::Large(table.clone(), tree.clone()),
+        match &set.encoding {
+            Encoding::Packed => Draft::Packed(set.entry.body().to_vec()),
+            Encoding::Large(table, tree) => Draft::Large(table.clone(), tree.clone()),
         }
     }
 
@@ -134,12 +134,12 @@ impl Draft {
                 Err(count) => Place::NoRow(count),
             }),
             Draft::Large(table, tree) => {
-                let ahead = score.map(|score| Ahead::find(txn, table, tree, member, score));
-                let ahead = ahead.transpose()?;
+                let insertion = score.map(|score| Insertion::find(txn, table, tree, member, score));
+                let insertion = insertion.transpose()?;
                 let found = table.find(txn, member)?;
                 let score = table.value_of(txn, &found)?;
                 let score = score.map(|score| decode_score(&score)).transpose()?;
-                Ok(Place::Table(found, score, ahead))
+                Ok(Place::Table(found, score, insertion))
             }
         }
     }
@@ -163,13 +163,13 @@ impl Draft {
             {
                 Ok(packed::insert(body, member, score)?)
             }
-            (Draft::Large(table, tree), Place::Table(found, old, ahead)) => {
+            (Draft::Large(table, tree), Place::Table(found, old, insertion)) => {
                 if let Some(old) = old {
                     tree.remove(txn, &tree_key(old, member))?;
                 }
-                // A way that was found before the tree changed leads elsewhere.
-                match ahead.filter(|_| old.is_none()) {
-                    Some(Ahead { key, way }) => tree.insert_along(txn, way, &key, tree_value(score))?,
+                // A path that was found before the tree changed leads elsewhere.
+                match insertion.filter(|_| old.is_none()) {
+                    Some(Insertion { key, path }) => tree.insert_along(txn, path, &key, tree_value(score))?,
                     None => tree.insert(txn, &tree_key(score, member), tree_value(score))?,
                 };
                 table.insert_at(txn, found, member, &encode_score(score))?;
@@ -243,7 +243,7 @@ fn fetch<'m>(
     members: impl Iterator<Item = (&'m [u8], Option<f64>)>,
 ) -> Result<()> {
     txn.rollback(before);
-    let Some(Form::Large(table, tree)) = set.map(|set| &set.form) else {
+    let Some(Encoding::Large(table, tree)) = set.map(|set| &set.encoding) else {
         return Ok(());
     };
     let (mut come, mut leave) = (0, 0);

@@ -1,92 +1,22 @@
-//! A stream's entries: appended, read, deleted, trimmed.
+//! A stream's entries: appended, read, deleted. They are trimmed in `trim.rs`.
 
-use std::ops::{Range, RangeInclusive};
-
-use super::chunk::{Chunk, ChunkLimits, Entry, MAX_OPEN, push_id, read_id};
+use super::chunk::{Chunk, ChunkLimits, Entry, MAX_OPEN};
+use super::sealed::Sealed;
+use super::span::{Order, Span};
+use super::walk::walk;
 use super::{Id, NewId, Stream, Tail};
-use crate::disk::cells::{Reader, push_varint};
 use crate::disk::format::{Malformed, less};
 use crate::store::{Result, Stop, Txn, Value};
 use crate::types::footprint::{Footprint, spread};
 use crate::types::thresholds::Thresholds;
-use crate::types::tree::{Part, Tree};
 
 /// The most bytes that Redis puts in a node.
 const MAX_WEIGHT: u64 = 1 << 30;
 /// How many cold chunks a command that only reads waits for.
 const MAX_COLD: usize = 256;
 
-/// About as many entries of a tree as a leaf has.
-const FIRST_WINDOW: u64 = 32;
-
-/// A chunk that takes no more entries.
-#[derive(Clone, Copy, Debug)]
-struct Sealed {
-    first: Id,
-    /// The last ID that it got, though its entry may be deleted.
-    last: Id,
-    number: u64,
-    live: u64,
-}
-
-impl Sealed {
-    fn decode(key: &[u8], value: &[u8]) -> std::result::Result<Sealed, Malformed> {
-        let first = key.try_into().map_err(|_| Malformed("key of a chunk"))?;
-        let mut reader = Reader(value);
-        Ok(Sealed {
-            first: Id::decode(first),
-            number: reader.varint()?,
-            live: reader.varint()?,
-            last: read_id(&mut reader)?,
-        })
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(24);
-        push_varint(&mut out, self.number);
-        push_varint(&mut out, self.live);
-        push_id(&mut out, self.last);
-        out
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Order {
-    Forward,
-    Backward,
-}
-
-/// Which entries are read.
-#[derive(Clone, Debug)]
-pub struct Span {
-    pub ids: RangeInclusive<Id>,
-    pub order: Order,
-    /// At most so many.
-    pub limit: u64,
-    /// Whether the command may run over a view.
-    pub read_only: bool,
-}
-
-/// What a trimmed stream is left with.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bound {
-    /// At most so many entries.
-    Length(u64),
-    /// None below this ID.
-    Id(Id),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Trim {
-    pub bound: Bound,
-    /// Drop whole chunks only.
-    pub approximate: bool,
-    /// Drop at most so many entries.
-    pub limit: Option<u64>,
-}
-
 /// A chunk to be read.
-enum Piece {
+pub(super) enum Piece {
     Sealed(Sealed),
     Tail,
 }
@@ -202,7 +132,7 @@ impl Stream {
         Ok(())
     }
 
-    fn read(&self, txn: &mut Txn, sealed: Sealed) -> Result<Value> {
+    pub(super) fn read(&self, txn: &mut Txn, sealed: Sealed) -> Result<Value> {
         match txn.get(&self.blob(sealed.number))? {
             Some(record) => Ok(record),
             None => Err(Malformed("index of a stream: a chunk is missing").into()),
@@ -463,171 +393,6 @@ impl Stream {
         }
         Ok(())
     }
-
-    /// Drops entries from the beginning on. Returns how many.
-    pub fn trim(&mut self, txn: &mut Txn, trim: Trim) -> Result<u64> {
-        let before = self.length;
-        if matches!(trim.bound, Bound::Length(most) if before <= most) {
-            return Ok(0);
-        }
-        let cut = self.drop_whole(txn, trim)?;
-        if !trim.approximate {
-            self.drop_part(txn, cut, trim.bound)?;
-        }
-        if self.length < before {
-            self.first = match self.length {
-                0 => Id::MIN,
-                _ => self.edge(txn, Order::Forward)?.unwrap_or(Id::MIN),
-            };
-        }
-        Ok(before - self.length)
-    }
-
-    /// Drops those entries of a chunk, which becomes the first one, that the bound rules out.
-    fn drop_part(&mut self, txn: &mut Txn, cut: Option<Piece>, bound: Bound) -> Result<()> {
-        match cut {
-            Some(Piece::Sealed(sealed)) => {
-                let record = self.read(txn, sealed)?;
-                let (bytes, dropped) = self.without_head(Chunk::decode(&record)?, bound)?;
-                if dropped > 0 {
-                    // It stays though none is left, as a node does.
-                    let live = less(sealed.live, dropped)?;
-                    txn.put(self.blob(sealed.number), Value::from(&bytes[..]));
-                    let key = sealed.first.encode();
-                    self.index
-                        .insert(txn, &key, &Sealed { live, ..sealed }.encode())?;
-                    self.length = less(self.length, dropped)?;
-                }
-            }
-            Some(Piece::Tail) => {
-                if let Some(tail) = self.tail.chunk()? {
-                    let (bytes, dropped) = self.without_head(tail, bound)?;
-                    if dropped > 0 {
-                        self.tail = Tail::New(bytes);
-                        self.length = less(self.length, dropped)?;
-                    }
-                }
-            }
-            None => {}
-        }
-        Ok(())
-    }
-
-    /// Drops the chunks that may go as a whole. Returns the one behind them if it may go in part.
-    fn drop_whole(&mut self, txn: &mut Txn, trim: Trim) -> Result<Option<Piece>> {
-        let (mut count, mut length, mut dropped) = (0, self.length, 0);
-        let mut verdict = |last: Id, live: u64| -> Result<Verdict> {
-            let within = match trim.bound {
-                Bound::Length(most) => length <= most,
-                Bound::Id(_) => false,
-            };
-            if within || trim.limit.is_some_and(|limit| dropped + live > limit) {
-                return Ok(Verdict::Stop);
-            }
-            let left = less(length, live)?;
-            let goes = match trim.bound {
-                Bound::Length(most) => left >= most,
-                Bound::Id(least) => last < least,
-            };
-            if !goes {
-                return Ok(Verdict::Cut);
-            }
-            (length, dropped) = (left, dropped + live);
-            Ok(Verdict::Drop)
-        };
-        let mut end = None;
-        let ranks = 0..self.index.len();
-        walk(&self.index, txn, ranks, Order::Forward, false, |key, value| {
-            let sealed = Sealed::decode(&key, &value)?;
-            match verdict(sealed.last, sealed.live)? {
-                Verdict::Drop => count += 1,
-                Verdict::Cut => end = Some(Some(Piece::Sealed(sealed))),
-                Verdict::Stop => end = Some(None),
-            }
-            Ok(end.is_none())
-        })?;
-        let mut drops_tail = false;
-        if let (None, Some(tail)) = (&end, self.tail.chunk()?) {
-            match verdict(tail.last, tail.live)? {
-                Verdict::Drop => drops_tail = true,
-                Verdict::Cut => end = Some(Some(Piece::Tail)),
-                Verdict::Stop => {}
-            }
-        }
-        if drops_tail {
-            self.tail = Tail::NONE;
-        }
-        self.length = length;
-        let mut numbers = Vec::new();
-        self.index.remove_range(txn, 0..count, |key, value| {
-            numbers.push(Sealed::decode(&key, &value)?.number);
-            Ok(())
-        })?;
-        for number in numbers {
-            txn.delete(self.blob(number));
-        }
-        Ok(end.flatten())
-    }
-
-    /// The chunk, encoded, without those of its entries that the bound rules out, and how many those are.
-    fn without_head(&self, chunk: Chunk, bound: Bound) -> Result<(Vec<u8>, u64)> {
-        let mut surplus = match bound {
-            Bound::Length(most) => self.length.saturating_sub(most),
-            Bound::Id(_) => 0,
-        };
-        Ok(chunk.retain(|id| match bound {
-            Bound::Length(_) => match surplus.checked_sub(1) {
-                Some(less) => {
-                    surplus = less;
-                    false
-                }
-                None => true,
-            },
-            Bound::Id(least) => id >= least,
-        })?)
-    }
-}
-
-/// Visits entries of a tree until `visit` says false. As it may say so early, nodes are fetched for few ranks at first, and
-/// for more and more.
-pub(super) fn walk(
-    tree: &Tree,
-    txn: &mut Txn,
-    ranks: Range<u64>,
-    order: Order,
-    read_only: bool,
-    mut visit: impl FnMut(Part, Part) -> Result<bool>,
-) -> Result<()> {
-    let (mut left, mut window, mut goes_on) = (ranks, FIRST_WINDOW, true);
-    while goes_on && !left.is_empty() {
-        let len = window.min(left.end - left.start);
-        let ranks = match order {
-            Order::Forward => left.start..left.start + len,
-            Order::Backward => left.end - len..left.end,
-        };
-        let visit = |key: Part, value: Part| {
-            goes_on = visit(key, value)?;
-            Ok(goes_on)
-        };
-        let reverse = order == Order::Backward;
-        match read_only {
-            true => tree.range(txn, ranks.clone(), reverse, visit)?,
-            false => tree.range_to_write(txn, ranks.clone(), reverse, visit)?,
-        }
-        match order {
-            Order::Forward => left.start = ranks.end,
-            Order::Backward => left.end = ranks.start,
-        }
-        window *= 4;
-    }
-    Ok(())
-}
-
-/// What trimming does with a chunk.
-enum Verdict {
-    Drop,
-    Cut,
-    Stop,
 }
 
 /// Keeps all but `ids`, which are sorted, and collects what is not kept.

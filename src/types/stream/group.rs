@@ -11,7 +11,7 @@
 use std::ops::RangeInclusive;
 
 use super::chunk::{push_id, read_id};
-use super::entries::walk;
+use super::walk::walk;
 use super::{Entry, Id, Order, Span, Stream};
 use crate::disk::cells::{Reader, push_cell, push_varint};
 use crate::disk::format::{Malformed, RecordKey};

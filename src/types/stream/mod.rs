@@ -24,6 +24,10 @@ mod entries;
 mod group;
 mod id;
 mod lag;
+mod sealed;
+mod span;
+mod trim;
+mod walk;
 mod weight;
 
 use std::ops::Deref;
@@ -37,9 +41,10 @@ use chunk::{Chunk, push_id, read_id};
 
 pub use chunk::Entry;
 pub use copy::copy;
-pub use entries::{Bound, Order, Span, Trim};
 pub use group::{Consumer, Delivery, Group, Search};
 pub use id::{Id, NewId};
+pub use span::{Order, Span};
+pub use trim::{Bound, Trim};
 
 /// A stream's own record, taken apart.
 #[derive(Clone)]

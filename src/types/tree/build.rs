@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::Tree;
-use super::node::{self, Child, encode_inner, fill, separator};
+use super::inner::{Child, child_len, encode_inner};
+use super::key::separator;
+use super::node::fill;
 use crate::store::{Txn, Value};
 
 impl Tree {
@@ -64,10 +66,10 @@ impl Tree {
         let mut nodes = Vec::new();
         let mut rest = children.into_iter().peekable();
         while let Some(first) = rest.next() {
-            let mut bytes = node::child_len(&first, level);
+            let mut bytes = child_len(&first, level);
             let mut group = vec![first];
             while let Some(next) = rest.peek() {
-                bytes += node::child_len(next, level);
+                bytes += child_len(next, level);
                 if bytes > fill(level) && group.len() > 1 {
                     break;
                 }

@@ -3,8 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::node::{Child, Leaf};
-use super::write::{By, Change};
+use super::inner::Child;
+use super::leaf::Leaf;
+use super::propagate::Change;
+use super::write::By;
 use super::{Part, Tree};
 use crate::store::{Result, Txn, Value};
 use crate::types::string::Bytes;
@@ -52,8 +54,8 @@ impl Tree {
             (self.height, self.root, self.len, self.first) = (1, node, count, 0);
             return Ok(());
         }
-        let way = self.way(txn, By::Rank(if behind { self.len } else { 0 }))?;
-        let there = (way.leaf, way.count);
+        let path = self.path(txn, By::Rank(if behind { self.len } else { 0 }))?;
+        let there = (path.leaf, path.count);
         let (left, right) = match behind {
             true => (there, (node, count)),
             false => ((node, count), there),
@@ -63,9 +65,9 @@ impl Tree {
             count: right.1,
             separator: Cow::Borrowed(b""),
         };
-        self.settle(
+        self.propagate(
             txn,
-            way.steps,
+            path.steps,
             Change::Split(left, right, behind),
             count.cast_signed(),
         )
@@ -76,14 +78,14 @@ impl Tree {
         if self.height == 0 {
             return Ok(Vec::new());
         }
-        let path = self.descend(txn, By::Rank(if last { self.len } else { 0 }))?;
+        let cursor = self.descend(txn, By::Rank(if last { self.len } else { 0 }))?;
         let mut values = Vec::new();
-        for spot in Leaf::new(&path.record) {
-            let spot = spot?;
-            values.push(Part::new(&path.record, spot.key.end..spot.entry.end).to_bytes());
+        for slot in Leaf::new(&cursor.record) {
+            let slot = slot?;
+            values.push(Part::new(&cursor.record, slot.key.end..slot.entry.end).to_bytes());
         }
-        txn.delete(self.record(path.way.leaf));
-        self.settle(txn, path.way.steps, Change::Gone, -(values.len() as i64))?;
+        txn.delete(self.record(cursor.path.leaf));
+        self.propagate(txn, cursor.path.steps, Change::Gone, -(values.len() as i64))?;
         Ok(values)
     }
 }

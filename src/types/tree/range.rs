@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::node::{self, Child, Inner, Leaf, Totals, encode_inner};
+use super::counts::Totals;
+use super::inner::{Child, Inner, encode_inner};
+use super::leaf::Leaf;
+use super::node;
 use super::{COUNTS_DIFFER, Part, Tree};
 use crate::disk::format::RecordKey;
 use crate::store::{Result, Stop, Txn, Value};
@@ -131,8 +134,8 @@ impl Tree {
                 nodes.extend(parts(Inner::decode(&record, totals.level)?, totals, &ranks)?);
             } else {
                 let record = self.node(txn, node)?;
-                for spot in Leaf::new(&record) {
-                    cold += usize::from(spot?.value.prefetch(txn, self.id));
+                for slot in Leaf::new(&record) {
+                    cold += usize::from(slot?.value.prefetch(txn, self.id));
                 }
                 if cold > max_cold {
                     txn.view()?;
@@ -208,8 +211,8 @@ impl Tree {
         mut removed: impl FnMut(Part, Part) -> Result<()>,
     ) -> Result<()> {
         for _ in ranks.clone() {
-            let (leaf, spot) = self.locate(txn, ranks.start)?;
-            self.show(txn, &leaf, spot, &mut removed)?;
+            let (leaf, slot) = self.locate(txn, ranks.start)?;
+            self.show(txn, &leaf, slot, &mut removed)?;
             self.remove_at(txn, ranks.start)?;
         }
         Ok(())
@@ -275,18 +278,18 @@ impl Tree {
         removed: &mut impl FnMut(Part, Part) -> Result<()>,
     ) -> Result<Rest> {
         let (mut from, mut to, mut count) = (record.len(), record.len(), 0);
-        for spot in Leaf::new(record) {
-            let spot = spot?;
-            let rank = spot.index as u64;
+        for slot in Leaf::new(record) {
+            let slot = slot?;
+            let rank = slot.index as u64;
             if rank < ranks.start {
                 count += 1;
             } else if rank < ranks.end {
-                from = from.min(spot.entry.start);
-                let value = spot.value.clone();
-                self.show(txn, record, spot, &mut *removed)?;
+                from = from.min(slot.entry.start);
+                let value = slot.value.clone();
+                self.show(txn, record, slot, &mut *removed)?;
                 value.forget(txn, self.id);
             } else {
-                to = to.min(spot.entry.start);
+                to = to.min(slot.entry.start);
                 count += 1;
             }
         }
@@ -329,8 +332,8 @@ impl Tree {
                     nodes.push((child?, level - 1));
                 }
             } else {
-                for spot in Leaf::new(&record) {
-                    spot?.value.copy(txn, self.id, id)?;
+                for slot in Leaf::new(&record) {
+                    slot?.value.copy(txn, self.id, id)?;
                 }
             }
         }
@@ -349,16 +352,16 @@ impl Tree {
         let mut leaf = Leaf::new(record).starting_at(from)?;
         if !reverse {
             for _ in 0..count {
-                let spot = leaf.next().ok_or(COUNTS_DIFFER)??;
-                if !self.show(txn, record, spot, &mut *visit)? {
+                let slot = leaf.next().ok_or(COUNTS_DIFFER)??;
+                if !self.show(txn, record, slot, &mut *visit)? {
                     return Ok(false);
                 }
             }
             return Ok(true);
         }
-        let spots: std::result::Result<Vec<_>, _> = leaf.take(count).collect();
-        for spot in spots?.into_iter().rev() {
-            if !self.show(txn, record, spot, &mut *visit)? {
+        let slots: std::result::Result<Vec<_>, _> = leaf.take(count).collect();
+        for slot in slots?.into_iter().rev() {
+            if !self.show(txn, record, slot, &mut *visit)? {
                 return Ok(false);
             }
         }

@@ -3,25 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use super::set::{self, Set};
-use super::set_algebra::{self, Chosen, Operation, Purpose};
-use super::string::Bytes;
-use super::thresholds::Thresholds;
+use super::key;
 use crate::base::random::Random;
 use crate::disk::format::Kind;
 use crate::store::testing::TestStore;
-use crate::store::{Key, Result, Txn};
+use crate::store::{Result, Txn};
+use crate::types::set::{self, Set};
+use crate::types::set_algebra::{self, Chosen, Operation, Purpose};
+use crate::types::string::Bytes;
+use crate::types::thresholds::Thresholds;
 
 type Model = BTreeSet<Vec<u8>>;
-
-const NAMES: [&[u8]; 3] = [b"a", b"b", b"c"];
-
-fn key(at: usize) -> Key<'static> {
-    Key {
-        db: 0,
-        name: NAMES[at],
-    }
-}
 
 fn limits(intset: u64, entries: u64, value: u64) -> Thresholds {
     Thresholds {
@@ -243,7 +235,7 @@ fn collect(members: Vec<Bytes>) -> Model {
 }
 
 #[test]
-fn sets_are_what_their_models_are_in_every_form() {
+fn sets_are_what_their_models_are_in_every_encoding() {
     for seed in 0..6 {
         let mut bench = Bench::new(seed);
         for round in 0..60 {
@@ -282,10 +274,10 @@ fn sets_are_what_their_models_are_in_every_form() {
 }
 
 #[test]
-fn a_set_takes_the_form_that_redis_gives_it() {
+fn a_set_takes_the_encoding_that_redis_gives_it() {
     let mut bench = Bench::new(0);
     bench.limits = limits(4, 3, 5);
-    let mut form = |text: &str| {
+    let mut encoding = |text: &str| {
         let members: Vec<&[u8]> = text.split(' ').map(str::as_bytes).collect();
         bench.run(|txn, limits| {
             if let Some(entry) = txn.lookup(key(0))? {
@@ -315,7 +307,7 @@ fn a_set_takes_the_form_that_redis_gives_it() {
         ("123456 1", "intset"),
         ("123456 1 a", "hashtable"),
     ] {
-        assert_eq!(form(members), expected, "{members}");
+        assert_eq!(encoding(members), expected, "{members}");
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::buckets::{Buckets, Want};
 use crate::base::random::Random;
 use crate::store::testing::TestStore;
 use crate::store::{Result, Txn};
+use crate::types::buckets::{Buckets, Want};
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 

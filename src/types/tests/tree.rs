@@ -1,11 +1,11 @@
 //! Trees against a model: a sorted `Vec` goes through the same seeded random changes.
 
-use super::tree::Tree;
 use crate::base::random::Random;
 use crate::disk::cells::Reader;
 use crate::disk::format::RecordKey;
 use crate::store::testing::TestStore;
 use crate::store::{Result, Txn, Value};
+use crate::types::tree::Tree;
 
 type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 

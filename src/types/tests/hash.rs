@@ -3,20 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hash::{self, Expiry, Hash, Want};
-use super::keys;
-use super::string::Bytes;
-use super::thresholds::Thresholds;
+use super::{KEY, OTHER};
 use crate::base::random::Random;
 use crate::disk::format::Kind;
 use crate::store::testing::TestStore;
 use crate::store::{Key, Result, Txn};
-
-const KEY: Key = Key { db: 0, name: b"key" };
-const OTHER: Key = Key {
-    db: 0,
-    name: b"other",
-};
+use crate::types::hash::{self, Expiry, Hash, Want};
+use crate::types::keys;
+use crate::types::string::Bytes;
+use crate::types::thresholds::Thresholds;
 
 /// A field's value and deadline.
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>;

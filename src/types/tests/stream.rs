@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::stream::{self, Bound, Group, Id, NewId, Order, Search, Span, Stream, Trim};
-use super::thresholds::Thresholds;
+use super::{KEY, OTHER};
 use crate::base::random::Random;
 use crate::store::testing::TestStore;
 use crate::store::{Entry, Key, Result, Txn};
+use crate::types::stream::{self, Bound, Group, Id, NewId, Order, Search, Span, Stream, Trim};
+use crate::types::thresholds::Thresholds;
 
-const KEY: Key = Key { db: 0, name: b"key" };
-const COPY: Key = Key { db: 0, name: b"copy" };
 const GROUPS: [&[u8]; 2] = [b"first", b"second"];
 const CONSUMERS: [&[u8]; 3] = [b"a", b"b", b"c"];
 
@@ -346,8 +345,8 @@ fn run_model(seed: u64) {
     test.drop_hot();
     let copied = test.run(|txn| {
         let found = txn.lookup(KEY)?.expect("the stream");
-        let there = txn.lookup(COPY)?;
-        stream::copy(txn, &found, COPY, there.as_ref())
+        let there = txn.lookup(OTHER)?;
+        stream::copy(txn, &found, OTHER, there.as_ref())
     });
     assert_eq!(copied, Ok(()));
     test.run(|txn| {
@@ -356,7 +355,7 @@ fn run_model(seed: u64) {
     })
     .unwrap();
     test.drop_hot();
-    assert_eq!(test.run(|txn| read(txn, COPY)), Ok(model));
+    assert_eq!(test.run(|txn| read(txn, OTHER)), Ok(model));
     assert!(test.faults > 0);
 }
 

@@ -1,24 +1,16 @@
 //! HyperLogLogs against a model: a plain array of registers goes through the same seeded random changes.
 
-use super::hyperloglog::{self, Encoding, Header, REGISTERS, Registers, Sketch};
-use super::string::{self, string_entry};
+use super::key;
 use crate::base::random::Random;
 use crate::store::testing::TestStore;
-use crate::store::{Key, Result, Txn};
-
-const NAMES: [&[u8]; 3] = [b"a", b"b", b"c"];
+use crate::store::{Result, Txn};
+use crate::types::hyperloglog::{self, Encoding, Header, REGISTERS, Registers, Sketch};
+use crate::types::string::{self, string_entry};
 
 struct Model {
     registers: Box<Registers>,
     /// What GET should show as long as no command changes it.
     bytes: Vec<u8>,
-}
-
-fn key(at: usize) -> Key<'static> {
-    Key {
-        db: 0,
-        name: NAMES[at],
-    }
 }
 
 fn add(txn: &mut Txn, at: usize, elements: &[Vec<u8>], sparse_max: u64) -> Result<bool> {

@@ -2,15 +2,13 @@
 
 use std::collections::VecDeque;
 
-use super::keys;
-use super::list::{Limit, List, Side, list_entry};
+use super::{KEY, OTHER};
 use crate::base::random::Random;
 use crate::disk::format::Kind;
 use crate::store::testing::TestStore;
 use crate::store::{Key, Result, Txn};
-
-const KEY: Key = Key { db: 0, name: b"list" };
-const COPY: Key = Key { db: 0, name: b"copy" };
+use crate::types::keys;
+use crate::types::list::{Limit, List, Side, list_entry};
 
 type Model = VecDeque<Vec<u8>>;
 
@@ -212,14 +210,14 @@ impl Run {
             let Some(entry) = list_entry(txn.lookup(KEY)?)? else {
                 return Ok(Vec::new());
             };
-            let there = txn.lookup(COPY)?;
-            keys::copy(txn, &entry, COPY, there.as_ref())?;
+            let there = txn.lookup(OTHER)?;
+            keys::copy(txn, &entry, OTHER, there.as_ref())?;
             // The original goes: what the copy shares with it would be missed.
             txn.remove(KEY, &entry)?;
-            let Some(entry) = txn.lookup(COPY)? else {
+            let Some(entry) = txn.lookup(OTHER)? else {
                 return Ok(Vec::new());
             };
-            keys::relocate(txn, COPY, &entry, KEY, None)?;
+            keys::relocate(txn, OTHER, &entry, KEY, None)?;
             read(txn, KEY, 0..u64::MAX, Side::Left)
         });
         assert_eq!(copied.map(Model::from), Ok(self.model.clone()));

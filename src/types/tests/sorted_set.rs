@@ -3,27 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::keys;
-use super::sorted_set::{
-    self, Aggregate, Condition, LexBound, LexRange, Operation, Purpose, ScoreRange, SortedSet, Source,
-};
-use super::thresholds::Thresholds;
+use super::key;
 use crate::base::random::Random;
 use crate::disk::format::Kind;
 use crate::store::testing::TestStore;
-use crate::store::{Key, Result, Txn};
+use crate::store::{Result, Txn};
+use crate::types::keys;
+use crate::types::sorted_set::{
+    self, Aggregate, Condition, LexBound, LexRange, Operation, Purpose, ScoreRange, SortedSet, Source,
+};
+use crate::types::thresholds::Thresholds;
 
 type Model = BTreeMap<Vec<u8>, f64>;
 type Pairs = Vec<(Vec<u8>, f64)>;
-
-const NAMES: [&[u8]; 3] = [b"a", b"b", b"c"];
-
-fn key(at: usize) -> Key<'static> {
-    Key {
-        db: 0,
-        name: NAMES[at],
-    }
-}
 
 fn limits(entries: u64, value: u64) -> Thresholds {
     Thresholds {

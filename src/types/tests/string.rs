@@ -1,13 +1,12 @@
 //! Strings and bitmaps against a model: a `Vec<u8>` goes through the same seeded random changes.
 
-use super::bitfield::{self, Action, Field, Operation, Overflow};
-use super::{bitmap, string};
+use super::KEY;
 use crate::base::random;
 use crate::disk::format::SEGMENT;
 use crate::store::testing::TestStore;
-use crate::store::{Entry, Key, Result, Txn};
-
-const KEY: Key = Key { db: 0, name: b"key" };
+use crate::store::{Entry, Result, Txn};
+use crate::types::bitfield::{self, Action, Field, Operation, Overflow};
+use crate::types::{bitmap, string};
 
 /// What changes are made of.
 struct Random(random::Random);

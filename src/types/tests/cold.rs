@@ -1,13 +1,13 @@
 //! What changes many elements of a cold collection asks for all that it takes together, without a rehearsal.
 
-use super::hash::{self, Expiry, Hash};
-use super::set;
-use super::sorted_set::{self, Condition};
-use super::thresholds::Thresholds;
+use super::KEY;
 use crate::store::testing::TestStore;
-use crate::store::{Key, Result, Txn};
+use crate::store::{Result, Txn};
+use crate::types::hash::{self, Expiry, Hash};
+use crate::types::set;
+use crate::types::sorted_set::{self, Condition};
+use crate::types::thresholds::Thresholds;
 
-const KEY: Key = Key { db: 0, name: b"key" };
 const COUNT: usize = 10_000;
 
 fn members(from: usize) -> Vec<Vec<u8>> {
