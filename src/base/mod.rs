@@ -1,7 +1,6 @@
 //! The bottom layer: formats and arithmetic that know nothing of keys, records or connections.
 
 pub mod clock;
-pub mod crc;
 pub mod extfloat;
 pub mod glob;
 pub mod log;

@@ -26,12 +26,6 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// Parses a `u64` as Redis reads stream ids and cursors: decimal digits, where a `+` and leading zeros do no
-/// harm.
-pub fn parse_u64(text: &[u8]) -> Option<u64> {
-    parse_digits(text.strip_prefix(b"+").unwrap_or(text))
-}
-
 fn parse_digits(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -73,11 +67,6 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     let overflowed = value.is_infinite() && !spelled_out;
     let underflowed = value == 0.0 && mantissa.iter().any(|byte| matches!(byte, b'1'..=b'9'));
     (!value.is_nan() && !overflowed && !underflowed).then_some(value)
-}
-
-/// Appends the decimal form of `value`.
-pub fn format_i64(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// A binary floating-point value not yet rounded to a format: `mantissa` * 2^`exponent`, and a little more if
@@ -222,10 +211,7 @@ mod tests {
             i64::MAX - 1,
             i64::MIN + 1,
         ] {
-            let mut text = Vec::new();
-            format_i64(&mut text, value);
-            assert_eq!(text, value.to_string().as_bytes());
-            assert_eq!(parse_i64(&text), Some(value));
+            assert_eq!(parse_i64(value.to_string().as_bytes()), Some(value));
         }
     }
 
@@ -251,17 +237,6 @@ mod tests {
         ];
         for text in cases {
             assert_eq!(parse_i64(text), None, "{}", text.escape_ascii());
-        }
-    }
-
-    #[test]
-    fn unsigned_integers() {
-        assert_eq!(parse_u64(b"18446744073709551615"), Some(u64::MAX));
-        assert_eq!(parse_u64(b"18446744073709551616"), None);
-        assert_eq!(parse_u64(b"007"), Some(7));
-        assert_eq!(parse_u64(b"+7"), Some(7));
-        for text in [&b""[..], b"+", b"-1", b" 1", b"1 ", b"0x1", b"1-1"] {
-            assert_eq!(parse_u64(text), None, "{}", text.escape_ascii());
         }
     }
 

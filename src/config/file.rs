@@ -10,20 +10,17 @@ use std::{
 
 use super::{
     Config, Row, foreign,
-    include::included,
+    include::{INCLUDE, included},
     lookup,
     quote::{quote, split_words},
     suggest::nearest,
     table::Flags,
-    user::DefaultUser,
+    user::{DefaultUser, USER},
 };
 
 /// Files that include each other, one behind the other.
 const MAX_INCLUDES: usize = 16;
 const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
-
-pub(super) const INCLUDE: &str = "include";
-pub(super) const USER: &str = "user";
 
 /// Where a bad directive was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// What begins such a line.
+pub(super) const INCLUDE: &str = "include";
+
 /// The files of a pattern in the order of their names, or the one file that a path without wildcards names. A pattern may
 /// match none; what it matches of directories does not count.
 pub(super) fn included(path: &Path) -> io::Result<Vec<PathBuf>> {

@@ -7,6 +7,7 @@
 //! quote     the words of a line
 //! file      redis.conf syntax      cli       the command line, as lines of such a file
 //! include   the files of a pattern user      the line of the default user
+//! login     who may log in
 //! foreign   directives of others   suggest   the option that was probably meant
 //! rewrite   CONFIG REWRITE         reference the table in the README
 //! ```
@@ -19,6 +20,7 @@ mod file;
 mod foreign;
 mod include;
 mod kind;
+mod login;
 mod quote;
 mod reference;
 mod rewrite;

@@ -397,10 +397,6 @@ impl KeyspaceEvents {
         self.0 & classes.0 == classes.0
     }
 
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     fn all() -> KeyspaceEvents {
         Self::ALL
             .into_iter()

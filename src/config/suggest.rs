@@ -1,6 +1,6 @@
 //! The option that was probably meant.
 
-use super::{ROWS, Row, file::INCLUDE, file::USER, table::Flags};
+use super::{ROWS, Row, include::INCLUDE, table::Flags, user::USER};
 
 /// Longer names are no slip of the pen.
 const LONGEST: usize = 64;

@@ -463,7 +463,7 @@ fn values_are_shown_as_redis_shows_them() {
 #[test]
 fn keyspace_events_are_sets() {
     let mut config = Config::default();
-    assert!(config.notify_keyspace_events.is_empty());
+    assert!(config.notify_keyspace_events == KeyspaceEvents::default());
     set(&mut config, "notify-keyspace-events", "KA").expect("valid");
     let events = config.notify_keyspace_events;
     assert!(events.contains(KeyspaceEvents::KEYSPACE) && events.contains(KeyspaceEvents::EXPIRED));

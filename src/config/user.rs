@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::Config;
+/// What begins such a line.
+pub(super) const USER: &str = "user";
 
 const OTHER_USERS: &str = "users other than the default one are not supported";
 const NO_PERMISSIONS: &str = "permissions of users (ACL) are not supported: the default user may do everything, which \
@@ -109,10 +110,26 @@ impl DefaultUser {
         }
     }
 
-    fn admits(&self, password: &[u8]) -> bool {
+    /// Whether the user may log in with the password.
+    pub(super) fn admits(&self, password: &[u8]) -> bool {
         let password = digest(password);
         let matches = |known: &Digest| same_bytes(known, &password);
         self.is_on && (self.is_open || self.passwords.iter().any(matches))
+    }
+
+    /// Whether any password will do, and none is needed.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Whether the user may log in at all.
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Whether it is a password of the user's.
+    pub(super) fn has_password(&self, password: &[u8]) -> bool {
+        self.passwords.contains(&digest(password))
     }
 
     /// What stands behind `user` in the line.
@@ -142,37 +159,6 @@ impl DefaultUser {
     }
 }
 
-/// Who may log in: the default user as its line says, or, without one, whoever has the password of `requirepass`.
-impl Config {
-    /// Whether the default user has no password.
-    pub fn is_open(&self) -> bool {
-        match &self.default_user {
-            Some(user) => user.is_open,
-            None => self.requirepass.is_empty(),
-        }
-    }
-
-    /// Whether a connection may run commands before it has logged in.
-    pub fn needs_no_login(&self) -> bool {
-        self.is_open() && self.default_user.as_ref().is_none_or(|user| user.is_on)
-    }
-
-    pub fn admits(&self, user: &[u8], password: &[u8]) -> bool {
-        let admits = match &self.default_user {
-            Some(user) => user.admits(password),
-            None => self.requirepass.is_empty() || same_bytes(&self.requirepass, password),
-        };
-        user == DefaultUser::NAME && admits
-    }
-
-    /// Whether a password is configured that does not count, because the line of the default user wins.
-    pub fn has_idle_password(&self) -> bool {
-        let admits =
-            |user: &DefaultUser| !user.is_open && user.passwords.contains(&digest(&self.requirepass));
-        !self.requirepass.is_empty() && self.default_user.as_ref().is_some_and(|user| !admits(user))
-    }
-}
-
 fn digest(password: &[u8]) -> Digest {
     Sha256::digest(password).into()
 }
@@ -196,7 +182,7 @@ fn read_digest(hex: &[u8]) -> Result<Digest, String> {
 }
 
 /// Compares in a time that does not tell where the difference is.
-fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn same_bytes(a: &[u8], b: &[u8]) -> bool {
     let differing = a.iter().zip(b).fold(0, |differing, (a, b)| differing | (a ^ b));
     a.len() == b.len() && differing == 0
 }
@@ -204,6 +190,7 @@ fn same_bytes(a: &[u8], b: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     const FOO: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
 

@@ -20,7 +20,8 @@ use rocksdb::{
 
 use super::format::{Family, Malformed, RecordKey};
 use super::journal::{Change, Changes, Position, What};
-use super::opened::{Guard, Held, journal_mark};
+use super::marks::{MARK, journal_mark};
+use super::opened::{Guard, Held};
 use super::runs::Runs;
 use super::{Batch, Builder, Disk, Durability, Patience, ReadError, WriteError};
 use crate::base::prefetch::prefetch;
@@ -449,9 +450,6 @@ fn ingest(db: &Guard, family: Family, path: &Path) -> Result<(), WriteError> {
         }
     }
 }
-
-/// A family's mark: under the one key that no record has, the position up to which the family has what was in the journal.
-pub(super) const MARK: &[u8] = b"";
 
 fn as_batch<'p>(
     db: &Guard,

@@ -5,9 +5,9 @@
 //! | file | what it is about |
 //! |---|---|
 //! | `open`, `directory`, `lock`, `identity`, `log_file` | opening a store, or refusing to, and touching nothing then |
-//! | `opened`, `view`, `overlay` | reading |
+//! | `opened`, `view`, `overlay`, `read_only` | reading |
 //! | `batch`, `journal`, `delta` | writing |
-//! | `checkpoint`, `runs` | bringing what the journal holds to its families |
+//! | `checkpoint`, `runs`, `marks` | bringing what the journal holds to its families |
 //! | `compact` | giving back the space of what was deleted |
 //! | `verify` | reading every byte |
 
@@ -25,10 +25,12 @@ mod identity;
 mod journal;
 mod lock;
 mod log_file;
+mod marks;
 mod open;
 mod opened;
 mod options;
 mod overlay;
+mod read_only;
 mod runs;
 mod verify;
 mod view;
@@ -51,10 +53,11 @@ use identity::Notes;
 use journal::Position;
 use opened::{Guard, Held, Opened};
 pub use options::{Compression, DiskOptions};
+pub use overlay::Record;
 pub use verify::Verified;
 #[cfg(test)]
 pub use view::passed_over;
-pub use view::{Record, View, Walk};
+pub use view::{View, Walk};
 
 /// How far a write must have come before it counts as done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

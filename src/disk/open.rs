@@ -18,13 +18,13 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use rocksdb::{Cache, ReadOptions};
 
-use super::checkpoint::MARK;
 use super::directory::{self, Creation, Found, LogFaults};
 use super::format::{FORMAT_VERSION, Family, OLDEST_FORMAT, RecordKey};
 use super::identity::{self, Identity, Known, Notes, State};
 use super::journal::Position;
 use super::lock::{self, Lock};
-use super::opened::{self, Opened};
+use super::marks::{self, MARK};
+use super::opened::Opened;
 use super::{Disk, DiskOptions, Durability, OpenError, Patience, ReadError};
 use crate::base::log;
 
@@ -250,7 +250,7 @@ impl Disk {
             number: self.committed.load(Relaxed),
             store: Some(self.tag),
         };
-        let mark = opened::journal_mark(position, &self.guard()?.marks()?);
+        let mark = marks::journal_mark(position, &self.guard()?.marks()?);
         batch.put(&RecordKey::new(Family::Journal, MARK), &mark);
         batch.put(&RecordKey::format(), &FORMAT_VERSION.to_be_bytes());
         Ok(self.write(batch.finish(), Durability::Synced, Patience::Wait)?)

@@ -6,32 +6,24 @@ use std::sync::RwLockReadGuard;
 
 use rocksdb::{Cache, ColumnFamily, ColumnFamilyDescriptor, DB};
 
-use super::checkpoint::MARK;
 use super::format::{Family, Malformed, RecordKey};
 use super::journal::Position;
+use super::marks::{MARK, Marks};
 use super::overlay::Overlay;
 use super::{DiskOptions, OpenError, ReadError};
-
-/// A position for each family, by its number.
-pub type Marks = [u64; Family::ALL.len()];
-
-/// The journal's mark: up to here nothing is left of it, and families have these marks.
-pub fn journal_mark(position: Position, marks: &Marks) -> Vec<u8> {
-    [position.key(), marks.map(u64::to_be_bytes).concat()].concat()
-}
 
 /// A database that is open: for all, or only to be read.
 pub struct Opened {
     db: DB,
-    only_read: Option<OnlyRead>,
+    pub(super) only_read: Option<OnlyRead>,
 }
 
 /// What a database has that is only read.
-struct OnlyRead {
+pub(super) struct OnlyRead {
     /// What the journal has: no checkpoint brings it to its families.
-    overlay: Overlay,
+    pub(super) overlay: Overlay,
     /// Why nothing can be written.
-    reason: String,
+    pub(super) reason: String,
 }
 
 impl Opened {
@@ -65,14 +57,6 @@ impl Opened {
         let families = families(options, cache).into_iter().filter(is_there);
         let db = DB::open_cf_descriptors_read_only(&database, dir, families, false)?;
         Ok(Opened { db, only_read: None })
-    }
-
-    /// Has readers see what the journal holds, as nothing can be written for this reason.
-    pub fn read_journal(&mut self, reason: &str) -> Result<(), ReadError> {
-        let overlay = Overlay::of_journal(self)?;
-        let reason = reason.to_owned();
-        self.only_read = Some(OnlyRead { overlay, reason });
-        Ok(())
     }
 
     /// Why nothing can be written, if so.

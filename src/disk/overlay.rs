@@ -1,65 +1,24 @@
 //! What the journal of a store holds that can only be read: laid over the families, so that reads see what a checkpoint would
 //! have brought there.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Range;
 use std::ops::Bound;
 
-use rocksdb::{DBRawIterator, ReadOptions};
+use rocksdb::DBRawIterator;
 
-use super::checkpoint::MARK;
-use super::delta;
+use super::ReadError;
 use super::format::{Family, RecordKey};
-use super::journal::{Changes, Position, What};
-use super::opened::Opened;
-use super::{ReadError, Record};
+use super::marks::MARK;
+
+/// A record's key in its family, and its value.
+pub type Record<'w> = (&'w [u8], &'w [u8]);
 
 /// Records by family and key, as they are to be; `None`: there is no such record.
 #[derive(Default)]
-pub struct Overlay(BTreeMap<(Family, Vec<u8>), Option<Vec<u8>>>);
+pub struct Overlay(pub(super) BTreeMap<(Family, Vec<u8>), Option<Vec<u8>>>);
 
 impl Overlay {
-    /// Reads what the journal has and the families have not. It takes memory for it: about twice that of the log files.
-    pub fn of_journal(opened: &Opened) -> Result<Overlay, ReadError> {
-        let marks = opened.marks()?;
-        let mut changed: BTreeMap<(Family, Vec<u8>), What<'static>> = BTreeMap::new();
-        let mut options = ReadOptions::default();
-        options.fill_cache(false);
-        let Some(journal) = opened.find_cf(Family::Journal) else {
-            return Ok(Overlay::default());
-        };
-        let mut walk = opened.raw_iterator_cf_opt(journal, options);
-        walk.seek([0; 8]);
-        while let Some((key, record)) = walk.item() {
-            let position = Position::decode(key)?.number;
-            let mut changes = Changes::of(record);
-            while changes.offset_in(record).is_some() {
-                let change = changes.read()?;
-                if position <= marks[change.family as usize] {
-                    continue;
-                }
-                let name = (change.family, change.key.to_vec());
-                let what = match changed.remove(&name) {
-                    Some(earlier) => earlier.then(change.what)?,
-                    None => change.what,
-                };
-                changed.insert(name, what.into_owned());
-            }
-            walk.next();
-        }
-        walk.status()?;
-        let whole = changed.into_iter().map(|(name, what)| {
-            let value = match what {
-                What::Delete => None,
-                What::Put(value) => Some(value.into_owned()),
-                What::Operand(operand) => Some(apply(opened, &name, &operand)?),
-            };
-            Ok((name, value))
-        });
-        whole.collect::<Result<_, ReadError>>().map(Overlay)
-    }
-
     pub fn get(&self, key: &RecordKey) -> Option<&Option<Vec<u8>>> {
         // Stores that can only be read are not fast.
         self.0.get(&(key.family(), key.key().to_vec()))
@@ -84,15 +43,6 @@ impl Overlay {
             }
         }
     }
-}
-
-/// A record with what the journal says has changed in it.
-fn apply(opened: &Opened, (family, key): &(Family, Vec<u8>), operand: &[u8]) -> Result<Vec<u8>, ReadError> {
-    let mut record = opened
-        .read(&RecordKey::new(*family, key))?
-        .ok_or_else(|| ReadError::damaged("the journal changes a record that is not there"))?;
-    delta::apply(&mut record, operand)?;
-    Ok(record)
 }
 
 /// An ordered walk over a family with the overlay on it.
@@ -168,17 +118,6 @@ impl<'v> OverlaidWalk<'v> {
             if let Some(value) = value {
                 return Ok(Some((over, value)));
             }
-        }
-    }
-}
-
-impl What<'_> {
-    fn into_owned(self) -> What<'static> {
-        let own = |bytes: Cow<[u8]>| Cow::Owned(bytes.into_owned());
-        match self {
-            What::Delete => What::Delete,
-            What::Put(value) => What::Put(own(value)),
-            What::Operand(operand) => What::Operand(own(operand)),
         }
     }
 }

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rocksdb::{DBRawIterator, ErrorKind, Range, ReadOptions, Snapshot};
 
-use super::checkpoint::MARK;
 use super::format::{Family, RecordKey};
+use super::marks::MARK;
 use super::opened::{Guard, Held};
-use super::overlay::OverlaidWalk;
+use super::overlay::{OverlaidWalk, Record};
 use super::{Builder, ReadError};
 
 pub struct View<'d>(Result<Open<'d>, ReadError>);
@@ -167,9 +167,6 @@ pub fn passed_over<T>(body: impl FnOnce() -> T) -> (T, u64) {
     set_perf_stats(PerfStatsLevel::Disable);
     (came_to, passed)
 }
-
-/// A record's key in its family, and its value.
-pub type Record<'w> = (&'w [u8], &'w [u8]);
 
 /// An ordered walk. Not a std iterator: what it yields borrows from it.
 pub struct Walk<'v>(Over<'v>, Stop<'v>);

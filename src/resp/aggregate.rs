@@ -1,8 +1,8 @@
 //! Long aggregates: encoded while they are made, and sent while they are made where there is a [`Sink`].
 
-use super::encode::{self, Out, Protocol};
-use super::reply::{Blob, Reply};
+use super::blob::Blob;
 use super::rope::Rope;
+use super::wire::{self, Out, Protocol};
 
 /// What an aggregate is in either protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,10 +22,10 @@ pub enum Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aggregate {
     shape: Shape,
-    protocol: Protocol,
+    pub(super) protocol: Protocol,
     /// How many elements there are; a pair is one.
-    count: u64,
-    encoded: Rope,
+    pub(super) count: u64,
+    pub(super) encoded: Rope,
 }
 
 impl Aggregate {
@@ -51,20 +51,20 @@ impl Aggregate {
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         self.count += 1;
-        encode::bulk(bytes, self.encoded.text());
+        wire::bulk(bytes, self.encoded.text());
     }
 
     /// As [`Aggregate::push`]; what is long is not copied.
     #[inline]
     pub fn push_blob(&mut self, blob: &Blob) {
         self.count += 1;
-        encode::blob_bulk(blob, &mut self.encoded);
+        wire::blob_bulk(blob, &mut self.encoded);
     }
 
     /// Adds a bulk of so many bytes to an array or a set: its parts follow, then [`Aggregate::end_bulk`].
     pub fn begin_bulk(&mut self, len: u64) {
         self.count += 1;
-        encode::header(b'$', len, self.encoded.text());
+        wire::header(b'$', len, self.encoded.text());
     }
 
     /// Adds bytes of a bulk; they are not copied.
@@ -76,35 +76,18 @@ impl Aggregate {
         self.encoded.text().extend_from_slice(b"\r\n");
     }
 
-    /// Adds an element to an array or a set.
-    pub fn push_reply(&mut self, element: &Reply) {
-        self.count += 1;
-        encode::encode(element, self.protocol, &mut self.encoded);
-    }
-
-    /// Adds two elements to a map or to pairs.
-    pub fn push_entry(&mut self, (first, second): &(Reply, Reply)) {
-        self.begin_pair();
-        encode::encode(first, self.protocol, &mut self.encoded);
-        encode::encode(second, self.protocol, &mut self.encoded);
-    }
-
     /// Adds a key and the head of an array to a nested map. So many elements follow.
     pub fn begin_nested(&mut self, key: &[u8], len: u64) {
         self.begin_pair();
-        encode::bulk(key, self.encoded.text());
-        encode::header(b'*', len, self.encoded.text());
-    }
-
-    pub fn push_nested(&mut self, element: &Reply) {
-        encode::encode(element, self.protocol, &mut self.encoded);
+        wire::bulk(key, self.encoded.text());
+        wire::header(b'*', len, self.encoded.text());
     }
 
     /// Adds two bulks, or a bulk and a double, to a map or to pairs.
     #[inline]
     pub fn push_pair(&mut self, first: &[u8], second: Second) {
         self.begin_pair();
-        encode::bulk(first, self.encoded.text());
+        wire::bulk(first, self.encoded.text());
         self.end_pair(second);
     }
 
@@ -112,12 +95,12 @@ impl Aggregate {
     #[inline]
     pub fn push_blob_pair(&mut self, first: &Blob, second: Second) {
         self.begin_pair();
-        encode::blob_bulk(first, &mut self.encoded);
+        wire::blob_bulk(first, &mut self.encoded);
         self.end_pair(second);
     }
 
     #[inline]
-    fn begin_pair(&mut self) {
+    pub(super) fn begin_pair(&mut self) {
         self.count += 1;
         let is_array = match self.shape {
             Shape::Pairs => self.protocol == Protocol::Resp3,
@@ -125,16 +108,16 @@ impl Aggregate {
             Shape::Array | Shape::Set | Shape::Map => false,
         };
         if is_array {
-            encode::header(b'*', 2, self.encoded.text());
+            wire::header(b'*', 2, self.encoded.text());
         }
     }
 
     #[inline]
     fn end_pair(&mut self, second: Second) {
         match second {
-            Second::Bulk(bytes) => encode::bulk(bytes, self.encoded.text()),
-            Second::Blob(blob) => encode::blob_bulk(blob, &mut self.encoded),
-            Second::Double(value) => encode::encode(&Reply::Double(value), self.protocol, &mut self.encoded),
+            Second::Bulk(bytes) => wire::bulk(bytes, self.encoded.text()),
+            Second::Blob(blob) => wire::blob_bulk(blob, &mut self.encoded),
+            Second::Double(value) => wire::double(value, self.protocol, self.encoded.text()),
         }
     }
 
@@ -168,7 +151,7 @@ pub fn header(shape: Shape, protocol: Protocol, count: u64, out: &mut Vec<u8>) {
         (Shape::Map | Shape::NestedMap, Protocol::Resp3) => (b'%', count),
         (Shape::Map | Shape::Pairs, Protocol::Resp2) => (b'*', 2 * count),
     };
-    encode::header(marker, count, out);
+    wire::header(marker, count, out);
 }
 
 /// Where a reply leaves piece by piece while it is made.
@@ -184,46 +167,6 @@ pub struct Gone;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn encoded(aggregate: Aggregate) -> String {
-        let mut out = Vec::new();
-        encode::encode(&Reply::Aggregate(Box::new(aggregate)), Protocol::Resp2, &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn each_shape_in_either_protocol_is_what_the_reply_with_the_same_elements_is() {
-        let bulks = || vec![Reply::bulk("a"), Reply::bulk("b")];
-        let pairs = || vec![(Reply::bulk("a"), Reply::Double(1.5))];
-        for protocol in [Protocol::Resp2, Protocol::Resp3] {
-            for (shape, expected) in [
-                (Shape::Array, Reply::Array(bulks())),
-                (Shape::Set, Reply::Set(bulks())),
-                (Shape::Map, Reply::Map(pairs())),
-                (Shape::Pairs, Reply::Pairs(pairs())),
-                (
-                    Shape::NestedMap,
-                    Reply::NestedMap(vec![(Reply::bulk("a"), Reply::Array(bulks()))]),
-                ),
-            ] {
-                let mut aggregate = Aggregate::new(shape, protocol);
-                match shape {
-                    Shape::Array | Shape::Set => {
-                        aggregate.push(b"a");
-                        aggregate.push_reply(&Reply::bulk("b"));
-                    }
-                    Shape::Map | Shape::Pairs => aggregate.push_pair(b"a", Second::Double(1.5)),
-                    Shape::NestedMap => {
-                        aggregate.begin_nested(b"a", 2);
-                        bulks().iter().for_each(|bulk| aggregate.push_nested(bulk));
-                    }
-                }
-                let mut out = Vec::new();
-                encode::encode(&expected, protocol, &mut out);
-                assert_eq!(encoded(aggregate), String::from_utf8(out).unwrap(), "{shape:?}");
-            }
-        }
-    }
 
     #[test]
     fn what_was_taken_out_still_counts() {

@@ -18,12 +18,9 @@
 #[cfg(any(test, fuzzing))]
 pub mod property;
 
-use std::fmt;
-
-use super::{
-    args::{Args, Span},
-    inline,
-};
+use super::args::{Args, Span};
+use super::error::ProtocolError;
+use super::inline;
 
 /// Bytes in one request, because spans have 32 bits.
 const MAX_REQUEST: usize = u32::MAX as usize;
@@ -68,46 +65,6 @@ impl Default for Limits {
         }
     }
 }
-
-/// Why a connection's bytes are not a request. Nothing after them can be read; Redis answers and hangs up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProtocolError {
-    InvalidMultibulkLength,
-    InvalidBulkLength,
-    UnauthenticatedMultibulkLength,
-    UnauthenticatedBulkLength,
-    /// The byte that stood where a bulk should begin.
-    ExpectedDollar(u8),
-    TooBigMultibulkCount,
-    TooBigBulkCount,
-    TooBigInlineRequest,
-    UnbalancedQuotes,
-}
-
-impl fmt::Display for ProtocolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self {
-            ProtocolError::InvalidMultibulkLength => "invalid multibulk length",
-            ProtocolError::InvalidBulkLength => "invalid bulk length",
-            ProtocolError::UnauthenticatedMultibulkLength => "unauthenticated multibulk length",
-            ProtocolError::UnauthenticatedBulkLength => "unauthenticated bulk length",
-            // Redis sends the byte as it is. Text can't hold one beyond ASCII.
-            ProtocolError::ExpectedDollar(byte) if byte.is_ascii() => {
-                return write!(f, "Protocol error: expected '$', got '{}'", char::from(*byte));
-            }
-            ProtocolError::ExpectedDollar(byte) => {
-                return write!(f, "Protocol error: expected '$', got '\\x{byte:02x}'");
-            }
-            ProtocolError::TooBigMultibulkCount => "too big mbulk count string",
-            ProtocolError::TooBigBulkCount => "too big bulk count string",
-            ProtocolError::TooBigInlineRequest => "too big inline request",
-            ProtocolError::UnbalancedQuotes => "unbalanced quotes in request",
-        };
-        write!(f, "Protocol error: {what}")
-    }
-}
-
-impl std::error::Error for ProtocolError {}
 
 /// What comes next at [`Decoder::position`].
 #[derive(Clone, Copy, Debug, Default)]

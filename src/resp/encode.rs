@@ -1,74 +1,13 @@
 //! The reply encoder: RESP3, and RESP2 with what it lacks replaced as Redis does.
 
-use super::{
-    double::{format_double, format_long_double},
-    reply::{Blob, Reply},
-    rope::{LEAST_REFERRED, Rope},
-};
+use super::aggregate::Aggregate;
+use super::double::format_long_double;
+use super::reply::Reply;
+use super::wire::{Out, Protocol, blob_bulk, bulk, double, header, line, parts_bulk, verbatim};
 
 /// How deep aggregates may nest; what would be deeper becomes an error in its place. Commands nest a few
 /// levels, so only a script can come near. It bounds the stack that encoding takes.
 const MAX_DEPTH: usize = 128;
-
-/// The most that a marker, a length and its CR LF take.
-const MAX_HEADER: usize = 1 + 20 + 2;
-
-/// What HELLO has negotiated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Protocol {
-    #[default]
-    Resp2,
-    Resp3,
-}
-
-/// Where encoded bytes go.
-pub trait Out {
-    /// To be appended to.
-    fn text(&mut self) -> &mut Vec<u8>;
-    /// Appends bytes that may be referred to instead of copied.
-    fn push(&mut self, blob: &Blob);
-    /// As [`Out::push`], where a copy would be one too many whatever the length.
-    fn push_part(&mut self, blob: &Blob);
-    fn append(&mut self, rope: &Rope);
-}
-
-impl Out for Vec<u8> {
-    fn text(&mut self) -> &mut Vec<u8> {
-        self
-    }
-
-    fn push(&mut self, blob: &Blob) {
-        self.extend_from_slice(blob);
-    }
-
-    fn push_part(&mut self, blob: &Blob) {
-        self.extend_from_slice(blob);
-    }
-
-    fn append(&mut self, rope: &Rope) {
-        self.extend_from_slice(&rope.to_vec());
-    }
-}
-
-impl Out for Rope {
-    #[inline]
-    fn text(&mut self) -> &mut Vec<u8> {
-        Rope::text(self)
-    }
-
-    #[inline]
-    fn push(&mut self, blob: &Blob) {
-        Rope::push(self, blob);
-    }
-
-    fn push_part(&mut self, blob: &Blob) {
-        self.refer_to(blob.clone());
-    }
-
-    fn append(&mut self, rope: &Rope) {
-        Rope::append(self, rope);
-    }
-}
 
 /// Appends the reply's bytes to `out`.
 pub fn encode<O: Out>(reply: &Reply, protocol: Protocol, out: &mut O) {
@@ -88,12 +27,7 @@ fn element<O: Out>(reply: &Reply, protocol: Protocol, depth: usize, out: &mut O)
         Reply::Simple(text) => line(b'+', text, out.text()),
         Reply::Error(text) => line(b'-', text, out.text()),
         Reply::Int(value) => header(b':', *value, out.text()),
-        Reply::Double(value) if resp3 => {
-            out.text().push(b',');
-            out.text().extend_from_slice(&format_double(*value));
-            out.text().extend_from_slice(b"\r\n");
-        }
-        Reply::Double(value) => bulk(&format_double(*value), out.text()),
+        Reply::Double(value) => double(*value, protocol, out.text()),
         Reply::LongDouble(value) if resp3 => line(b',', &format_long_double(*value), out.text()),
         Reply::LongDouble(value) => bulk(format_long_double(*value).as_bytes(), out.text()),
         Reply::Bool(value) if resp3 => {
@@ -174,61 +108,30 @@ fn elements<O: Out>(marker: u8, items: &[Reply], protocol: Protocol, depth: usiz
     }
 }
 
-pub(super) fn header(marker: u8, value: impl itoa::Integer, out: &mut Vec<u8>) {
-    out.reserve(MAX_HEADER);
-    out.push(marker);
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
-#[inline]
-pub(super) fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
-    out.reserve(MAX_HEADER + bytes.len() + 2);
-    header(b'$', bytes.len(), out);
-    out.extend_from_slice(bytes);
-    out.extend_from_slice(b"\r\n");
-}
-
-#[inline]
-pub(super) fn blob_bulk<O: Out>(blob: &Blob, out: &mut O) {
-    if blob.len() < LEAST_REFERRED {
-        return bulk(blob, out.text());
+/// What is made of whole replies.
+impl Aggregate {
+    /// Adds an element to an array or a set.
+    pub fn push_reply(&mut self, element: &Reply) {
+        self.count += 1;
+        encode(element, self.protocol, &mut self.encoded);
     }
-    header(b'$', blob.len(), out.text());
-    out.push(blob);
-    out.text().extend_from_slice(b"\r\n");
-}
 
-pub(super) fn parts_bulk<O: Out>(parts: &[Blob], out: &mut O) {
-    header(
-        b'$',
-        parts.iter().map(|part| part.len()).sum::<usize>(),
-        out.text(),
-    );
-    parts.iter().for_each(|part| out.push_part(part));
-    out.text().extend_from_slice(b"\r\n");
-}
+    /// Adds two elements to a map or to pairs.
+    pub fn push_entry(&mut self, (first, second): &(Reply, Reply)) {
+        self.begin_pair();
+        encode(first, self.protocol, &mut self.encoded);
+        encode(second, self.protocol, &mut self.encoded);
+    }
 
-fn verbatim<O: Out>(format: &[u8; 3], text: &Blob, out: &mut O) {
-    header(b'=', format.len() + 1 + text.len(), out.text());
-    out.text().extend_from_slice(format);
-    out.text().push(b':');
-    out.push(text);
-    out.text().extend_from_slice(b"\r\n");
-}
-
-/// A text that its own CR or LF would end too early has spaces there instead.
-fn line(marker: u8, text: &str, out: &mut Vec<u8>) {
-    out.push(marker);
-    out.extend(
-        text.bytes()
-            .map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }),
-    );
-    out.extend_from_slice(b"\r\n");
+    /// Adds an element to the array that [`Aggregate::begin_nested`] has begun.
+    pub fn push_nested(&mut self, element: &Reply) {
+        encode(element, self.protocol, &mut self.encoded);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::aggregate::{Second, Shape};
     use super::*;
 
     #[track_caller]
@@ -327,5 +230,45 @@ mod tests {
         );
         same(nested(MAX_DEPTH + 1), &cut);
         same(nested(5000), &cut);
+    }
+
+    fn encoded(aggregate: Aggregate) -> String {
+        let mut out = Vec::new();
+        encode(&Reply::Aggregate(Box::new(aggregate)), Protocol::Resp2, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_shape_in_either_protocol_is_what_the_reply_with_the_same_elements_is() {
+        let bulks = || vec![Reply::bulk("a"), Reply::bulk("b")];
+        let pairs = || vec![(Reply::bulk("a"), Reply::Double(1.5))];
+        for protocol in [Protocol::Resp2, Protocol::Resp3] {
+            for (shape, expected) in [
+                (Shape::Array, Reply::Array(bulks())),
+                (Shape::Set, Reply::Set(bulks())),
+                (Shape::Map, Reply::Map(pairs())),
+                (Shape::Pairs, Reply::Pairs(pairs())),
+                (
+                    Shape::NestedMap,
+                    Reply::NestedMap(vec![(Reply::bulk("a"), Reply::Array(bulks()))]),
+                ),
+            ] {
+                let mut aggregate = Aggregate::new(shape, protocol);
+                match shape {
+                    Shape::Array | Shape::Set => {
+                        aggregate.push(b"a");
+                        aggregate.push_reply(&Reply::bulk("b"));
+                    }
+                    Shape::Map | Shape::Pairs => aggregate.push_pair(b"a", Second::Double(1.5)),
+                    Shape::NestedMap => {
+                        aggregate.begin_nested(b"a", 2);
+                        bulks().iter().for_each(|bulk| aggregate.push_nested(bulk));
+                    }
+                }
+                let mut out = Vec::new();
+                encode(&expected, protocol, &mut out);
+                assert_eq!(encoded(aggregate), String::from_utf8(out).unwrap(), "{shape:?}");
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 
 use super::args::{Args, Span};
-use super::decode::ProtocolError;
+use super::error::ProtocolError;
 
 /// Splits `line` into words, whose bytes (quotes and escapes resolved) are appended to `unquoted`.
 pub(super) fn split(line: &[u8], unquoted: &mut Vec<u8>, words: &mut Vec<Span>) -> Result<(), ProtocolError> {

@@ -10,26 +10,33 @@
 //!
 //! - [`decode`] reads one request at a time, multibulk or inline, resuming where the last bytes ended.
 //! - [`args`] is what a command sees of its request; `inline` holds the quoting rules of inline requests.
-//! - [`reply`] is what a command answers: one type for both protocols.
+//! - [`error`] is what is wrong with bytes that are no request.
+//! - [`reply`] is what a command answers: one type for both protocols; [`blob`] is bytes in it.
 //! - [`aggregate`] is for long replies, which may leave while they are made.
 //! - [`rope`] is where encoded bytes wait: what is long and shared is referred to there.
-//! - [`encode`] writes it for the protocol that the connection has negotiated.
+//! - [`encode`] writes a reply for the protocol that the connection has negotiated, with the parts of [`wire`].
 //! - [`double`] is the text of floating-point replies.
 
 pub mod aggregate;
 pub mod args;
+pub mod blob;
 pub mod decode;
 pub mod double;
 pub mod encode;
+pub mod error;
 mod inline;
 pub mod reply;
 pub mod rope;
+pub mod wire;
 
 pub use aggregate::{Aggregate, Gone, Second, Shape, Sink};
 pub use args::{Args, ArgsIter, OwnedArgs, SHOWN, c_text, shown};
-pub use decode::{Decoder, Limits, ProtocolError};
+pub use blob::Blob;
+pub use decode::{Decoder, Limits};
 pub use double::{DoubleText, format_double, format_g17};
-pub use encode::{Out, Protocol, encode};
+pub use encode::encode;
+pub use error::ProtocolError;
 pub use inline::split_words;
-pub use reply::{Blob, Reply};
+pub use reply::Reply;
 pub use rope::Rope;
+pub use wire::{Out, Protocol};

@@ -9,7 +9,7 @@ use std::io::IoSlice;
 
 use foldhash::fast::RandomState;
 
-use super::reply::Blob;
+use super::blob::Blob;
 
 /// Shared bytes as long as this are referred to: below it, copying them costs less.
 const REFERRED: usize = 16 << 10;
