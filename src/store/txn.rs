@@ -87,6 +87,16 @@ pub struct Effects {
     pub expired_fields: u64,
 }
 
+impl Effects {
+    /// Adds those of another transaction.
+    pub fn add(&mut self, other: Effects) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.expired += other.expired;
+        self.expired_fields += other.expired_fields;
+    }
+}
+
 /// Where a transaction reads.
 enum Source<'s> {
     Live(&'s mut Store),
@@ -116,14 +126,21 @@ pub(super) struct Work {
     pub ids: u64,
     /// The latest epoch that wrote anything this transaction has seen.
     pub depends: u64,
-    /// Whether a database got another namespace (FLUSHDB, SWAPDB).
-    pub renamed_spaces: bool,
 }
 
 /// What a transaction of more writes or wishes gathered is not kept for the next one.
 const KEPT_RECORDS: usize = 1 << 10;
 
 impl Work {
+    /// Forgets all but the allocations.
+    pub fn clear(&mut self) {
+        self.writes.clear();
+        self.databases.clear();
+        self.missing.clear();
+        self.expired = Savepoint::default();
+        (self.effects, self.ids, self.depends) = (Effects::default(), 0, 0);
+    }
+
     pub fn is_large(&self) -> bool {
         self.writes.log.capacity().max(self.missing.capacity()) > KEPT_RECORDS
     }
@@ -147,7 +164,7 @@ impl Work {
     pub fn keep_expired(&mut self) {
         let expired = std::mem::take(&mut self.expired);
         self.rollback(expired);
-        (self.ids, self.renamed_spaces) = (0, false);
+        self.ids = 0;
     }
 }
 
@@ -223,7 +240,7 @@ impl<'s> Txn<'s> {
     /// what is staged.
     pub(super) fn deletes_expired(&self) -> bool {
         match &self.source {
-            Source::Live(store) => !store.keeps_expired && !store.is_congested(),
+            Source::Live(store) => !store.expiry.keeps && !store.is_congested(),
             Source::Stage(stage) => stage.deletes_expired,
             Source::View(..) => false,
         }
@@ -329,7 +346,7 @@ impl<'s> Txn<'s> {
     /// An id that nothing else has or ever had.
     pub fn fresh_id(&mut self) -> u64 {
         let next = match &self.source {
-            Source::Live(store) => store.next_id(),
+            Source::Live(store) => store.catalog.next_id(),
             Source::Stage(stage) => stage.next_id,
             Source::View(..) => unreachable!("a view is read-only"),
         };
@@ -373,13 +390,12 @@ impl<'s> Txn<'s> {
     /// As [`Txn::database`], for a body whose reply shows the counts.
     pub fn counted_database(&mut self, number: usize) -> Result<Database> {
         if let Source::Live(store) = &self.source {
-            self.work.depends = self.work.depends.max(store.databases_epoch());
+            self.work.depends = self.work.depends.max(store.catalog.counts_epoch());
         }
         self.database(number)
     }
 
     pub fn set_database(&mut self, number: usize, database: Database) -> Result<()> {
-        self.work.renamed_spaces |= self.database(number)?.namespace != database.namespace;
         match self.work.databases.iter_mut().find(|(n, _)| *n == number) {
             Some((_, slot)) => *slot = database,
             None => self.work.databases.push((number, database)),
