@@ -4,6 +4,7 @@ mod checkpoint;
 mod driver;
 mod reclaim;
 mod rehearsal;
+mod savepoint;
 mod upkeep;
 
 use std::sync::mpsc;

@@ -104,12 +104,26 @@ enum Source<'s> {
     Stage(Box<Stage<'s>>),
 }
 
-/// A point to which [`Txn::rollback`] returns.
-#[derive(Clone, Default)]
+/// A point to which [`Txn::rollback`] returns: whatever the transaction would change is as it was then. Records, with
+/// deadlines and what goes to reclaim; databases, with their namespaces and counts; ids; effects; which of the writes are
+/// deletes of expired keys; and the random choices to come.
+///
+/// What the transaction has learned stays: the records it misses, the epochs that it depends on, and what it has taken of
+/// its allowance.
+#[derive(Clone)]
 pub struct Savepoint {
+    work: Mark,
+    expired: Mark,
+    random: Random,
+}
+
+/// How far a transaction's work had come.
+#[derive(Clone, Default)]
+struct Mark {
     writes: usize,
     databases: Vec<(usize, Database)>,
     effects: Effects,
+    ids: u64,
 }
 
 /// What a transaction gathers. Kept by the store between transactions for its allocations.
@@ -121,7 +135,7 @@ pub(super) struct Work {
     pub effects: Effects,
     pub missing: Vec<RecordKey>,
     /// All writes up to here delete keys that were found expired.
-    pub expired: Savepoint,
+    expired: Mark,
     /// Ids taken so far.
     pub ids: u64,
     /// The latest epoch that wrote anything this transaction has seen.
@@ -137,7 +151,7 @@ impl Work {
         self.writes.clear();
         self.databases.clear();
         self.missing.clear();
-        self.expired = Savepoint::default();
+        self.expired = Mark::default();
         (self.effects, self.ids, self.depends) = (Effects::default(), 0, 0);
     }
 
@@ -145,25 +159,27 @@ impl Work {
         self.writes.log.capacity().max(self.missing.capacity()) > KEPT_RECORDS
     }
 
-    fn savepoint(&mut self) -> Savepoint {
+    fn mark(&mut self) -> Mark {
         self.writes.kept = self.writes.log.len();
-        Savepoint {
+        Mark {
             writes: self.writes.log.len(),
             databases: self.databases.clone(),
             effects: self.effects,
+            ids: self.ids,
         }
     }
 
-    fn rollback(&mut self, to: Savepoint) {
-        self.writes.truncate(to.writes);
-        self.databases = to.databases;
-        self.effects = to.effects;
+    fn return_to(&mut self, mark: Mark) {
+        self.writes.truncate(mark.writes);
+        self.databases = mark.databases;
+        self.effects = mark.effects;
+        self.ids = mark.ids;
     }
 
-    /// Takes back all but the deletes of expired keys that began the transaction.
+    /// Takes back all but the deletes of expired keys that began the transaction. They need no ids.
     pub fn keep_expired(&mut self) {
         let expired = std::mem::take(&mut self.expired);
-        self.rollback(expired);
+        self.return_to(expired);
         self.ids = 0;
     }
 }
@@ -414,11 +430,18 @@ impl<'s> Txn<'s> {
     /// Marks where [`Txn::rollback`] can return to: one command's failure inside a larger transaction undoes that
     /// command only.
     pub fn savepoint(&mut self) -> Savepoint {
-        self.work.savepoint()
+        Savepoint {
+            work: self.work.mark(),
+            expired: self.work.expired.clone(),
+            random: self.random.clone(),
+        }
     }
 
+    /// Returns to a savepoint of this transaction, which none before it was returned to since.
     pub fn rollback(&mut self, to: Savepoint) {
-        self.work.rollback(to);
+        self.work.return_to(to.work);
+        self.work.expired = to.expired;
+        self.random = to.random;
     }
 
     /// Whether nothing was written but deletes of expired keys.
@@ -429,7 +452,7 @@ impl<'s> Txn<'s> {
 
     /// Marks all writes so far as deletes of expired keys.
     pub(super) fn mark_expired(&mut self) {
-        self.work.expired = self.work.savepoint();
+        self.work.expired = self.work.mark();
     }
 }
 
