@@ -6,9 +6,9 @@
 //! It is prepared on a thread of its own, and installed by the committer, between two commits. Before that, the log is
 //! synced if need be.
 
+use super::Store;
+use super::reports::Report;
 use super::threads::Pool;
-use super::{Done, Store};
-use crate::base::log;
 use crate::disk::{Checkpoint, WriteError};
 
 /// The share of the hot tier that may wait for a checkpoint before one begins: 1/4. At twice that, clients wait.
@@ -16,22 +16,79 @@ const SHARE_OF_HOT: usize = 4;
 /// In a hot tier that is very small they may be more than that, in bytes.
 const LEAST_STAGED: usize = 64 << 10;
 
+/// The phases of a checkpoint.
+///
+/// ```text
+///   Idle --- is due: takes what the journal holds ---> Preparing <------------+
+///    ^                                                 |   |   |              |
+///    |                                                 |   |   | can be       |
+///    +---- finished: there was nothing to install -----+   |   | installed    | there is more: the
+///    |                                                     |   |              | next part
+///    |                          the log must be synced     |   |              |
+///    |                          before                     v   v              |
+///    |                                               Syncing   |              |
+///    |                                                  |      |              |
+///    |                                           synced |      |              |
+///    |                                                  v      v              |
+///    +---- finished: its epochs are checkpointed ----- Installing ------------+
+///    |
+///    +---- failed, in any phase: the journal keeps what was taken, and the store is no longer writable
+/// ```
+enum Phase {
+    /// None is under way.
+    Idle,
+    /// The checkpoint thread sorts what the journal holds.
+    Preparing(Taken),
+    /// The syncer syncs the log for it.
+    Syncing(Taken),
+    /// The committer brings what was prepared to the families.
+    Installing(Taken),
+}
+
+/// What the checkpoint under way takes from the journal.
+#[derive(Clone, Copy)]
+struct Taken {
+    /// It is sure to come to this epoch.
+    up_to: u64,
+    journal: Journaled,
+}
+
+impl Phase {
+    fn taken(&self) -> Option<Taken> {
+        match self {
+            Phase::Idle => None,
+            Phase::Preparing(taken) | Phase::Syncing(taken) | Phase::Installing(taken) => Some(*taken),
+        }
+    }
+}
+
+/// How a phase of a checkpoint came to an end that others see.
+pub enum Outcome {
+    /// A part is installed, and there is more.
+    More,
+    /// All is where it belongs.
+    Finished,
+    /// For this reason.
+    Failed(String),
+}
+
+/// What only the journal has, who waits for that to change, and the checkpoint under way.
 pub struct Checkpoints {
     thread: Pool,
     /// Every epoch up to this one is in its families, or failed.
-    pub applied: u64,
-    /// The epoch up to which the checkpoint under way is sure to go.
-    running: Option<u64>,
+    checkpointed: u64,
+    phase: Phase,
     /// The lowest epoch that somebody waits for.
     wanted: Option<u64>,
     /// The second in which the last one began.
     begun: u64,
-    /// What was committed since then, and what the one under way takes.
+    /// What was committed since then.
     journal: Journaled,
-    leaving: Journaled,
     /// From so many bytes in the journal on, a checkpoint begins; at twice that, clients wait.
     journal_limit: usize,
+    /// Checkpoints that came to their end.
     pub finished: u64,
+    /// Changes that they took from the journal.
     pub changes: u64,
 }
 
@@ -49,49 +106,99 @@ const NOTHING: Journaled = Journaled {
 };
 
 impl Checkpoints {
+    /// `journal_limit`: from so many bytes in the journal on, a checkpoint begins.
     pub fn new(thread: Pool, journal_limit: usize) -> Checkpoints {
         Checkpoints {
             thread,
-            applied: 0,
-            running: None,
+            checkpointed: 0,
+            phase: Phase::Idle,
             wanted: None,
             begun: 0,
             journal: NOTHING,
-            leaving: NOTHING,
             journal_limit,
             finished: 0,
             changes: 0,
         }
     }
 
+    /// The thread that prepares checkpoints.
     pub fn pool(&self) -> &Pool {
         &self.thread
     }
 
+    /// Whether one is under way.
     pub fn is_running(&self) -> bool {
-        self.running.is_some()
+        !matches!(self.phase, Phase::Idle)
     }
 
+    /// Bytes committed to the journal since the last one began.
     pub fn journal_bytes(&self) -> usize {
         self.journal.bytes
     }
 
+    /// An epoch is in the journal, with this.
     pub fn committed(&mut self, epoch: Journaled) {
         self.journal.bytes += epoch.bytes;
         self.journal.lowest_garbage = self.journal.lowest_garbage.min(epoch.lowest_garbage);
+    }
+
+    /// From `Idle` to `Preparing`: takes what the journal holds.
+    fn begin(&mut self, settled: u64, second: u64) {
+        self.begun = second;
+        self.phase = Phase::Preparing(Taken {
+            up_to: settled,
+            journal: std::mem::replace(&mut self.journal, NOTHING),
+        });
+    }
+
+    /// From one phase of the checkpoint under way to another.
+    fn enter(&mut self, phase: fn(Taken) -> Phase) {
+        if let Some(taken) = self.phase.taken() {
+            self.phase = phase(taken);
+        }
+    }
+
+    /// To `Idle`, at its end. Returns the epoch it came to.
+    fn finish(&mut self) -> u64 {
+        let taken = self.phase.taken();
+        self.phase = Phase::Idle;
+        self.finished += 1;
+        taken.map_or(self.checkpointed, |taken| taken.up_to)
+    }
+
+    /// To `Idle`, as it failed: the journal keeps what it has.
+    fn fail(&mut self) {
+        if let Some(taken) = self.phase.taken() {
+            self.committed(taken.journal);
+        }
+        self.phase = Phase::Idle;
+    }
+
+    fn note_checkpointed(&mut self, epoch: u64) {
+        self.checkpointed = self.checkpointed.max(epoch);
+        self.wanted = self.wanted.filter(|wanted| *wanted > self.checkpointed);
+    }
+
+    /// The lowest id put to reclaim that only the journal has.
+    fn lowest_garbage(&self) -> u64 {
+        let taken = self
+            .phase
+            .taken()
+            .map_or(u64::MAX, |taken| taken.journal.lowest_garbage);
+        taken.min(self.journal.lowest_garbage)
     }
 }
 
 impl Store {
     /// Every epoch up to this one is decided, and what it wrote is where views find it.
     pub fn applied(&self) -> u64 {
-        self.checkpoints.applied
+        self.checkpoints.checkpointed
     }
 
     /// Whether [`Store::applied`] has reached an epoch. If not, a checkpoint is wanted that brings it there.
     pub fn want_applied(&mut self, epoch: u64) -> bool {
         self.note_empty_journal();
-        if epoch <= self.checkpoints.applied {
+        if epoch <= self.checkpoints.checkpointed {
             return true;
         }
         let wanted = &mut self.checkpoints.wanted;
@@ -99,16 +206,16 @@ impl Store {
         false
     }
 
-    /// What is settled is applied if there is nothing of it in the journal: no checkpoint would come for it.
+    /// What is settled is checkpointed if there is nothing of it in the journal: no checkpoint would come for it.
     fn note_empty_journal(&mut self) {
         if !self.checkpoints.is_running() && self.checkpoints.journal.bytes == 0 {
-            self.note_applied(self.commit.settled);
+            self.note_checkpointed(self.commits.settled);
         }
     }
 
     /// Whether so much waits for a checkpoint that clients should wait too. Not for one that cannot be.
     pub(super) fn awaits_checkpoint(&self) -> bool {
-        self.commit.broken.is_none() && self.is_much_staged()
+        self.health.is_writable() && self.is_much_staged()
     }
 
     fn is_much_staged(&self) -> bool {
@@ -123,12 +230,12 @@ impl Store {
     /// Whether there is reason to begin a checkpoint, and nothing against it.
     pub(super) fn is_checkpoint_due(&self) -> bool {
         let checkpoints = &self.checkpoints;
-        if checkpoints.is_running() || self.commit.broken.is_some() || checkpoints.journal.bytes == 0 {
+        if checkpoints.is_running() || !self.health.is_writable() || checkpoints.journal.bytes == 0 {
             return false;
         }
         checkpoints
             .wanted
-            .is_some_and(|epoch| epoch <= self.commit.settled)
+            .is_some_and(|epoch| epoch <= self.commits.settled)
             || self.hot.staged() > self.staged_limit()
             || checkpoints.journal.bytes > checkpoints.journal_limit
     }
@@ -136,99 +243,94 @@ impl Store {
     /// Begins a checkpoint if one is due.
     pub(super) fn begin_checkpoint(&mut self) {
         if self.is_checkpoint_due() {
-            let checkpoints = &mut self.checkpoints;
-            checkpoints.running = Some(self.commit.settled);
-            checkpoints.begun = self.second;
-            checkpoints.leaving = std::mem::replace(&mut checkpoints.journal, NOTHING);
-            self.hot
-                .begin_window(self.commit.settled, self.commit.unsettled_bytes());
+            let settled = self.commits.settled;
+            self.checkpoints.begin(settled, self.commits.second());
+            self.hot.begin_window(settled, self.commits.unsettled_bytes());
             self.prepare_checkpoint();
         } else {
             self.note_empty_journal();
         }
     }
 
-    fn prepare_checkpoint(&self) {
+    fn prepare_checkpoint(&mut self) {
+        self.checkpoints.enter(Phase::Preparing);
         let thread = &self.checkpoints.thread;
-        thread.ask(&self.disk, &self.done, &self.wake, |disk| {
-            Done::Prepared(disk.prepare_checkpoint())
+        thread.ask(&self.disk, &self.reports.reporter, |disk| {
+            Report::Prepared(disk.prepare_checkpoint())
         });
     }
 
+    /// The checkpoint, or a part of it, was prepared.
     pub(super) fn accept_checkpoint(&mut self, prepared: Result<Option<Checkpoint>, WriteError>) {
         match prepared {
             Ok(Some(checkpoint)) if checkpoint.needs_sync() => {
-                let (commit, ctx) = self.commit_parts();
-                commit.sync_then(&ctx, Some(checkpoint));
+                self.checkpoints.enter(Phase::Syncing);
+                let (commits, ctx) = self.commit_parts();
+                commits.sync_then(&ctx, Some(checkpoint));
             }
             Ok(Some(checkpoint)) => self.install_checkpoint(checkpoint),
-            Ok(None) => self.end_checkpoint(Ok(false)),
-            Err(error) => self.end_checkpoint(Err(error.to_string())),
+            Ok(None) => self.end_checkpoint(Outcome::Finished),
+            Err(error) => self.end_checkpoint(Outcome::Failed(error.to_string())),
         }
     }
 
+    /// Has the committer install what was prepared.
     pub(super) fn install_checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.checkpoints.enter(Phase::Installing);
         self.checkpoints.changes += checkpoint.changes as u64;
-        let (commit, ctx) = self.commit_parts();
-        commit.submit(&ctx, move |disk| {
+        let (commits, ctx) = self.commit_parts();
+        commits.submit(&ctx, move |disk| {
             let more = checkpoint.more;
-            Done::Installed(disk.install(checkpoint).map(|()| more).map_err(|e| e.to_string()))
+            Report::Installed(disk.install(checkpoint).map(|()| more).map_err(|e| e.to_string()))
         });
     }
 
     /// The checkpoint under way came to its end, or to that of one part of it, or failed: then the journal keeps what it
     /// has, and no write is taken before the store was opened again, which includes a checkpoint.
-    pub(super) fn end_checkpoint(&mut self, result: Result<bool, String>) {
-        match result {
-            Ok(true) => self.prepare_checkpoint(),
-            Ok(false) => {
-                let running = self.checkpoints.running.take();
-                self.checkpoints.leaving = NOTHING;
-                self.checkpoints.finished += 1;
+    pub(super) fn end_checkpoint(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::More => self.prepare_checkpoint(),
+            Outcome::Finished => {
+                let epoch = self.checkpoints.finish();
                 self.hot.end_window();
-                self.note_applied(running.unwrap_or(self.checkpoints.applied));
+                self.note_checkpointed(epoch);
                 self.hot.make_room(0);
             }
-            Err(text) => {
-                self.checkpoints.running = None;
-                let leaving = std::mem::replace(&mut self.checkpoints.leaving, NOTHING);
-                self.checkpoints.committed(leaving);
-                log::warning(format_args!("a checkpoint failed, writes are refused: {text}"));
-                self.commit.broken.get_or_insert(text);
+            Outcome::Failed(why) => {
+                self.checkpoints.fail();
+                self.health.checkpoint_failed(&why);
             }
         }
     }
 
     /// The store was opened again, and its journal is empty.
-    pub(super) fn journal_is_applied(&mut self) {
+    pub(super) fn note_journal_checkpointed(&mut self) {
         self.checkpoints.journal = NOTHING;
         self.hot
-            .begin_window(self.commit.settled, self.commit.unsettled_bytes());
+            .begin_window(self.commits.settled, self.commits.unsettled_bytes());
         self.hot.end_window();
-        self.note_applied(self.commit.settled);
+        self.note_checkpointed(self.commits.settled);
     }
 
-    fn note_applied(&mut self, epoch: u64) {
-        let checkpoints = &mut self.checkpoints;
-        checkpoints.applied = checkpoints.applied.max(epoch);
-        checkpoints.wanted = checkpoints.wanted.filter(|wanted| *wanted > checkpoints.applied);
-        self.hot.note_applied(checkpoints.applied);
+    fn note_checkpointed(&mut self, epoch: u64) {
+        self.checkpoints.note_checkpointed(epoch);
+        self.hot.note_checkpointed(self.checkpoints.checkpointed);
     }
 
-    /// Reclaim sees what is applied: so now and then that has to be done for its sake.
-    pub(super) fn apply_garbage(&mut self) {
-        if self.checkpoints.journal.lowest_garbage < u64::MAX && self.second > self.checkpoints.begun {
-            self.want_applied(self.commit.settled);
+    /// Reclaim sees what is checkpointed: so now and then that has to be done for its sake.
+    pub(super) fn checkpoint_garbage(&mut self) {
+        if self.checkpoints.journal.lowest_garbage < u64::MAX
+            && self.commits.second() > self.checkpoints.begun
+        {
+            self.want_applied(self.commits.settled);
         }
     }
 
     /// The lowest id put to reclaim that no view can see yet.
-    pub(super) fn lowest_unapplied_garbage(&self) -> u64 {
-        let flight = self.commit.flight.as_ref();
+    pub(super) fn lowest_unseen_garbage(&self) -> u64 {
+        let flight = self.commits.flight.as_ref();
         let flight = flight.map_or(u64::MAX, |flight| flight.lowest_garbage);
-        let staged = flight.min(self.commit.open.lowest_garbage);
-        staged
-            .min(self.checkpoints.journal.lowest_garbage)
-            .min(self.checkpoints.leaving.lowest_garbage)
+        let staged = flight.min(self.commits.open.lowest_garbage);
+        staged.min(self.checkpoints.lowest_garbage())
     }
 }

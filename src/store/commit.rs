@@ -4,37 +4,29 @@
 //! write carries. Small epochs are written by the executor itself where that cannot block; all else by the committer. The
 //! log is synced beside that, on a thread of its own: what is written meanwhile does not wait for it.
 
+mod batch;
+
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 
 use foldhash::fast::RandomState;
 
-use super::Done;
+use super::Store;
+use super::catalog::Catalog;
 use super::checkpoint::Journaled;
-use super::hot::{Before, Hot, Slot};
-use super::threads::{Pool, Wake};
+use super::health::Health;
+use super::hot::{Before, Hot};
+use super::reports::{News, Report, Reporter};
+use super::threads::Pool;
 use super::value::Value;
-use super::views::Interrupt;
-use crate::base::random::Random;
 use crate::disk::delta::Known;
-use crate::disk::format::{Database, RecordKey};
-use crate::disk::{Batch, Builder, Checkpoint, Disk, Durability, Patience, WriteError};
+use crate::disk::format::RecordKey;
+use crate::disk::{Batch, Checkpoint, Disk, Durability, Patience, WriteError};
+use batch::Draft;
 
 /// Up to this many bytes an epoch is written by the executor, if nothing is in flight: a handover to another thread costs
 /// more than the write.
 const INLINE_BYTES: usize = 64 << 10;
-
-/// A record is written whole, rather than what changed in it, about each time that its changes have come to so many times
-/// its bytes: so nobody who reads it from disk has many to apply. Chosen at random: no pattern of writes can keep it from
-/// happening.
-const CHANGES_PER_WHOLE: u64 = 4;
-/// What a change takes beside its bytes.
-const CHANGE_HEAD: usize = 16;
-/// A record counts as no longer than this: or there would be very many changes of a long one to apply.
-const LONG_RECORD: usize = 16 << 10;
-/// Records looked up at once when a batch is built.
-const LOOKUPS: usize = 16;
 
 /// An epoch's number begins with the second in which it was opened, counted from the start of the server: so what a
 /// record of the hot tier keeps of its last use tells its time, too. The rest of the number is as long as this.
@@ -51,6 +43,8 @@ pub fn second_of(number: u64) -> u64 {
 const BUILT_INLINE: usize = 256 << 10;
 /// What an epoch of more records held is dropped by the syncer, and its allocations are not kept: likewise.
 const KEPT_RECORDS: usize = 4 << 10;
+/// Above this many bytes in the open group while another is in flight, clients should wait for the disk.
+const OPEN_GROUP_LIMIT: usize = 32 << 20;
 
 /// A record of the hot tier that an epoch writes.
 pub struct Written {
@@ -62,12 +56,12 @@ pub struct Written {
 }
 
 /// What has been staged since the last epoch was sealed.
-pub struct Epoch {
+pub struct Group {
     pub number: u64,
     /// Records of the hot tier written in it, each once.
     pub records: Vec<Written>,
     /// Records that are never read one by one, so have no place in the hot tier.
-    pub blind: HashMap<RecordKey, Option<Value>, RandomState>,
+    pub unread: HashMap<RecordKey, Option<Value>, RandomState>,
     pub bytes: usize,
     /// Numbers of the databases whose record changed.
     pub databases: Vec<usize>,
@@ -97,12 +91,12 @@ impl From<&Batch> for Size {
     }
 }
 
-impl Epoch {
-    fn new(number: u64) -> Epoch {
-        Epoch {
+impl Group {
+    fn new(number: u64) -> Group {
+        Group {
             number,
             records: Vec::new(),
-            blind: HashMap::default(),
+            unread: HashMap::default(),
             bytes: 0,
             databases: Vec::new(),
             sync: false,
@@ -112,8 +106,15 @@ impl Epoch {
         }
     }
 
+    /// The record of a database is to be written.
+    pub fn note_database(&mut self, number: usize) {
+        if !self.databases.contains(&number) {
+            self.databases.push(number);
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.blind.is_empty() && self.databases.is_empty() && !self.sync
+        self.records.is_empty() && self.unread.is_empty() && self.databases.is_empty() && !self.sync
     }
 }
 
@@ -128,11 +129,11 @@ pub struct Failure {
 /// How many failures are remembered for replies that still have to become errors.
 const FAILURES_KEPT: usize = 1024;
 
-pub struct Commit {
+pub struct Commits {
     committer: Pool,
     syncer: Pool,
-    pub open: Epoch,
-    pub flight: Option<Epoch>,
+    pub open: Group,
+    pub flight: Option<Group>,
     /// Every epoch up to this one has been decided: committed, or failed.
     pub settled: u64,
     pub failures: Vec<Failure>,
@@ -144,9 +145,11 @@ pub struct Commit {
     busy: usize,
     /// Likewise the syncer.
     syncing: usize,
+    /// The log is to be synced, once that is not under way.
+    pub sync_due: bool,
+    /// The second of the server's life.
+    second: u64,
     pub durability: Durability,
-    /// A write or a sync failed with this text; writes fail until the store was opened again.
-    pub broken: Option<String>,
     pub commits: u64,
     pub inline_commits: u64,
     pub records_written: u64,
@@ -157,18 +160,17 @@ pub struct Commit {
 pub struct Context<'s> {
     pub disk: &'s Arc<Disk>,
     pub hot: &'s Hot,
-    pub databases: &'s [Database],
-    pub done: &'s Sender<Done>,
-    pub wake: &'s Wake,
+    pub catalog: &'s Catalog,
+    pub health: &'s Health,
+    pub reporter: &'s Reporter,
 }
 
-impl Commit {
-    /// `broken`: why nothing can be written to begin with.
-    pub fn new(committer: Pool, syncer: Pool, durability: Durability, broken: Option<String>) -> Commit {
-        Commit {
+impl Commits {
+    pub fn new(committer: Pool, syncer: Pool, durability: Durability) -> Commits {
+        Commits {
             committer,
             syncer,
-            open: Epoch::new(1),
+            open: Group::new(1),
             flight: None,
             settled: 0,
             failures: Vec::new(),
@@ -176,8 +178,9 @@ impl Commit {
             lowest: 0,
             busy: 0,
             syncing: 0,
+            sync_due: false,
+            second: 0,
             durability,
-            broken,
             commits: 0,
             inline_commits: 0,
             records_written: 0,
@@ -187,6 +190,7 @@ impl Commit {
 
     /// A second of the server's life begins.
     pub fn begin_second(&mut self, second: u64) {
+        self.second = second;
         self.lowest = second.min(LAST_SECOND) << SEQUENCE_BITS;
         if self.is_idle() && self.open.number < self.lowest {
             // Nothing bears one of the numbers passed over.
@@ -199,39 +203,26 @@ impl Commit {
         self.lowest.max(self.open.number + 1)
     }
 
-    /// Commits the open epoch if none is in flight. `Some` is the result of a commit that is over already.
+    /// Commits the open group if none is in flight. `Some` is the result of a commit that is over already.
     pub fn seal(&mut self, ctx: &Context) -> Option<Result<(), String>> {
-        if self.open.is_empty() || self.flight.is_some() {
+        if !self.wants_seal() {
             return None;
         }
-        let next = Epoch::new(self.next_number());
-        let mut epoch = std::mem::replace(&mut self.open, next);
-        let (number, durability) = (epoch.number, self.durability);
-        let may_be_inline = self.is_quiet() && durability == Durability::Written && !epoch.sync;
-        let durability = if epoch.sync {
-            Durability::Synced
-        } else {
-            durability
-        };
+        let next = Group::new(self.next_number());
+        let group = std::mem::replace(&mut self.open, next);
         self.commits += 1;
-        if epoch.bytes > BUILT_INLINE && self.broken.is_none() {
-            let draft = Draft::of(&epoch, ctx);
-            self.flight = Some(epoch);
-            self.submit(ctx, move |disk| {
-                let batch = draft.build(disk);
-                // The handles of what it was made of: there is no need for them while it is written.
-                drop(draft);
-                write(disk, number, batch, durability)
-            });
+        if group.bytes > BUILT_INLINE && ctx.health.is_writable() {
+            self.seal_large(ctx, group);
             return None;
         }
-        let batch = self.build(&epoch, ctx);
-        epoch.written = batch.as_ref().map_or(Size::default(), Size::from);
-        self.flight = Some(epoch);
-        let mut batch = match batch {
+        let may_be_inline = self.is_quiet() && self.durability == Durability::Written && !group.sync;
+        let (number, durability) = (group.number, self.durability_of(&group));
+        let group = self.flight.insert(group);
+        let mut batch = match build(group, ctx) {
             Ok(batch) => batch,
-            Err(text) => return Some(Err(text)),
+            Err(why) => return Some(Err(why)),
         };
+        group.written = Size::from(&batch);
         if may_be_inline && batch.size() <= INLINE_BYTES {
             let result = ctx.disk.write(batch, Durability::Written, Patience::None);
             if !matches!(result, Err(WriteError::WouldStall)) {
@@ -239,38 +230,55 @@ impl Commit {
                 return Some(result.map_err(|e| e.to_string()));
             }
             // The batch went with the attempt; nothing has changed since it was built.
-            batch = match self.flight.as_ref().map(|epoch| self.build(epoch, ctx)) {
-                Some(Ok(batch)) => batch,
-                Some(Err(text)) => return Some(Err(text)),
-                None => return None,
+            batch = match build(group, ctx) {
+                Ok(batch) => batch,
+                Err(why) => return Some(Err(why)),
             };
         }
-        self.submit(ctx, move |disk| write(disk, number, Ok(batch), durability));
+        self.submit(ctx, move |disk| batch::write(disk, number, Ok(batch), durability));
         None
     }
 
+    /// Has the committer make the batch, too.
+    fn seal_large(&mut self, ctx: &Context, group: Group) {
+        let (number, durability) = (group.number, self.durability_of(&group));
+        let draft = Draft::of(&group, ctx);
+        self.flight = Some(group);
+        self.submit(ctx, move |disk| {
+            let batch = draft.build(disk);
+            // The handles of what it was made of: there is no need for them while it is written.
+            drop(draft);
+            batch::write(disk, number, batch, durability)
+        });
+    }
+
+    fn durability_of(&self, group: &Group) -> Durability {
+        match group.sync {
+            true => Durability::Synced,
+            false => self.durability,
+        }
+    }
+
+    /// Whether there is something to commit, and nothing in flight.
+    pub fn wants_seal(&self) -> bool {
+        !self.open.is_empty() && self.flight.is_none()
+    }
+
+    /// Whether more is staged than should be while another group is in flight.
+    pub fn is_congested(&self) -> bool {
+        self.open.bytes > OPEN_GROUP_LIMIT
+    }
+
+    /// The second of the server's life.
+    pub fn second(&self) -> u64 {
+        self.second
+    }
+
     /// The committer wrote the batch of the epoch in flight, which has this size.
-    pub fn wrote(&mut self, size: Size) {
-        if let Some(epoch) = &mut self.flight {
-            epoch.written = size;
-        }
-    }
-
-    fn build(&self, epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
-        // While the store is being opened again, even building a batch would wait for it.
-        match &self.broken {
-            Some(text) => Err(text.clone()),
-            None => build(epoch, ctx),
-        }
-    }
-
-    /// Has the committer try to make the store writable again, if it is broken and nothing is under way.
-    pub fn repair(&mut self, ctx: &Context, views: Interrupt) {
-        if self.broken.is_some() && self.is_quiet() {
-            self.submit(ctx, move |disk| {
-                let reopened = disk.reopen(|close| views.during(close));
-                Done::Repaired(reopened.map_err(|e| e.to_string()))
-            });
+    pub fn wrote(&mut self, epoch: u64, size: Size) {
+        debug_assert_eq!(self.flight.as_ref().map(|flight| flight.number), Some(epoch));
+        if let Some(group) = &mut self.flight {
+            group.written = size;
         }
     }
 
@@ -287,9 +295,9 @@ impl Commit {
     /// Has the log synced, maybe for a checkpoint that waits for it.
     pub fn sync_then(&mut self, ctx: &Context, waits: Option<Checkpoint>) {
         self.syncing += 1;
-        self.syncer.ask(ctx.disk, ctx.done, ctx.wake, |disk| {
+        self.syncer.ask(ctx.disk, ctx.reporter, |disk| {
             let result = disk.sync().map_err(|e| e.to_string());
-            Done::Synced { result, waits }
+            Report::Synced { result, waits }
         });
     }
 
@@ -299,13 +307,13 @@ impl Commit {
             let result = disk
                 .write(batch, Durability::Written, Patience::Wait)
                 .map_err(|e| e.to_string());
-            Done::Reclaimed(result)
+            Report::Reclaimed(result)
         });
     }
 
-    pub fn submit(&mut self, ctx: &Context, job: impl FnOnce(&Disk) -> Done + Send + 'static) {
+    pub fn submit(&mut self, ctx: &Context, job: impl FnOnce(&Disk) -> Report + Send + 'static) {
         self.busy += 1;
-        self.committer.ask(ctx.disk, ctx.done, ctx.wake, job);
+        self.committer.ask(ctx.disk, ctx.reporter, job);
     }
 
     pub fn pools(&self) -> [&Pool; 2] {
@@ -338,6 +346,16 @@ impl Commit {
         self.busy == 0 && self.syncing == 0
     }
 
+    /// The epoch after which everything staged so far is decided.
+    fn frontier(&self) -> u64 {
+        match (&self.flight, self.open.is_empty()) {
+            (_, false) => self.open.number,
+            (Some(flight), true) => flight.number,
+            (None, true) => self.settled,
+        }
+    }
+
+    /// Whether nothing is staged that is not on disk.
     pub fn is_idle(&self) -> bool {
         self.open.is_empty() && self.flight.is_none()
     }
@@ -359,7 +377,7 @@ impl Commit {
     /// The epoch in flight is lost, and with it the open one, which was built on it. Returns their records, in the order
     /// in which they are to be taken back.
     pub fn failed(&mut self, text: String) -> Vec<Written> {
-        let next = Epoch::new(self.next_number());
+        let next = Group::new(self.next_number());
         let open = std::mem::replace(&mut self.open, next);
         let from = self.flight.as_ref().map_or(open.number, |flight| flight.number);
         let to = open.number;
@@ -393,13 +411,13 @@ impl Commit {
     }
 
     /// Keeps the allocations of an epoch that is over.
-    fn recycle(&mut self, mut epoch: Epoch) {
-        if epoch.records.capacity() > KEPT_RECORDS {
-            return self.discard(epoch);
+    fn recycle(&mut self, mut group: Group) {
+        if group.records.capacity() > KEPT_RECORDS {
+            return self.discard(group);
         }
         if self.open.records.capacity() == 0 {
-            epoch.records.clear();
-            self.open.records = epoch.records;
+            group.records.clear();
+            self.open.records = group.records;
         }
     }
 
@@ -415,154 +433,115 @@ impl Commit {
     }
 }
 
-fn build(epoch: &Epoch, ctx: &Context) -> Result<Batch, String> {
-    let mut batch = ctx.disk.journaled_batch(epoch.bytes).map_err(|e| e.0)?;
-    let mut chooser = Chooser::new(epoch.number);
-    for (written, slot) in written_with_slots(epoch, ctx.hot) {
-        let before = written.before.as_ref().and_then(|before| before.value.as_ref());
-        chooser.push(
-            &mut batch,
-            &written.key,
-            before,
-            slot.value.as_ref(),
-            known(written, slot),
-        );
-    }
-    for (key, value) in &epoch.blind {
-        put_or_delete(&mut batch, key, value.as_ref());
-    }
-    for &number in &epoch.databases {
-        batch.put(&RecordKey::database(number), &ctx.databases[number].encode());
-    }
-    Ok(batch.finish())
-}
-
-/// What an epoch writes, as the hot tier has it.
-fn written_with_slots<'e>(epoch: &'e Epoch, hot: &'e Hot) -> impl Iterator<Item = (&'e Written, &'e Slot)> {
-    epoch.records.chunks(LOOKUPS).flat_map(|records| {
-        // All lookups first: so they wait for memory side by side.
-        let mut slots = [const { None }; LOOKUPS];
-        for (slot, Written { key, .. }) in slots.iter_mut().zip(records) {
-            // Staged records are never evicted before their epoch is settled.
-            *slot = hot.peek(key);
-            assert!(slot.is_some(), "{key:?} was evicted while staged");
-        }
-        records.iter().zip(slots.into_iter().flatten())
-    })
-}
-
-fn known(written: &Written, slot: &Slot) -> Known {
-    match slot.was_rewritten() {
-        true => Known::Nothing,
-        false => written.known,
+/// The batch of a group, unless nothing can be written at present.
+fn build(group: &Group, ctx: &Context) -> Result<Batch, String> {
+    // While the store is being opened again, even building a batch would wait for it.
+    match ctx.health.reason() {
+        Some(why) => Err(why.to_owned()),
+        None => batch::build(group, ctx),
     }
 }
 
-/// What an epoch writes, for another thread to make a batch of: handles of the values, which are shared.
-struct Draft {
-    number: u64,
-    bytes: usize,
-    records: Vec<Drafted>,
-    others: Vec<(RecordKey, Option<Value>)>,
-}
-
-struct Drafted {
-    key: RecordKey,
-    before: Option<Value>,
-    value: Option<Value>,
-    known: Known,
-}
-
-impl Draft {
-    fn of(epoch: &Epoch, ctx: &Context) -> Draft {
-        let records = written_with_slots(epoch, ctx.hot).map(|(written, slot)| Drafted {
-            key: written.key.clone(),
-            before: written.before.as_ref().and_then(|before| before.value.clone()),
-            value: slot.value.clone(),
-            known: known(written, slot),
-        });
-        let blind = epoch
-            .blind
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()));
-        let databases = epoch.databases.iter().map(|&number| {
-            let value = Value::from(&ctx.databases[number].encode()[..]);
-            (RecordKey::database(number), Some(value))
-        });
-        Draft {
-            number: epoch.number,
-            bytes: epoch.bytes,
-            records: records.collect(),
-            others: blind.chain(databases).collect(),
-        }
+impl Store {
+    /// Every epoch up to this one is decided.
+    pub fn settled(&self) -> u64 {
+        self.commits.settled
     }
 
-    fn build(&self, disk: &Disk) -> Result<Batch, String> {
-        let mut batch = disk.journaled_batch(self.bytes).map_err(|e| e.0)?;
-        let mut chooser = Chooser::new(self.number);
-        for record in &self.records {
-            let (before, value) = (record.before.as_ref(), record.value.as_ref());
-            chooser.push(&mut batch, &record.key, before, value, record.known);
-        }
-        for (key, value) in &self.others {
-            put_or_delete(&mut batch, key, value.as_ref());
-        }
-        Ok(batch.finish())
-    }
-}
-
-/// Chooses between writing a record whole and writing what changed in it.
-struct Chooser {
-    random: Random,
-    operand: Vec<u8>,
-}
-
-impl Chooser {
-    fn new(seed: u64) -> Chooser {
-        Chooser {
-            random: Random::from_seed(seed),
-            operand: Vec::new(),
-        }
+    /// The epoch after which everything staged so far is decided.
+    pub fn frontier(&self) -> u64 {
+        self.commits.frontier()
     }
 
-    fn push(
-        &mut self,
-        batch: &mut Builder,
-        key: &RecordKey,
-        before: Option<&Value>,
-        value: Option<&Value>,
-        known: Known,
-    ) {
-        let Chooser { random, operand } = self;
-        let change = before.zip(value).and_then(|(before, value)| {
-            known.operand(before, value, operand).filter(|change| {
-                let most = CHANGES_PER_WHOLE * value.len().min(LONG_RECORD) as u64;
-                random.below(most) >= (change.len() + CHANGE_HEAD) as u64
-            })
-        });
-        match change {
-            Some(change) => batch.merge(key, change),
-            None => put_or_delete(batch, key, value),
-        }
+    /// Why the writes of an epoch were lost, if they were.
+    pub fn failure(&self, epoch: u64) -> Option<&Failure> {
+        self.commits.failure(epoch)
     }
-}
 
-/// Writes an epoch's batch, and waits for the disk.
-fn write(disk: &Disk, epoch: u64, batch: Result<Batch, String>, durability: Durability) -> Done {
-    let size = batch.as_ref().map_or(Size::default(), Size::from);
-    let result = batch.and_then(|batch| {
-        let written = match batch.is_empty() {
-            true => disk.sync(),
-            false => disk.write(batch, durability, Patience::Wait),
+    /// The commits, and what they have to know of the rest of the store.
+    pub(super) fn commit_parts(&mut self) -> (&mut Commits, Context<'_>) {
+        let ctx = Context {
+            disk: &self.disk,
+            hot: &self.hot,
+            catalog: &self.catalog,
+            health: &self.health,
+            reporter: &self.reports.reporter,
         };
-        written.map_err(|e| e.to_string())
-    });
-    Done::Committed { epoch, size, result }
-}
+        (&mut self.commits, ctx)
+    }
 
-fn put_or_delete(batch: &mut Builder, key: &RecordKey, value: Option<&Value>) {
-    match value {
-        Some(value) => batch.put(key, value),
-        None => batch.delete(key),
+    /// Commits what is staged, if nothing is in flight.
+    pub(super) fn seal(&mut self, news: &mut News) {
+        let before = self.commits.flight.is_none();
+        let (commits, ctx) = self.commit_parts();
+        let over = commits.seal(&ctx);
+        if before && self.commits.flight.is_some() {
+            self.catalog.note_sealed();
+        }
+        if let Some(result) = over {
+            self.decide(result, news);
+        }
+    }
+
+    /// The epoch in flight is committed, or lost.
+    pub(super) fn decide(&mut self, result: Result<(), String>, news: &mut News) {
+        news.settled = true;
+        match result {
+            Ok(()) => {
+                if let Some(journaled) = self.commits.succeeded() {
+                    self.checkpoints.committed(journaled);
+                }
+                self.catalog.note_committed();
+            }
+            Err(why) => {
+                self.health.commit_failed(&why);
+                self.lose(why);
+            }
+        }
+        self.hot.note_settled(self.commits.settled);
+    }
+
+    /// The epoch in flight and the open one are lost. (What the log has of them after all is dropped when the store is opened
+    /// again.)
+    fn lose(&mut self, why: String) {
+        for Written { key, before, .. } in self.commits.failed(why) {
+            self.hot.restore(&key, before);
+        }
+        self.catalog.note_lost();
+        self.expiry.start_over();
+    }
+
+    /// Has the store opened again after a failure, if nothing is under way. Called regularly.
+    pub fn repair(&mut self) {
+        let is_busy =
+            self.checkpoints.is_running() || self.upkeep.is_compacting() || !self.commits.is_quiet();
+        if is_busy || !self.health.begin_reopening() {
+            return;
+        }
+        let views = self.views.interrupt();
+        let (commits, ctx) = self.commit_parts();
+        commits.submit(&ctx, move |disk| {
+            let reopened = disk.reopen(|close| views.during(close));
+            Report::Reopened(reopened.map_err(|e| e.to_string()))
+        });
+    }
+
+    /// Has everything up to now synced, whatever the durability. Returns the epoch that is settled when it is.
+    pub fn sync_all(&mut self) -> u64 {
+        self.commits.open.sync = true;
+        self.commits.open.number
+    }
+
+    /// Has the log synced at the next pump (`appendfsync everysec`).
+    pub fn sync_soon(&mut self) {
+        self.commits.sync_due = true;
+    }
+
+    /// Has the log synced, if that was asked for and can be.
+    pub(super) fn sync_if_due(&mut self) {
+        if self.commits.sync_due && self.health.is_writable() {
+            let (commits, ctx) = self.commit_parts();
+            commits.sync_due = !commits.sync(&ctx);
+        }
     }
 }

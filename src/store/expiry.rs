@@ -6,7 +6,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Done, Store};
+use super::Store;
+use super::reports::Report;
 use crate::base::log;
 use crate::disk::format::{Family, split_expire_key};
 use crate::disk::{ReadError, View};
@@ -44,6 +45,8 @@ pub struct Expiry {
     /// The last walk ended before it had found all that was due.
     cut: bool,
     pub queue: VecDeque<Due>,
+    /// Keys past their deadline are not there, but are not deleted either (CLIENT PAUSE).
+    pub keeps: bool,
     /// Tells of walks that failed: they are tried again each second.
     failures: log::Seldom,
 }
@@ -57,6 +60,7 @@ impl Default for Expiry {
             walking: false,
             cut: false,
             queue: VecDeque::new(),
+            keeps: false,
             failures: log::Seldom::default(),
         }
     }
@@ -115,19 +119,17 @@ impl Store {
         expiry.walking = true;
         // What is staged and not on disk is invisible to the walk.
         let flight = self
-            .commit
+            .commits
             .flight
             .as_ref()
             .map_or(u64::MAX, |flight| flight.earliest_deadline);
-        expiry.staged = flight.min(self.commit.open.earliest_deadline);
-        let (low, done) = (expiry.low.clone(), self.done.clone());
+        expiry.staged = flight.min(self.commits.open.earliest_deadline);
+        let low = expiry.low.clone();
         self.run_over_view(move |view| {
-            let scan = walk(view, &low, now).unwrap_or_else(|error| Scan {
+            Report::Due(walk(view, &low, now).unwrap_or_else(|error| Scan {
                 error: Some(error),
                 ..Scan::default()
-            });
-            // A closed channel means that the store is being dropped.
-            let _ = done.send(Done::Due(scan));
+            }))
         });
     }
 
@@ -139,11 +141,6 @@ impl Store {
     /// The keys that are to be expired now, in deadline order.
     pub fn due(&mut self) -> &mut VecDeque<Due> {
         &mut self.expiry.queue
-    }
-
-    /// The number of the database that has the namespace now.
-    pub fn database_of(&self, namespace: u64) -> Option<usize> {
-        self.databases.iter().position(|db| db.namespace == namespace)
     }
 }
 

@@ -1,15 +1,14 @@
 //! Faults: records that a request waits for, read on the fetch pool, many at once, each record once.
 
 use std::collections::HashMap;
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 
 use foldhash::fast::RandomState;
 
-use super::Done;
 use super::hot::Hot;
 use super::rehearsal::Rehearsed;
-use super::threads::{Pool, Wake};
+use super::reports::{Report, Reporter};
+use super::threads::Pool;
 use super::value::Value;
 use crate::disk::format::{Family, RecordKey};
 use crate::disk::{Disk, ReadError};
@@ -183,7 +182,7 @@ impl Fetch {
     }
 
     /// Hands what is queued to the pool.
-    pub fn dispatch(&mut self, disk: &Arc<Disk>, done: &Sender<Done>, wake: &Wake) {
+    pub fn dispatch(&mut self, disk: &Arc<Disk>, reporter: &Reporter) {
         if self.queued.is_empty() {
             return;
         }
@@ -199,7 +198,7 @@ impl Fetch {
             }
             let keys = self.queued.split_off(keep);
             self.pool
-                .ask(disk, done, wake, |disk| Done::Fetched(read(disk, keys)));
+                .ask(disk, reporter, |disk| Report::Fetched(read(disk, keys)));
         }
     }
 

@@ -1,7 +1,15 @@
 //! What the store counts, for INFO.
 
-use super::Store;
+use super::{Effects, Store};
 use crate::disk::format::Family;
+
+/// What is counted of transactions.
+#[derive(Default)]
+pub struct Totals {
+    pub effects: Effects,
+    /// Keys changed since the start.
+    pub changed: u64,
+}
 
 /// The state of the store in numbers, at one moment. Those of RocksDB are sums over the families.
 #[derive(Clone, Copy, Debug)]
@@ -61,30 +69,30 @@ impl Store {
         // These two are about the whole database, whichever family is asked.
         let whole = |name: &str| self.disk.property(Family::Meta, name);
         Figures {
-            hits: self.totals.hits,
-            misses: self.totals.misses,
-            expired: self.totals.expired,
-            expired_fields: self.totals.expired_fields,
-            changed: self.changed,
+            hits: self.totals.effects.hits,
+            misses: self.totals.effects.misses,
+            expired: self.totals.effects.expired,
+            expired_fields: self.totals.effects.expired_fields,
+            changed: self.totals.changed,
             hot_records: self.hot.len(),
             hot_bytes: self.hot.bytes(),
             hot_budget: self.hot.budget(),
             hot_evicted: self.hot.evicted,
-            fetched: self.fetch.fetched,
-            fetching: self.fetch.in_flight(),
-            rehearsals: self.rehearsals.begun,
-            commits: self.commit.commits,
-            inline_commits: self.commit.inline_commits,
-            records_written: self.commit.records_written,
-            bytes_written: self.commit.bytes_written,
-            staged_bytes: self.commit.open.bytes,
+            fetched: self.faults.fetch.fetched,
+            fetching: self.faults.fetch.in_flight(),
+            rehearsals: self.faults.rehearsals.begun,
+            commits: self.commits.commits,
+            inline_commits: self.commits.inline_commits,
+            records_written: self.commits.records_written,
+            bytes_written: self.commits.bytes_written,
+            staged_bytes: self.commits.open.bytes,
             is_congested: self.is_congested(),
             journal_bytes: self.checkpoints.journal_bytes(),
             checkpoints: self.checkpoints.finished,
             checkpointed_changes: self.checkpoints.changes,
             checkpoint_running: self.checkpoints.is_running(),
-            failed_commits: self.commit.failures.len(),
-            last_commit_failed: self.commit.last_failed(),
+            failed_commits: self.commits.failures.len(),
+            last_commit_failed: self.commits.last_failed(),
             reclaim_steps: self.reclaim.steps,
             reclaimed_records: self.reclaim.records,
             compactions: self.upkeep.compactions,
@@ -100,15 +108,15 @@ impl Store {
 
     /// Keys changed so far.
     pub fn changed(&self) -> u64 {
-        self.changed
+        self.totals.changed
     }
 
     /// Forgets the counters that CONFIG RESETSTAT clears.
     pub fn reset_totals(&mut self) {
-        self.totals = Default::default();
+        self.totals.effects = Effects::default();
         self.hot.evicted = 0;
-        self.fetch.fetched = 0;
-        self.rehearsals.begun = 0;
-        self.commit.reset_counters();
+        self.faults.fetch.fetched = 0;
+        self.faults.rehearsals.begun = 0;
+        self.commits.reset_counters();
     }
 }

@@ -89,8 +89,8 @@ pub struct Hot {
     /// Every epoch up to this one is settled.
     settled: u64,
     /// What epochs up to this one wrote is in its family.
-    applied: u64,
-    /// The bytes of records staged after this epoch, and of those staged before and not yet applied.
+    checkpointed: u64,
+    /// The bytes of records staged after this epoch, and of those staged before and not yet checkpointed.
     window: u64,
     staged: usize,
     leaving: usize,
@@ -114,7 +114,7 @@ impl Hot {
             bytes: 0,
             budget,
             settled: 0,
-            applied: 0,
+            checkpointed: 0,
             window: 0,
             staged: 0,
             leaving: 0,
@@ -142,10 +142,10 @@ impl Hot {
 
     /// The slot, which counts as used.
     pub fn get(&mut self, key: &RecordKey) -> Option<&Slot> {
-        let (settled, applied, window) = (self.settled, self.applied, self.window);
+        let (settled, checkpointed, window) = (self.settled, self.checkpointed, self.window);
         let slot = self.find_mut(key)?;
         if slot.epoch() < settled {
-            if !slot.is_staged(applied) {
+            if !slot.is_staged(checkpointed) {
                 slot.state |= CLEAN;
                 slot.set_epoch(settled);
             } else if slot.epoch() > window {
@@ -160,13 +160,13 @@ impl Hot {
         self.settled = settled;
     }
 
-    pub fn note_applied(&mut self, applied: u64) {
-        if self.applied < applied {
+    pub fn note_checkpointed(&mut self, checkpointed: u64) {
+        if self.checkpointed < checkpointed {
             // What was staged may leave.
             self.passed_over = 0;
-            self.sweep.note_applied();
+            self.sweep.note_checkpointed();
         }
-        self.applied = applied;
+        self.checkpointed = checkpointed;
     }
 
     /// What is staged up to here begins to leave; later epochs staged so many bytes.
@@ -177,7 +177,7 @@ impl Hot {
         self.staged = staged;
     }
 
-    /// What was staged before the window is applied.
+    /// What was staged before the window is checkpointed.
     pub fn end_window(&mut self) {
         self.leaving = 0;
     }
@@ -203,7 +203,7 @@ impl Hot {
     /// Puts what a write staged. Returns what was there before, if memory knew.
     pub fn stage(&mut self, key: &RecordKey, value: Option<Value>, epoch: u64) -> Option<Before> {
         let added = value_size(&value);
-        let (window, applied) = (self.window, self.applied);
+        let (window, checkpointed) = (self.window, self.checkpointed);
         let (hash, table) = self.place_of(key);
         let Some(node) = self.tables[table].find_mut(hash, |node| node.key == *key) else {
             self.staged += ENTRY + key_size(key) + added;
@@ -218,7 +218,7 @@ impl Hot {
         };
         let (was, is) = (slot.value.is_some(), value.is_some());
         let before = Before {
-            staged: slot.is_staged(applied),
+            staged: slot.is_staged(checkpointed),
             epoch: slot.epoch(),
             value: std::mem::replace(&mut slot.value, value),
         };
@@ -238,7 +238,7 @@ impl Hot {
     pub fn restore(&mut self, key: &RecordKey, before: Option<Before>) {
         match before {
             // Only memory has it: its family is behind.
-            Some(before) if before.staged && before.epoch > self.applied => {
+            Some(before) if before.staged && before.epoch > self.checkpointed => {
                 self.stage(key, before.value, before.epoch);
             }
             _ => self.drop_record(key),
@@ -306,9 +306,9 @@ impl Hot {
 
     /// Evicts everything that may leave (a help for tests: the next read of each record is a fault).
     pub fn evict_all(&mut self) {
-        let applied = self.applied;
+        let checkpointed = self.checkpointed;
         for table in 0..TABLES {
-            let leaves = |node: &mut Box<Node>| node.slot.may_leave(applied);
+            let leaves = |node: &mut Box<Node>| node.slot.may_leave(checkpointed);
             let left: Vec<Box<Node>> = self.tables[table].extract_if(leaves).collect();
             self.evicted += left.len() as u64;
             left.iter().for_each(|node| self.account_removal(node));
@@ -348,7 +348,7 @@ impl Hot {
             return 1;
         };
         let slot = &mut entry.get_mut().slot;
-        if slot.may_leave(self.applied) && slot.state & USED == 0 {
+        if slot.may_leave(self.checkpointed) && slot.state & USED == 0 {
             let (node, _) = entry.remove();
             self.evicted += 1;
             self.passed_over = 0;

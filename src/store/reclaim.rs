@@ -3,7 +3,8 @@
 //! A step runs on the view pool: it reads the first `gc` record and builds the batch that deletes what the record
 //! names, or a part of it; the record itself goes with the last part. So a crash at any point only repeats deletes.
 
-use super::{Done, Store};
+use super::Store;
+use super::reports::Report;
 use crate::base::log;
 use crate::disk::format::{
     Deadlines, Family, Garbage, Header, RecordKey, SEGMENT, namespace_prefix, owned, prefix_end,
@@ -81,15 +82,11 @@ impl Store {
         if self.reclaim.done || self.reclaim.running || self.hot.has_buried_many() {
             return;
         }
-        self.apply_garbage();
-        self.reclaim.staged = self.lowest_unapplied_garbage();
+        self.checkpoint_garbage();
+        self.reclaim.staged = self.lowest_unseen_garbage();
         self.reclaim.running = true;
         let (low, resume) = (self.reclaim.low, self.reclaim.resume.clone());
-        let done = self.done.clone();
-        self.run_over_view(move |view| {
-            // A closed channel means that the store is being dropped.
-            let _ = done.send(Done::ReclaimStep(step(view, low, &resume)));
-        });
+        self.run_over_view(move |view| Report::ReclaimStep(step(view, low, &resume)));
     }
 
     pub(super) fn accept_reclaim(&mut self, step: std::result::Result<Step, ReadError>) {
@@ -106,8 +103,8 @@ impl Store {
             }
             Ok(step) => {
                 let batch = self.note_step(step);
-                let (commit, ctx) = self.commit_parts();
-                commit.background(&ctx, batch);
+                let (commits, ctx) = self.commit_parts();
+                commits.background(&ctx, batch);
             }
             Err(error) => {
                 let message = format_args!("reclaiming space failed: {error}");

@@ -18,11 +18,12 @@ use std::sync::Weak;
 
 use foldhash::fast::RandomState;
 
+use super::Store;
 use super::fetch::Ticket;
+use super::reports::Report;
 use super::threads::{Pool, Priority};
 use super::txn::{Result, Stop, Txn};
 use super::value::Value;
-use super::{Done, Store};
 use crate::disk::format::{Database, RecordKey};
 use crate::disk::{Disk, View};
 
@@ -82,7 +83,7 @@ impl Rehearsed {
     }
 }
 
-type Job = Box<dyn FnOnce(&Disk) -> Done + Send>;
+type Job = Box<dyn FnOnce(&Disk) -> Report + Send>;
 
 pub struct Rehearsals {
     pool: Pool,
@@ -111,65 +112,67 @@ impl Store {
         earlier: Option<Ticket>,
         rehearsal: impl FnOnce() -> Option<Rehearsal>,
     ) -> Ticket {
-        let (faults, ended_early) = earlier.map_or((0, false), |earlier| self.fetch.history(earlier));
+        let (faults, ended_early) = earlier.map_or((0, false), |earlier| self.faults.fetch.history(earlier));
         let rehearsal = match is_rehearsed(faults + 1, ended_early) {
             true => rehearsal(),
             false => None,
         };
         let ticket = match rehearsal {
             Some(rehearsal) => self.rehearse(missing, faults + 1, rehearsal),
-            None => self.fetch.request(missing),
+            None => self.faults.fetch.request(missing),
         };
         if let Some(earlier) = earlier {
-            self.fetch.chain(earlier, ticket);
+            self.faults.fetch.chain(earlier, ticket);
         }
         ticket
     }
 
     /// How often the request with this ticket has faulted.
     pub fn faults(&self, ticket: Ticket) -> u32 {
-        self.fetch.history(ticket).0
+        self.faults.fetch.history(ticket).0
     }
 
     fn rehearse(&mut self, missing: Vec<RecordKey>, fault: u32, rehearsal: Rehearsal) -> Ticket {
-        let (ticket, waiter) = self.fetch.expect_rehearsal();
-        let (next_id, keeps_expired) = (self.next_id, self.keeps_expired);
+        let (ticket, waiter) = self.faults.fetch.expect_rehearsal();
+        let (next_id, keeps_expired) = (self.catalog.next_id(), self.expiry.keeps);
         let job = move |disk: &Disk| {
-            Done::Rehearsed(disk.with_view(|view| {
+            Report::Rehearsed(disk.with_view(|view| {
                 let most_names = most_names(fault, rehearsal.writes);
                 let stage = Stage::new(view, most_names, next_id, keeps_expired, waiter);
                 stage.run(ticket, missing, rehearsal)
             }))
         };
-        self.rehearsals.begun += 1;
+        self.faults.rehearsals.begun += 1;
         let epoch = match fault {
             FIRST_REHEARSED => 0,
             _ => self.frontier(),
         };
-        self.rehearsals.held.push((epoch, Box::new(job)));
+        self.faults.rehearsals.held.push((epoch, Box::new(job)));
         self.begin_rehearsals();
         ticket
     }
 
     /// Begins those rehearsals that need not wait for a checkpoint, or no longer.
     pub(super) fn begin_rehearsals(&mut self) {
-        if let Some(epoch) = self.rehearsals.held.iter().map(|(epoch, _)| *epoch).min() {
+        if let Some(epoch) = self.faults.rehearsals.held.iter().map(|(epoch, _)| *epoch).min() {
             self.want_applied(epoch);
         }
-        let (applied, is_broken) = (self.applied(), self.commit.broken.is_some());
-        let rehearsals = &mut self.rehearsals;
+        let (applied, is_broken) = (self.applied(), !self.health.is_writable());
+        let rehearsals = &mut self.faults.rehearsals;
         for (_, job) in rehearsals
             .held
             .extract_if(.., |(epoch, _)| is_broken || *epoch <= applied)
         {
-            rehearsals.pool.ask(&self.disk, &self.done, &self.wake, job);
+            rehearsals.pool.ask(&self.disk, &self.reports.reporter, job);
         }
     }
 
     /// Has fetched what a rehearsal has named and memory does not know.
     pub(super) fn accept_rehearsal(&mut self, mut rehearsed: Rehearsed, ready: &mut Vec<Ticket>) {
         rehearsed.names.retain(|name| !self.is_absent(name));
-        self.fetch.accept_rehearsal(rehearsed, &mut self.hot, ready);
+        self.faults
+            .fetch
+            .accept_rehearsal(rehearsed, &mut self.hot, ready);
     }
 }
 

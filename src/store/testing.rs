@@ -70,7 +70,7 @@ impl TestStore {
                     assert!(!missing.is_empty(), "a fault that names no record");
                     let ticket = self.store.request(missing);
                     if let Some(earlier) = held.replace(ticket) {
-                        self.store.fetch.chain(earlier, ticket);
+                        self.store.faults.fetch.chain(earlier, ticket);
                     }
                     self.pump_until(|store| store.is_ready(ticket));
                     continue;

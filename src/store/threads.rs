@@ -1,13 +1,12 @@
 //! The threads beside the executor that may wait for the disk: the fetch pool, the threads for rehearsals, the committer, the
-//! syncer, the checkpoint thread (for views: `store/views.rs`). They answer with values on one channel; a callback wakes
-//! the executor.
+//! syncer, the checkpoint thread (for views: `store/views.rs`). They report what they did (`store/reports.rs`).
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::Done;
+use super::reports::{Report, Reporter};
 use crate::base::process;
 use crate::disk::Disk;
 
@@ -68,21 +67,15 @@ impl Pool {
         let _ = jobs.send(Box::new(job));
     }
 
-    /// Runs a job that waits for the disk, and tells the executor what came of it.
+    /// Runs a job that waits for the disk, and reports what came of it.
     pub(super) fn ask(
         &self,
         disk: &Arc<Disk>,
-        done: &Sender<Done>,
-        wake: &Wake,
-        job: impl FnOnce(&Disk) -> Done + Send + 'static,
+        reporter: &Reporter,
+        job: impl FnOnce(&Disk) -> Report + Send + 'static,
     ) {
-        let (disk, done, wake) = (disk.clone(), done.clone(), wake.clone());
-        self.run(move || {
-            let result = job(&disk);
-            // A closed channel means that the store is being dropped, and nobody waits any more.
-            let _ = done.send(result);
-            wake();
-        });
+        let (disk, reporter) = (disk.clone(), reporter.clone());
+        self.run(move || reporter.report(job(&disk)));
     }
 }
 

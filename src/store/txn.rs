@@ -87,6 +87,16 @@ pub struct Effects {
     pub expired_fields: u64,
 }
 
+impl Effects {
+    /// Adds those of another transaction.
+    pub fn add(&mut self, other: Effects) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.expired += other.expired;
+        self.expired_fields += other.expired_fields;
+    }
+}
+
 /// Where a transaction reads.
 enum Source<'s> {
     Live(&'s mut Store),
@@ -94,12 +104,26 @@ enum Source<'s> {
     Stage(Box<Stage<'s>>),
 }
 
-/// A point to which [`Txn::rollback`] returns.
-#[derive(Clone, Default)]
+/// A point to which [`Txn::rollback`] returns: whatever the transaction would change is as it was then. Records, with
+/// deadlines and what goes to reclaim; databases, with their namespaces and counts; ids; effects; which of the writes are
+/// deletes of expired keys; and the random choices to come.
+///
+/// What the transaction has learned stays: the records it misses, the epochs that it depends on, and what it has taken of
+/// its allowance.
+#[derive(Clone)]
 pub struct Savepoint {
+    work: Mark,
+    expired: Mark,
+    random: Random,
+}
+
+/// How far a transaction's work had come.
+#[derive(Clone, Default)]
+struct Mark {
     writes: usize,
     databases: Vec<(usize, Database)>,
     effects: Effects,
+    ids: u64,
 }
 
 /// What a transaction gathers. Kept by the store between transactions for its allocations.
@@ -111,43 +135,52 @@ pub(super) struct Work {
     pub effects: Effects,
     pub missing: Vec<RecordKey>,
     /// All writes up to here delete keys that were found expired.
-    pub expired: Savepoint,
+    expired: Mark,
     /// Ids taken so far.
     pub ids: u64,
     /// The latest epoch that wrote anything this transaction has seen.
     pub depends: u64,
-    /// Whether a database got another namespace (FLUSHDB, SWAPDB).
-    pub renamed_spaces: bool,
 }
 
 /// What a transaction of more writes or wishes gathered is not kept for the next one.
 const KEPT_RECORDS: usize = 1 << 10;
 
 impl Work {
+    /// Forgets all but the allocations.
+    pub fn clear(&mut self) {
+        self.writes.clear();
+        self.databases.clear();
+        self.missing.clear();
+        self.expired = Mark::default();
+        (self.effects, self.ids, self.depends) = (Effects::default(), 0, 0);
+    }
+
     pub fn is_large(&self) -> bool {
         self.writes.log.capacity().max(self.missing.capacity()) > KEPT_RECORDS
     }
 
-    fn savepoint(&mut self) -> Savepoint {
+    fn mark(&mut self) -> Mark {
         self.writes.kept = self.writes.log.len();
-        Savepoint {
+        Mark {
             writes: self.writes.log.len(),
             databases: self.databases.clone(),
             effects: self.effects,
+            ids: self.ids,
         }
     }
 
-    fn rollback(&mut self, to: Savepoint) {
-        self.writes.truncate(to.writes);
-        self.databases = to.databases;
-        self.effects = to.effects;
+    fn return_to(&mut self, mark: Mark) {
+        self.writes.truncate(mark.writes);
+        self.databases = mark.databases;
+        self.effects = mark.effects;
+        self.ids = mark.ids;
     }
 
-    /// Takes back all but the deletes of expired keys that began the transaction.
+    /// Takes back all but the deletes of expired keys that began the transaction. They need no ids.
     pub fn keep_expired(&mut self) {
         let expired = std::mem::take(&mut self.expired);
-        self.rollback(expired);
-        (self.ids, self.renamed_spaces) = (0, false);
+        self.return_to(expired);
+        self.ids = 0;
     }
 }
 
@@ -223,7 +256,7 @@ impl<'s> Txn<'s> {
     /// what is staged.
     pub(super) fn deletes_expired(&self) -> bool {
         match &self.source {
-            Source::Live(store) => !store.keeps_expired && !store.is_congested(),
+            Source::Live(store) => !store.expiry.keeps && !store.is_congested(),
             Source::Stage(stage) => stage.deletes_expired,
             Source::View(..) => false,
         }
@@ -329,7 +362,7 @@ impl<'s> Txn<'s> {
     /// An id that nothing else has or ever had.
     pub fn fresh_id(&mut self) -> u64 {
         let next = match &self.source {
-            Source::Live(store) => store.next_id(),
+            Source::Live(store) => store.catalog.next_id(),
             Source::Stage(stage) => stage.next_id,
             Source::View(..) => unreachable!("a view is read-only"),
         };
@@ -373,13 +406,12 @@ impl<'s> Txn<'s> {
     /// As [`Txn::database`], for a body whose reply shows the counts.
     pub fn counted_database(&mut self, number: usize) -> Result<Database> {
         if let Source::Live(store) = &self.source {
-            self.work.depends = self.work.depends.max(store.databases_epoch());
+            self.work.depends = self.work.depends.max(store.catalog.counts_epoch());
         }
         self.database(number)
     }
 
     pub fn set_database(&mut self, number: usize, database: Database) -> Result<()> {
-        self.work.renamed_spaces |= self.database(number)?.namespace != database.namespace;
         match self.work.databases.iter_mut().find(|(n, _)| *n == number) {
             Some((_, slot)) => *slot = database,
             None => self.work.databases.push((number, database)),
@@ -398,11 +430,18 @@ impl<'s> Txn<'s> {
     /// Marks where [`Txn::rollback`] can return to: one command's failure inside a larger transaction undoes that
     /// command only.
     pub fn savepoint(&mut self) -> Savepoint {
-        self.work.savepoint()
+        Savepoint {
+            work: self.work.mark(),
+            expired: self.work.expired.clone(),
+            random: self.random.clone(),
+        }
     }
 
+    /// Returns to a savepoint of this transaction, which none before it was returned to since.
     pub fn rollback(&mut self, to: Savepoint) {
-        self.work.rollback(to);
+        self.work.return_to(to.work);
+        self.work.expired = to.expired;
+        self.random = to.random;
     }
 
     /// Whether nothing was written but deletes of expired keys.
@@ -413,7 +452,7 @@ impl<'s> Txn<'s> {
 
     /// Marks all writes so far as deletes of expired keys.
     pub(super) fn mark_expired(&mut self) {
-        self.work.expired = self.work.savepoint();
+        self.work.expired = self.work.mark();
     }
 }
 

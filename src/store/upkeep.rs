@@ -2,8 +2,9 @@
 //! budget or dead leaves the hot tier; and after much was deleted, its space on disk and the memory that went into it are
 //! given back.
 
+use super::Store;
+use super::reports::Report;
 use super::threads::Pool;
-use super::{Done, Store};
 use crate::base::{log, process};
 
 /// Records looked at in one slice, for which the executor is held about half a millisecond.
@@ -78,7 +79,8 @@ impl Store {
     /// Sees what there is to do until the next call. Called each tick.
     pub fn begin_upkeep(&mut self) {
         let upkeep = &mut self.upkeep;
-        let sweeps = self.hot.is_sweeping() || upkeep.may_begin && self.hot.wants_sweep(&self.databases);
+        let sweeps =
+            self.hot.is_sweeping() || upkeep.may_begin && self.hot.wants_sweep(self.catalog.databases());
         upkeep.may_begin = upkeep.may_begin && !sweeps;
         upkeep.allowance = match sweeps {
             true => LEAST_SWEPT.max(self.hot.len() / SWEPT_SHARE),
@@ -96,7 +98,7 @@ impl Store {
         if self.hot.has_excess() {
             self.hot.go_on_making_room(SLICE);
         } else if self.upkeep.allowance > 0 {
-            self.hot.sweep(&self.databases, SLICE);
+            self.hot.sweep(self.catalog.databases(), SLICE);
             self.upkeep.allowance = match self.hot.is_sweeping() {
                 true => self.upkeep.allowance.saturating_sub(SLICE),
                 false => {
@@ -128,7 +130,7 @@ impl Store {
             || upkeep.is_compacting
             || self.hot.is_sweeping()
             || !self.reclaim.is_idle()
-            || self.commit.broken.is_some()
+            || !self.health.is_writable()
         {
             return;
         }
@@ -137,17 +139,17 @@ impl Store {
             return;
         }
         (self.upkeep.is_compacting, self.upkeep.compacted) = (true, dead);
-        let is_nothing = self.databases.iter().all(|db| db.keys == 0);
+        let is_nothing = self.catalog.is_empty();
         self.upkeep
             .thread
-            .ask(&self.disk, &self.done, &self.wake, move |disk| {
+            .ask(&self.disk, &self.reports.reporter, move |disk| {
                 let before = disk.table_bytes();
                 if !is_nothing && dead < before / DEAD_SHARE {
-                    return Done::Compacted(Ok(None));
+                    return Report::Compacted(Ok(None));
                 }
                 let result = disk.compact().map_err(|e| e.to_string());
                 process::release_heap();
-                Done::Compacted(result.map(|()| Some((before, disk.table_bytes()))))
+                Report::Compacted(result.map(|()| Some((before, disk.table_bytes()))))
             });
     }
 
@@ -188,10 +190,10 @@ impl Store {
 
     fn release_thread_caches(&self) {
         process::release_thread_cache();
-        for pool in self.commit.pools() {
+        for pool in self.commits.pools() {
             pool.release_memory();
         }
-        self.fetch.pool().release_memory();
+        self.faults.fetch.pool().release_memory();
         self.checkpoints.pool().release_memory();
     }
 }

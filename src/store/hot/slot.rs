@@ -46,14 +46,14 @@ impl Slot {
         self.state = (epoch << EPOCH_SHIFT) | rest;
     }
 
-    /// Whether an epoch after `applied` wrote it.
-    pub(super) fn is_staged(&self, applied: u64) -> bool {
-        self.state & CLEAN == 0 && self.epoch() > applied
+    /// Whether an epoch after `checkpointed` wrote it.
+    pub(super) fn is_staged(&self, checkpointed: u64) -> bool {
+        self.state & CLEAN == 0 && self.epoch() > checkpointed
     }
 
     /// Whether nothing is lost, and nobody in the way, if it is forgotten.
-    pub(super) fn may_leave(&self, applied: u64) -> bool {
-        self.pins() == 0 && !self.is_staged(applied)
+    pub(super) fn may_leave(&self, checkpointed: u64) -> bool {
+        self.pins() == 0 && !self.is_staged(checkpointed)
     }
 
     pub(super) fn pins(&self) -> u64 {

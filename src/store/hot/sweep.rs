@@ -94,7 +94,7 @@ impl Hot {
             effort = effort.saturating_sub(RECORD_EFFORT);
             let node = entry.get_mut();
             let dead = self.sweep.dead_owner(node);
-            if !node.slot.may_leave(self.applied) {
+            if !node.slot.may_leave(self.checkpointed) {
                 self.sweep.deferred.extend(dead);
             } else if is_nothing || dead.is_some() || is_superfluous(node, &self.resident, databases) {
                 let (node, _) = entry.remove();
@@ -114,7 +114,7 @@ impl Hot {
 
 impl Sweep {
     /// What the last one had to leave, it need not leave any more.
-    pub fn note_applied(&mut self) {
+    pub fn note_checkpointed(&mut self) {
         (self.left_of_nothing, self.absent_left) = (0, 0);
         self.buried.extend(self.deferred.drain());
     }

@@ -25,7 +25,7 @@ fn database(namespace: u64, keys: u64) -> Database {
 fn apply(hot: &mut Hot, epoch: u64) {
     hot.begin_window(epoch, ENTRY);
     hot.end_window();
-    hot.note_applied(epoch);
+    hot.note_checkpointed(epoch);
 }
 
 fn sweep_to_the_end(hot: &mut Hot, databases: &[Database]) {
@@ -60,7 +60,7 @@ fn staged_and_pinned_records_outlast_the_budget() {
     hot.stage(&key(1), value(), 5);
     hot.fill(&key(2), value(), 1);
     hot.fill(&key(3), value(), 0);
-    hot.note_applied(4);
+    hot.note_checkpointed(4);
     hot.note_settled(6);
     assert!(hot.get(&key(1)).is_some());
     hot.make_room(1);
@@ -138,7 +138,7 @@ fn what_is_dead_leaves_though_there_is_room_and_nothing_else_does() {
     assert_eq!(hot.len(), 5001);
     assert!(hot.peek(&RecordKey::bucket(3, 1)).is_some() && hot.peek(&RecordKey::bucket(2, 0)).is_some());
     // Until it is no longer.
-    hot.note_applied(5);
+    hot.note_checkpointed(5);
     sweep_to_the_end(&mut hot, &databases);
     assert_eq!(hot.len(), 5000);
     // Another namespace takes the place of this one.
@@ -157,7 +157,7 @@ fn of_empty_databases_nothing_stays_in_memory_nor_its_tables() {
     hot.stage(&key(0), None, 5);
     sweep_to_the_end(&mut hot, &databases);
     assert_eq!(hot.len(), 1);
-    hot.note_applied(5);
+    hot.note_checkpointed(5);
     sweep_to_the_end(&mut hot, &databases);
     assert_eq!((hot.len(), hot.bytes(), hot.absent), (0, 0, 0));
     assert!(places(&hot) <= TABLES * LEAST_PLACES, "{}", places(&hot));

@@ -76,12 +76,12 @@ fn what_a_failed_checkpoint_left_in_the_journal_stays_in_memory() {
     driver.store.want_applied(driver.store.settled());
     driver.store.begin_checkpoint();
     // The disk did what it was told, but nobody heard of it.
-    let report = driver.store.reports.recv_timeout(PATIENCE).unwrap();
-    assert!(matches!(report, Done::Prepared(Ok(Some(_)))));
+    let report = driver.store.reports.incoming.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(report, Report::Prepared(Ok(Some(_)))));
     let failed = Err(WriteError::Failed("no space".to_owned()));
     driver
         .store
-        .take_in(Done::Prepared(failed), &mut News::default(), NOW);
+        .handle_report(Report::Prepared(failed), &mut News::default(), NOW);
     driver.store.pump(NOW);
     assert!(driver.store.broken().is_some() && driver.store.applied() < driver.store.settled());
     assert!(!driver.store.is_congested() && !driver.store.wants_pump());
@@ -101,8 +101,8 @@ fn a_checkpoint_that_waits_for_a_sync_ends_if_that_fails() {
     driver.commit();
     driver.store.want_applied(driver.store.settled());
     driver.store.begin_checkpoint();
-    let report = driver.store.reports.recv_timeout(PATIENCE).unwrap();
-    let Done::Prepared(Ok(Some(checkpoint))) = report else {
+    let report = driver.store.reports.incoming.recv_timeout(PATIENCE).unwrap();
+    let Report::Prepared(Ok(Some(checkpoint))) = report else {
         panic!("no checkpoint");
     };
     assert!(checkpoint.needs_sync());
@@ -124,8 +124,8 @@ fn a_commit_that_failed_is_not_there_though_the_log_has_it() {
     driver.set("a", b"2", None);
     driver.run(|txn| txn.flush_database(0));
     // It is written, and only then fails.
-    let (commit, ctx) = driver.store.commit_parts();
-    assert!(matches!(commit.seal(&ctx), Some(Ok(()))));
+    let (commits, ctx) = driver.store.commit_parts();
+    assert!(matches!(commits.seal(&ctx), Some(Ok(()))));
     driver.store.disk.forget_last_commit();
     driver.fail();
     driver.repair();
@@ -145,7 +145,7 @@ fn a_record_stays_in_memory_until_its_family_has_it() {
         driver.store.drop_hot();
         assert_eq!(driver.store.hot.len(), i + 1);
     }
-    assert_eq!(driver.store.fetch.fetched, 0);
+    assert_eq!(driver.store.faults.fetch.fetched, 0);
     driver.cold();
     driver.check();
     // Enough of it, and that happens by itself.
@@ -167,8 +167,8 @@ fn what_is_unlinked_is_reclaimed_though_no_checkpoint_is_due() {
     driver.commit();
     // A step sees what is applied only: nothing.
     driver.store.reclaim_some();
-    let report = driver.store.reports.recv_timeout(PATIENCE).unwrap();
-    driver.store.take_in(report, &mut News::default(), NOW);
+    let report = driver.store.reports.incoming.recv_timeout(PATIENCE).unwrap();
+    driver.store.handle_report(report, &mut News::default(), NOW);
     driver.store.pump(NOW);
     assert!(driver.store.applied() < driver.store.settled());
     driver.store.note_second(2);

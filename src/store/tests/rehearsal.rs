@@ -75,7 +75,10 @@ fn nothing_that_a_rehearsal_does_counts() {
     driver.set("due", b"1", Some(NOW + 1));
     driver.cold();
     driver.now = NOW + 2;
-    let (ids, expired) = (driver.store.next_id, driver.store.totals.expired);
+    let (ids, expired) = (
+        driver.store.catalog.next_id(),
+        driver.store.totals.effects.expired,
+    );
     let body = |txn: &mut Txn| {
         follow(txn, 0)?;
         let id = txn.fresh_id();
@@ -92,9 +95,9 @@ fn nothing_that_a_rehearsal_does_counts() {
         Ok(id)
     };
     assert_eq!(driver.run(body), ids);
-    assert!(driver.store.rehearsals.begun > 0);
-    assert_eq!(driver.store.next_id, ids + 1);
-    assert_eq!(driver.store.totals.expired, expired + 1);
+    assert!(driver.store.faults.rehearsals.begun > 0);
+    assert_eq!(driver.store.catalog.next_id(), ids + 1);
+    assert_eq!(driver.store.totals.effects.expired, expired + 1);
     assert_eq!(driver.counts().0, 1);
     driver.check();
 }
@@ -154,7 +157,7 @@ fn others_who_write_what_it_reads_do_not_keep_a_request_from_its_end() {
         }
         driver.pump_until(|store| store.is_ready(ticket));
     }
-    assert!(driver.store.rehearsals.begun < 10);
+    assert!(driver.store.faults.rehearsals.begun < 10);
     last.into_iter().for_each(|ticket| driver.store.finish(ticket));
     driver.cold();
     assert_eq!(driver.store.hot.len(), 0, "no pin is left");
@@ -185,7 +188,7 @@ fn one_that_only_reads_is_shown_a_part_at_a_time() {
             break length;
         }
         faults += 1;
-        let before = driver.store.fetch.fetched;
+        let before = driver.store.faults.fetch.fetched;
         let missing = driver.store.abandon(end);
         let rehearsal = || {
             Some(Rehearsal {
@@ -197,7 +200,7 @@ fn one_that_only_reads_is_shown_a_part_at_a_time() {
         let ticket = driver.store.retry(missing, last, rehearsal);
         last = Some(ticket);
         driver.pump_until(|store| store.is_ready(ticket));
-        assert!(driver.store.fetch.fetched - before <= 2049);
+        assert!(driver.store.faults.fetch.fetched - before <= 2049);
     };
     assert_eq!((length, faults), (3000, 5));
 }
@@ -224,7 +227,7 @@ fn a_request_that_is_given_up_while_it_is_rehearsed_leaves_nothing() {
     }
     has_begun.recv_timeout(PATIENCE).unwrap();
     last.into_iter().for_each(|ticket| driver.store.finish(ticket));
-    driver.pump_until(|store| store.fetch.in_flight() == 0);
+    driver.pump_until(|store| store.faults.fetch.in_flight() == 0);
     driver.cold();
     assert_eq!(driver.store.hot.len(), 0, "no pin is left");
 }

@@ -1,0 +1,167 @@
+//! Reports: what the store's threads have done, and what follows from each of them.
+
+use std::result::Result;
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use super::checkpoint::Outcome;
+use super::fetch::Fetched;
+use super::rehearsal::Rehearsed;
+use super::{Store, Ticket, Wake, commit, expiry, reclaim};
+use crate::disk::{Checkpoint, ReadError, WriteError};
+
+/// What a thread of the store did.
+pub enum Report {
+    /// Records were read.
+    Fetched(Vec<Fetched>),
+    /// A request was rehearsed.
+    Rehearsed(Rehearsed),
+    /// The epoch in flight is on disk, or lost.
+    Committed {
+        epoch: u64,
+        size: commit::Size,
+        result: Result<(), String>,
+    },
+    /// The log was synced, maybe for a checkpoint that waits for that.
+    Synced {
+        result: Result<(), String>,
+        waits: Option<Checkpoint>,
+    },
+    /// The `expire` family was walked.
+    Due(expiry::Scan),
+    /// A step of reclaim was made, to be written.
+    ReclaimStep(Result<reclaim::Step, ReadError>),
+    /// A step of reclaim was written.
+    Reclaimed(Result<(), String>),
+    /// A checkpoint, or a part of it, can be installed; there may be nothing to do.
+    Prepared(Result<Option<Checkpoint>, WriteError>),
+    /// It is installed. Whether there is more for the checkpoint to do.
+    Installed(Result<bool, String>),
+    /// The store was opened again, or could not be.
+    Reopened(Result<(), String>),
+    /// Bytes of the tables before and after they were written anew, if it was worth it.
+    Compacted(Result<Option<(u64, u64)>, String>),
+}
+
+/// Where a thread reports to, and how it wakes the executor.
+#[derive(Clone)]
+pub struct Reporter {
+    sender: Sender<Report>,
+    wake: Wake,
+}
+
+impl Reporter {
+    /// Hands a report in, and wakes the executor. A closed channel means that the store is being dropped: nobody waits any
+    /// more.
+    pub fn report(&self, report: Report) {
+        let _ = self.sender.send(report);
+        (self.wake)();
+    }
+
+    /// What wakes the executor.
+    pub fn wake(&self) -> &Wake {
+        &self.wake
+    }
+}
+
+/// The channel on which reports come in.
+pub struct Reports {
+    pub reporter: Reporter,
+    pub incoming: Receiver<Report>,
+}
+
+impl Reports {
+    /// A new channel, whose reporters wake the executor with `wake`.
+    pub fn new(wake: Wake) -> Reports {
+        let (sender, incoming) = mpsc::channel();
+        Reports {
+            reporter: Reporter { sender, wake },
+            incoming,
+        }
+    }
+}
+
+/// What [`Store::pump`] found: whom to wake.
+#[derive(Default)]
+pub struct News {
+    /// Requests whose records are in memory.
+    pub ready: Vec<Ticket>,
+    /// Epochs were decided: replies can leave.
+    pub settled: bool,
+    /// More of what was committed is where views find it; or that cannot be at present.
+    pub applied: bool,
+}
+
+impl Store {
+    /// Handles reports, hands faults to the fetch pool, commits what is staged, and begins what is due. Called at the end of
+    /// a tick and whenever the store's threads wake the executor. `now` is Unix milliseconds.
+    pub fn pump(&mut self, now: u64) -> News {
+        let mut news = News::default();
+        let before = (self.applied(), self.health.is_writable());
+        while let Ok(report) = self.reports.incoming.try_recv() {
+            self.handle_report(report, &mut news, now);
+        }
+        self.faults.fetch.dispatch(&self.disk, &self.reports.reporter);
+        self.seal(&mut news);
+        self.begin_rehearsals();
+        self.begin_checkpoint();
+        news.applied = before != (self.applied(), self.health.is_writable());
+        self.sync_if_due();
+        news
+    }
+
+    /// Does what follows from a report.
+    pub(super) fn handle_report(&mut self, report: Report, news: &mut News, now: u64) {
+        match report {
+            Report::Fetched(fetched) => {
+                let records = fetched.len();
+                self.faults.fetch.accept(fetched, &mut self.hot, &mut news.ready);
+                self.hot.make_room(records);
+            }
+            Report::Rehearsed(rehearsed) => self.accept_rehearsal(rehearsed, &mut news.ready),
+            Report::Committed { epoch, size, result } => {
+                self.commits.answered();
+                self.commits.wrote(epoch, size);
+                self.decide(result, news);
+            }
+            Report::Synced { result, waits } => {
+                self.commits.synced();
+                self.note_synced(result, waits);
+            }
+            Report::Due(scan) => self.expiry.accept(scan, now),
+            Report::ReclaimStep(step) => self.accept_reclaim(step),
+            Report::Reclaimed(result) => {
+                self.commits.answered();
+                self.reclaim_written(result.is_ok());
+            }
+            Report::Prepared(checkpoint) => self.accept_checkpoint(checkpoint),
+            Report::Installed(result) => {
+                self.commits.answered();
+                self.end_checkpoint(match result {
+                    Ok(true) => Outcome::More,
+                    Ok(false) => Outcome::Finished,
+                    Err(why) => Outcome::Failed(why),
+                });
+            }
+            Report::Reopened(result) => {
+                self.commits.answered();
+                let is_open = result.is_ok();
+                self.health.reopened(result);
+                if is_open {
+                    self.note_journal_checkpointed();
+                }
+            }
+            Report::Compacted(result) => self.note_compacted(result),
+        }
+    }
+
+    pub(super) fn note_synced(&mut self, result: Result<(), String>, waits: Option<Checkpoint>) {
+        if let Err(why) = &result {
+            self.health.sync_failed(why);
+        }
+        match (result, waits) {
+            (Ok(()), Some(checkpoint)) => self.install_checkpoint(checkpoint),
+            (Err(why), Some(_)) => self.end_checkpoint(Outcome::Failed(why)),
+            (_, None) => {}
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Staging: what a transaction did becomes part of the open group, in memory. It is committed at the end of the tick.
+
+use super::Store;
+use super::commit::Written;
+use super::txn::{Txn, Work, Write};
+use crate::disk::format::{Family, RecordKey};
+
+/// The end of a transaction: what it gathered, detached from the store.
+pub struct TxnEnd(pub(super) Box<Work>);
+
+impl Txn<'_> {
+    /// Ends the transaction, for [`Store::apply`], [`Store::apply_expired`] or [`Store::abandon`].
+    pub fn end(self) -> TxnEnd {
+        TxnEnd(self.into_work())
+    }
+}
+
+impl Store {
+    /// A transaction at the given time (Unix milliseconds). Nothing it does counts until [`Store::apply`].
+    pub fn begin(&mut self, now: u64) -> Txn<'_> {
+        let work = self.spare.take().unwrap_or_default();
+        Txn::live(self, work, now)
+    }
+
+    /// Ends a transaction without its writes, and returns the records it missed.
+    pub fn abandon(&mut self, end: TxnEnd) -> Vec<RecordKey> {
+        let mut work = end.0;
+        let missing = std::mem::take(&mut work.missing);
+        self.keep(work);
+        missing
+    }
+
+    /// Ends the transaction of a body that failed: of its writes only the deletes of expired keys stay, those that came
+    /// before all others. Returns the epoch that must be settled before the error may leave.
+    pub fn apply_expired(&mut self, end: TxnEnd) -> u64 {
+        let mut work = end.0;
+        work.keep_expired();
+        self.apply(TxnEnd(work))
+    }
+
+    /// Takes what a transaction did, whole. Returns the epoch that must be settled before its reply may leave.
+    pub fn apply(&mut self, end: TxnEnd) -> u64 {
+        let mut work = end.0;
+        let mut depends = work.depends.max(self.catalog.namespaces_epoch());
+        if !work.writes.log.is_empty() || !work.databases.is_empty() {
+            depends = self.commits.open.number;
+            self.stage(&mut work);
+        }
+        self.totals.effects.add(work.effects);
+        self.keep(work);
+        depends
+    }
+
+    fn stage(&mut self, work: &mut Work) {
+        let epoch = self.commits.open.number;
+        let mut keys = 0;
+        let records = work.writes.log.len();
+        for write in work.writes.log.drain(..) {
+            keys += u64::from(write.key.family() == Family::Meta);
+            self.stage_record(write, epoch);
+        }
+        // Parts of a key's value, or a whole database, count as one.
+        self.totals.changed += keys.max(1);
+        for (number, database) in work.databases.drain(..) {
+            self.catalog.stage(number, database, epoch);
+            self.commits.open.note_database(number);
+        }
+        if work.ids > 0
+            && let Some(reserved) = self.catalog.take_ids(work.ids)
+        {
+            self.commits
+                .open
+                .unread
+                .insert(RecordKey::next_id(), Some(reserved));
+        }
+        self.hot.make_room(records);
+    }
+
+    /// Stages one write in the open group, whose epoch is given.
+    pub(super) fn stage_record(&mut self, write: Write, epoch: u64) {
+        let Write {
+            key, value, known, ..
+        } = write;
+        let open = &mut self.commits.open;
+        open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
+        match key.family() {
+            Family::Meta | Family::Segment | Family::Bucket | Family::Tree | Family::Blob => {
+                self.faults.fetch.invalidate(&key);
+                let is_delete = value.is_none();
+                let before = self.hot.stage(&key, value, epoch);
+                if is_delete && let Some(old) = before.as_ref().and_then(|before| before.value.as_ref()) {
+                    self.upkeep.deleted(key.key().len() + old.len());
+                }
+                if before.as_ref().is_none_or(|before| before.epoch != epoch) {
+                    open.records.push(Written { key, before, known });
+                }
+                return;
+            }
+            Family::Expire if value.is_some() => {
+                if let Some(bytes) = key.key().first_chunk() {
+                    let deadline = u64::from_be_bytes(*bytes);
+                    open.earliest_deadline = open.earliest_deadline.min(deadline);
+                    self.expiry.staged(deadline);
+                }
+            }
+            Family::Gc if value.is_some() => {
+                if let Some(bytes) = key.key().first_chunk() {
+                    let id = u64::from_be_bytes(*bytes);
+                    open.lowest_garbage = open.lowest_garbage.min(id);
+                    self.reclaim.staged(id);
+                }
+            }
+            _ => {}
+        }
+        open.unread.insert(key, value);
+    }
+
+    /// Keeps the allocations of a transaction that is over for the next one.
+    fn keep(&mut self, mut work: Box<Work>) {
+        if work.is_large() {
+            self.commits.discard(work);
+            return;
+        }
+        work.clear();
+        self.spare = Some(work);
+    }
+}

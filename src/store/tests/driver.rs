@@ -1,0 +1,270 @@
+//! Drives a store as the executor does.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::disk::format::{self, Database, Family, RecordKey, SEGMENT};
+use crate::disk::{Compression, Creation, DiskOptions, Durability};
+use crate::store::{Key, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn};
+use crate::types::string;
+
+pub const NOW: u64 = 1_000_000;
+/// No test waits longer than this for the store's threads.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Drives a store as the executor does.
+pub struct Driver {
+    pub store: Store,
+    pub now: u64,
+    /// How many runs ended in a fault.
+    pub faults: usize,
+    dir: TempDir,
+}
+
+pub fn options(hot_budget: usize) -> StoreOptions {
+    StoreOptions {
+        disk: DiskOptions {
+            write_buffer: 1 << 20,
+            block_cache: 1 << 20,
+            background_jobs: 1,
+            compression: Compression::Lz4,
+            open_tables: 1000,
+        },
+        creation: Creation::default(),
+        hot_budget,
+        fetch_threads: 2,
+        databases: 3,
+        durability: Durability::Written,
+    }
+}
+
+pub fn open(dir: &TempDir, hot_budget: usize) -> Store {
+    Store::open(dir.path(), &options(hot_budget), Arc::new(|| ())).unwrap()
+}
+
+impl Driver {
+    pub fn new(hot_budget: usize) -> Driver {
+        let dir = TempDir::new().unwrap();
+        Driver {
+            store: open(&dir, hot_budget),
+            now: NOW,
+            faults: 0,
+            dir,
+        }
+    }
+
+    /// As after `kill -9`: nothing is closed in order, only what was committed is there.
+    pub fn crash(self) -> Driver {
+        let Driver { store, now, dir, .. } = self;
+        let budget = store.hot.budget();
+        drop(store);
+        Driver {
+            store: open(&dir, budget),
+            now,
+            faults: 0,
+            dir,
+        }
+    }
+
+    pub fn run<T: Send + 'static>(
+        &mut self,
+        body: impl Fn(&mut Txn) -> Result<T> + Clone + Send + 'static,
+    ) -> T {
+        self.try_run(body).map(|(value, _)| value).unwrap()
+    }
+
+    /// Runs a body to its end. Returns the epoch it depends on as well.
+    pub fn try_run<T: Send + 'static>(
+        &mut self,
+        body: impl Fn(&mut Txn) -> Result<T> + Clone + Send + 'static,
+    ) -> std::result::Result<(T, u64), String> {
+        let mut last = None;
+        let result = loop {
+            let mut txn = self.store.begin(self.now);
+            let result = body(&mut txn);
+            let end = txn.end();
+            match result {
+                Ok(value) => break Ok((value, self.store.apply(end))),
+                Err(Stop::Fault) => {
+                    let (now, again) = (self.now, body.clone());
+                    let rehearsal = || {
+                        Some(Rehearsal {
+                            now,
+                            writes: true,
+                            body: Box::new(move |txn| drop(again(txn))),
+                        })
+                    };
+                    let missing = self.store.abandon(end);
+                    let ticket = self.store.retry(missing, last, rehearsal);
+                    last = Some(ticket);
+                    self.faults += 1;
+                    self.pump_until(|store| store.is_ready(ticket));
+                }
+                Err(Stop::NeedsView) => {
+                    self.store.abandon(end);
+                    self.settle();
+                    let (done, result) = mpsc::channel();
+                    let body = body.clone();
+                    self.store
+                        .run_over_applied(self.now, move |txn, _| done.send(body(txn)).unwrap());
+                    break Ok((result.recv_timeout(PATIENCE).unwrap().unwrap(), 0));
+                }
+                Err(stop @ (Stop::Error(_) | Stop::Damage(_))) => {
+                    self.store.apply_expired(end);
+                    break Err(stop.text());
+                }
+            }
+        };
+        if let Some(ticket) = last {
+            self.store.finish(ticket);
+        }
+        result
+    }
+
+    pub fn pump_until(&mut self, done: impl Fn(&Store) -> bool) {
+        let start = Instant::now();
+        loop {
+            self.store.pump(self.now);
+            if done(&self.store) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "the store's threads do not answer");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    pub fn commit(&mut self) {
+        self.pump_until(Store::is_idle);
+    }
+
+    /// Has everything committed, and brought from the journal to its families.
+    pub fn settle(&mut self) {
+        self.commit();
+        let epoch = self.store.frontier();
+        self.store.want_applied(epoch);
+        self.pump_until(|store| store.applied() >= epoch);
+    }
+
+    pub fn reclaim_all(&mut self) {
+        let start = Instant::now();
+        self.settle();
+        while !self.records(Family::Gc).is_empty() || !self.store.is_idle() {
+            assert!(start.elapsed() < PATIENCE, "reclaim does not end");
+            self.store.reclaim_some();
+            self.store.pump(self.now);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// One round of active expiry, as the executor does it.
+    pub fn expire(&mut self) {
+        // What is not on disk is not found before the next look.
+        self.settle();
+        self.store.look_for_due(self.now);
+        self.pump_until(|store| !store.expiry.is_walking());
+        while let Some(due) = self.store.due().pop_front() {
+            let db = self.store.database_of(due.namespace);
+            self.run(move |txn| match db {
+                Some(db) => txn.lookup(Key { db, name: &due.name }).map(drop),
+                None => Ok(()),
+            });
+        }
+        self.settle();
+    }
+
+    pub fn cold(&mut self) {
+        self.settle();
+        self.store.drop_hot();
+        assert_eq!(self.store.hot.len(), 0);
+    }
+
+    pub fn set(&mut self, name: &str, value: &[u8], deadline: Option<u64>) -> u64 {
+        let (name, value) = (name.to_owned(), value.to_vec());
+        let body = move |txn: &mut Txn| {
+            let old = txn.lookup(key(&name))?;
+            string::set(txn, key(&name), old.as_ref(), &value, deadline)
+        };
+        self.try_run(body).unwrap().1
+    }
+
+    pub fn get(&mut self, name: &str) -> Option<Vec<u8>> {
+        let name = name.to_owned();
+        self.run(move |txn| match txn.lookup(key(&name))? {
+            Some(entry) => Ok(Some(string::read(txn, &entry)?.to_vec())),
+            None => Ok(None),
+        })
+    }
+
+    pub fn del(&mut self, name: &str) -> bool {
+        let name = name.to_owned();
+        self.run(move |txn| match txn.lookup(key(&name))? {
+            Some(entry) => txn.remove(key(&name), &entry).map(|()| true),
+            None => Ok(false),
+        })
+    }
+
+    pub fn counts(&self) -> (u64, u64) {
+        let database = self.store.database(0);
+        (database.keys, database.expires)
+    }
+
+    pub fn records(&self, family: Family) -> Vec<Vec<u8>> {
+        self.store.disk.with_view(|view| {
+            let mut walk = view.walk(family, b"", None).unwrap();
+            let mut keys = Vec::new();
+            while let Some((key, _)) = walk.next_record().unwrap() {
+                keys.push(key.to_vec());
+            }
+            keys
+        })
+    }
+
+    /// What memory says of database 0 is what the disk says, to the record.
+    pub fn check(&mut self) {
+        self.settle();
+        for database in self.store.databases() {
+            let own = format::namespace_prefix(database.namespace);
+            let keys = self.records(Family::Meta);
+            let keys = keys.iter().filter(|key| key.starts_with(&own)).count();
+            let expires = self.records(Family::Expire);
+            let expires = expires
+                .iter()
+                .filter(|key| format::split_expire_key(key).unwrap().1 == database.namespace)
+                .count();
+            assert_eq!((keys as u64, expires as u64), (database.keys, database.expires));
+        }
+        let stored: Vec<Database> = (0..self.store.databases().len())
+            .map(|n| {
+                Database::decode(&self.store.disk.get(&RecordKey::database(n)).unwrap().unwrap()).unwrap()
+            })
+            .collect();
+        assert_eq!(stored, self.store.databases());
+    }
+
+    pub fn fail(&mut self) {
+        self.store
+            .decide(Err("no space".to_owned()), &mut News::default());
+    }
+
+    /// Has the store opened again after [`Driver::fail`].
+    pub fn repair(&mut self) {
+        self.store.repair();
+        self.pump_until(|store| store.broken().is_none());
+    }
+}
+
+pub fn key(name: &str) -> Key<'_> {
+    Key {
+        db: 0,
+        name: name.as_bytes(),
+    }
+}
+
+pub fn long(seed: u8) -> Vec<u8> {
+    (0..3 * SEGMENT + 5)
+        .map(|i| (i as u8).wrapping_mul(seed))
+        .collect()
+}
