@@ -10,6 +10,7 @@ use crate::types::string::string_entry;
 /// How many elements PFSELFTEST adds.
 const TESTED_ELEMENTS: u64 = 10_000_000;
 
+/// `PFADD key element...`. Replies with 1 if the key is new or a register changed, else with 0.
 pub fn pfadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let (old, mut sketch) = match hyperloglog::lookup(txn, key)? {
@@ -46,6 +47,7 @@ pub fn pfcount(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(count.cast_signed()))
 }
 
+/// `PFMERGE destination source...`. Replies OK.
 pub fn pfmerge(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut sketches = entries(txn, call)?;
     let (registers, any_dense) = hyperloglog::union(txn, &sketches)?;
@@ -71,6 +73,8 @@ fn entries(txn: &mut Txn, call: &Call) -> Result<Vec<Option<Entry>>> {
         .collect()
 }
 
+/// `PFDEBUG subcommand key`. Replies with registers, opcodes, the name of the encoding, or whether the sketch became
+/// dense.
 pub fn pfdebug(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (subcommand, key) = (call.arg(1), call.key(2));
     let Some(entry) = string_entry(txn.lookup(key)?)? else {

@@ -11,18 +11,22 @@ use crate::resp::{Aggregate, Reply, Shape};
 use crate::store::{Entry, Key, Result, Stop, Txn};
 use crate::types::list::{Limit, List, Side, list_entry};
 
+/// `LPUSH key element...`. Replies with the length that the list has then.
 pub fn lpush(txn: &mut Txn, call: &Call) -> Result<Reply> {
     push(txn, call, Side::Left, true)
 }
 
+/// `RPUSH key element...`. Replies with the length that the list has then.
 pub fn rpush(txn: &mut Txn, call: &Call) -> Result<Reply> {
     push(txn, call, Side::Right, true)
 }
 
+/// `LPUSHX key element...`. Replies with the length that the list has then; with 0 if there is none.
 pub fn lpushx(txn: &mut Txn, call: &Call) -> Result<Reply> {
     push(txn, call, Side::Left, false)
 }
 
+/// `RPUSHX key element...`. Replies with the length that the list has then; with 0 if there is none.
 pub fn rpushx(txn: &mut Txn, call: &Call) -> Result<Reply> {
     push(txn, call, Side::Right, false)
 }
@@ -44,10 +48,12 @@ fn limit(call: &Call) -> Limit {
     Limit(call.limits.thresholds.list_size)
 }
 
+/// `LPOP key [count]`. Replies with the element or, with a count, an array of them; null without a list.
 pub fn lpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     pop(txn, call, Side::Left, "lpop")
 }
 
+/// `RPOP key [count]`. Replies with the element or, with a count, an array of them; null without a list.
 pub fn rpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     pop(txn, call, Side::Right, "rpop")
 }
@@ -112,6 +118,7 @@ fn positive(arg: &[u8]) -> Result<u64> {
     }
 }
 
+/// `LLEN key`. Replies with the number of elements.
 pub fn llen(txn: &mut Txn, call: &Call) -> Result<Reply> {
     match list_entry(txn.lookup_read(call.key(1))?)? {
         Some(entry) => Ok(length(List::of(Some(&entry))?.len())),
@@ -119,6 +126,7 @@ pub fn llen(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
 }
 
+/// `LINDEX key index`. Replies with the element, or null.
 pub fn lindex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(entry) = list_entry(txn.lookup_read(call.key(1))?)? else {
         return Ok(Reply::Null);
@@ -139,6 +147,7 @@ fn index_in(index: i64, len: u64) -> Option<u64> {
     }
 }
 
+/// `LRANGE key start stop`. Replies with an array of elements.
 pub fn lrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (start, end) = (integer(call.arg(2))?, integer(call.arg(3))?);
     let Some(entry) = list_entry(txn.lookup_read(call.key(1))?)? else {
@@ -166,6 +175,7 @@ fn range_in(start: i64, end: i64, len: u64) -> Range<u64> {
     start..end.max(start)
 }
 
+/// `LSET key index element`. Replies OK; with an error without a list, or if the index is beyond it.
 pub fn lset(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let Some(old) = list_entry(txn.lookup(key)?)? else {
@@ -180,6 +190,8 @@ pub fn lset(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
+/// `LINSERT key BEFORE|AFTER pivot element`. Replies with the length that the list has then; -1 without the pivot, 0
+/// without a list.
 pub fn linsert(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let after = match call.arg(2) {
         word if is_option(word, "after") => 1,
@@ -201,6 +213,7 @@ pub fn linsert(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(length(len))
 }
 
+/// `LREM key count element`. Replies with the number of elements removed.
 pub fn lrem(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let count = not_minimum(call.arg(2))?;
     let key = call.key(1);
@@ -236,6 +249,7 @@ fn not_minimum(arg: &[u8]) -> Result<i64> {
     }
 }
 
+/// `LTRIM key start stop`. Replies OK.
 pub fn ltrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (start, end) = (integer(call.arg(2))?, integer(call.arg(3))?);
     let key = call.key(1);
@@ -307,6 +321,8 @@ fn not_negative(arg: &[u8], error: &'static str) -> Result<u64> {
     }
 }
 
+/// `LPOS key element [RANK rank] [COUNT count] [MAXLEN length]`. Replies with an index or null; with a count, with an
+/// array of them.
 pub fn lpos(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let search = Search::parse(call)?;
     let Some(entry) = list_entry(txn.lookup_read(call.key(1))?)? else {
@@ -345,11 +361,13 @@ pub fn lpos(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
 }
 
+/// `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`. Replies with the element that was moved, or null.
 pub fn lmove(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (from, to) = (side(call.arg(3))?, side(call.arg(4))?);
     move_element(txn, call, from, to)
 }
 
+/// `RPOPLPUSH source destination`. Replies with the element that was moved, or null.
 pub fn rpoplpush(txn: &mut Txn, call: &Call) -> Result<Reply> {
     move_element(txn, call, Side::Right, Side::Left)
 }
@@ -389,6 +407,8 @@ fn move_element(txn: &mut Txn, call: &Call, from: Side, to: Side) -> Result<Repl
     Ok(Reply::bulk(moved))
 }
 
+/// `LMPOP count key... LEFT|RIGHT [COUNT count]`. Replies with the key and an array of elements, or null if all lists
+/// are empty.
 pub fn lmpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let numkeys = at_least_one(call.arg(1), "ERR numkeys should be greater than 0")?;
     let Some(at) = usize::try_from(numkeys)

@@ -25,7 +25,12 @@ pub enum Stored {
     /// This part of the page that was read.
     Inline(Range<usize>),
     /// A record of its own.
-    Blob { index: u64, length: u64 },
+    Blob {
+        /// The record's number under the collection's id.
+        index: u64,
+        /// Of the value, in bytes.
+        length: u64,
+    },
 }
 
 impl Stored {
@@ -82,6 +87,7 @@ impl Stored {
         }
     }
 
+    /// Whether the value has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -41,8 +41,9 @@ use page::{Slot, find, slots, weight};
 
 pub use walk::Want;
 
-/// How many members, and how many bytes, a page holds on average before the table grows.
+/// How many members a page holds on average before the table grows.
 pub const MEMBERS_PER_PAGE: u64 = 16;
+/// How many bytes a page holds on average before the table grows.
 pub const BYTES_PER_PAGE: u64 = 1024;
 /// Room for a table's state.
 pub const STATE_BYTES: usize = 2 * 8 + 3 * VARINT_MAX;
@@ -52,6 +53,7 @@ const MAX_COLD: usize = 256;
 /// Seeds of tables are made from their ids with it: unknown to clients, but the same in each run of a command.
 static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
+/// A table's state, as its owner keeps it in the key's own record: see the module.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Buckets {
     id: u64,
@@ -107,6 +109,7 @@ impl Buckets {
         table
     }
 
+    /// The table of a state that [`Buckets::encode`] made. What ends early or has no pages is damage.
     pub fn decode(state: &[u8]) -> Result<Buckets> {
         Buckets::read(&mut Reader(state))
     }
@@ -126,6 +129,7 @@ impl Buckets {
         Ok(table)
     }
 
+    /// Appends the state.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.id.to_be_bytes());
         out.extend_from_slice(&self.seed.to_be_bytes());
@@ -134,6 +138,7 @@ impl Buckets {
         }
     }
 
+    /// The id that the table's records are under.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -143,6 +148,7 @@ impl Buckets {
         self.len
     }
 
+    /// Whether it has no members.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -171,6 +177,7 @@ impl Buckets {
         txn.prefetch(self.record(self.page_of(member)))
     }
 
+    /// Whether the member is there.
     pub fn contains(&self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
         Ok(self.find(txn, member)?.slot.is_some())
     }
@@ -192,6 +199,7 @@ impl Buckets {
         Ok(found)
     }
 
+    /// The member's value, if it is there.
     pub fn get(&self, txn: &mut Txn, member: &[u8]) -> Result<Option<Bytes>> {
         let found = self.find(txn, member)?;
         self.value_of(txn, &found)
@@ -205,6 +213,7 @@ impl Buckets {
         Ok(Found { number, page, slot })
     }
 
+    /// The value of what [`Buckets::find`] found, if it found anything.
     pub fn value_of(&self, txn: &mut Txn, found: &Found) -> Result<Option<Bytes>> {
         match &found.slot {
             Some(slot) => slot.value.load(txn, self.id, &found.page).map(Some),

@@ -41,7 +41,9 @@ enum Encoding {
 
 /// What a field holds.
 pub struct Held {
+    /// Its value.
     pub value: Bytes,
+    /// Its deadline in Unix milliseconds, if it has one.
     pub deadline: Option<u64>,
 }
 
@@ -94,6 +96,7 @@ impl Hash {
         })
     }
 
+    /// Whether the key held a hash when it was looked up.
     pub fn exists(&self) -> bool {
         self.entry.is_some()
     }
@@ -106,6 +109,7 @@ impl Hash {
         }
     }
 
+    /// Whether it has no fields at all, due ones included.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -145,6 +149,7 @@ impl Hash {
         self.prefetch(txn, fields)
     }
 
+    /// What the field holds, if it is there and not due.
     pub fn get(&self, txn: &mut Txn, field: &[u8]) -> Result<Option<Held>> {
         match &self.encoding {
             Encoding::Packed(packed) => {

@@ -89,6 +89,7 @@ impl<'e> List<'e> {
         })
     }
 
+    /// The number of elements.
     pub fn len(&self) -> u64 {
         self.head.count() + self.middle_len() + self.tail.count()
     }
@@ -108,6 +109,7 @@ impl<'e> List<'e> {
         }
     }
 
+    /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

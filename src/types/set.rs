@@ -65,6 +65,7 @@ impl Set {
         Ok(Some(Set { entry, encoding }))
     }
 
+    /// The key's own record.
     pub fn entry(&self) -> &Entry {
         &self.entry
     }
@@ -86,6 +87,7 @@ impl Set {
         Cells(&self.entry.body()[1..])
     }
 
+    /// Whether the member is there.
     pub fn contains(&self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
         match &self.encoding {
             Encoding::Integers => match parse_i64(member) {
@@ -274,12 +276,14 @@ impl Set {
 
 /// What members are drawn from.
 pub enum Draws<'s> {
+    /// Of a large set.
     Table(&'s Buckets),
     /// Of a small set.
     All(Vec<Bytes>),
 }
 
 impl Draws<'_> {
+    /// A member, all being about equally likely.
     pub fn draw(&self, txn: &mut Txn) -> Result<Bytes> {
         match self {
             Draws::Table(table) => table.random_member(txn),

@@ -8,10 +8,14 @@ use foldhash::fast::RandomState;
 use super::set::Set;
 use crate::store::{Result, Stop, Txn};
 
+/// How sets are combined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
+    /// Members of any of them.
     Union,
+    /// Members of all of them.
     Intersection,
+    /// Members of the first one that are in no other.
     Difference,
 }
 

@@ -6,6 +6,8 @@ use crate::resp::Shape;
 use crate::store;
 use crate::types::stream::{Group, Search};
 
+/// `XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD count]`. Replies OK; with an error if the group is there, or
+/// without a stream.
 pub fn create(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = GroupOptions::parse(call, true)?;
     let key = call.key(2);
@@ -29,6 +31,7 @@ pub fn create(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
+/// `XGROUP SETID key group id|$ [ENTRIESREAD count]`. Replies OK.
 pub fn set_id(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = GroupOptions::parse(call, false)?;
     let (_, stream, mut group) = existing(txn, call)?;
@@ -41,6 +44,7 @@ pub fn set_id(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
+/// `XGROUP DESTROY key group`. Replies with 1 if the group was there, else with 0.
 pub fn destroy(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(2);
     let found = txn.lookup(key)?;
@@ -54,6 +58,7 @@ pub fn destroy(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(1))
 }
 
+/// `XGROUP CREATECONSUMER key group consumer`. Replies with 1 if the consumer is new, else with 0.
 pub fn create_consumer(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (_, _, mut group) = existing(txn, call)?;
     if group.find(txn, call.arg(4))?.is_some() {
@@ -64,6 +69,7 @@ pub fn create_consumer(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(1))
 }
 
+/// `XGROUP DELCONSUMER key group consumer`. Replies with the number of entries that were pending for the consumer.
 pub fn delete_consumer(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (_, _, mut group) = existing(txn, call)?;
     let Some(pending) = group.remove(txn, call.arg(4))? else {
@@ -73,6 +79,7 @@ pub fn delete_consumer(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(count(pending))
 }
 
+/// `XGROUP HELP`. Replies with an array of lines.
 pub fn help(_: &mut Txn, _: &Call) -> Result<Reply> {
     Ok(super::help(
         "XGROUP",
@@ -149,6 +156,7 @@ fn existing(txn: &mut Txn, call: &Call) -> Result<(store::Entry, Stream, Group)>
     }
 }
 
+/// `XACK key group id...`. Replies with the number of entries that were pending.
 pub fn xack(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some((_, mut group)) = find(txn, call)? else {
         return Ok(Reply::Int(0));
@@ -173,6 +181,8 @@ pub(super) fn find(txn: &mut Txn, call: &Call) -> Result<Option<(Stream, Group)>
     Ok(group.map(|group| (stream, group)))
 }
 
+/// `XPENDING key group [[IDLE min-idle] start end count [consumer]]`. Replies with a summary, or with an array of
+/// deliveries.
 pub fn xpending(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if call.args.len() == 3 {
         return match find(txn, call)? {

@@ -21,6 +21,8 @@ const ID_TEXT: usize = 16;
 
 const NO_SUCH_KEY: &str = "ERR no such key";
 
+/// `XADD key [NOMKSTREAM] [trimming] *|id field value...`. Replies with the new entry's ID, or null if there is no
+/// stream to add to.
 pub fn xadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = AddOptions::parse(call, true)?;
     let Some(id) = options.id else {
@@ -48,12 +50,14 @@ pub fn xadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(id_reply(id))
 }
 
+/// `XLEN key`. Replies with the number of entries.
 pub fn xlen(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let found = txn.lookup_read(call.key(1))?;
     let stream = stream::open(found.as_ref())?;
     Ok(count(stream.map_or(0, |stream| stream.length)))
 }
 
+/// `XDEL key id...`. Replies with the number of entries that were there.
 pub fn xdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let found = txn.lookup(key)?;
@@ -68,6 +72,7 @@ pub fn xdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(count(deleted))
 }
 
+/// `XTRIM key trimming`. Replies with the number of entries dropped.
 pub fn xtrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(trim) = AddOptions::parse(call, false)?.trim else {
         return Stop::error("ERR syntax error, XTRIM must be called with a trimming strategy");
@@ -84,6 +89,7 @@ pub fn xtrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(count(deleted))
 }
 
+/// `XSETID key id [ENTRIESADDED count] [MAXDELETEDID id]`. Replies OK.
 pub fn xsetid(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let last = Id::parse(call.arg(2), 0)?;
     let (mut added, mut max_deleted) = (None, None);

@@ -9,10 +9,13 @@ use crate::types::stream::{Group, Order, Search, Span};
 /// Room for at most so many entries is made before they are found.
 const RESERVED: u64 = 256;
 
+/// `XRANGE key start end [COUNT count]`. Replies with an array of entries: each an ID and an array of fields and
+/// values.
 pub fn xrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     interval(txn, call, Order::Forward)
 }
 
+/// `XREVRANGE key end start [COUNT count]`. Replies as XRANGE does, from the highest ID down.
 pub fn xrevrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     interval(txn, call, Order::Backward)
 }
@@ -175,6 +178,8 @@ fn parse_timeout(text: &[u8]) -> Result<u64> {
     }
 }
 
+/// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key... id...`. Replies with the entries behind the IDs by key, or
+/// null if there are none.
 pub fn xread(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let request = Request::parse(call, false)?;
     match read_new(txn, call, &request)? {
@@ -271,6 +276,8 @@ fn span_behind(txn: &mut Txn, id: &[u8], stream: Option<&Stream>, limit: u64) ->
     }))
 }
 
+/// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key... id...`. Replies as XREAD
+/// does.
 pub fn xreadgroup(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let request = Request::parse(call, true)?;
     match read_for_consumer(txn, call, &request)? {

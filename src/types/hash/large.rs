@@ -22,7 +22,9 @@ use crate::types::tree::Tree;
 const TIMELESS: u8 = 0;
 const TIMED: u8 = 1;
 
+/// See the module.
 pub struct Large {
+    /// Fields and their values, each behind its deadline.
     pub table: Buckets,
     deadlines: Tree,
     /// 0: no field has a deadline.
@@ -31,15 +33,19 @@ pub struct Large {
 
 /// A value as it is in the table.
 pub struct Stored {
+    /// The value alone.
     pub value: Bytes,
+    /// In Unix milliseconds.
     pub deadline: Option<u64>,
 }
 
 impl Stored {
+    /// Whether the deadline has passed at `now`, in Unix milliseconds.
     pub fn is_due(&self, now: u64) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
+    /// Takes apart a value of the table; one that ends early is damage.
     pub fn decode(bytes: Bytes) -> Result<Stored> {
         let (deadline, head) = split(&bytes)?;
         let value = match bytes {
@@ -102,6 +108,7 @@ impl Large {
         Ok(large)
     }
 
+    /// The hash in an entry; a body that ends early is damage.
     pub fn decode(entry: &Entry) -> Result<Large> {
         let mut reader = Reader(entry.body());
         let table = Buckets::read(&mut reader)?;
@@ -113,6 +120,7 @@ impl Large {
         })
     }
 
+    /// The body of its key's record.
     pub fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(64);
         self.table.encode(&mut body);
@@ -121,6 +129,7 @@ impl Large {
         body
     }
 
+    /// One of its own with the same fields. All of it comes into memory.
     pub fn copy(&self, txn: &mut Txn) -> Result<Large> {
         let table = self.table.copy(txn)?;
         Ok(Large {
@@ -130,10 +139,12 @@ impl Large {
         })
     }
 
+    /// Whether any field may have a deadline.
     pub fn has_deadlines(&self) -> bool {
         !self.deadlines.is_empty()
     }
 
+    /// What the table has for a field, though it be due.
     pub fn get(&self, txn: &mut Txn, field: &[u8]) -> Result<Option<Stored>> {
         self.table.get(txn, field)?.map(Stored::decode).transpose()
     }

@@ -32,6 +32,7 @@ enum From<'h> {
 }
 
 impl Draws<'_> {
+    /// A field with its value, all being about equally likely. One of them must not be due.
     pub fn draw(&self, txn: &mut Txn) -> Result<Pair> {
         match &self.from {
             From::All(all) => Ok(all[txn.random.below(all.len() as u64) as usize].clone()),

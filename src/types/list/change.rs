@@ -7,6 +7,7 @@ use super::end::{Element, Side, elements};
 use crate::store::{Result, Txn};
 
 impl List<'_> {
+    /// Puts an element in the place of the one at an index, which has to be below [`List::len`].
     pub fn set(&mut self, txn: &mut Txn, index: u64, element: &[u8]) -> Result<()> {
         let (id, len, head) = (self.id(), self.len(), self.head.count());
         let tail = head + self.middle_len();

@@ -20,6 +20,7 @@ pub(super) enum Draft {
 }
 
 impl Draft {
+    /// One that is what the set is.
     pub fn of(set: &Set) -> Result<Draft> {
         Ok(match &set.encoding {
             Encoding::Integers => Draft::Integers(set.entry.body().to_vec()),
@@ -122,6 +123,7 @@ impl Draft {
         }
     }
 
+    /// The number of members.
     pub fn len(&self) -> Result<u64> {
         Ok(match self {
             Draft::Integers(body) => IntSet::decode(body)?.len() as u64,

@@ -10,18 +10,25 @@ use crate::store::{Entry, Result, Stop, Txn};
 use crate::types::WRONG_TYPE;
 use crate::types::set::Set;
 
+/// How sorted sets are combined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
+    /// Members of any of them.
     Union,
+    /// Members of all of them.
     Intersection,
+    /// Members of the first one that are in no other.
     Difference,
 }
 
 /// What becomes of the scores of a member of several.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Aggregate {
+    /// They are added.
     Sum,
+    /// The lowest one counts.
     Min,
+    /// The highest one counts.
     Max,
 }
 
@@ -43,7 +50,9 @@ fn number(score: f64) -> f64 {
 
 /// What is combined. The members of a set all have score 1.
 pub enum Source {
+    /// A sorted set.
     SortedSet(SortedSet),
+    /// A set.
     Set(Set),
     /// A key that is not there.
     Nothing,

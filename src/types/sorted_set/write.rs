@@ -49,9 +49,9 @@ enum Draft {
 
 /// Where a member is.
 enum Place {
-    Row(packed::Row),
+    Slot(packed::Slot),
     /// Not among so many packed ones.
-    NoRow(u64),
+    NoSlot(u64),
     Table(Found, Option<f64>, Option<Insertion>),
 }
 
@@ -75,8 +75,8 @@ impl Insertion {
 impl Place {
     fn score(&self) -> Option<f64> {
         match self {
-            Place::Row(row) => Some(row.score),
-            Place::NoRow(_) => None,
+            Place::Slot(slot) => Some(slot.score),
+            Place::NoSlot(_) => None,
             Place::Table(_, score, _) => *score,
         }
     }
@@ -130,8 +130,8 @@ impl Draft {
     fn place(&self, txn: &mut Txn, member: &[u8], score: Option<f64>) -> Result<Place> {
         match self {
             Draft::Packed(body) => Ok(match packed::find(body, member)? {
-                Ok((row, _)) => Place::Row(row),
-                Err(count) => Place::NoRow(count),
+                Ok((slot, _)) => Place::Slot(slot),
+                Err(count) => Place::NoSlot(count),
             }),
             Draft::Large(table, tree) => {
                 let insertion = score.map(|score| Insertion::find(txn, table, tree, member, score));
@@ -154,11 +154,11 @@ impl Draft {
         limits: &Thresholds,
     ) -> Result<()> {
         match (&mut *self, place) {
-            (Draft::Packed(body), Place::Row(row)) => {
-                body.drain(row.entry);
+            (Draft::Packed(body), Place::Slot(slot)) => {
+                body.drain(slot.entry);
                 Ok(packed::insert(body, member, score)?)
             }
-            (Draft::Packed(body), Place::NoRow(count))
+            (Draft::Packed(body), Place::NoSlot(count))
                 if count < limits.sorted_set_entries && member.len() as u64 <= limits.sorted_set_value =>
             {
                 Ok(packed::insert(body, member, score)?)
@@ -186,11 +186,11 @@ impl Draft {
     /// Becomes large.
     fn enlarge(&mut self, txn: &mut Txn) -> Result<()> {
         if let Draft::Packed(body) = self {
-            let rows: std::result::Result<Vec<_>, _> = packed::rows(body).collect();
-            let rows = rows?;
-            let entries: Vec<(&[u8], f64)> = rows
+            let slots: std::result::Result<Vec<_>, _> = packed::slots(body).collect();
+            let slots = slots?;
+            let entries: Vec<(&[u8], f64)> = slots
                 .iter()
-                .map(|row| (&body[row.member.clone()], row.score))
+                .map(|slot| (&body[slot.member.clone()], slot.score))
                 .collect();
             *self = Draft::build_large(txn, &entries);
         }
@@ -201,7 +201,7 @@ impl Draft {
     fn remove(&mut self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
         let place = self.place(txn, member, None)?;
         match (self, place) {
-            (Draft::Packed(body), Place::Row(row)) => drop(body.drain(row.entry)),
+            (Draft::Packed(body), Place::Slot(slot)) => drop(body.drain(slot.entry)),
             (Draft::Large(table, tree), Place::Table(found, Some(score), _)) => {
                 tree.remove(txn, &tree_key(score, member))?;
                 table.delete_at(txn, &found)?;
@@ -418,9 +418,9 @@ fn cut(
                 Ok(true)
             })?;
             let count = (ranks.end - ranks.start) as usize;
-            for row in packed::rows(body).skip(ranks.start as usize).take(count) {
-                let row = row?;
-                (from, to) = (from.min(row.entry.start), row.entry.end);
+            for slot in packed::slots(body).skip(ranks.start as usize).take(count) {
+                let slot = slot?;
+                (from, to) = (from.min(slot.entry.start), slot.entry.end);
             }
             body.drain(from..to.max(from));
         }

@@ -132,6 +132,7 @@ impl Stream {
         Ok(())
     }
 
+    /// The record of a chunk; one that is missing is damage.
     pub(super) fn read(&self, txn: &mut Txn, sealed: Sealed) -> Result<Value> {
         match txn.get(&self.blob(sealed.number))? {
             Some(record) => Ok(record),

@@ -23,7 +23,9 @@ pub(super) enum By<'k> {
 
 /// The path from the root to a leaf, which was not read yet.
 pub struct Path {
+    /// The inner nodes, from the root down.
     pub(super) steps: Vec<Step>,
+    /// The number of the leaf's record.
     pub(super) leaf: u64,
     /// How many entries the leaf has.
     pub(super) count: u64,
@@ -33,7 +35,9 @@ pub struct Path {
 
 /// A path, and the leaf at its end.
 pub(super) struct Cursor {
+    /// The way down.
     pub path: Path,
+    /// The leaf's record.
     pub record: Value,
 }
 
@@ -106,6 +110,7 @@ impl Tree {
         self.add(txn, cursor, gap, b"", value)
     }
 
+    /// Gives the entry of this rank another value; an error if there is none.
     pub fn set_at(&mut self, txn: &mut Txn, rank: u64, value: &[u8]) -> Result<()> {
         if rank >= self.len {
             return no_such_rank();
@@ -125,22 +130,6 @@ impl Tree {
         self.take(txn, cursor, slot).map(Some)
     }
 
-    pub fn push_front(&mut self, txn: &mut Txn, value: &[u8]) -> Result<()> {
-        self.insert_at(txn, 0, value)
-    }
-
-    pub fn push_back(&mut self, txn: &mut Txn, value: &[u8]) -> Result<()> {
-        self.insert_at(txn, self.len, value)
-    }
-
-    pub fn pop_front(&mut self, txn: &mut Txn) -> Result<Option<(Bytes, Bytes)>> {
-        self.remove_at(txn, 0)
-    }
-
-    pub fn pop_back(&mut self, txn: &mut Txn) -> Result<Option<(Bytes, Bytes)>> {
-        self.remove_at(txn, self.len.wrapping_sub(1))
-    }
-
     /// The first entry.
     fn insert_first(&mut self, txn: &mut Txn, key: &[u8], value: &[u8]) {
         let leaf = self.entry(txn, key, value);
@@ -148,6 +137,7 @@ impl Tree {
         txn.put(self.record(self.root), Value::from(&leaf[..]));
     }
 
+    /// The bytes of an entry of a leaf; a long value is put into a record of its own.
     pub(super) fn entry(&self, txn: &mut Txn, key: &[u8], value: &[u8]) -> Vec<u8> {
         let mut entry = Vec::with_capacity(key.len() + value.len().min(blob::MAX_INLINE) + 16);
         push_cell(&mut entry, key);
@@ -155,11 +145,13 @@ impl Tree {
         entry
     }
 
+    /// Goes down to a leaf, and reads it.
     pub(super) fn descend(&self, txn: &mut Txn, by: By) -> Result<Cursor> {
         let path = self.path(txn, by)?;
         self.arrive(txn, path)
     }
 
+    /// Goes down to a leaf, and leaves it unread.
     pub(super) fn path(&self, txn: &mut Txn, by: By) -> Result<Path> {
         let (mut node, mut totals) = (self.root, self.totals());
         let mut rank = match by {
