@@ -35,7 +35,7 @@ fn set_pairs(txn: &mut Txn, call: &Call, command: &str) -> Result<u64> {
     hash.prefetch_to_set(txn, call.args.skip(2).iter().step_by(2))?;
     let mut added = 0;
     for i in (2..call.args.len()).step_by(2) {
-        let is_new = hash.set(
+        let is_new = hash.put(
             txn,
             call.arg(i),
             call.arg(i + 1),
@@ -44,7 +44,7 @@ fn set_pairs(txn: &mut Txn, call: &Call, command: &str) -> Result<u64> {
         )?;
         added += u64::from(is_new);
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(added)
 }
 
@@ -59,8 +59,8 @@ pub fn hsetnx(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if hash.get(txn, field)?.is_some() {
         return Ok(Reply::Int(0));
     }
-    hash.set(txn, field, call.arg(3), Expiry::Clear, &call.limits.thresholds)?;
-    hash.write(txn, key)?;
+    hash.put(txn, field, call.arg(3), Expiry::Clear, &call.limits.thresholds)?;
+    hash.save(txn, key)?;
     Ok(Reply::Int(1))
 }
 
@@ -127,7 +127,7 @@ fn show(txn: &mut Txn, call: &Call, shape: Shape, want: Want, choose: Choose) ->
     beside_others(txn, hash.as_ref().map_or(0, Hash::len))?;
     let count = hash.as_ref().map_or(Some(0), Hash::count);
     elements(txn, call, shape, count, |txn, out| match &hash {
-        Some(hash) => hash.for_each(txn, want, |field, value| choose(out, field, value)),
+        Some(hash) => hash.walk(txn, want, |field, value| choose(out, field, value)),
         None => Ok(()),
     })
 }
@@ -165,7 +165,7 @@ pub fn hdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     for field in call.args.skip(2) {
         removed += u64::from(hash.remove(txn, field)?);
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(length(removed))
 }
 
@@ -175,7 +175,7 @@ pub fn hincrby(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
     let sum = hash.add(txn, call.arg(2), increment, &call.limits.thresholds)?;
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(Reply::Int(sum))
 }
 
@@ -189,7 +189,7 @@ pub fn hincrbyfloat(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
     let sum = hash.add_float(txn, call.arg(2), increment, &call.limits.thresholds)?;
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(Reply::bulk(sum))
 }
 

@@ -23,7 +23,7 @@ pub fn pfadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     if changed {
         sketch.forget_count();
-        sketch.write(txn, key, old.as_ref())?;
+        sketch.save(txn, key, old.as_ref())?;
     }
     Ok(Reply::Int(i64::from(changed)))
 }
@@ -61,7 +61,7 @@ pub fn pfmerge(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     sketch.raise_all(&registers, call.limits.hll_sparse)?;
     sketch.forget_count();
-    sketch.write(txn, call.key(1), old.as_ref())?;
+    sketch.save(txn, call.key(1), old.as_ref())?;
     Ok(Reply::Ok)
 }
 
@@ -85,7 +85,7 @@ pub fn pfdebug(txn: &mut Txn, call: &Call) -> Result<Reply> {
         _ if is_option(subcommand, "GETREG") => {
             let mut sketch = Sketch::read(txn, &entry)?;
             if sketch.make_dense()? {
-                sketch.write(txn, key, Some(&entry))?;
+                sketch.save(txn, key, Some(&entry))?;
             }
             let mut registers = Box::new([0; hyperloglog::REGISTERS]);
             sketch.merge_into(&mut registers)?;
@@ -108,7 +108,7 @@ pub fn pfdebug(txn: &mut Txn, call: &Call) -> Result<Reply> {
             let mut sketch = Sketch::read(txn, &entry)?;
             let converted = sketch.make_dense()?;
             if converted {
-                sketch.write(txn, key, Some(&entry))?;
+                sketch.save(txn, key, Some(&entry))?;
             }
             Ok(Reply::Int(i64::from(converted)))
         }

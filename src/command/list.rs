@@ -37,7 +37,7 @@ fn push(txn: &mut Txn, call: &Call, side: Side, create: bool) -> Result<Reply> {
     if old.is_none() && !create {
         return Ok(Reply::Int(0));
     }
-    let mut list = List::of(old.as_ref())?;
+    let mut list = List::open(old.as_ref())?;
     list.push(txn, side, call.args.skip(2).iter().rev());
     let len = list.len();
     list.save(txn, key, old.as_ref(), limit(call))?;
@@ -80,7 +80,7 @@ fn pop(txn: &mut Txn, call: &Call, side: Side, name: &str) -> Result<Reply> {
 
 /// Takes the element at an end off; no list is empty.
 fn pop_one(txn: &mut Txn, key: Key, old: &Entry, side: Side, limit: Limit) -> Result<Option<Vec<u8>>> {
-    let mut list = List::of(Some(old))?;
+    let mut list = List::open(Some(old))?;
     let mut popped = None;
     list.pop(txn, side, 1, |element| {
         popped = Some(element.to_vec());
@@ -99,7 +99,7 @@ fn pop_some(
     count: u64,
     call: &Call,
 ) -> Result<Box<Aggregate>> {
-    let mut list = List::of(Some(old))?;
+    let mut list = List::open(Some(old))?;
     let mut popped = Box::new(Aggregate::new(Shape::Array, call.protocol));
     let mut room = txn.allowance;
     list.pop(txn, side, count, |element| {
@@ -121,7 +121,7 @@ fn positive(arg: &[u8]) -> Result<u64> {
 /// `LLEN key`. Replies with the number of elements.
 pub fn llen(txn: &mut Txn, call: &Call) -> Result<Reply> {
     match list_entry(txn.lookup_read(call.key(1))?)? {
-        Some(entry) => Ok(length(List::of(Some(&entry))?.len())),
+        Some(entry) => Ok(length(List::open(Some(&entry))?.len())),
         None => Ok(Reply::Int(0)),
     }
 }
@@ -131,7 +131,7 @@ pub fn lindex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(entry) = list_entry(txn.lookup_read(call.key(1))?)? else {
         return Ok(Reply::Null);
     };
-    let list = List::of(Some(&entry))?;
+    let list = List::open(Some(&entry))?;
     let Some(index) = index_in(integer(call.arg(2))?, list.len()) else {
         return Ok(Reply::Null);
     };
@@ -153,7 +153,7 @@ pub fn lrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(entry) = list_entry(txn.lookup_read(call.key(1))?)? else {
         return Ok(Reply::Array(Vec::new()));
     };
-    let list = List::of(Some(&entry))?;
+    let list = List::open(Some(&entry))?;
     let range = range_in(start, end, list.len());
     let count = range.end - range.start;
     beside_others(txn, count)?;
@@ -181,7 +181,7 @@ pub fn lset(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(old) = list_entry(txn.lookup(key)?)? else {
         return Stop::error("ERR no such key");
     };
-    let mut list = List::of(Some(&old))?;
+    let mut list = List::open(Some(&old))?;
     let Some(index) = index_in(integer(call.arg(2))?, list.len()) else {
         return Stop::error("ERR index out of range");
     };
@@ -202,7 +202,7 @@ pub fn linsert(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(old) = list_entry(txn.lookup(key)?)? else {
         return Ok(Reply::Int(0));
     };
-    let mut list = List::of(Some(&old))?;
+    let mut list = List::open(Some(&old))?;
     let pivot = call.arg(3);
     let Some(index) = list.positions(txn, Side::Left, pivot, 1)?.pop() else {
         return Ok(Reply::Int(-1));
@@ -220,7 +220,7 @@ pub fn lrem(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(old) = list_entry(txn.lookup(key)?)? else {
         return Ok(Reply::Int(0));
     };
-    let mut list = List::of(Some(&old))?;
+    let mut list = List::open(Some(&old))?;
     let side = if count < 0 { Side::Right } else { Side::Left };
     let most = if count == 0 {
         u64::MAX
@@ -256,7 +256,7 @@ pub fn ltrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(old) = list_entry(txn.lookup(key)?)? else {
         return Ok(Reply::Ok);
     };
-    let mut list = List::of(Some(&old))?;
+    let mut list = List::open(Some(&old))?;
     let len = list.len();
     let kept = range_in(start, end, len);
     if kept.is_empty() {
@@ -328,7 +328,7 @@ pub fn lpos(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(entry) = list_entry(txn.lookup_read(call.key(1))?)? else {
         return Ok(search.count.map_or(Reply::Null, |_| Reply::Array(Vec::new())));
     };
-    let list = List::of(Some(&entry))?;
+    let list = List::open(Some(&entry))?;
     let len = list.len();
     let compared = if search.compared == 0 {
         len
@@ -387,7 +387,7 @@ fn move_element(txn: &mut Txn, call: &Call, from: Side, to: Side) -> Result<Repl
         return Ok(Reply::Null);
     };
     if source == target {
-        let mut list = List::of(Some(&old))?;
+        let mut list = List::open(Some(&old))?;
         let mut moved = Vec::new();
         list.pop(txn, from, 1, |element| {
             moved = element.to_vec();
@@ -401,7 +401,7 @@ fn move_element(txn: &mut Txn, call: &Call, from: Side, to: Side) -> Result<Repl
     let Some(moved) = pop_one(txn, source, &old, from, limit(call))? else {
         return Ok(Reply::Null);
     };
-    let mut list = List::of(there.as_ref())?;
+    let mut list = List::open(there.as_ref())?;
     list.push(txn, to, std::iter::once(&moved[..]));
     list.save(txn, target, there.as_ref(), limit(call))?;
     Ok(Reply::bulk(moved))

@@ -66,7 +66,7 @@ pub fn smembers(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let count = set.as_ref().map_or(Ok(0), Set::cardinality)?;
     beside_others(txn, count)?;
     elements(txn, call, Shape::Set, Some(count), |txn, out| match &set {
-        Some(set) => set.for_each(txn, |member| out.push(member)),
+        Some(set) => set.walk(txn, |member| out.push(member)),
         None => Ok(()),
     })
 }

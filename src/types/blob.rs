@@ -113,7 +113,7 @@ impl Stored {
     }
 
     /// Deletes the value's record, if it has one.
-    pub fn forget(&self, txn: &mut Txn, id: u64) {
+    pub fn delete(&self, txn: &mut Txn, id: u64) {
         if let Stored::Blob { index, .. } = self {
             txn.delete(RecordKey::blob(id, *index));
         }
@@ -200,7 +200,7 @@ mod tests {
             assert_eq!(test.run(read), Ok(value.clone()));
             test.run(|txn| stored.copy(txn, 7, 8)).unwrap();
             test.run(|txn| {
-                stored.forget(txn, 7);
+                stored.delete(txn, 7);
                 Ok(())
             })
             .unwrap();

@@ -109,19 +109,14 @@ impl Buckets {
         table
     }
 
-    /// The table of a state that [`Buckets::encode`] made. What ends early or has no pages is damage.
-    pub fn decode(state: &[u8]) -> Result<Buckets> {
-        Buckets::read(&mut Reader(state))
-    }
-
-    /// Reads the state at the head of `reader`.
-    pub fn read(reader: &mut Reader) -> Result<Buckets> {
+    /// Reads the state at the head of `state`. What ends early or has no pages is damage.
+    pub fn decode(state: &mut Reader) -> Result<Buckets> {
         let table = Buckets {
-            id: reader.u64()?,
-            seed: reader.u64()?,
-            len: reader.varint()?,
-            weight: reader.varint()?,
-            pages: u32::try_from(reader.varint()?).unwrap_or(0),
+            id: state.u64()?,
+            seed: state.u64()?,
+            len: state.varint()?,
+            weight: state.varint()?,
+            pages: u32::try_from(state.varint()?).unwrap_or(0),
         };
         if table.pages == 0 {
             return Err(Stop::from(Malformed("number of a table's pages")));
@@ -222,13 +217,13 @@ impl Buckets {
     }
 
     /// Gives the member this value. Whether the member is new.
-    pub fn insert(&mut self, txn: &mut Txn, member: &[u8], value: &[u8]) -> Result<bool> {
+    pub fn put(&mut self, txn: &mut Txn, member: &[u8], value: &[u8]) -> Result<bool> {
         let found = self.find(txn, member)?;
-        self.insert_at(txn, found, member, value)
+        self.put_at(txn, found, member, value)
     }
 
-    /// As [`Buckets::insert`], the member being where it was found.
-    pub fn insert_at(&mut self, txn: &mut Txn, found: Found, member: &[u8], value: &[u8]) -> Result<bool> {
+    /// As [`Buckets::put`], the member being where it was found.
+    pub fn put_at(&mut self, txn: &mut Txn, found: Found, member: &[u8], value: &[u8]) -> Result<bool> {
         let Found { number, page, slot } = found;
         if let Some(Slot {
             value: Stored::Inline(old),
@@ -243,7 +238,7 @@ impl Buckets {
         blob::push(txn, self.id, value, &mut entry);
         let added = weight(entry.len());
         if let Some(slot) = slot {
-            slot.value.forget(txn, self.id);
+            slot.value.delete(txn, self.id);
             self.weight = less(self.weight + added, weight(slot.entry.len()))?;
             txn.splice(self.record(number), &page, slot.entry, &entry);
             self.fit(txn)?;
@@ -257,21 +252,21 @@ impl Buckets {
     }
 
     /// Takes the member out, and returns its value.
-    pub fn remove(&mut self, txn: &mut Txn, member: &[u8]) -> Result<Option<Bytes>> {
+    pub fn take(&mut self, txn: &mut Txn, member: &[u8]) -> Result<Option<Bytes>> {
         let found = self.find(txn, member)?;
         let value = self.value_of(txn, &found)?;
-        self.delete_at(txn, &found)?;
+        self.remove_at(txn, &found)?;
         Ok(value)
     }
 
-    /// As [`Buckets::remove`], but does not read the value. Whether the member was there.
-    pub fn delete(&mut self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
+    /// As [`Buckets::take`], but does not read the value. Whether the member was there.
+    pub fn remove(&mut self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
         let found = self.find(txn, member)?;
-        self.delete_at(txn, &found)
+        self.remove_at(txn, &found)
     }
 
-    /// As [`Buckets::delete`], the member being where it was found.
-    pub fn delete_at(&mut self, txn: &mut Txn, found: &Found) -> Result<bool> {
+    /// As [`Buckets::remove`], the member being where it was found.
+    pub fn remove_at(&mut self, txn: &mut Txn, found: &Found) -> Result<bool> {
         match &found.slot {
             Some(slot) => self.remove_slot(txn, found.number, &found.page, slot)?,
             None => return Ok(false),
@@ -280,7 +275,7 @@ impl Buckets {
     }
 
     fn remove_slot(&mut self, txn: &mut Txn, number: u32, page: &Value, slot: &Slot) -> Result<()> {
-        slot.value.forget(txn, self.id);
+        slot.value.delete(txn, self.id);
         txn.splice(self.record(number), page, slot.entry.clone(), b"");
         self.len = less(self.len, 1)?;
         self.weight = less(self.weight, weight(slot.entry.len()))?;

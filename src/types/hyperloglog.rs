@@ -128,7 +128,7 @@ impl Sketch {
     }
 
     /// Makes the sketch the key's value; `old` is what the key holds. The deadline stays.
-    pub fn write(&self, txn: &mut Txn, key: Key, old: Option<&Entry>) -> Result<()> {
+    pub fn save(&self, txn: &mut Txn, key: Key, old: Option<&Entry>) -> Result<()> {
         let length = self.bytes.len() as u64;
         let in_place = match old {
             Some(entry) => entry.header.kind == Kind::LongString && string::len(entry)? == length,
@@ -301,7 +301,7 @@ pub fn count(txn: &mut Txn, key: Key, entry: &Entry) -> Result<u64> {
     let mut sketch = Sketch::read(txn, entry)?;
     let count = sketch.count()?;
     sketch.remember_count(count);
-    sketch.write(txn, key, Some(entry))?;
+    sketch.save(txn, key, Some(entry))?;
     Ok(count)
 }
 

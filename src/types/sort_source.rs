@@ -52,7 +52,7 @@ impl Source {
     pub fn count(&self) -> Result<usize> {
         let len = match self {
             Source::Nothing => 0,
-            Source::List(entry) => List::of(Some(entry))?.len(),
+            Source::List(entry) => List::open(Some(entry))?.len(),
             Source::Set(set) => set.cardinality()?,
             Source::SortedSet(set) => set.len(),
         };
@@ -85,7 +85,7 @@ impl Source {
                     elements.push(Bytes::Owned(element.to_vec()));
                     Ok(true)
                 };
-                let list = List::of(Some(entry))?;
+                let list = List::open(Some(entry))?;
                 match purpose {
                     Purpose::Read => list.range(txn, ranks, from, show)?,
                     Purpose::Write => list.range_to_write(txn, ranks, from, show)?,

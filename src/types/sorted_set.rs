@@ -232,7 +232,7 @@ impl SortedSet {
 
 fn decode_large(body: &[u8]) -> Result<(Buckets, Tree)> {
     let mut reader = Reader(body);
-    let table = Buckets::read(&mut reader)?;
+    let table = Buckets::decode(&mut reader)?;
     let tree = Tree::decode(table.id(), &mut reader)?;
     Ok((table, tree))
 }

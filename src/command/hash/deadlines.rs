@@ -173,7 +173,7 @@ fn set_deadlines(txn: &mut Txn, call: &Call, command: &str, unit: Unit) -> Resul
             Some(_) => DELETED,
         });
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(Reply::Array(replies))
 }
 
@@ -251,7 +251,7 @@ pub fn hpersist(txn: &mut Txn, call: &Call) -> Result<Reply> {
             }
         });
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(Reply::Array(replies))
 }
 
@@ -266,7 +266,7 @@ pub fn hgetdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
         values.push(value(txn, &hash, field)?);
         hash.remove(txn, field)?;
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(Reply::Array(values))
 }
 
@@ -293,7 +293,7 @@ pub fn hgetex(txn: &mut Txn, call: &Call) -> Result<Reply> {
         }
         values.push(value);
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(Reply::Array(values))
 }
 
@@ -397,9 +397,9 @@ pub fn hsetex(txn: &mut Txn, call: &Call) -> Result<Reply> {
         if is_past {
             hash.remove(txn, &pairs[i])?;
         } else {
-            hash.set(txn, &pairs[i], &pairs[i + 1], expiry, &call.limits.thresholds)?;
+            hash.put(txn, &pairs[i], &pairs[i + 1], expiry, &call.limits.thresholds)?;
         }
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(DONE)
 }

@@ -4,7 +4,7 @@ use super::super::elements::elements;
 use super::*;
 use crate::resp::Shape;
 use crate::store;
-use crate::types::stream::{Group, Search};
+use crate::types::stream::{Group, Search, Stream};
 
 /// `XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD count]`. Replies OK; with an error if the group is there, or
 /// without a stream.
@@ -12,7 +12,7 @@ pub fn create(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = GroupOptions::parse(call, true)?;
     let key = call.key(2);
     let found = txn.lookup(key)?;
-    let opened = stream::open(found.as_ref())?;
+    let opened = Stream::open(found.as_ref())?;
     if opened.is_none() && !options.make_stream {
         return no_stream();
     }
@@ -48,7 +48,7 @@ pub fn set_id(txn: &mut Txn, call: &Call) -> Result<Reply> {
 pub fn destroy(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(2);
     let found = txn.lookup(key)?;
-    let Some(mut stream) = stream::open(found.as_ref())? else {
+    let Some(mut stream) = Stream::open(found.as_ref())? else {
         return no_stream();
     };
     if !stream.destroy_group(txn, call.arg(3))? {
@@ -147,7 +147,7 @@ fn no_stream<T>() -> Result<T> {
 /// The group that arguments 2 and 3 name.
 fn existing(txn: &mut Txn, call: &Call) -> Result<(store::Entry, Stream, Group)> {
     let found = txn.lookup(call.key(2))?;
-    let (Some(stream), Some(found)) = (stream::open(found.as_ref())?, found) else {
+    let (Some(stream), Some(found)) = (Stream::open(found.as_ref())?, found) else {
         return no_stream();
     };
     match stream.group(txn, call.arg(3))? {
@@ -174,7 +174,7 @@ pub fn xack(txn: &mut Txn, call: &Call) -> Result<Reply> {
 /// The stream and the group that arguments 1 and 2 name.
 pub(super) fn find(txn: &mut Txn, call: &Call) -> Result<Option<(Stream, Group)>> {
     let found = txn.lookup_read(call.key(1))?;
-    let Some(stream) = stream::open(found.as_ref())? else {
+    let Some(stream) = Stream::open(found.as_ref())? else {
         return Ok(None);
     };
     let group = stream.group(txn, call.arg(2))?;

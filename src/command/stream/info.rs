@@ -2,7 +2,7 @@
 
 use super::read::{entries, entry};
 use super::*;
-use crate::types::stream::{Consumer, Group, Order, Search, Span};
+use crate::types::stream::{Consumer, Group, Order, Search, Span, Stream};
 
 /// How many entries FULL shows unless told.
 const SHOWN: u64 = 10;
@@ -110,7 +110,7 @@ pub fn help(_: &mut Txn, _: &Call) -> Result<Reply> {
 
 fn existing(txn: &mut Txn, call: &Call) -> Result<Stream> {
     let found = txn.lookup_read(call.key(2))?;
-    match stream::open(found.as_ref())? {
+    match Stream::open(found.as_ref())? {
         Some(stream) => Ok(stream),
         None => Stop::error(NO_SUCH_KEY),
     }

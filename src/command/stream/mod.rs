@@ -10,7 +10,7 @@ use super::{Call, help, is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Blob, Reply, c_text};
 use crate::store::{Result, Stop, Txn, Value};
-use crate::types::stream::{self, Bound, Entry, Id, NewId, Stream, Trim};
+use crate::types::stream::{Bound, Entry, Id, NewId, Stream, Trim};
 
 /// Redis's cost of a command that trims approximately and was given no limit, whatever a node holds.
 const DEFAULT_LIMIT: u64 = 10_000;
@@ -37,7 +37,7 @@ pub fn xadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     let key = call.key(1);
     let found = txn.lookup(key)?;
-    let mut stream = match stream::open(found.as_ref())? {
+    let mut stream = match Stream::open(found.as_ref())? {
         Some(stream) => stream,
         None if options.no_create => return Ok(Reply::Null),
         None => Stream::create(txn),
@@ -53,7 +53,7 @@ pub fn xadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
 /// `XLEN key`. Replies with the number of entries.
 pub fn xlen(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let found = txn.lookup_read(call.key(1))?;
-    let stream = stream::open(found.as_ref())?;
+    let stream = Stream::open(found.as_ref())?;
     Ok(count(stream.map_or(0, |stream| stream.length)))
 }
 
@@ -61,11 +61,11 @@ pub fn xlen(txn: &mut Txn, call: &Call) -> Result<Reply> {
 pub fn xdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let found = txn.lookup(key)?;
-    let Some(mut stream) = stream::open(found.as_ref())? else {
+    let Some(mut stream) = Stream::open(found.as_ref())? else {
         return Ok(Reply::Int(0));
     };
     let ids = parse_ids(call, 2)?;
-    let deleted = stream.delete(txn, ids)?;
+    let deleted = stream.remove(txn, ids)?;
     if deleted > 0 {
         stream.save(txn, key, found.as_ref())?;
     }
@@ -79,7 +79,7 @@ pub fn xtrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     };
     let key = call.key(1);
     let found = txn.lookup(key)?;
-    let Some(mut stream) = stream::open(found.as_ref())? else {
+    let Some(mut stream) = Stream::open(found.as_ref())? else {
         return Ok(Reply::Int(0));
     };
     let deleted = stream.trim(txn, trim)?;
@@ -118,7 +118,7 @@ pub fn xsetid(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     let key = call.key(1);
     let found = txn.lookup(key)?;
-    let Some(mut stream) = stream::open(found.as_ref())? else {
+    let Some(mut stream) = Stream::open(found.as_ref())? else {
         return Stop::error(NO_SUCH_KEY);
     };
     stream.set_id(txn, last, added, max_deleted)?;

@@ -4,7 +4,7 @@ use super::super::elements::elements;
 use super::*;
 use crate::resp::Shape;
 use crate::types::keys;
-use crate::types::stream::{Group, Order, Search, Span};
+use crate::types::stream::{Group, Order, Search, Span, Stream};
 
 /// Room for at most so many entries is made before they are found.
 const RESERVED: u64 = 256;
@@ -36,7 +36,7 @@ fn interval(txn: &mut Txn, call: &Call, order: Order) -> Result<Reply> {
         at += 2;
     }
     let found = txn.lookup_read(call.key(1))?;
-    let Some(stream) = stream::open(found.as_ref())? else {
+    let Some(stream) = Stream::open(found.as_ref())? else {
         return Ok(Reply::Array(Vec::new()));
     };
     if limit == 0 {
@@ -194,7 +194,7 @@ fn read_new(txn: &mut Txn, call: &Call, request: &Request) -> Result<Option<Repl
     let mut spans = Vec::with_capacity(request.keys);
     for (key, id) in request.streams() {
         let found = txn.lookup_read(call.key(key))?;
-        let stream = stream::open(found.as_ref())?;
+        let stream = Stream::open(found.as_ref())?;
         let span = match stream {
             Some(stream) => {
                 span_behind(txn, call.arg(id), Some(&stream), request.limit)?.map(|span| (stream, span))
@@ -304,7 +304,7 @@ fn read_for_consumer(txn: &mut Txn, call: &Call, request: &Request) -> Result<Op
     let mut reads = Vec::with_capacity(request.keys);
     for (key, id) in request.streams() {
         let found = txn.lookup_read(call.key(key))?;
-        let stream = stream::open(found.as_ref())?;
+        let stream = Stream::open(found.as_ref())?;
         let group = match &stream {
             Some(stream) => stream.group(txn, group_name)?,
             None => None,

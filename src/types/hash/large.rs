@@ -111,7 +111,7 @@ impl Large {
     /// The hash in an entry; a body that ends early is damage.
     pub fn decode(entry: &Entry) -> Result<Large> {
         let mut reader = Reader(entry.body());
-        let table = Buckets::read(&mut reader)?;
+        let table = Buckets::decode(&mut reader)?;
         let deadlines = Tree::decode(table.id(), &mut reader)?;
         Ok(Large {
             table,
@@ -150,7 +150,7 @@ impl Large {
     }
 
     /// Gives the field a value, and says whether it is new.
-    pub fn set(&mut self, txn: &mut Txn, field: &[u8], value: &[u8], expiry: Expiry) -> Result<bool> {
+    pub fn put(&mut self, txn: &mut Txn, field: &[u8], value: &[u8], expiry: Expiry) -> Result<bool> {
         let old = match self.has_deadlines() {
             true => self.get(txn, field)?,
             false => None,
@@ -158,7 +158,7 @@ impl Large {
         let was_due = old.as_ref().is_some_and(|old| old.is_due(txn.now));
         let before = old.and_then(|old| old.deadline);
         let deadline = expiry.apply(before.filter(|_| !was_due));
-        let is_new = self.table.insert(txn, field, &encode_value(value, deadline))?;
+        let is_new = self.table.put(txn, field, &encode_value(value, deadline))?;
         self.move_deadline(txn, field, before, deadline)?;
         Ok(is_new || was_due)
     }
@@ -171,20 +171,19 @@ impl Large {
         old: &Stored,
         deadline: Option<u64>,
     ) -> Result<()> {
-        self.table
-            .insert(txn, field, &encode_value(&old.value, deadline))?;
+        self.table.put(txn, field, &encode_value(&old.value, deadline))?;
         self.move_deadline(txn, field, old.deadline, deadline)
     }
 
     /// Deletes the field, and says whether it was there.
     pub fn remove(&mut self, txn: &mut Txn, field: &[u8]) -> Result<bool> {
         if !self.has_deadlines() {
-            return self.table.delete(txn, field);
+            return self.table.remove(txn, field);
         }
         let Some(old) = self.get(txn, field)? else {
             return Ok(false);
         };
-        self.table.delete(txn, field)?;
+        self.table.remove(txn, field)?;
         self.move_deadline(txn, field, old.deadline, None)?;
         Ok(!old.is_due(txn.now))
     }
@@ -199,7 +198,7 @@ impl Large {
         self.table.prefetch_moves(txn, 0, due.len() as u64);
         txn.await_prefetched()?;
         for field in &due {
-            self.table.delete(txn, field)?;
+            self.table.remove(txn, field)?;
         }
         self.deadlines
             .remove_range(txn, 0..due.len() as u64, |_, _| Ok(()))?;
@@ -255,7 +254,7 @@ impl Large {
             }
         }
         if let Some(deadline) = to {
-            self.deadlines.insert(txn, &place(deadline, field), b"")?;
+            self.deadlines.put(txn, &place(deadline, field), b"")?;
             if self.earliest == 0 || deadline < self.earliest {
                 self.earliest = deadline;
             }

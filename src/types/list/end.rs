@@ -67,7 +67,7 @@ impl<'p> Element<'p> {
     }
 
     /// Deletes the element's record, if it has one.
-    pub fn forget(self, txn: &mut Txn, id: u64) {
+    pub fn delete(self, txn: &mut Txn, id: u64) {
         if let Some(record) = self.record(id) {
             txn.delete(record);
         }

@@ -89,7 +89,7 @@ impl Source {
         }
     }
 
-    fn for_each(
+    fn walk(
         &self,
         txn: &mut Txn,
         purpose: Purpose,
@@ -103,7 +103,7 @@ impl Source {
                 if purpose == Purpose::Write {
                     set.fetch_all(txn)?;
                 }
-                set.for_each(txn, |member| visit(member, 1.0))
+                set.walk(txn, |member| visit(member, 1.0))
             }
             Source::Nothing => Ok(()),
         }
@@ -127,7 +127,7 @@ impl Source {
 
     fn members(&self, txn: &mut Txn, purpose: Purpose) -> Result<Vec<(Vec<u8>, f64)>> {
         let (mut members, mut room) = (Vec::new(), txn.allowance);
-        self.for_each(txn, purpose, |member, score| {
+        self.walk(txn, purpose, |member, score| {
             room.take(MEMBER + member.len())?;
             members.push((member.to_vec(), score));
             Ok(())
@@ -192,7 +192,7 @@ fn union(
 ) -> Result<Vec<(Vec<u8>, f64)>> {
     let (mut all, mut room) = (Scores::default(), txn.allowance);
     for (source, weight) in &sources {
-        source.for_each(txn, purpose, |member, score| {
+        source.walk(txn, purpose, |member, score| {
             let score = number(weight * score);
             match all.get_mut(member) {
                 Some(sum) => *sum = aggregate.of(*sum, score),
@@ -253,7 +253,7 @@ fn difference(txn: &mut Txn, sources: &[(Source, f64)], purpose: Purpose) -> Res
     if first.len()?.saturating_mul(sources.len() as u64) / 2 > total {
         let mut left: Scores = candidates.into_iter().collect();
         for (other, _) in others {
-            other.for_each(txn, purpose, |member, _| {
+            other.walk(txn, purpose, |member, _| {
                 left.remove(member);
                 Ok(())
             })?;

@@ -207,7 +207,7 @@ impl Stream {
             stored: None,
         };
         group.put(txn);
-        self.groups.insert(txn, name, &encode_number(group.number))?;
+        self.groups.put(txn, name, &encode_number(group.number))?;
         Ok(true)
     }
 
@@ -376,7 +376,7 @@ impl Group {
     /// Adds a consumer of a name that none has, and returns its place.
     pub fn create(&mut self, txn: &mut Txn, name: &[u8]) -> Result<usize> {
         let number = txn.fresh_id();
-        self.consumers.insert(txn, name, &encode_number(number))?;
+        self.consumers.put(txn, name, &encode_number(number))?;
         self.loaded.push(Consumer {
             number,
             name: name.to_vec(),
@@ -439,9 +439,9 @@ impl Group {
             let other = self.numbered(txn, other)?;
             self.loaded[other].pending.remove(txn, &key)?;
         }
-        self.pending.insert(txn, &key, &delivery.encode())?;
+        self.pending.put(txn, &key, &delivery.encode())?;
         if old != Some(delivery.consumer) {
-            self.loaded[consumer].pending.insert(txn, &key, b"")?;
+            self.loaded[consumer].pending.put(txn, &key, b"")?;
         }
         Ok(())
     }

@@ -95,16 +95,16 @@ impl Tail {
     }
 }
 
-/// The stream that was found, if anything was.
-pub fn open(found: Option<&store::Entry>) -> Result<Option<Stream>> {
-    match found {
-        Some(entry) if entry.header.kind == Kind::Stream => Ok(Some(Stream::decode(entry)?)),
-        Some(_) => Stop::error(WRONG_TYPE),
-        None => Ok(None),
-    }
-}
-
 impl Stream {
+    /// The stream that was found, if anything was.
+    pub fn open(found: Option<&store::Entry>) -> Result<Option<Stream>> {
+        match found {
+            Some(entry) if entry.header.kind == Kind::Stream => Ok(Some(Stream::decode(entry)?)),
+            Some(_) => Stop::error(WRONG_TYPE),
+            None => Ok(None),
+        }
+    }
+
     /// A stream without entries.
     pub fn create(txn: &mut Txn) -> Stream {
         let id = txn.fresh_id();

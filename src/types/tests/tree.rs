@@ -128,7 +128,7 @@ fn run_keys(seed: u64) {
         match random.below(20) {
             0..=9 if grows || random.below(5) == 0 => {
                 let (key, value) = (key(&mut random), value(&mut random));
-                let is_new = with(&mut test, |txn, tree| tree.insert(txn, &key, &value));
+                let is_new = with(&mut test, |txn, tree| tree.put(txn, &key, &value));
                 let at = model.binary_search_by(|(k, _)| k.cmp(&key));
                 assert_eq!(is_new, at.is_err());
                 match at {
@@ -185,7 +185,7 @@ fn run_positions(seed: u64) {
             }
             12 | 13 if len > 0 => {
                 let rank = random.below(len);
-                with(&mut test, |txn, tree| tree.set_at(txn, rank, &value));
+                with(&mut test, |txn, tree| tree.put_at(txn, rank, &value));
                 model[rank as usize] = entry();
             }
             14..=17 if len > 0 => {
@@ -223,7 +223,7 @@ fn copies_share_nothing() {
     let (mut random, mut test, mut model) = (Random::from_seed(1), TestStore::open(), Entries::new());
     for n in 0..500u32 {
         let (key, value) = (n.to_be_bytes().to_vec(), value(&mut random));
-        with(&mut test, |txn, tree| tree.insert(txn, &key, &value));
+        with(&mut test, |txn, tree| tree.put(txn, &key, &value));
         model.push((key, value));
     }
     test.drop_hot();

@@ -43,9 +43,9 @@ pub(super) struct Cursor {
 
 impl Tree {
     /// Gives the key this value, and says whether the key is new.
-    pub fn insert(&mut self, txn: &mut Txn, key: &[u8], value: &[u8]) -> Result<bool> {
+    pub fn put(&mut self, txn: &mut Txn, key: &[u8], value: &[u8]) -> Result<bool> {
         let path = self.path_to(txn, key)?;
-        self.insert_along(txn, path, key, value)
+        self.put_along(txn, path, key, value)
     }
 
     /// The path to where the key is, or belongs. `None` if there is nothing yet.
@@ -56,14 +56,8 @@ impl Tree {
         }
     }
 
-    /// As [`Tree::insert`], the tree being as it was when the path was found.
-    pub fn insert_along(
-        &mut self,
-        txn: &mut Txn,
-        path: Option<Path>,
-        key: &[u8],
-        value: &[u8],
-    ) -> Result<bool> {
+    /// As [`Tree::put`], the tree being as it was when the path was found.
+    pub fn put_along(&mut self, txn: &mut Txn, path: Option<Path>, key: &[u8], value: &[u8]) -> Result<bool> {
         let Some(path) = path else {
             self.insert_first(txn, key, value);
             return Ok(true);
@@ -111,7 +105,7 @@ impl Tree {
     }
 
     /// Gives the entry of this rank another value; an error if there is none.
-    pub fn set_at(&mut self, txn: &mut Txn, rank: u64, value: &[u8]) -> Result<()> {
+    pub fn put_at(&mut self, txn: &mut Txn, rank: u64, value: &[u8]) -> Result<()> {
         if rank >= self.len {
             return no_such_rank();
         }
@@ -247,7 +241,7 @@ impl Tree {
     }
 
     fn replace(&mut self, txn: &mut Txn, cursor: Cursor, slot: Slot, value: &[u8]) -> Result<()> {
-        slot.value.forget(txn, self.id);
+        slot.value.delete(txn, self.id);
         let entry = self.entry(txn, &cursor.record[slot.key], value);
         let change = self.write_leaf(txn, &cursor, slot.entry, &entry)?;
         self.propagate(txn, cursor.path.steps, change, 0)
@@ -256,7 +250,7 @@ impl Tree {
     fn take(&mut self, txn: &mut Txn, cursor: Cursor, slot: Slot) -> Result<(Bytes, Bytes)> {
         let key = Part::new(&cursor.record, slot.key).to_bytes();
         let value = slot.value.load(txn, self.id, &cursor.record)?;
-        slot.value.forget(txn, self.id);
+        slot.value.delete(txn, self.id);
         let change = self.write_leaf(txn, &cursor, slot.entry, b"")?;
         self.propagate(txn, cursor.path.steps, change, -1)?;
         Ok((key, value))
