@@ -18,6 +18,7 @@ const BAD_BIT: &str = "ERR bit is not an integer or out of range";
 const BAD_TYPE: &str =
     "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.";
 
+/// `GETBIT key offset`. Replies with the bit, 0 or 1; beyond the string's end it is 0.
 pub fn getbit(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let offset = bit_offset(call, call.arg(2))?;
     let bit = match string_entry(txn.lookup_read(call.key(1))?)? {
@@ -27,6 +28,7 @@ pub fn getbit(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(i64::from(bit)))
 }
 
+/// `SETBIT key offset value`. Replies with the bit that was there before.
 pub fn setbit(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let offset = bit_offset(call, call.arg(2))?;
     let bit = match parse_i64(call.arg(3)) {
@@ -126,6 +128,7 @@ pub fn bitpos(txn: &mut Txn, call: &Call) -> Result<Reply> {
     })
 }
 
+/// `BITOP operation destination key...`. Replies with the length in bytes of what was stored.
 pub fn bitop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let operation = match call.arg(1) {
         name if is_option(name, "AND") => bitmap::Operation::And,
@@ -144,11 +147,14 @@ pub fn bitop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(length(bitmap::combine(txn, call.key(2), operation, &sources)?))
 }
 
+/// `BITFIELD key operation...`. Replies with an array of an integer for each operation; null for one that OVERFLOW FAIL
+/// refused.
 pub fn bitfield(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let operations = operations(call)?;
     run_operations(txn, call, &operations)
 }
 
+/// `BITFIELD_RO key GET encoding offset...`. Replies as BITFIELD does; an error if an operation would write.
 pub fn bitfield_ro(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let operations = operations(call)?;
     if operations.iter().any(|op| op.writes()) {

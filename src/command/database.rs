@@ -6,16 +6,19 @@ use crate::resp::Reply;
 use crate::store::{Result, Stop, Txn};
 use crate::types::keys;
 
+/// `DBSIZE`. Replies with the number of keys in the selected database.
 pub fn dbsize(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(txn.counted_database(call.db)?.keys as i64))
 }
 
+/// `FLUSHDB [ASYNC|SYNC]`. Drops all keys of the selected database, and replies OK.
 pub fn flushdb(txn: &mut Txn, call: &Call) -> Result<Reply> {
     check_flush_mode(call)?;
     txn.flush_database(call.db)?;
     Ok(Reply::Ok)
 }
 
+/// `FLUSHALL [ASYNC|SYNC]`. Drops all keys of all databases, and replies OK.
 pub fn flushall(txn: &mut Txn, call: &Call) -> Result<Reply> {
     check_flush_mode(call)?;
     for number in 0..call.limits.databases {
@@ -33,6 +36,7 @@ fn check_flush_mode(call: &Call) -> Result<()> {
     }
 }
 
+/// `SWAPDB first second`. Exchanges what two databases hold, and replies OK.
 pub fn swapdb(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let first = swapped_number(call.arg(1), "ERR invalid first DB index")?;
     let second = swapped_number(call.arg(2), "ERR invalid second DB index")?;

@@ -53,6 +53,7 @@ impl Elements<'_> {
         self.pass_on()
     }
 
+    /// An element of any shape.
     pub fn push_reply(&mut self, element: &Reply) -> Result<()> {
         self.made.push_reply(element);
         self.pass_on()
@@ -64,11 +65,13 @@ impl Elements<'_> {
         self.pass_on()
     }
 
+    /// A part of the element that [`Elements::begin_bulk`] began.
     pub fn push_part(&mut self, part: &Blob) -> Result<()> {
         self.made.push_part(part);
         self.pass_on()
     }
 
+    /// Ends the element that [`Elements::begin_bulk`] began.
     pub fn end_bulk(&mut self) -> Result<()> {
         self.made.end_bulk();
         self.pass_on()
@@ -80,6 +83,7 @@ impl Elements<'_> {
         self.pass_on()
     }
 
+    /// An element of the array that [`Elements::begin_nested`] began.
     pub fn push_nested(&mut self, element: &Reply) -> Result<()> {
         self.made.push_nested(element);
         self.pass_on()
@@ -100,6 +104,7 @@ impl Elements<'_> {
         self.pass_on()
     }
 
+    /// A member with its score.
     #[inline]
     pub fn push_scored(&mut self, member: &[u8], score: f64) -> Result<()> {
         self.made.push_pair(member, Second::Double(score));
@@ -122,6 +127,7 @@ impl Elements<'_> {
     }
 }
 
+/// What ends a command whose client has left.
 pub fn gone(_: Gone) -> Stop {
     Stop::Error("ERR the client is gone".into())
 }

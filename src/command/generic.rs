@@ -11,6 +11,7 @@ use crate::types::set;
 const NO_SUCH_KEY: &str = "ERR no such key";
 const SAME_OBJECT: &str = "ERR source and destination objects are the same";
 
+/// `DEL key...`. Replies with the number of keys that were there.
 pub fn del(txn: &mut Txn, call: &Call) -> Result<Reply> {
     for_each_key(txn, call, |txn, key| {
         let Some(entry) = txn.lookup(key)? else {
@@ -26,6 +27,7 @@ pub fn unlink(txn: &mut Txn, call: &Call) -> Result<Reply> {
     del(txn, call)
 }
 
+/// `EXISTS key...`. Replies with how many of the names are keys, one that is named twice counting twice.
 pub fn exists(txn: &mut Txn, call: &Call) -> Result<Reply> {
     txn.touching(false, |txn| count_existing(txn, call))
 }
@@ -54,6 +56,7 @@ fn for_each_key(
     Ok(Reply::Int(count))
 }
 
+/// `TYPE key`. Replies with the name of the value's type, or "none".
 pub fn type_(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let entry = txn.touching(false, |txn| txn.lookup_read(call.key(1)))?;
     Ok(Reply::simple(
@@ -73,18 +76,22 @@ enum Origin {
     Epoch,
 }
 
+/// `EXPIRE key seconds [NX|XX|GT|LT]`. Replies with 1 if the deadline was set, else 0.
 pub fn expire(txn: &mut Txn, call: &Call) -> Result<Reply> {
     set_deadline(txn, call, "expire", Unit::Seconds, Origin::Now)
 }
 
+/// `PEXPIRE key milliseconds [NX|XX|GT|LT]`. Replies with 1 if the deadline was set, else 0.
 pub fn pexpire(txn: &mut Txn, call: &Call) -> Result<Reply> {
     set_deadline(txn, call, "pexpire", Unit::Milliseconds, Origin::Now)
 }
 
+/// `EXPIREAT key unix-seconds [NX|XX|GT|LT]`. Replies with 1 if the deadline was set, else 0.
 pub fn expireat(txn: &mut Txn, call: &Call) -> Result<Reply> {
     set_deadline(txn, call, "expireat", Unit::Seconds, Origin::Epoch)
 }
 
+/// `PEXPIREAT key unix-milliseconds [NX|XX|GT|LT]`. Replies with 1 if the deadline was set, else 0.
 pub fn pexpireat(txn: &mut Txn, call: &Call) -> Result<Reply> {
     set_deadline(txn, call, "pexpireat", Unit::Milliseconds, Origin::Epoch)
 }
@@ -139,18 +146,22 @@ fn parse_condition(call: &Call) -> Result<DeadlineCondition> {
     Ok(condition)
 }
 
+/// `TTL key`. Replies with the seconds that are left; -1 without a deadline, -2 without a key.
 pub fn ttl(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show_deadline(txn, call, Unit::Seconds, Origin::Now)
 }
 
+/// `PTTL key`. Replies with the milliseconds that are left; -1 without a deadline, -2 without a key.
 pub fn pttl(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show_deadline(txn, call, Unit::Milliseconds, Origin::Now)
 }
 
+/// `EXPIRETIME key`. Replies with the deadline in Unix seconds; -1 without a deadline, -2 without a key.
 pub fn expiretime(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show_deadline(txn, call, Unit::Seconds, Origin::Epoch)
 }
 
+/// `PEXPIRETIME key`. Replies with the deadline in Unix milliseconds; -1 without a deadline, -2 without a key.
 pub fn pexpiretime(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show_deadline(txn, call, Unit::Milliseconds, Origin::Epoch)
 }
@@ -174,6 +185,7 @@ fn show_deadline(txn: &mut Txn, call: &Call, unit: Unit, origin: Origin) -> Resu
     Ok(Reply::Int(i64::try_from(shown).unwrap_or(i64::MAX)))
 }
 
+/// `PERSIST key`. Replies with 1 if a deadline was taken off, else 0.
 pub fn persist(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     match txn.lookup(key)? {
@@ -185,11 +197,13 @@ pub fn persist(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
 }
 
+/// `RENAME key newkey`. Replies OK, or with an error if the key is not there.
 pub fn rename(txn: &mut Txn, call: &Call) -> Result<Reply> {
     move_name(txn, call, true)?;
     Ok(Reply::Ok)
 }
 
+/// `RENAMENX key newkey`. Replies with 1, or with 0 if the new key is there; with an error if the old one is not.
 pub fn renamenx(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let done = move_name(txn, call, false)?;
     Ok(Reply::Int(i64::from(done)))
@@ -213,6 +227,7 @@ fn move_name(txn: &mut Txn, call: &Call, replace: bool) -> Result<bool> {
     Ok(true)
 }
 
+/// `MOVE key database`. Replies with 1 if the key was moved; with 0 if it is not there, or there already.
 pub fn move_(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let from = call.key(1);
     let to = Key {
@@ -233,6 +248,7 @@ pub fn move_(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(1))
 }
 
+/// `COPY source destination [DB database] [REPLACE]`. Replies with 1 if the value was copied, else 0.
 pub fn copy(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let from = call.key(1);
     let mut to = call.key(2);
@@ -274,6 +290,7 @@ fn parse_database(call: &Call, at: usize) -> Result<usize> {
     keys::check_database(number, call.limits.databases)
 }
 
+/// `OBJECT ENCODING key`. Replies with the name of the encoding that Redis would use, or null without a key.
 pub fn object_encoding(txn: &mut Txn, call: &Call) -> Result<Reply> {
     about_object(txn, call, |entry| Ok(Reply::bulk(encoding(entry))))
 }
@@ -300,6 +317,8 @@ pub(super) fn encoding(entry: &Entry) -> &'static str {
 /// Integers below this are shared in Redis, which shows their count as the highest there is.
 const SHARED_INTEGERS: i64 = 10_000;
 
+/// `OBJECT REFCOUNT key`. Replies with 1, for an integer that Redis would share with 2147483647, or with null without a
+/// key.
 pub fn object_refcount(txn: &mut Txn, call: &Call) -> Result<Reply> {
     about_object(txn, call, |entry| {
         let is_string = entry.header.kind == Kind::String;
@@ -309,6 +328,7 @@ pub fn object_refcount(txn: &mut Txn, call: &Call) -> Result<Reply> {
     })
 }
 
+/// `OBJECT IDLETIME key`. Replies with seconds, or null without a key.
 pub fn object_idletime(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if txn.touching(false, |txn| txn.lookup_read(call.key(2)))?.is_none() {
         return Ok(Reply::Null);
@@ -317,6 +337,7 @@ pub fn object_idletime(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(i64::try_from(idle).unwrap_or(i64::MAX)))
 }
 
+/// `OBJECT FREQ key`. Replies with an error, as no frequencies are kept, or with null without a key.
 pub fn object_freq(txn: &mut Txn, call: &Call) -> Result<Reply> {
     about_object(txn, call, |_| {
         Stop::error(
@@ -333,6 +354,7 @@ fn about_object(txn: &mut Txn, call: &Call, tell: fn(&Entry) -> Result<Reply>) -
     }
 }
 
+/// `OBJECT HELP`. Replies with an array of lines.
 pub fn object_help(_: &mut Txn, _: &Call) -> Result<Reply> {
     let lines = [
         "ENCODING <key>",

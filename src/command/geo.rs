@@ -11,6 +11,8 @@ use crate::types::geo::{self, Found};
 use crate::types::geohash::{Place, Search};
 use crate::types::sorted_set::{self, Condition, Purpose, SortedSet};
 
+/// `GEOADD key [NX|XX] [CH] longitude latitude member...`. Replies with the number of members added; with CH, of those
+/// changed too.
 pub fn geoadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut rest = call.args.skip(2);
     let (mut condition, mut count_changed) = (Condition::default(), false);
@@ -37,6 +39,8 @@ pub fn geoadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(count as i64))
 }
 
+/// `GEODIST key member member [M|KM|FT|MI]`. Replies with the distance as a bulk string, or null if a member is not
+/// there.
 pub fn geodist(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let unit = match call.args.len() {
         4 => 1.0,
@@ -59,11 +63,14 @@ fn distance_reply(distance: f64) -> Reply {
     Reply::bulk(format!("{}.{:04}", scaled / 10_000, scaled % 10_000))
 }
 
+/// `GEOHASH key member...`. Replies with an array of 11-letter geohashes, null for each member that is not there.
 pub fn geohash(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let hash = |place: Option<Place>| place.map_or(Reply::Null, |place| Reply::bulk(place.hash_string()));
     for_members(txn, call, hash)
 }
 
+/// `GEOPOS key member...`. Replies with an array of pairs of longitude and latitude in degrees, null for each member
+/// that is not there.
 pub fn geopos(txn: &mut Txn, call: &Call) -> Result<Reply> {
     for_members(txn, call, |place| place.map_or(Reply::NullArray, coordinates))
 }
@@ -86,26 +93,35 @@ fn coordinates(place: Place) -> Reply {
     ])
 }
 
+/// `GEOSEARCH key centre shape [option...]`. Replies with an array of members, each an array if more than its name is
+/// asked for.
 pub fn geosearch(txn: &mut Txn, call: &Call) -> Result<Reply> {
     search(txn, call, 1, Source::Search { stores: false })
 }
 
+/// `GEOSEARCHSTORE destination source centre shape [option...]`. Replies with the number of members stored.
 pub fn geosearchstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     search(txn, call, 2, Source::Search { stores: true })
 }
 
+/// `GEORADIUS key longitude latitude radius unit [option...]`. Replies as GEOSEARCH does; with STORE, with the number
+/// of members stored.
 pub fn georadius(txn: &mut Txn, call: &Call) -> Result<Reply> {
     search(txn, call, 1, Source::Place { stores: true })
 }
 
+/// GEORADIUS_RO: GEORADIUS without STORE and STOREDIST.
 pub fn georadius_ro(txn: &mut Txn, call: &Call) -> Result<Reply> {
     search(txn, call, 1, Source::Place { stores: false })
 }
 
+/// `GEORADIUSBYMEMBER key member radius unit [option...]`. Replies as GEORADIUS does; with an error if the member is
+/// not there.
 pub fn georadiusbymember(txn: &mut Txn, call: &Call) -> Result<Reply> {
     search(txn, call, 1, Source::Member { stores: true })
 }
 
+/// GEORADIUSBYMEMBER_RO: GEORADIUSBYMEMBER without STORE and STOREDIST.
 pub fn georadiusbymember_ro(txn: &mut Txn, call: &Call) -> Result<Reply> {
     search(txn, call, 1, Source::Member { stores: false })
 }

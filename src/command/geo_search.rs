@@ -20,18 +20,26 @@ pub enum Source {
     Member { stores: bool },
 }
 
+/// What a search is told, and the search.
 #[derive(Default)]
 pub struct GeoOptions<'a> {
     /// None if there is no key to search.
     pub search: Option<Search>,
     /// Where to store what is found.
     pub target: Option<&'a [u8]>,
+    /// STOREDIST: distances are stored for scores.
     pub store_distances: bool,
+    /// WITHDIST.
     pub with_distance: bool,
+    /// WITHHASH.
     pub with_hash: bool,
+    /// WITHCOORD.
     pub with_place: bool,
+    /// DESC, or ASC if false.
     pub descending: Option<bool>,
+    /// COUNT.
     pub count: Option<usize>,
+    /// ANY: those found first will do.
     pub any: bool,
 }
 

@@ -14,10 +14,12 @@ use crate::types::hash::{Expiry, Hash, Want};
 
 pub use deadlines::*;
 
+/// `HSET key field value...`. Replies with the number of fields that are new.
 pub fn hset(txn: &mut Txn, call: &Call) -> Result<Reply> {
     set_pairs(txn, call, "hset").map(length)
 }
 
+/// `HMSET key field value...`. Replies OK.
 pub fn hmset(txn: &mut Txn, call: &Call) -> Result<Reply> {
     set_pairs(txn, call, "hmset")?;
     Ok(Reply::Ok)
@@ -33,7 +35,7 @@ fn set_pairs(txn: &mut Txn, call: &Call, command: &str) -> Result<u64> {
     hash.prefetch_to_set(txn, call.args.skip(2).iter().step_by(2))?;
     let mut added = 0;
     for i in (2..call.args.len()).step_by(2) {
-        let is_new = hash.set(
+        let is_new = hash.put(
             txn,
             call.arg(i),
             call.arg(i + 1),
@@ -42,7 +44,7 @@ fn set_pairs(txn: &mut Txn, call: &Call, command: &str) -> Result<u64> {
         )?;
         added += u64::from(is_new);
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(added)
 }
 
@@ -50,17 +52,19 @@ fn wrong_arity<T>(command: &str) -> Result<T> {
     Stop::error(format!("ERR wrong number of arguments for '{command}' command"))
 }
 
+/// `HSETNX key field value`. Replies with 1 if the field was set, with 0 if it was there.
 pub fn hsetnx(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (key, field) = (call.key(1), call.arg(2));
     let mut hash = Hash::to_write(txn, key)?;
     if hash.get(txn, field)?.is_some() {
         return Ok(Reply::Int(0));
     }
-    hash.set(txn, field, call.arg(3), Expiry::Clear, &call.limits.thresholds)?;
-    hash.write(txn, key)?;
+    hash.put(txn, field, call.arg(3), Expiry::Clear, &call.limits.thresholds)?;
+    hash.save(txn, key)?;
     Ok(Reply::Int(1))
 }
 
+/// `HGET key field`. Replies with the value, or null.
 pub fn hget(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(hash) = Hash::to_read(txn, call.key(1))? else {
         return Ok(Reply::Null);
@@ -74,6 +78,7 @@ fn value(txn: &mut Txn, hash: &Hash, field: &[u8]) -> Result<Reply> {
     Ok(held.map_or(Reply::Null, |held| bulk(held.value)))
 }
 
+/// `HMGET key field...`. Replies with an array of the values, null for each field that is not there.
 pub fn hmget(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let fields = call.args.skip(2);
     let Some(hash) = Hash::to_read(txn, call.key(1))? else {
@@ -93,18 +98,21 @@ pub fn hmget(txn: &mut Txn, call: &Call) -> Result<Reply> {
     })
 }
 
+/// `HGETALL key`. Replies with a map of all fields and values.
 pub fn hgetall(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, Shape::Map, Want::Values, |out, field, value| {
         out.push_pair(field, value)
     })
 }
 
+/// `HKEYS key`. Replies with an array of all fields.
 pub fn hkeys(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, Shape::Array, Want::Members, |out, field, _| {
         out.push(field)
     })
 }
 
+/// `HVALS key`. Replies with an array of all values.
 pub fn hvals(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, Shape::Array, Want::Values, |out, _, value| {
         out.push(value)
@@ -119,16 +127,18 @@ fn show(txn: &mut Txn, call: &Call, shape: Shape, want: Want, choose: Choose) ->
     beside_others(txn, hash.as_ref().map_or(0, Hash::len))?;
     let count = hash.as_ref().map_or(Some(0), Hash::count);
     elements(txn, call, shape, count, |txn, out| match &hash {
-        Some(hash) => hash.for_each(txn, want, |field, value| choose(out, field, value)),
+        Some(hash) => hash.walk(txn, want, |field, value| choose(out, field, value)),
         None => Ok(()),
     })
 }
 
+/// `HLEN key`. Replies with the number of fields, those included that are due and not deleted yet.
 pub fn hlen(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let hash = Hash::to_read(txn, call.key(1))?;
     Ok(length(hash.map_or(0, |hash| hash.len())))
 }
 
+/// `HEXISTS key field`. Replies with 1 or 0.
 pub fn hexists(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let found = match Hash::to_read(txn, call.key(1))? {
         Some(hash) => hash.get(txn, call.arg(2))?.is_some(),
@@ -137,6 +147,7 @@ pub fn hexists(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(i64::from(found)))
 }
 
+/// `HSTRLEN key field`. Replies with the length of the value in bytes; 0 without the field.
 pub fn hstrlen(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let held = match Hash::to_read(txn, call.key(1))? {
         Some(hash) => hash.get(txn, call.arg(2))?,
@@ -145,6 +156,7 @@ pub fn hstrlen(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(length(held.map_or(0, |held| held.value.len() as u64)))
 }
 
+/// `HDEL key field...`. Replies with the number of fields that were there.
 pub fn hdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
@@ -153,19 +165,21 @@ pub fn hdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     for field in call.args.skip(2) {
         removed += u64::from(hash.remove(txn, field)?);
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(length(removed))
 }
 
+/// `HINCRBY key field increment`. Replies with the sum; with an error if the value is no integer or the sum overflows.
 pub fn hincrby(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let increment = integer(call.arg(3))?;
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
     let sum = hash.add(txn, call.arg(2), increment, &call.limits.thresholds)?;
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(Reply::Int(sum))
 }
 
+/// `HINCRBYFLOAT key field increment`. Replies with the sum as a bulk string; with an error if the value is no number.
 pub fn hincrbyfloat(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let increment = match ExtFloat::parse(call.arg(3)) {
         None => return Stop::error(NOT_A_FLOAT),
@@ -175,10 +189,11 @@ pub fn hincrbyfloat(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
     let sum = hash.add_float(txn, call.arg(2), increment, &call.limits.thresholds)?;
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(Reply::bulk(sum))
 }
 
+/// `HRANDFIELD key [count [WITHVALUES]]`. Replies with a field or null; with a count, with an array.
 pub fn hrandfield(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if call.args.len() == 2 {
         let Some(hash) = Hash::to_read(txn, call.key(1))? else {
@@ -236,6 +251,8 @@ fn some_fields(txn: &mut Txn, call: &Call, hash: &Hash, count: i64, want: Want) 
     })
 }
 
+/// `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`. Replies with the next cursor and an array of fields and
+/// values.
 pub fn hscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(cursor) = scan::parse_cursor(call.arg(2)) else {
         return Stop::error("ERR invalid cursor");

@@ -10,6 +10,7 @@ use crate::types::string::string_entry;
 /// How many elements PFSELFTEST adds.
 const TESTED_ELEMENTS: u64 = 10_000_000;
 
+/// `PFADD key element...`. Replies with 1 if the key is new or a register changed, else with 0.
 pub fn pfadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let (old, mut sketch) = match hyperloglog::lookup(txn, key)? {
@@ -22,7 +23,7 @@ pub fn pfadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     if changed {
         sketch.forget_count();
-        sketch.write(txn, key, old.as_ref())?;
+        sketch.save(txn, key, old.as_ref())?;
     }
     Ok(Reply::Int(i64::from(changed)))
 }
@@ -46,6 +47,7 @@ pub fn pfcount(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(count.cast_signed()))
 }
 
+/// `PFMERGE destination source...`. Replies OK.
 pub fn pfmerge(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut sketches = entries(txn, call)?;
     let (registers, any_dense) = hyperloglog::union(txn, &sketches)?;
@@ -59,7 +61,7 @@ pub fn pfmerge(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     sketch.raise_all(&registers, call.limits.hll_sparse)?;
     sketch.forget_count();
-    sketch.write(txn, call.key(1), old.as_ref())?;
+    sketch.save(txn, call.key(1), old.as_ref())?;
     Ok(Reply::Ok)
 }
 
@@ -71,6 +73,8 @@ fn entries(txn: &mut Txn, call: &Call) -> Result<Vec<Option<Entry>>> {
         .collect()
 }
 
+/// `PFDEBUG subcommand key`. Replies with registers, opcodes, the name of the encoding, or whether the sketch became
+/// dense.
 pub fn pfdebug(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (subcommand, key) = (call.arg(1), call.key(2));
     let Some(entry) = string_entry(txn.lookup(key)?)? else {
@@ -81,7 +85,7 @@ pub fn pfdebug(txn: &mut Txn, call: &Call) -> Result<Reply> {
         _ if is_option(subcommand, "GETREG") => {
             let mut sketch = Sketch::read(txn, &entry)?;
             if sketch.make_dense()? {
-                sketch.write(txn, key, Some(&entry))?;
+                sketch.save(txn, key, Some(&entry))?;
             }
             let mut registers = Box::new([0; hyperloglog::REGISTERS]);
             sketch.merge_into(&mut registers)?;
@@ -104,7 +108,7 @@ pub fn pfdebug(txn: &mut Txn, call: &Call) -> Result<Reply> {
             let mut sketch = Sketch::read(txn, &entry)?;
             let converted = sketch.make_dense()?;
             if converted {
-                sketch.write(txn, key, Some(&entry))?;
+                sketch.save(txn, key, Some(&entry))?;
             }
             Ok(Reply::Int(i64::from(converted)))
         }

@@ -44,6 +44,8 @@ impl LcsOptions {
     }
 }
 
+/// `LCS key key [LEN] [IDX] [MINMATCHLEN length] [WITHMATCHLEN]`. Replies with the subsequence, its length, or a map of
+/// matches.
 pub fn lcs(txn: &mut Txn, call: &Call) -> Result<Reply> {
     for i in [1, 2] {
         let key = txn.meta_key(call.key(i))?;

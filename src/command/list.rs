@@ -11,18 +11,22 @@ use crate::resp::{Aggregate, Reply, Shape};
 use crate::store::{Entry, Key, Result, Stop, Txn};
 use crate::types::list::{Limit, List, Side, list_entry};
 
+/// `LPUSH key element...`. Replies with the length that the list has then.
 pub fn lpush(txn: &mut Txn, call: &Call) -> Result<Reply> {
     push(txn, call, Side::Left, true)
 }
 
+/// `RPUSH key element...`. Replies with the length that the list has then.
 pub fn rpush(txn: &mut Txn, call: &Call) -> Result<Reply> {
     push(txn, call, Side::Right, true)
 }
 
+/// `LPUSHX key element...`. Replies with the length that the list has then; with 0 if there is none.
 pub fn lpushx(txn: &mut Txn, call: &Call) -> Result<Reply> {
     push(txn, call, Side::Left, false)
 }
 
+/// `RPUSHX key element...`. Replies with the length that the list has then; with 0 if there is none.
 pub fn rpushx(txn: &mut Txn, call: &Call) -> Result<Reply> {
     push(txn, call, Side::Right, false)
 }
@@ -33,7 +37,7 @@ fn push(txn: &mut Txn, call: &Call, side: Side, create: bool) -> Result<Reply> {
     if old.is_none() && !create {
         return Ok(Reply::Int(0));
     }
-    let mut list = List::of(old.as_ref())?;
+    let mut list = List::open(old.as_ref())?;
     list.push(txn, side, call.args.skip(2).iter().rev());
     let len = list.len();
     list.save(txn, key, old.as_ref(), limit(call))?;
@@ -44,10 +48,12 @@ fn limit(call: &Call) -> Limit {
     Limit(call.limits.thresholds.list_size)
 }
 
+/// `LPOP key [count]`. Replies with the element or, with a count, an array of them; null without a list.
 pub fn lpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     pop(txn, call, Side::Left, "lpop")
 }
 
+/// `RPOP key [count]`. Replies with the element or, with a count, an array of them; null without a list.
 pub fn rpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     pop(txn, call, Side::Right, "rpop")
 }
@@ -74,7 +80,7 @@ fn pop(txn: &mut Txn, call: &Call, side: Side, name: &str) -> Result<Reply> {
 
 /// Takes the element at an end off; no list is empty.
 fn pop_one(txn: &mut Txn, key: Key, old: &Entry, side: Side, limit: Limit) -> Result<Option<Vec<u8>>> {
-    let mut list = List::of(Some(old))?;
+    let mut list = List::open(Some(old))?;
     let mut popped = None;
     list.pop(txn, side, 1, |element| {
         popped = Some(element.to_vec());
@@ -93,7 +99,7 @@ fn pop_some(
     count: u64,
     call: &Call,
 ) -> Result<Box<Aggregate>> {
-    let mut list = List::of(Some(old))?;
+    let mut list = List::open(Some(old))?;
     let mut popped = Box::new(Aggregate::new(Shape::Array, call.protocol));
     let mut room = txn.allowance;
     list.pop(txn, side, count, |element| {
@@ -112,18 +118,20 @@ fn positive(arg: &[u8]) -> Result<u64> {
     }
 }
 
+/// `LLEN key`. Replies with the number of elements.
 pub fn llen(txn: &mut Txn, call: &Call) -> Result<Reply> {
     match list_entry(txn.lookup_read(call.key(1))?)? {
-        Some(entry) => Ok(length(List::of(Some(&entry))?.len())),
+        Some(entry) => Ok(length(List::open(Some(&entry))?.len())),
         None => Ok(Reply::Int(0)),
     }
 }
 
+/// `LINDEX key index`. Replies with the element, or null.
 pub fn lindex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(entry) = list_entry(txn.lookup_read(call.key(1))?)? else {
         return Ok(Reply::Null);
     };
-    let list = List::of(Some(&entry))?;
+    let list = List::open(Some(&entry))?;
     let Some(index) = index_in(integer(call.arg(2))?, list.len()) else {
         return Ok(Reply::Null);
     };
@@ -139,12 +147,13 @@ fn index_in(index: i64, len: u64) -> Option<u64> {
     }
 }
 
+/// `LRANGE key start stop`. Replies with an array of elements.
 pub fn lrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (start, end) = (integer(call.arg(2))?, integer(call.arg(3))?);
     let Some(entry) = list_entry(txn.lookup_read(call.key(1))?)? else {
         return Ok(Reply::Array(Vec::new()));
     };
-    let list = List::of(Some(&entry))?;
+    let list = List::open(Some(&entry))?;
     let range = range_in(start, end, list.len());
     let count = range.end - range.start;
     beside_others(txn, count)?;
@@ -166,12 +175,13 @@ fn range_in(start: i64, end: i64, len: u64) -> Range<u64> {
     start..end.max(start)
 }
 
+/// `LSET key index element`. Replies OK; with an error without a list, or if the index is beyond it.
 pub fn lset(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let Some(old) = list_entry(txn.lookup(key)?)? else {
         return Stop::error("ERR no such key");
     };
-    let mut list = List::of(Some(&old))?;
+    let mut list = List::open(Some(&old))?;
     let Some(index) = index_in(integer(call.arg(2))?, list.len()) else {
         return Stop::error("ERR index out of range");
     };
@@ -180,6 +190,8 @@ pub fn lset(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
+/// `LINSERT key BEFORE|AFTER pivot element`. Replies with the length that the list has then; -1 without the pivot, 0
+/// without a list.
 pub fn linsert(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let after = match call.arg(2) {
         word if is_option(word, "after") => 1,
@@ -190,7 +202,7 @@ pub fn linsert(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(old) = list_entry(txn.lookup(key)?)? else {
         return Ok(Reply::Int(0));
     };
-    let mut list = List::of(Some(&old))?;
+    let mut list = List::open(Some(&old))?;
     let pivot = call.arg(3);
     let Some(index) = list.positions(txn, Side::Left, pivot, 1)?.pop() else {
         return Ok(Reply::Int(-1));
@@ -201,13 +213,14 @@ pub fn linsert(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(length(len))
 }
 
+/// `LREM key count element`. Replies with the number of elements removed.
 pub fn lrem(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let count = not_minimum(call.arg(2))?;
     let key = call.key(1);
     let Some(old) = list_entry(txn.lookup(key)?)? else {
         return Ok(Reply::Int(0));
     };
-    let mut list = List::of(Some(&old))?;
+    let mut list = List::open(Some(&old))?;
     let side = if count < 0 { Side::Right } else { Side::Left };
     let most = if count == 0 {
         u64::MAX
@@ -236,13 +249,14 @@ fn not_minimum(arg: &[u8]) -> Result<i64> {
     }
 }
 
+/// `LTRIM key start stop`. Replies OK.
 pub fn ltrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (start, end) = (integer(call.arg(2))?, integer(call.arg(3))?);
     let key = call.key(1);
     let Some(old) = list_entry(txn.lookup(key)?)? else {
         return Ok(Reply::Ok);
     };
-    let mut list = List::of(Some(&old))?;
+    let mut list = List::open(Some(&old))?;
     let len = list.len();
     let kept = range_in(start, end, len);
     if kept.is_empty() {
@@ -307,12 +321,14 @@ fn not_negative(arg: &[u8], error: &'static str) -> Result<u64> {
     }
 }
 
+/// `LPOS key element [RANK rank] [COUNT count] [MAXLEN length]`. Replies with an index or null; with a count, with an
+/// array of them.
 pub fn lpos(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let search = Search::parse(call)?;
     let Some(entry) = list_entry(txn.lookup_read(call.key(1))?)? else {
         return Ok(search.count.map_or(Reply::Null, |_| Reply::Array(Vec::new())));
     };
-    let list = List::of(Some(&entry))?;
+    let list = List::open(Some(&entry))?;
     let len = list.len();
     let compared = if search.compared == 0 {
         len
@@ -345,11 +361,13 @@ pub fn lpos(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
 }
 
+/// `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`. Replies with the element that was moved, or null.
 pub fn lmove(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (from, to) = (side(call.arg(3))?, side(call.arg(4))?);
     move_element(txn, call, from, to)
 }
 
+/// `RPOPLPUSH source destination`. Replies with the element that was moved, or null.
 pub fn rpoplpush(txn: &mut Txn, call: &Call) -> Result<Reply> {
     move_element(txn, call, Side::Right, Side::Left)
 }
@@ -369,7 +387,7 @@ fn move_element(txn: &mut Txn, call: &Call, from: Side, to: Side) -> Result<Repl
         return Ok(Reply::Null);
     };
     if source == target {
-        let mut list = List::of(Some(&old))?;
+        let mut list = List::open(Some(&old))?;
         let mut moved = Vec::new();
         list.pop(txn, from, 1, |element| {
             moved = element.to_vec();
@@ -383,12 +401,14 @@ fn move_element(txn: &mut Txn, call: &Call, from: Side, to: Side) -> Result<Repl
     let Some(moved) = pop_one(txn, source, &old, from, limit(call))? else {
         return Ok(Reply::Null);
     };
-    let mut list = List::of(there.as_ref())?;
+    let mut list = List::open(there.as_ref())?;
     list.push(txn, to, std::iter::once(&moved[..]));
     list.save(txn, target, there.as_ref(), limit(call))?;
     Ok(Reply::bulk(moved))
 }
 
+/// `LMPOP count key... LEFT|RIGHT [COUNT count]`. Replies with the key and an array of elements, or null if all lists
+/// are empty.
 pub fn lmpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let numkeys = at_least_one(call.arg(1), "ERR numkeys should be greater than 0")?;
     let Some(at) = usize::try_from(numkeys)

@@ -14,6 +14,7 @@ const SAMPLES: u64 = 5;
 /// ... and at most, also where Redis would read all.
 const MAX_SAMPLES: u64 = 256;
 
+/// `MEMORY USAGE key [SAMPLES count]`. Replies with a number of bytes, or null without a key.
 pub fn usage(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut samples = SAMPLES;
     for at in (3..call.args.len()).step_by(2) {

@@ -37,6 +37,7 @@ pub struct Call<'a> {
     pub args: Args<'a>,
     /// The selected database.
     pub db: usize,
+    /// The options that commands go by.
     pub limits: &'a CallLimits,
     /// What the client speaks: for what is encoded while it is made.
     pub protocol: Protocol,
@@ -51,6 +52,7 @@ pub struct CallLimits {
     pub max_string: u64,
     /// How many databases there are.
     pub databases: usize,
+    /// Up to where small collections stay in their key's record.
     pub thresholds: Thresholds,
     /// Longest sparse HyperLogLog, in bytes: `hll-sparse-max-bytes`.
     pub hll_sparse: u64,
@@ -87,8 +89,10 @@ pub fn is_option(arg: &[u8], option: &str) -> bool {
     arg.eq_ignore_ascii_case(option.as_bytes())
 }
 
+/// The error for arguments that make no sense together.
 pub const SYNTAX: &str = "ERR syntax error";
 
+/// Ends a command with [`SYNTAX`].
 pub fn syntax_error<T>() -> Result<T> {
     Stop::error(SYNTAX)
 }

@@ -19,6 +19,7 @@ const MOST_COUNT: usize = 1 << 16;
 /// would wait for it.
 const MOST_LIVE_EFFORT: usize = 2 << 20;
 
+/// `KEYS pattern`. Replies with an array of the names that match.
 pub fn keys(txn: &mut Txn, call: &Call) -> Result<Reply> {
     txn.view()?;
     let pattern = Pattern::new(call.arg(1), false);
@@ -31,11 +32,14 @@ pub fn keys(txn: &mut Txn, call: &Call) -> Result<Reply> {
     })
 }
 
+/// `RANDOMKEY`. Replies with a name, or null if the database is empty.
 pub fn randomkey(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let name = keys::random(txn, call.db)?;
     Ok(name.map_or(Reply::Null, Reply::bulk))
 }
 
+/// `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`. Replies with the next cursor, 0 at the end, and an array of
+/// names.
 pub fn scan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let cursor = cursor(call.arg(1))?;
     let options = ScanOptions::parse(txn, call.args.skip(2), "type")?;
@@ -56,6 +60,7 @@ pub(super) fn shown(next: u64, elements: Vec<Vec<u8>>) -> Reply {
     Reply::Array(vec![Reply::bulk(next.to_string()), names(elements)])
 }
 
+/// The cursor that an argument names; an error if it is no number.
 pub(super) fn cursor(arg: &[u8]) -> Result<u64> {
     match parse_cursor(arg) {
         Some(cursor) => Ok(cursor),
@@ -88,9 +93,13 @@ pub(super) fn parse_cursor(text: &[u8]) -> Option<u64> {
 
 /// The options of SCAN and its like.
 pub(super) struct ScanOptions<'a> {
+    /// MATCH.
     pub pattern: Option<Pattern<'a>>,
+    /// COUNT.
     pub count: usize,
+    /// TYPE.
     pub type_name: Option<&'a [u8]>,
+    /// NOVALUES.
     pub no_values: bool,
     /// What may still be looked at, if others wait.
     effort: Option<Cell<usize>>,

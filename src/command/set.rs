@@ -11,12 +11,14 @@ use crate::types::keys;
 use crate::types::set::{self, Set};
 use crate::types::set_algebra::{self, Chosen, Operation, Purpose};
 
+/// `SADD key member...`. Replies with the number of members that are new.
 pub fn sadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let members = call.args.skip(2).iter();
     let added = set::add(txn, call.key(1), members, &call.limits.thresholds)?;
     Ok(Reply::Int(added as i64))
 }
 
+/// `SREM key member...`. Replies with the number of members that were there.
 pub fn srem(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let members = call.args.skip(2).iter();
     let removed = set::remove(txn, call.key(1), members)?;
@@ -27,11 +29,13 @@ fn read(txn: &mut Txn, key: Key) -> Result<Option<Set>> {
     Set::open(txn.lookup_read(key)?)
 }
 
+/// `SCARD key`. Replies with the number of members.
 pub fn scard(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let len = read(txn, call.key(1))?.map_or(Ok(0), |set| set.cardinality())?;
     Ok(Reply::Int(len as i64))
 }
 
+/// `SISMEMBER key member`. Replies with 1 or 0.
 pub fn sismember(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let is_member = match read(txn, call.key(1))? {
         Some(set) => set.contains(txn, call.arg(2))?,
@@ -40,6 +44,7 @@ pub fn sismember(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(i64::from(is_member)))
 }
 
+/// `SMISMEMBER key member...`. Replies with an array of 1 or 0 for each.
 pub fn smismember(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let members = call.args.skip(2);
     let Some(set) = read(txn, call.key(1))? else {
@@ -55,16 +60,18 @@ pub fn smismember(txn: &mut Txn, call: &Call) -> Result<Reply> {
     ))
 }
 
+/// `SMEMBERS key`. Replies with a set of all members.
 pub fn smembers(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let set = read(txn, call.key(1))?;
     let count = set.as_ref().map_or(Ok(0), Set::cardinality)?;
     beside_others(txn, count)?;
     elements(txn, call, Shape::Set, Some(count), |txn, out| match &set {
-        Some(set) => set.for_each(txn, |member| out.push(member)),
+        Some(set) => set.walk(txn, |member| out.push(member)),
         None => Ok(()),
     })
 }
 
+/// `SMOVE source destination member`. Replies with 1 if the member was moved, with 0 if it was not there.
 pub fn smove(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (from, to) = (call.key(1), call.key(2));
     keys::prefetch(txn, [from, to].into_iter())?;
@@ -72,6 +79,7 @@ pub fn smove(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(i64::from(moved)))
 }
 
+/// `SPOP key [count]`. Replies with a member or null; with a count, with a set of those taken out.
 pub fn spop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     match call.args.len() {
         2 => Ok(set::pop(txn, call.key(1))?.map_or(Reply::Null, bulk)),
@@ -87,6 +95,7 @@ pub fn spop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
 }
 
+/// `SRANDMEMBER key [count]`. Replies with a member or null; with a count, with an array.
 pub fn srandmember(txn: &mut Txn, call: &Call) -> Result<Reply> {
     match call.args.len() {
         2 => match read(txn, call.key(1))? {
@@ -128,26 +137,32 @@ fn some_members(txn: &mut Txn, call: &Call, set: &Set, count: i64) -> Result<Rep
     })
 }
 
+/// `SUNION key...`. Replies with a set.
 pub fn sunion(txn: &mut Txn, call: &Call) -> Result<Reply> {
     combine(txn, call, Operation::Union)
 }
 
+/// `SINTER key...`. Replies with a set.
 pub fn sinter(txn: &mut Txn, call: &Call) -> Result<Reply> {
     combine(txn, call, Operation::Intersection)
 }
 
+/// `SDIFF key...`. Replies with a set.
 pub fn sdiff(txn: &mut Txn, call: &Call) -> Result<Reply> {
     combine(txn, call, Operation::Difference)
 }
 
+/// `SUNIONSTORE destination key...`. Replies with the number of members stored.
 pub fn sunionstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     store(txn, call, Operation::Union)
 }
 
+/// `SINTERSTORE destination key...`. Replies with the number of members stored.
 pub fn sinterstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     store(txn, call, Operation::Intersection)
 }
 
+/// `SDIFFSTORE destination key...`. Replies with the number of members stored.
 pub fn sdiffstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     store(txn, call, Operation::Difference)
 }
@@ -199,6 +214,7 @@ fn open_all(txn: &mut Txn, call: &Call, names: Args, purpose: Purpose) -> Result
     Ok(sets)
 }
 
+/// `SINTERCARD count key... [LIMIT limit]`. Replies with the number of common members, counted up to the limit.
 pub fn sintercard(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let count = match parse_i64(call.arg(1)) {
         Some(count @ 1..) => count as u64,
@@ -227,6 +243,8 @@ pub fn sintercard(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(common.len() as i64))
 }
 
+/// `SSCAN key cursor [MATCH pattern] [COUNT count]`. Replies with the next cursor, 0 at the end, and an array of
+/// members.
 pub fn sscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let cursor = scan::cursor(call.arg(2))?;
     let Some(set) = read(txn, call.key(1))? else {

@@ -6,13 +6,20 @@ use crate::base::num::parse_i64;
 use crate::resp::Args;
 use crate::store::{Result, Stop};
 
+/// What SET and GETEX are told beside key and value.
 #[derive(Clone, Copy, Default)]
 pub(super) struct SetOptions<'a> {
+    /// NX.
     pub only_if_absent: bool,
+    /// XX.
     pub only_if_present: bool,
+    /// GET: the reply is what was there before.
     pub get: bool,
+    /// KEEPTTL.
     pub keep_deadline: bool,
+    /// PERSIST.
     pub persist: bool,
+    /// EX, PX, EXAT or PXAT.
     pub expiry: Option<Expiry<'a>>,
 }
 
@@ -28,7 +35,9 @@ pub(super) enum Unit {
 /// A deadline as the arguments name it.
 #[derive(Clone, Copy)]
 pub(super) struct Expiry<'a> {
+    /// What the amount is of.
     pub unit: Unit,
+    /// An argument, not read yet.
     pub amount: &'a [u8],
 }
 

@@ -80,11 +80,14 @@ impl<'a> SortOptions<'a> {
     }
 }
 
+/// `SORT key [option...]`. Replies with an array of elements or of what GET finds; with STORE, with the length of the
+/// list stored.
 pub fn sort(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = SortOptions::parse(call, true)?;
     run(txn, call, options)
 }
 
+/// SORT_RO: SORT without STORE.
 pub fn sort_ro(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = SortOptions::parse(call, false)?;
     run(txn, call, options)

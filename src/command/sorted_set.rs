@@ -72,6 +72,8 @@ impl ZaddOptions {
     }
 }
 
+/// `ZADD key [option...] score member...`. Replies with the number of members added, with CH of those changed too; with
+/// INCR, with the score or null.
 pub fn zadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (options, at) = ZaddOptions::parse(call);
     let pairs = call.args.skip(at);
@@ -87,6 +89,7 @@ pub fn zadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int((done.added + updated) as i64))
 }
 
+/// `ZINCRBY key increment member`. Replies with the score that the member has then.
 pub fn zincrby(txn: &mut Txn, call: &Call) -> Result<Reply> {
     // Redis reads ZADD's options here too, and then misses a score.
     if ZaddOptions::parse(call).1 != 2 {
@@ -113,16 +116,19 @@ fn add(txn: &mut Txn, call: &Call, pairs: Args, condition: Condition) -> Result<
     sorted_set::add(txn, key, members.zip(scores.iter().copied()), condition, limits)
 }
 
+/// `ZREM key member...`. Replies with the number of members that were there.
 pub fn zrem(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let removed = sorted_set::remove(txn, call.key(1), call.args.skip(2).iter())?;
     Ok(Reply::Int(removed as i64))
 }
 
+/// `ZCARD key`. Replies with the number of members.
 pub fn zcard(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let len = read(txn, call.key(1))?.map_or(0, |set| set.len());
     Ok(Reply::Int(len as i64))
 }
 
+/// `ZSCORE key member`. Replies with the score, or null.
 pub fn zscore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let score = match read(txn, call.key(1))? {
         Some(set) => set.score(txn, call.arg(2))?,
@@ -131,6 +137,7 @@ pub fn zscore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(score.map_or(Reply::Null, Reply::Double))
 }
 
+/// `ZMSCORE key member...`. Replies with an array of scores, null for each member that is not there.
 pub fn zmscore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let members = call.args.skip(2);
     let Some(set) = read(txn, call.key(1))? else {
@@ -149,10 +156,13 @@ pub fn zmscore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     })
 }
 
+/// `ZRANK key member [WITHSCORE]`. Replies with the rank from the lowest score, counted from 0, or null; with its score
+/// in an array.
 pub fn zrank(txn: &mut Txn, call: &Call) -> Result<Reply> {
     rank(txn, call, false)
 }
 
+/// `ZREVRANK key member [WITHSCORE]`. Replies as ZRANK does, with the rank from the highest score.
 pub fn zrevrank(txn: &mut Txn, call: &Call) -> Result<Reply> {
     rank(txn, call, true)
 }
@@ -181,6 +191,8 @@ fn rank(txn: &mut Txn, call: &Call, reverse: bool) -> Result<Reply> {
     Ok(rank)
 }
 
+/// `ZSCAN key cursor [MATCH pattern] [COUNT count]`. Replies with the next cursor, 0 at the end, and an array of
+/// members and scores.
 pub fn zscan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let cursor = scan::cursor(call.arg(2))?;
     let Some(set) = read(txn, call.key(1))? else {

@@ -13,6 +13,7 @@ use crate::resp::{Blob, Reply, Rope, Shape, Sink};
 use crate::store::{Entry, Key, Result, Stop, Txn};
 use crate::types::string::{self, Part, string_entry};
 
+/// `GET key`. Replies with the string, or null.
 pub fn get(txn: &mut Txn, call: &Call) -> Result<Reply> {
     match string_entry(txn.lookup_read(call.key(1))?)? {
         Some(entry) => read_only(txn, call, &entry),
@@ -20,6 +21,8 @@ pub fn get(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
 }
 
+/// `SET key value [option...]`. Replies OK, or null if NX or XX kept it from being set; with GET, with what was there
+/// before.
 pub fn set(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = match call.args.len() {
         3 => SetOptions::default(),
@@ -63,6 +66,7 @@ fn set_until(
     old.map_or(Ok(()), |old| txn.remove(key, old))
 }
 
+/// `SETNX key value`. Replies with 1 if the key was set, with 0 if it was there.
 pub fn setnx(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     if txn.lookup(key)?.is_some() {
@@ -72,10 +76,12 @@ pub fn setnx(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(1))
 }
 
+/// `SETEX key seconds value`. Replies OK.
 pub fn setex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     set_expiring(txn, call, Unit::Seconds, "setex")
 }
 
+/// `PSETEX key milliseconds value`. Replies OK.
 pub fn psetex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     set_expiring(txn, call, Unit::Milliseconds, "psetex")
 }
@@ -89,6 +95,7 @@ fn set_expiring(txn: &mut Txn, call: &Call, unit: Unit, command: &str) -> Result
     Ok(Reply::Ok)
 }
 
+/// `GETSET key value`. Replies with what was there before, or null.
 pub fn getset(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let old = string_entry(txn.lookup_read(key)?)?;
@@ -100,6 +107,7 @@ pub fn getset(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(before)
 }
 
+/// `GETDEL key`. Replies with the string, which is deleted, or null.
 pub fn getdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let Some(entry) = string_entry(txn.lookup_read(key)?)? else {
@@ -110,6 +118,7 @@ pub fn getdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(before)
 }
 
+/// `GETEX key [deadline]`. Replies with the string, which gets the deadline, or null.
 pub fn getex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = SetOptions::of_getex(call.args.skip(2))?;
     let key = call.key(1);
@@ -132,6 +141,7 @@ pub fn getex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(value)
 }
 
+/// `MGET key...`. Replies with an array of strings, null for each key that is not there or holds something else.
 pub fn mget(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let names = 1..call.args.len();
     // Over a view, each is looked up when its turn comes: all of them could be more than fits memory.
@@ -191,6 +201,7 @@ fn push_string(txn: &mut Txn, entry: &Entry, out: &mut Elements) -> Result<()> {
     out.end_bulk()
 }
 
+/// `MSET key value...`. Replies OK.
 pub fn mset(txn: &mut Txn, call: &Call) -> Result<Reply> {
     check_pairs(call, "mset")?;
     prefetch_keys(txn, call, 1, 2)?;
@@ -198,6 +209,7 @@ pub fn mset(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
+/// `MSETNX key value...`. Replies with 1 if all keys were set, with 0 if one of them was there.
 pub fn msetnx(txn: &mut Txn, call: &Call) -> Result<Reply> {
     check_pairs(call, "msetnx")?;
     prefetch_keys(txn, call, 1, 2)?;
@@ -226,6 +238,7 @@ fn set_pairs(txn: &mut Txn, call: &Call) -> Result<()> {
     Ok(())
 }
 
+/// `APPEND key value`. Replies with the length in bytes that the string has then.
 pub fn append(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (key, tail) = (call.key(1), call.arg(2));
     let old = string_entry(txn.lookup(key)?)?;
@@ -237,6 +250,7 @@ pub fn append(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(length(string::write_at(txn, key, old.as_ref(), at, tail)?))
 }
 
+/// `SETRANGE key offset value`. Replies with the length in bytes that the string has then.
 pub fn setrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (key, new) = (call.key(1), call.arg(3));
     let Ok(at) = u64::try_from(integer(call.arg(2))?) else {
@@ -250,6 +264,7 @@ pub fn setrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(length(string::write_at(txn, key, old.as_ref(), at, new)?))
 }
 
+/// `GETRANGE key start end`. Replies with a bulk string, empty beyond the end.
 pub fn getrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (start, end) = (integer(call.arg(2))?, integer(call.arg(3))?);
     let Some(entry) = string_entry(txn.lookup_read(call.key(1))?)? else {
@@ -262,27 +277,33 @@ pub fn getrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, &entry, range)
 }
 
+/// SUBSTR, an older name of GETRANGE.
 pub fn substr(txn: &mut Txn, call: &Call) -> Result<Reply> {
     getrange(txn, call)
 }
 
+/// `STRLEN key`. Replies with the length in bytes, 0 without a key.
 pub fn strlen(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let entry = string_entry(txn.lookup_read(call.key(1))?)?;
     Ok(length(entry.as_ref().map_or(Ok(0), string::len)?))
 }
 
+/// `INCR key`. Replies with the sum; with an error if the string is no integer or the sum overflows.
 pub fn incr(txn: &mut Txn, call: &Call) -> Result<Reply> {
     string::add(txn, call.key(1), 1).map(Reply::Int)
 }
 
+/// `DECR key`. Replies with the difference; errors are INCR's.
 pub fn decr(txn: &mut Txn, call: &Call) -> Result<Reply> {
     string::add(txn, call.key(1), -1).map(Reply::Int)
 }
 
+/// `INCRBY key increment`. Replies with the sum; errors are INCR's.
 pub fn incrby(txn: &mut Txn, call: &Call) -> Result<Reply> {
     string::add(txn, call.key(1), integer(call.arg(2))?).map(Reply::Int)
 }
 
+/// `DECRBY key decrement`. Replies with the difference; errors are INCR's.
 pub fn decrby(txn: &mut Txn, call: &Call) -> Result<Reply> {
     match integer(call.arg(2))?.checked_neg() {
         Some(increment) => string::add(txn, call.key(1), increment).map(Reply::Int),
@@ -290,6 +311,7 @@ pub fn decrby(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
 }
 
+/// `INCRBYFLOAT key increment`. Replies with the sum as a bulk string; with an error if the string is no number.
 pub fn incrbyfloat(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let sum = string::add_float(txn, call.key(1), call.arg(2))?;
     Ok(Reply::bulk(sum))

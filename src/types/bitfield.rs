@@ -12,32 +12,44 @@ use crate::store::{Entry, Key, Result, Txn, Value};
 /// Where an integer lies: 1 to 64 bits if signed, 1 to 63 if not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Field {
+    /// Whether its highest bit is a sign.
     pub signed: bool,
+    /// In bits.
     pub width: u32,
     /// In bits, from the string's start.
     pub offset: u64,
 }
 
+/// What is done to a field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
+    /// It is read.
     Get,
+    /// It gets this value; the answer is the one before.
     Set(i64),
+    /// This is added to it; the answer is the sum.
     IncrBy(i64),
 }
 
 /// What becomes of a value that the field cannot hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Overflow {
+    /// Its lowest bits are kept.
     Wrap,
+    /// It becomes the nearest one that the field can hold.
     Saturate,
     /// Nothing is written.
     Fail,
 }
 
+/// One of the operations of a BITFIELD.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Operation {
+    /// Where the integer lies.
     pub field: Field,
+    /// What is done to it.
     pub action: Action,
+    /// For values that do not fit.
     pub overflow: Overflow,
 }
 
@@ -70,6 +82,7 @@ impl Field {
 }
 
 impl Operation {
+    /// Whether it may change the string.
     pub fn writes(self) -> bool {
         self.action != Action::Get
     }

@@ -12,9 +12,13 @@ use crate::store::{Entry, Key, Result, Txn};
 /// What BITOP does to its sources.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
+    /// Bits that all of them have.
     And,
+    /// Bits that any of them has.
     Or,
+    /// Bits that an odd number of them have.
     Xor,
+    /// Bits that the only one has not.
     Not,
 }
 

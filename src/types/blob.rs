@@ -25,7 +25,12 @@ pub enum Stored {
     /// This part of the page that was read.
     Inline(Range<usize>),
     /// A record of its own.
-    Blob { index: u64, length: u64 },
+    Blob {
+        /// The record's number under the collection's id.
+        index: u64,
+        /// Of the value, in bytes.
+        length: u64,
+    },
 }
 
 impl Stored {
@@ -82,6 +87,7 @@ impl Stored {
         }
     }
 
+    /// Whether the value has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -107,7 +113,7 @@ impl Stored {
     }
 
     /// Deletes the value's record, if it has one.
-    pub fn forget(&self, txn: &mut Txn, id: u64) {
+    pub fn delete(&self, txn: &mut Txn, id: u64) {
         if let Stored::Blob { index, .. } = self {
             txn.delete(RecordKey::blob(id, *index));
         }
@@ -194,7 +200,7 @@ mod tests {
             assert_eq!(test.run(read), Ok(value.clone()));
             test.run(|txn| stored.copy(txn, 7, 8)).unwrap();
             test.run(|txn| {
-                stored.forget(txn, 7);
+                stored.delete(txn, 7);
                 Ok(())
             })
             .unwrap();

@@ -41,8 +41,9 @@ use page::{Slot, find, slots, weight};
 
 pub use walk::Want;
 
-/// How many members, and how many bytes, a page holds on average before the table grows.
+/// How many members a page holds on average before the table grows.
 pub const MEMBERS_PER_PAGE: u64 = 16;
+/// How many bytes a page holds on average before the table grows.
 pub const BYTES_PER_PAGE: u64 = 1024;
 /// Room for a table's state.
 pub const STATE_BYTES: usize = 2 * 8 + 3 * VARINT_MAX;
@@ -52,6 +53,7 @@ const MAX_COLD: usize = 256;
 /// Seeds of tables are made from their ids with it: unknown to clients, but the same in each run of a command.
 static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
+/// A table's state, as its owner keeps it in the key's own record: see the module.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Buckets {
     id: u64,
@@ -107,18 +109,14 @@ impl Buckets {
         table
     }
 
-    pub fn decode(state: &[u8]) -> Result<Buckets> {
-        Buckets::read(&mut Reader(state))
-    }
-
-    /// Reads the state at the head of `reader`.
-    pub fn read(reader: &mut Reader) -> Result<Buckets> {
+    /// Reads the state at the head of `state`. What ends early or has no pages is damage.
+    pub fn decode(state: &mut Reader) -> Result<Buckets> {
         let table = Buckets {
-            id: reader.u64()?,
-            seed: reader.u64()?,
-            len: reader.varint()?,
-            weight: reader.varint()?,
-            pages: u32::try_from(reader.varint()?).unwrap_or(0),
+            id: state.u64()?,
+            seed: state.u64()?,
+            len: state.varint()?,
+            weight: state.varint()?,
+            pages: u32::try_from(state.varint()?).unwrap_or(0),
         };
         if table.pages == 0 {
             return Err(Stop::from(Malformed("number of a table's pages")));
@@ -126,6 +124,7 @@ impl Buckets {
         Ok(table)
     }
 
+    /// Appends the state.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.id.to_be_bytes());
         out.extend_from_slice(&self.seed.to_be_bytes());
@@ -134,6 +133,7 @@ impl Buckets {
         }
     }
 
+    /// The id that the table's records are under.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -143,6 +143,7 @@ impl Buckets {
         self.len
     }
 
+    /// Whether it has no members.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -171,6 +172,7 @@ impl Buckets {
         txn.prefetch(self.record(self.page_of(member)))
     }
 
+    /// Whether the member is there.
     pub fn contains(&self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
         Ok(self.find(txn, member)?.slot.is_some())
     }
@@ -192,6 +194,7 @@ impl Buckets {
         Ok(found)
     }
 
+    /// The member's value, if it is there.
     pub fn get(&self, txn: &mut Txn, member: &[u8]) -> Result<Option<Bytes>> {
         let found = self.find(txn, member)?;
         self.value_of(txn, &found)
@@ -205,6 +208,7 @@ impl Buckets {
         Ok(Found { number, page, slot })
     }
 
+    /// The value of what [`Buckets::find`] found, if it found anything.
     pub fn value_of(&self, txn: &mut Txn, found: &Found) -> Result<Option<Bytes>> {
         match &found.slot {
             Some(slot) => slot.value.load(txn, self.id, &found.page).map(Some),
@@ -213,13 +217,13 @@ impl Buckets {
     }
 
     /// Gives the member this value. Whether the member is new.
-    pub fn insert(&mut self, txn: &mut Txn, member: &[u8], value: &[u8]) -> Result<bool> {
+    pub fn put(&mut self, txn: &mut Txn, member: &[u8], value: &[u8]) -> Result<bool> {
         let found = self.find(txn, member)?;
-        self.insert_at(txn, found, member, value)
+        self.put_at(txn, found, member, value)
     }
 
-    /// As [`Buckets::insert`], the member being where it was found.
-    pub fn insert_at(&mut self, txn: &mut Txn, found: Found, member: &[u8], value: &[u8]) -> Result<bool> {
+    /// As [`Buckets::put`], the member being where it was found.
+    pub fn put_at(&mut self, txn: &mut Txn, found: Found, member: &[u8], value: &[u8]) -> Result<bool> {
         let Found { number, page, slot } = found;
         if let Some(Slot {
             value: Stored::Inline(old),
@@ -234,7 +238,7 @@ impl Buckets {
         blob::push(txn, self.id, value, &mut entry);
         let added = weight(entry.len());
         if let Some(slot) = slot {
-            slot.value.forget(txn, self.id);
+            slot.value.delete(txn, self.id);
             self.weight = less(self.weight + added, weight(slot.entry.len()))?;
             txn.splice(self.record(number), &page, slot.entry, &entry);
             self.fit(txn)?;
@@ -248,21 +252,21 @@ impl Buckets {
     }
 
     /// Takes the member out, and returns its value.
-    pub fn remove(&mut self, txn: &mut Txn, member: &[u8]) -> Result<Option<Bytes>> {
+    pub fn take(&mut self, txn: &mut Txn, member: &[u8]) -> Result<Option<Bytes>> {
         let found = self.find(txn, member)?;
         let value = self.value_of(txn, &found)?;
-        self.delete_at(txn, &found)?;
+        self.remove_at(txn, &found)?;
         Ok(value)
     }
 
-    /// As [`Buckets::remove`], but does not read the value. Whether the member was there.
-    pub fn delete(&mut self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
+    /// As [`Buckets::take`], but does not read the value. Whether the member was there.
+    pub fn remove(&mut self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
         let found = self.find(txn, member)?;
-        self.delete_at(txn, &found)
+        self.remove_at(txn, &found)
     }
 
-    /// As [`Buckets::delete`], the member being where it was found.
-    pub fn delete_at(&mut self, txn: &mut Txn, found: &Found) -> Result<bool> {
+    /// As [`Buckets::remove`], the member being where it was found.
+    pub fn remove_at(&mut self, txn: &mut Txn, found: &Found) -> Result<bool> {
         match &found.slot {
             Some(slot) => self.remove_slot(txn, found.number, &found.page, slot)?,
             None => return Ok(false),
@@ -271,7 +275,7 @@ impl Buckets {
     }
 
     fn remove_slot(&mut self, txn: &mut Txn, number: u32, page: &Value, slot: &Slot) -> Result<()> {
-        slot.value.forget(txn, self.id);
+        slot.value.delete(txn, self.id);
         txn.splice(self.record(number), page, slot.entry.clone(), b"");
         self.len = less(self.len, 1)?;
         self.weight = less(self.weight, weight(slot.entry.len()))?;

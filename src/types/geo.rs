@@ -19,8 +19,11 @@ pub fn places<'m>(
 
 /// A member that a search found.
 pub struct Found {
+    /// Its name.
     pub member: Bytes,
+    /// Its score: the geohash of its place.
     pub score: f64,
+    /// The middle of that geohash's cell.
     pub place: Place,
     /// From the search's centre, in metres.
     pub distance: f64,

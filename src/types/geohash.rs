@@ -19,7 +19,9 @@ const DEGREE: f64 = PI / 180.0;
 /// From and to, of a coordinate in degrees.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Span {
+    /// The lowest one.
     pub min: f64,
+    /// The highest one.
     pub max: f64,
 }
 
@@ -28,6 +30,7 @@ pub const LONGITUDES: Span = Span {
     min: -180.0,
     max: 180.0,
 };
+/// The latitudes of that map, in degrees.
 pub const LATITUDES: Span = Span {
     min: -85.051_128_78,
     max: 85.051_128_78,
@@ -39,6 +42,7 @@ const ALL_LATITUDES: Span = Span {
 };
 
 impl Span {
+    /// Whether a coordinate in degrees is in it, ends included.
     pub fn contains(self, value: f64) -> bool {
         (self.min..=self.max).contains(&value)
     }
@@ -66,11 +70,14 @@ impl Span {
 /// A place, in degrees.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
+    /// In degrees, positive to the east.
     pub longitude: f64,
+    /// In degrees, positive to the north.
     pub latitude: f64,
 }
 
 impl Place {
+    /// Whether it can be encoded.
     pub fn is_valid(self) -> bool {
         LONGITUDES.contains(self.longitude) && LATITUDES.contains(self.latitude)
     }
@@ -213,13 +220,26 @@ fn gather(bits: u64) -> u32 {
 /// What is searched, its sizes in the unit of the search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shape {
-    Circle { radius: f64 },
-    Rectangle { width: f64, height: f64 },
+    /// All places no further from the centre than this.
+    Circle {
+        /// In the unit of the search.
+        radius: f64,
+    },
+    /// All places within half of these from the centre: to east and west, and to north and south.
+    Rectangle {
+        /// From west to east, in the unit of the search.
+        width: f64,
+        /// From south to north, in the unit of the search.
+        height: f64,
+    },
 }
 
+/// A search among places.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Search {
+    /// The middle of its shape.
     pub centre: Place,
+    /// What lies within is found.
     pub shape: Shape,
     /// The unit's length in metres.
     pub unit: f64,

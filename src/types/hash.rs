@@ -24,7 +24,7 @@ use packed::Packed;
 pub use super::buckets::Want;
 pub use expiry::Expiry;
 
-/// A hash, as it is on record or with changes that [`Hash::write`] puts there.
+/// A hash, as it is on record or with changes that [`Hash::save`] puts there.
 pub struct Hash {
     entry: Option<Entry>,
     encoding: Encoding,
@@ -41,7 +41,9 @@ enum Encoding {
 
 /// What a field holds.
 pub struct Held {
+    /// Its value.
     pub value: Bytes,
+    /// Its deadline in Unix milliseconds, if it has one.
     pub deadline: Option<u64>,
 }
 
@@ -94,6 +96,7 @@ impl Hash {
         })
     }
 
+    /// Whether the key held a hash when it was looked up.
     pub fn exists(&self) -> bool {
         self.entry.is_some()
     }
@@ -106,6 +109,7 @@ impl Hash {
         }
     }
 
+    /// Whether it has no fields at all, due ones included.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -145,6 +149,7 @@ impl Hash {
         self.prefetch(txn, fields)
     }
 
+    /// What the field holds, if it is there and not due.
     pub fn get(&self, txn: &mut Txn, field: &[u8]) -> Result<Option<Held>> {
         match &self.encoding {
             Encoding::Packed(packed) => {
@@ -170,7 +175,7 @@ impl Hash {
     }
 
     /// Shows every field and, if wanted, its value.
-    pub fn for_each(
+    pub fn walk(
         &self,
         txn: &mut Txn,
         want: Want,
@@ -189,7 +194,7 @@ impl Hash {
             }
             Encoding::Large(large) => {
                 let want = large.wanted(want);
-                large.table.for_each(txn, want, large.shower(txn.now, show))
+                large.table.walk(txn, want, large.shower(txn.now, show))
             }
         }
     }
@@ -206,7 +211,7 @@ impl Hash {
     ) -> Result<u64> {
         match &self.encoding {
             Encoding::Packed(_) => {
-                self.for_each(txn, want, show)?;
+                self.walk(txn, want, show)?;
                 Ok(0)
             }
             Encoding::Large(large) => {
@@ -219,7 +224,7 @@ impl Hash {
     }
 
     /// Gives the field a value, and says whether it is new.
-    pub fn set(
+    pub fn put(
         &mut self,
         txn: &mut Txn,
         field: &[u8],
@@ -233,7 +238,7 @@ impl Hash {
         }
         let packed = match &mut self.encoding {
             Encoding::Packed(packed) => packed,
-            Encoding::Large(large) => return large.set(txn, field, value, expiry),
+            Encoding::Large(large) => return large.put(txn, field, value, expiry),
         };
         let old = packed.find(field)?;
         let is_new = old.is_none();
@@ -294,7 +299,7 @@ impl Hash {
     }
 
     /// Puts what was changed. A hash without fields disappears; the key's deadline stays.
-    pub fn write(self, txn: &mut Txn, key: Key) -> Result<()> {
+    pub fn save(self, txn: &mut Txn, key: Key) -> Result<()> {
         if !self.is_changed {
             return Ok(());
         }
@@ -346,7 +351,7 @@ pub fn expire_due(txn: &mut Txn, key: Key) -> Result<bool> {
         hash.is_changed = true;
         is_more = large.may_be_due(txn.now);
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(is_more)
 }
 
@@ -370,7 +375,7 @@ impl Hash {
             return Stop::error("ERR increment or decrement would overflow");
         };
         let mut digits = itoa::Buffer::new();
-        self.set(txn, field, digits.format(sum).as_bytes(), Expiry::Keep, limits)?;
+        self.put(txn, field, digits.format(sum).as_bytes(), Expiry::Keep, limits)?;
         Ok(sum)
     }
 
@@ -392,7 +397,7 @@ impl Hash {
         let Some(sum) = value.checked_add(increment).and_then(ExtFloat::to_human) else {
             return Stop::error("ERR increment would produce NaN or Infinity");
         };
-        self.set(txn, field, sum.as_bytes(), Expiry::Keep, limits)?;
+        self.put(txn, field, sum.as_bytes(), Expiry::Keep, limits)?;
         Ok(sum)
     }
 }

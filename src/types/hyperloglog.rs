@@ -42,9 +42,12 @@ const DENSE_LEN: usize = HEADER + REGISTERS * REGISTER_BITS / 8;
 /// A longer sparse string has more opcodes than there are registers.
 const SPARSE_MAX: u64 = (HEADER + 2 * REGISTERS) as u64;
 
+/// How a sketch's registers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
+    /// Six bits for each.
     Dense,
+    /// In runs of equal ones: see `sparse`.
     Sparse,
 }
 
@@ -54,6 +57,7 @@ pub type Registers = [u8; REGISTERS];
 /// What the first bytes of a sketch say.
 #[derive(Clone, Copy, Debug)]
 pub struct Header {
+    /// How its registers are written.
     pub encoding: Encoding,
     /// The count, unless registers have changed since it was made.
     pub count: Option<u64>,
@@ -124,7 +128,7 @@ impl Sketch {
     }
 
     /// Makes the sketch the key's value; `old` is what the key holds. The deadline stays.
-    pub fn write(&self, txn: &mut Txn, key: Key, old: Option<&Entry>) -> Result<()> {
+    pub fn save(&self, txn: &mut Txn, key: Key, old: Option<&Entry>) -> Result<()> {
         let length = self.bytes.len() as u64;
         let in_place = match old {
             Some(entry) => entry.header.kind == Kind::LongString && string::len(entry)? == length,
@@ -143,6 +147,7 @@ impl Sketch {
         string::put_segments(txn, key, Some(old), length, changed)
     }
 
+    /// How its registers are written.
     pub fn encoding(&self) -> Encoding {
         match self.bytes[ENCODING_AT] {
             0 => Encoding::Dense,
@@ -190,6 +195,7 @@ impl Sketch {
         self.bytes[HEADER - 1] |= 0x80;
     }
 
+    /// Keeps the count of the registers as they are.
     pub fn remember_count(&mut self, count: u64) {
         self.bytes[COUNT_AT..HEADER].copy_from_slice(&count.to_le_bytes());
     }
@@ -295,7 +301,7 @@ pub fn count(txn: &mut Txn, key: Key, entry: &Entry) -> Result<u64> {
     let mut sketch = Sketch::read(txn, entry)?;
     let count = sketch.count()?;
     sketch.remember_count(count);
-    sketch.write(txn, key, Some(entry))?;
+    sketch.save(txn, key, Some(entry))?;
     Ok(count)
 }
 

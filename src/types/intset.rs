@@ -17,6 +17,7 @@ pub struct IntSet<'a> {
 }
 
 impl<'a> IntSet<'a> {
+    /// The integers of a body. One of another width, or whose length is no multiple of it, is damage.
     pub fn decode(body: &'a [u8]) -> Result<IntSet<'a>, Malformed> {
         match body {
             [width @ (2 | 4 | 8), bytes @ ..] if bytes.len() % usize::from(*width) == 0 => Ok(IntSet {
@@ -44,10 +45,12 @@ impl<'a> IntSet<'a> {
         body
     }
 
+    /// The number of integers.
     pub fn len(self) -> usize {
         self.bytes.len() / self.width
     }
 
+    /// Whether there are none.
     pub fn is_empty(self) -> bool {
         self.bytes.is_empty()
     }
@@ -61,6 +64,7 @@ impl<'a> IntSet<'a> {
         i64::from_be_bytes(whole)
     }
 
+    /// The integers, ascending.
     pub fn iter(self) -> impl Iterator<Item = i64> {
         (0..self.len()).map(move |rank| self.at(rank))
     }

@@ -86,6 +86,7 @@ pub struct DeadlineCondition {
 }
 
 impl DeadlineCondition {
+    /// Whether a key with the current deadline may get the new one, both in Unix milliseconds.
     pub fn allows(self, current: Option<u64>, new: i64) -> bool {
         match current {
             None => !self.xx && !self.gt,
@@ -118,6 +119,7 @@ pub fn expire_at(txn: &mut Txn, key: Key, deadline: i64, condition: DeadlineCond
 /// Which keys a walk shows.
 #[derive(Clone, Copy, Default)]
 pub struct Selection<'a> {
+    /// What names have to match, if anything.
     pub pattern: Option<&'a Pattern<'a>>,
     /// The name of a type, in any case. One that no type has selects nothing.
     pub type_name: Option<&'a [u8]>,
@@ -133,6 +135,7 @@ impl Selection<'_> {
 
 /// One step of a walk.
 pub struct Step {
+    /// The keys that it shows.
     pub names: Vec<Vec<u8>>,
     /// Where the next step begins, if this one did not come to the end.
     pub next: Option<Vec<u8>>,

@@ -5,11 +5,14 @@ use crate::store::{Result, Stop};
 /// A run of bytes that both strings have: first and last position in each, both included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Match {
+    /// In the first string.
     pub a: (usize, usize),
+    /// In the second one.
     pub b: (usize, usize),
 }
 
 impl Match {
+    /// In bytes.
     pub fn length(self) -> usize {
         self.a.1 - self.a.0 + 1
     }
@@ -18,7 +21,9 @@ impl Match {
 /// A longest common subsequence, and its runs from the last to the first.
 #[derive(Debug)]
 pub struct Common {
+    /// The subsequence.
     pub bytes: Vec<u8>,
+    /// Its runs.
     pub matches: Vec<Match>,
 }
 

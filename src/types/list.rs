@@ -55,7 +55,7 @@ pub fn list_entry(found: Option<Entry>) -> Result<Option<Entry>> {
 
 /// Gives `to` a list of its own, equal to `entry`, and the same deadline. `replaced` is what `to` held.
 pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> Result<()> {
-    let mut list = List::of(Some(entry))?;
+    let mut list = List::open(Some(entry))?;
     if let Some(middle) = &list.middle {
         let id = txn.fresh_id();
         let copied = middle.copy(txn, id)?;
@@ -67,7 +67,7 @@ pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> 
 
 impl<'e> List<'e> {
     /// The list in `entry`; an empty one if there is none.
-    pub fn of(entry: Option<&'e Entry>) -> Result<List<'e>> {
+    pub fn open(entry: Option<&'e Entry>) -> Result<List<'e>> {
         let Some(entry) = entry else {
             return Ok(List::default());
         };
@@ -89,6 +89,7 @@ impl<'e> List<'e> {
         })
     }
 
+    /// The number of elements.
     pub fn len(&self) -> u64 {
         self.head.count() + self.middle_len() + self.tail.count()
     }
@@ -108,6 +109,7 @@ impl<'e> List<'e> {
         }
     }
 
+    /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -162,7 +164,7 @@ impl<'e> List<'e> {
             let taken = left.min(end.count());
             end.take(taken, |element| {
                 element.with(txn, id, &mut show)??;
-                element.forget(txn, id);
+                element.delete(txn, id);
                 Ok(())
             })?;
             left -= taken;

@@ -24,7 +24,7 @@ use super::intset::IntSet;
 use super::string::Bytes;
 use crate::base::num::parse_i64;
 use crate::base::random::Selection;
-use crate::disk::cells::{Cells, cell_len};
+use crate::disk::cells::{Cells, Reader, cell_len};
 use crate::disk::format::{Kind, Malformed};
 use crate::store::{Entry, Result, Stop, Txn};
 
@@ -59,12 +59,13 @@ impl Set {
                 IntSet::decode(entry.body())?;
                 Encoding::Integers
             }
-            Kind::LargeSet => Encoding::Table(Buckets::decode(entry.body())?),
+            Kind::LargeSet => Encoding::Table(Buckets::decode(&mut Reader(entry.body()))?),
             _ => return Stop::error(WRONG_TYPE),
         };
         Ok(Some(Set { entry, encoding }))
     }
 
+    /// The key's own record.
     pub fn entry(&self) -> &Entry {
         &self.entry
     }
@@ -86,6 +87,7 @@ impl Set {
         Cells(&self.entry.body()[1..])
     }
 
+    /// Whether the member is there.
     pub fn contains(&self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
         match &self.encoding {
             Encoding::Integers => match parse_i64(member) {
@@ -129,7 +131,7 @@ impl Set {
         }
     }
 
-    /// For a command that also writes: waits until [`Set::for_each`] finds all that it reads in memory.
+    /// For a command that also writes: waits until [`Set::walk`] finds all that it reads in memory.
     pub fn fetch_all(&self, txn: &mut Txn) -> Result<()> {
         match &self.encoding {
             Encoding::Table(table) => table.fetch_all(txn, Want::Members),
@@ -139,7 +141,7 @@ impl Set {
 
     /// Shows every member. A command that only reads runs over a view if much of the set is cold; one that also writes
     /// calls [`Set::fetch_all`] before.
-    pub fn for_each(&self, txn: &mut Txn, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    pub fn walk(&self, txn: &mut Txn, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         match &self.encoding {
             Encoding::Integers => {
                 let mut digits = itoa::Buffer::new();
@@ -153,17 +155,17 @@ impl Set {
                 }
                 Ok(())
             }
-            Encoding::Table(table) => table.for_each(txn, Want::Members, |member, _| visit(member)),
+            Encoding::Table(table) => table.walk(txn, Want::Members, |member, _| visit(member)),
         }
     }
 
-    /// Every member. As to what is cold, see [`Set::for_each`].
+    /// Every member. As to what is cold, see [`Set::walk`].
     pub fn members(&self, txn: &mut Txn) -> Result<Vec<Bytes>> {
         if let Encoding::List = self.encoding {
             return self.list().collect();
         }
         let (mut members, mut room) = (Vec::new(), txn.allowance);
-        self.for_each(txn, |member| {
+        self.walk(txn, |member| {
             room.take(size_of::<Bytes>() + member.len())?;
             members.push(Bytes::Owned(member.to_vec()));
             Ok(())
@@ -195,7 +197,7 @@ impl Set {
     ) -> Result<Option<u32>> {
         match &self.encoding {
             Encoding::Table(table) => table.part(txn, start, count, |member, _| visit(member)),
-            Encoding::Integers | Encoding::List => self.for_each(txn, visit).map(|()| None),
+            Encoding::Integers | Encoding::List => self.walk(txn, visit).map(|()| None),
         }
     }
 
@@ -211,7 +213,7 @@ impl Set {
             Encoding::Table(table) => {
                 table.scan(txn, cursor, count, Want::Members, |member, _| visit(member))
             }
-            Encoding::Integers | Encoding::List => self.for_each(txn, visit).map(|()| 0),
+            Encoding::Integers | Encoding::List => self.walk(txn, visit).map(|()| 0),
         }
     }
 
@@ -253,7 +255,7 @@ impl Set {
     ) -> Result<()> {
         let len = self.cardinality()?;
         if count >= len {
-            return self.for_each(txn, visit);
+            return self.walk(txn, visit);
         }
         if let Encoding::Table(table) = &self.encoding
             && count < (len / SCARCE).min(MOST_DRAWN)
@@ -263,7 +265,7 @@ impl Set {
             return drawn.iter().try_for_each(|member| visit(member));
         }
         let (mut selection, mut random) = (Selection::new(count, len), txn.random.clone());
-        let result = self.for_each(txn, |member| match selection.takes_next(&mut random) {
+        let result = self.walk(txn, |member| match selection.takes_next(&mut random) {
             true => visit(member),
             false => Ok(()),
         });
@@ -274,12 +276,14 @@ impl Set {
 
 /// What members are drawn from.
 pub enum Draws<'s> {
+    /// Of a large set.
     Table(&'s Buckets),
     /// Of a small set.
     All(Vec<Bytes>),
 }
 
 impl Draws<'_> {
+    /// A member, all being about equally likely.
     pub fn draw(&self, txn: &mut Txn) -> Result<Bytes> {
         match self {
             Draws::Table(table) => table.random_member(txn),

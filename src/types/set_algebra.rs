@@ -8,10 +8,14 @@ use foldhash::fast::RandomState;
 use super::set::Set;
 use crate::store::{Result, Stop, Txn};
 
+/// How sets are combined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
+    /// Members of any of them.
     Union,
+    /// Members of all of them.
     Intersection,
+    /// Members of the first one that are in no other.
     Difference,
 }
 
@@ -50,7 +54,7 @@ fn union(txn: &mut Txn, sets: &[Option<Set>], purpose: Purpose) -> Result<Vec<Ve
     let (mut all, mut room) = (Members::default(), txn.allowance);
     for set in sets.iter().flatten() {
         prepare(txn, set, purpose)?;
-        set.for_each(txn, |member| {
+        set.walk(txn, |member| {
             if !all.contains(member) {
                 room.take(MEMBER + member.len())?;
                 all.insert(member.to_vec());
@@ -220,7 +224,7 @@ fn difference(txn: &mut Txn, sets: &[Option<Set>], purpose: Purpose) -> Result<V
     let mut left: Members = candidates.into_iter().collect();
     for other in others {
         prepare(txn, other, purpose)?;
-        other.for_each(txn, |member| {
+        other.walk(txn, |member| {
             left.remove(member);
             Ok(())
         })?;
@@ -271,7 +275,7 @@ fn fetch(txn: &mut Txn, members: &[Vec<u8>], sets: &[&Set], purpose: Purpose) ->
 fn members(txn: &mut Txn, set: &Set, purpose: Purpose) -> Result<Vec<Vec<u8>>> {
     prepare(txn, set, purpose)?;
     let (mut members, mut room) = (Vec::new(), txn.allowance);
-    set.for_each(txn, |member| {
+    set.walk(txn, |member| {
         room.take(MEMBER + member.len())?;
         members.push(member.to_vec());
         Ok(())

@@ -14,8 +14,11 @@ pub enum Pattern<'a> {
     /// `before*after`: the string at the key that has the element for the star; with `->field` behind, that field of the
     /// hash at the key.
     Key {
+        /// What is before the star.
         before: &'a [u8],
+        /// What is behind it.
         after: &'a [u8],
+        /// The field, if a hash is meant.
         field: Option<&'a [u8]>,
     },
     /// Without a star: nothing.
@@ -54,13 +57,17 @@ impl<'a> Pattern<'a> {
 /// Which part of the sorted elements is shown: LIMIT's offset and count, all of them if the count is negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
+    /// How many are left off.
     pub offset: i64,
+    /// How many are shown then.
     pub count: i64,
 }
 
 impl Limit {
+    /// All elements.
     pub const NONE: Limit = Limit { offset: 0, count: -1 };
 
+    /// Which of so many elements are shown.
     pub fn range(self, len: usize) -> Range<usize> {
         let clamp = |n: i64| usize::try_from(n.max(0)).map_or(len, |n| n.min(len));
         let start = clamp(self.offset);
@@ -77,6 +84,7 @@ impl Limit {
 pub struct Order {
     /// As bytes, not as numbers.
     pub alpha: bool,
+    /// The greatest comes first.
     pub descending: bool,
 }
 

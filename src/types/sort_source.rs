@@ -17,12 +17,16 @@ use crate::store::{Entry, Key, Result, Stop, Txn};
 pub enum Source {
     /// No key, which is as good as an empty list.
     Nothing,
+    /// The entry of a list.
     List(Entry),
+    /// A set.
     Set(Set),
+    /// A sorted set.
     SortedSet(SortedSet),
 }
 
 impl Source {
+    /// Refuses an entry that is there and holds nothing that can be sorted.
     pub fn open(found: Option<Entry>) -> Result<Source> {
         let Some(entry) = found else {
             return Ok(Source::Nothing);
@@ -44,10 +48,11 @@ impl Source {
         }
     }
 
+    /// The number of elements.
     pub fn count(&self) -> Result<usize> {
         let len = match self {
             Source::Nothing => 0,
-            Source::List(entry) => List::of(Some(entry))?.len(),
+            Source::List(entry) => List::open(Some(entry))?.len(),
             Source::Set(set) => set.cardinality()?,
             Source::SortedSet(set) => set.len(),
         };
@@ -80,7 +85,7 @@ impl Source {
                     elements.push(Bytes::Owned(element.to_vec()));
                     Ok(true)
                 };
-                let list = List::of(Some(entry))?;
+                let list = List::open(Some(entry))?;
                 match purpose {
                     Purpose::Read => list.range(txn, ranks, from, show)?,
                     Purpose::Write => list.range_to_write(txn, ranks, from, show)?,
@@ -109,7 +114,9 @@ impl Source {
 
 /// What a pattern finds for an element.
 pub struct Wanted<'a> {
+    /// Where to look.
     pub pattern: Pattern<'a>,
+    /// What takes the star's place.
     pub element: &'a [u8],
 }
 

@@ -30,7 +30,7 @@ use super::tree::{Part, Tree};
 use crate::disk::cells::Reader;
 use crate::disk::format::{Kind, Malformed};
 use crate::store::{Entry, Result, Stop, Txn};
-use packed::Row;
+use packed::Slot;
 
 /// The value in the tree of a score that is -0.
 const MINUS_ZERO: &[u8] = b"-";
@@ -70,6 +70,7 @@ impl SortedSet {
         Ok(Some(SortedSet { entry, encoding }))
     }
 
+    /// The key's own record.
     pub fn entry(&self) -> &Entry {
         &self.entry
     }
@@ -92,11 +93,12 @@ impl SortedSet {
         matches!(self.encoding, Encoding::Large(..))
     }
 
+    /// The member's score, if it is there.
     pub fn score(&self, txn: &mut Txn, member: &[u8]) -> Result<Option<f64>> {
         match &self.encoding {
             Encoding::Packed => {
                 let found = packed::find(self.entry.body(), member)?;
-                Ok(found.ok().map(|(row, _)| row.score))
+                Ok(found.ok().map(|(slot, _)| slot.score))
             }
             Encoding::Large(table, _) => match table.get(txn, member)? {
                 Some(score) => decode_score(&score).map(Some),
@@ -118,7 +120,7 @@ impl SortedSet {
         match &self.encoding {
             Encoding::Packed => {
                 let found = packed::find(self.entry.body(), member)?;
-                Ok(found.ok().map(|(row, rank)| (rank, row.score)))
+                Ok(found.ok().map(|(slot, rank)| (rank, slot.score)))
             }
             Encoding::Large(_, tree) => {
                 let Some(score) = self.score(txn, member)? else {
@@ -148,12 +150,12 @@ impl SortedSet {
                     ranks.start as usize,
                     ranks.end.saturating_sub(ranks.start) as usize,
                 );
-                let rows = packed::rows(self.entry.body()).skip(from).take(count);
-                let mut rows = rows.collect::<std::result::Result<Vec<_>, _>>()?;
+                let slots = packed::slots(self.entry.body()).skip(from).take(count);
+                let mut slots = slots.collect::<std::result::Result<Vec<_>, _>>()?;
                 if reverse {
-                    rows.reverse();
+                    slots.reverse();
                 }
-                for Row { member, score, .. } in rows {
+                for Slot { member, score, .. } in slots {
                     if !visit(Part::new(record, body + member.start..body + member.end), score)? {
                         break;
                     }
@@ -178,8 +180,8 @@ impl SortedSet {
         let found = match &self.encoding {
             Encoding::Packed => {
                 let (record, body) = self.entry.shared();
-                let row = packed::rows(self.entry.body()).nth(rank as usize).transpose()?;
-                row.map(|Row { member, score, .. }| {
+                let slot = packed::slots(self.entry.body()).nth(rank as usize).transpose()?;
+                slot.map(|Slot { member, score, .. }| {
                     let member = body + member.start..body + member.end;
                     (Bytes::Shared(record.clone(), member), score)
                 })
@@ -215,9 +217,9 @@ impl SortedSet {
         match &self.encoding {
             Encoding::Packed => {
                 let body = self.entry.body();
-                for row in packed::rows(body) {
-                    let row = row?;
-                    visit(&body[row.member], row.score)?;
+                for slot in packed::slots(body) {
+                    let slot = slot?;
+                    visit(&body[slot.member], slot.score)?;
                 }
                 Ok(0)
             }
@@ -230,7 +232,7 @@ impl SortedSet {
 
 fn decode_large(body: &[u8]) -> Result<(Buckets, Tree)> {
     let mut reader = Reader(body);
-    let table = Buckets::read(&mut reader)?;
+    let table = Buckets::decode(&mut reader)?;
     let tree = Tree::decode(table.id(), &mut reader)?;
     Ok((table, tree))
 }

@@ -16,7 +16,9 @@ use crate::base::num::parse_i64;
 use crate::disk::format::{Header, Kind, LongString, RecordKey, SEGMENT};
 use crate::store::{Entry, Key, Result, Stop, Txn, Value};
 
+/// What a command answers to a text that is no 64-bit integer.
 pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
+/// What a command answers to a text that is no number.
 pub const NOT_A_FLOAT: &str = "ERR value is not a valid float";
 const TOO_LONG: &str = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 
@@ -30,7 +32,9 @@ static ZEROS: [u8; SEGMENT] = [0; SEGMENT];
 /// A string's bytes: shared with the hot tier where they are one record, else put together.
 #[derive(Clone)]
 pub enum Bytes {
+    /// A part of a record.
     Shared(Value, Range<usize>),
+    /// Bytes of their own.
     Owned(Vec<u8>),
 }
 
@@ -193,6 +197,7 @@ pub fn read_range(txn: &mut Txn, entry: &Entry, range: Range<u64>) -> Result<Byt
 
 /// A part of a string, one after the other.
 pub enum Part {
+    /// Bytes on record.
     Bytes(Bytes),
     /// Zeros that are on no record.
     Zeros(&'static [u8]),

@@ -44,6 +44,7 @@ pub use write::Path;
 /// More levels than any tree has that fits a disk.
 const MAX_HEIGHT: u32 = 40;
 
+/// What is above a tree's nodes, as its owner keeps it in the key's own record: see the module.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tree {
     id: u64,
@@ -63,6 +64,7 @@ pub struct Part<'r> {
 }
 
 impl<'r> Part<'r> {
+    /// The bytes of this range, which has to lie in the record.
     pub fn new(record: &'r Value, range: Range<usize>) -> Part<'r> {
         Part {
             record,
@@ -85,6 +87,7 @@ impl<'r> Part<'r> {
         (self.record.share(), self.start..self.end)
     }
 
+    /// The bytes, sharing the record.
     pub fn to_bytes(self) -> Bytes {
         Bytes::Shared(self.record.clone(), self.start..self.end)
     }
@@ -110,6 +113,7 @@ impl Tree {
         }
     }
 
+    /// Reads the state at the head of `state`. What ends early or is higher than any tree is damage.
     pub fn decode(id: u64, state: &mut Reader) -> Result<Tree> {
         let mut tree = Tree::empty(id);
         tree.height = u32::try_from(state.varint()?).unwrap_or(u32::MAX);
@@ -122,6 +126,7 @@ impl Tree {
         Ok(tree)
     }
 
+    /// Appends the state.
     pub fn encode(&self, out: &mut Vec<u8>) {
         push_varint(out, u64::from(self.height));
         if self.height > 0 {
@@ -131,14 +136,17 @@ impl Tree {
         }
     }
 
+    /// The id that the tree's nodes are under.
     pub fn id(&self) -> u64 {
         self.id
     }
 
+    /// The number of entries.
     pub fn len(&self) -> u64 {
         self.len
     }
 
+    /// Whether it has no entries.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -188,6 +196,7 @@ impl Tree {
         Ok(Some(self.node(txn, node)?))
     }
 
+    /// The key's value, if it is there.
     pub fn get(&self, txn: &mut Txn, key: &[u8]) -> Result<Option<Bytes>> {
         let Some(record) = self.leaf(txn, key)? else {
             return Ok(None);

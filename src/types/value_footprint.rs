@@ -4,7 +4,7 @@
 use super::buckets::Buckets;
 use super::footprint::Footprint;
 use super::list::List;
-use super::stream;
+use super::stream::Stream;
 use super::string;
 use super::tree::Tree;
 use crate::disk::cells::Reader;
@@ -26,14 +26,14 @@ pub fn footprint(txn: &mut Txn, entry: &Entry, samples: u64) -> Result<Footprint
                 bytes,
             }
         }
-        Kind::LargeSet => Buckets::read(&mut reader)?.footprint(txn, samples)?,
+        Kind::LargeSet => Buckets::decode(&mut reader)?.footprint(txn, samples)?,
         Kind::LargeHash | Kind::LargeSortedSet => {
-            let table = Buckets::read(&mut reader)?;
+            let table = Buckets::decode(&mut reader)?;
             let tree = Tree::decode(table.id(), &mut reader)?;
             table.footprint(txn, samples)? + tree.footprint(txn, samples)?
         }
-        Kind::LargeList => List::of(Some(entry))?.footprint(txn, samples)?,
-        Kind::Stream => match stream::open(Some(entry))? {
+        Kind::LargeList => List::open(Some(entry))?.footprint(txn, samples)?,
+        Kind::Stream => match Stream::open(Some(entry))? {
             Some(stream) => stream.footprint(txn, samples)?,
             None => Footprint::default(),
         },

@@ -2,13 +2,16 @@
 //! request runs. Nothing depends on it but time.
 
 use super::buckets::Buckets;
+use crate::disk::cells::Reader;
 use crate::disk::format::{Header, Kind};
 
 /// The table that a key's elements are in, if it has one. `record` is the key's own.
 pub fn table(record: &[u8]) -> Option<Buckets> {
     let (header, body) = Header::decode(record).ok()?;
     match header.kind {
-        Kind::LargeSet | Kind::LargeHash | Kind::LargeSortedSet => Buckets::decode(&record[body..]).ok(),
+        Kind::LargeSet | Kind::LargeHash | Kind::LargeSortedSet => {
+            Buckets::decode(&mut Reader(&record[body..])).ok()
+        }
         _ => None,
     }
 }
@@ -47,9 +50,9 @@ mod tests {
         check(|txn, members| {
             let mut hash = Hash::to_write(txn, KEY)?;
             for member in members {
-                hash.set(txn, member, b"value", Expiry::Clear, &limits)?;
+                hash.put(txn, member, b"value", Expiry::Clear, &limits)?;
             }
-            hash.write(txn, KEY)
+            hash.save(txn, KEY)
         });
         check(|txn, members| {
             let scored = members.iter().map(|member| (&member[..], 1.5));

@@ -133,18 +133,22 @@ impl Condition {
     }
 }
 
+/// `HEXPIRE key seconds [condition] FIELDS count field...`. Replies with an array of a code for each field.
 pub fn hexpire(txn: &mut Txn, call: &Call) -> Result<Reply> {
     set_deadlines(txn, call, "hexpire", Unit::Seconds)
 }
 
+/// `HPEXPIRE key milliseconds [condition] FIELDS count field...`. Replies with an array of a code for each field.
 pub fn hpexpire(txn: &mut Txn, call: &Call) -> Result<Reply> {
     set_deadlines(txn, call, "hpexpire", Unit::Milliseconds)
 }
 
+/// `HEXPIREAT key unix-seconds [condition] FIELDS count field...`. Replies with an array of a code for each field.
 pub fn hexpireat(txn: &mut Txn, call: &Call) -> Result<Reply> {
     set_deadlines(txn, call, "hexpireat", Unit::UnixSeconds)
 }
 
+/// `HPEXPIREAT key unix-milliseconds [condition] FIELDS count field...`. Replies with an array of a code for each field.
 pub fn hpexpireat(txn: &mut Txn, call: &Call) -> Result<Reply> {
     set_deadlines(txn, call, "hpexpireat", Unit::UnixMilliseconds)
 }
@@ -169,7 +173,7 @@ fn set_deadlines(txn: &mut Txn, call: &Call, command: &str, unit: Unit) -> Resul
             Some(_) => DELETED,
         });
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(Reply::Array(replies))
 }
 
@@ -184,18 +188,26 @@ fn expire(txn: &mut Txn, hash: &mut Hash, field: &[u8], deadline: u64) -> Result
     Ok(true)
 }
 
+/// `HTTL key FIELDS count field...`. Replies with an array of the seconds that are left; -1 without a deadline, -2
+/// without the field.
 pub fn httl(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show_deadlines(txn, call, Unit::Seconds)
 }
 
+/// `HPTTL key FIELDS count field...`. Replies with an array of the milliseconds that are left; -1 without a deadline, -2
+/// without the field.
 pub fn hpttl(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show_deadlines(txn, call, Unit::Milliseconds)
 }
 
+/// `HEXPIRETIME key FIELDS count field...`. Replies with an array of deadlines in Unix seconds; -1 without one, -2
+/// without the field.
 pub fn hexpiretime(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show_deadlines(txn, call, Unit::UnixSeconds)
 }
 
+/// `HPEXPIRETIME key FIELDS count field...`. Replies with an array of deadlines in Unix milliseconds; -1 without one, -2
+/// without the field.
 pub fn hpexpiretime(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show_deadlines(txn, call, Unit::UnixMilliseconds)
 }
@@ -221,6 +233,8 @@ fn show_deadlines(txn: &mut Txn, call: &Call, unit: Unit) -> Result<Reply> {
     Ok(Reply::Array(replies))
 }
 
+/// `HPERSIST key FIELDS count field...`. Replies with an array: 1 where a deadline was taken off, -1 without one, -2
+/// without the field.
 pub fn hpersist(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
@@ -237,10 +251,11 @@ pub fn hpersist(txn: &mut Txn, call: &Call) -> Result<Reply> {
             }
         });
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(Reply::Array(replies))
 }
 
+/// `HGETDEL key FIELDS count field...`. Replies with an array of the values of the fields, which are deleted.
 pub fn hgetdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
@@ -251,10 +266,11 @@ pub fn hgetdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
         values.push(value(txn, &hash, field)?);
         hash.remove(txn, field)?;
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(Reply::Array(values))
 }
 
+/// `HGETEX key [deadline] FIELDS count field...`. Replies with an array of the values, whose fields get the deadline.
 pub fn hgetex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let mut hash = Hash::to_write(txn, key)?;
@@ -277,7 +293,7 @@ pub fn hgetex(txn: &mut Txn, call: &Call) -> Result<Reply> {
         }
         values.push(value);
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(Reply::Array(values))
 }
 
@@ -356,6 +372,8 @@ fn pairs<'a>(call: &Call<'a>, at: usize) -> Result<Args<'a>> {
     Ok(pairs)
 }
 
+/// `HSETEX key [FNX|FXX] [deadline] FIELDS count field value...`. Replies with 1 if all fields were set, with 0 if none
+/// was.
 pub fn hsetex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let SetOptions {
         expiry,
@@ -379,9 +397,9 @@ pub fn hsetex(txn: &mut Txn, call: &Call) -> Result<Reply> {
         if is_past {
             hash.remove(txn, &pairs[i])?;
         } else {
-            hash.set(txn, &pairs[i], &pairs[i + 1], expiry, &call.limits.thresholds)?;
+            hash.put(txn, &pairs[i], &pairs[i + 1], expiry, &call.limits.thresholds)?;
         }
     }
-    hash.write(txn, key)?;
+    hash.save(txn, key)?;
     Ok(DONE)
 }

@@ -26,26 +26,36 @@ struct Query {
     limit: u64,
 }
 
+/// `ZUNION count key... [WEIGHTS weight...] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]`. Replies with an array in order of
+/// scores.
 pub fn zunion(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, "zunion", Operation::Union)
 }
 
+/// `ZINTER count key... [WEIGHTS weight...] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]`. Replies with an array in order of
+/// scores.
 pub fn zinter(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, "zinter", Operation::Intersection)
 }
 
+/// `ZDIFF count key... [WITHSCORES]`. Replies with an array in order of scores.
 pub fn zdiff(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, "zdiff", Operation::Difference)
 }
 
+/// `ZUNIONSTORE destination count key... [WEIGHTS weight...] [AGGREGATE SUM|MIN|MAX]`. Replies with the number of
+/// members stored.
 pub fn zunionstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     store(txn, call, "zunionstore", Operation::Union)
 }
 
+/// `ZINTERSTORE destination count key... [WEIGHTS weight...] [AGGREGATE SUM|MIN|MAX]`. Replies with the number of
+/// members stored.
 pub fn zinterstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     store(txn, call, "zinterstore", Operation::Intersection)
 }
 
+/// `ZDIFFSTORE destination count key...`. Replies with the number of members stored.
 pub fn zdiffstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     store(txn, call, "zdiffstore", Operation::Difference)
 }
@@ -84,6 +94,7 @@ fn store(txn: &mut Txn, call: &Call, name: &str, operation: Operation) -> Result
     Ok(Reply::Int(members.len() as i64))
 }
 
+/// `ZINTERCARD count key... [LIMIT limit]`. Replies with the number of common members, counted up to the limit.
 pub fn zintercard(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let query = open(txn, call, "zintercard", Operation::Intersection, Use::Count)?;
     let sources = query.sources.into_iter().map(|(source, _)| source).collect();

@@ -37,6 +37,7 @@ const fn named(by: By, reverse: bool) -> Variant {
     }
 }
 
+/// `ZRANGE key start stop [BYSCORE|BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`. Replies with an array of members.
 pub fn zrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let variant = Variant {
         by: None,
@@ -46,22 +47,28 @@ pub fn zrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, variant)
 }
 
+/// `ZREVRANGE key start stop [WITHSCORES]`. Replies with an array of members, from the highest score down.
 pub fn zrevrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, named(By::Rank, true))
 }
 
+/// `ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count]`. Replies with an array of members.
 pub fn zrangebyscore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, named(By::Score, false))
 }
 
+/// `ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]`. Replies with an array of members, from the highest
+/// score down.
 pub fn zrevrangebyscore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, named(By::Score, true))
 }
 
+/// `ZRANGEBYLEX key min max [LIMIT offset count]`. Replies with an array of members.
 pub fn zrangebylex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, named(By::Lex, false))
 }
 
+/// `ZREVRANGEBYLEX key max min [LIMIT offset count]`. Replies with an array of members, in reverse.
 pub fn zrevrangebylex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     show(txn, call, named(By::Lex, true))
 }
@@ -262,6 +269,8 @@ fn show(txn: &mut Txn, call: &Call, variant: Variant) -> Result<Reply> {
     })
 }
 
+/// `ZRANGESTORE destination source min max [BYSCORE|BYLEX] [REV] [LIMIT offset count]`. Replies with the number of
+/// members stored.
 pub fn zrangestore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let variant = Variant {
         by: None,
@@ -286,6 +295,7 @@ fn count(ranks: Range<u64>) -> Reply {
     Reply::Int((ranks.end - ranks.start) as i64)
 }
 
+/// `ZCOUNT key min max`. Replies with the number of members whose scores are in the range.
 pub fn zcount(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let range = score_range(call.arg(2), call.arg(3))?;
     match read(txn, call.key(1))? {
@@ -294,6 +304,7 @@ pub fn zcount(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
 }
 
+/// `ZLEXCOUNT key min max`. Replies with the number of members in the range of names.
 pub fn zlexcount(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let range = lex_range(call.arg(2), call.arg(3))?;
     match read(txn, call.key(1))? {
@@ -302,16 +313,19 @@ pub fn zlexcount(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
 }
 
+/// `ZREMRANGEBYRANK key start stop`. Replies with the number of members removed.
 pub fn zremrangebyrank(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (start, stop) = (integer(call.arg(2))?, integer(call.arg(3))?);
     remove(txn, call, |_, set| Ok(ranks(start, stop, set.len())))
 }
 
+/// `ZREMRANGEBYSCORE key min max`. Replies with the number of members removed.
 pub fn zremrangebyscore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let range = score_range(call.arg(2), call.arg(3))?;
     remove(txn, call, |txn, set| set.ranks_by_score(txn, &range))
 }
 
+/// `ZREMRANGEBYLEX key min max`. Replies with the number of members removed.
 pub fn zremrangebylex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let range = lex_range(call.arg(2), call.arg(3))?;
     remove(txn, call, |txn, set| set.ranks_by_lex(txn, &range))

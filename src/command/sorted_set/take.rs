@@ -19,10 +19,12 @@ use crate::types::keys;
 use crate::types::sorted_set::{self, Purpose, SortedSet};
 use crate::types::string::Bytes;
 
+/// `ZPOPMIN key [count]`. Replies with an array of the members of the lowest scores, each with its score.
 pub fn zpopmin(txn: &mut Txn, call: &Call) -> Result<Reply> {
     pop(txn, call, false)
 }
 
+/// `ZPOPMAX key [count]`. Replies with an array of the members of the highest scores, each with its score.
 pub fn zpopmax(txn: &mut Txn, call: &Call) -> Result<Reply> {
     pop(txn, call, true)
 }
@@ -126,11 +128,14 @@ fn popped_from(key: Key, popped: Vec<(Bytes, f64)>) -> Reply {
     ])
 }
 
+/// `ZMPOP count key... MIN|MAX [COUNT count]`. Replies with the key and an array of members with scores, or null if all
+/// sets are empty.
 pub fn zmpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let popped = Take::parse(call, 1)?.run(txn, call)?;
     Ok(popped.unwrap_or(Reply::NullArray))
 }
 
+/// `ZRANDMEMBER key [count [WITHSCORES]]`. Replies with a member or null; with a count, with an array.
 pub fn zrandmember(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(arg) = call.args.get(2) else {
         let Some(set) = read(txn, call.key(1))? else {

@@ -21,6 +21,8 @@ struct Claim {
     just_id: bool,
 }
 
+/// `XCLAIM key group consumer min-idle id... [option...]`. Replies with an array of entries that the consumer has got,
+/// or of their IDs.
 pub fn xclaim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some((stream, mut group)) = find(txn, call)? else {
         return no_such_key_or_group(call.arg(1), call.arg(2), "");
@@ -60,6 +62,8 @@ pub fn xclaim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Array(replies))
 }
 
+/// `XAUTOCLAIM key group consumer min-idle start [COUNT count] [JUSTID]`. Replies with the next start, entries or IDs,
+/// and IDs whose entries are gone.
 pub fn xautoclaim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let min_idle = parse_min_idle(call, "XAUTOCLAIM")?;
     let start = parse_start(call.arg(5))?;

@@ -4,13 +4,15 @@ use super::super::elements::elements;
 use super::*;
 use crate::resp::Shape;
 use crate::store;
-use crate::types::stream::{Group, Search};
+use crate::types::stream::{Group, Search, Stream};
 
+/// `XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD count]`. Replies OK; with an error if the group is there, or
+/// without a stream.
 pub fn create(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = GroupOptions::parse(call, true)?;
     let key = call.key(2);
     let found = txn.lookup(key)?;
-    let opened = stream::open(found.as_ref())?;
+    let opened = Stream::open(found.as_ref())?;
     if opened.is_none() && !options.make_stream {
         return no_stream();
     }
@@ -29,6 +31,7 @@ pub fn create(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
+/// `XGROUP SETID key group id|$ [ENTRIESREAD count]`. Replies OK.
 pub fn set_id(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = GroupOptions::parse(call, false)?;
     let (_, stream, mut group) = existing(txn, call)?;
@@ -41,10 +44,11 @@ pub fn set_id(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
+/// `XGROUP DESTROY key group`. Replies with 1 if the group was there, else with 0.
 pub fn destroy(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(2);
     let found = txn.lookup(key)?;
-    let Some(mut stream) = stream::open(found.as_ref())? else {
+    let Some(mut stream) = Stream::open(found.as_ref())? else {
         return no_stream();
     };
     if !stream.destroy_group(txn, call.arg(3))? {
@@ -54,6 +58,7 @@ pub fn destroy(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(1))
 }
 
+/// `XGROUP CREATECONSUMER key group consumer`. Replies with 1 if the consumer is new, else with 0.
 pub fn create_consumer(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (_, _, mut group) = existing(txn, call)?;
     if group.find(txn, call.arg(4))?.is_some() {
@@ -64,6 +69,7 @@ pub fn create_consumer(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(1))
 }
 
+/// `XGROUP DELCONSUMER key group consumer`. Replies with the number of entries that were pending for the consumer.
 pub fn delete_consumer(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (_, _, mut group) = existing(txn, call)?;
     let Some(pending) = group.remove(txn, call.arg(4))? else {
@@ -73,6 +79,7 @@ pub fn delete_consumer(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(count(pending))
 }
 
+/// `XGROUP HELP`. Replies with an array of lines.
 pub fn help(_: &mut Txn, _: &Call) -> Result<Reply> {
     Ok(super::help(
         "XGROUP",
@@ -140,7 +147,7 @@ fn no_stream<T>() -> Result<T> {
 /// The group that arguments 2 and 3 name.
 fn existing(txn: &mut Txn, call: &Call) -> Result<(store::Entry, Stream, Group)> {
     let found = txn.lookup(call.key(2))?;
-    let (Some(stream), Some(found)) = (stream::open(found.as_ref())?, found) else {
+    let (Some(stream), Some(found)) = (Stream::open(found.as_ref())?, found) else {
         return no_stream();
     };
     match stream.group(txn, call.arg(3))? {
@@ -149,6 +156,7 @@ fn existing(txn: &mut Txn, call: &Call) -> Result<(store::Entry, Stream, Group)>
     }
 }
 
+/// `XACK key group id...`. Replies with the number of entries that were pending.
 pub fn xack(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some((_, mut group)) = find(txn, call)? else {
         return Ok(Reply::Int(0));
@@ -166,13 +174,15 @@ pub fn xack(txn: &mut Txn, call: &Call) -> Result<Reply> {
 /// The stream and the group that arguments 1 and 2 name.
 pub(super) fn find(txn: &mut Txn, call: &Call) -> Result<Option<(Stream, Group)>> {
     let found = txn.lookup_read(call.key(1))?;
-    let Some(stream) = stream::open(found.as_ref())? else {
+    let Some(stream) = Stream::open(found.as_ref())? else {
         return Ok(None);
     };
     let group = stream.group(txn, call.arg(2))?;
     Ok(group.map(|group| (stream, group)))
 }
 
+/// `XPENDING key group [[IDLE min-idle] start end count [consumer]]`. Replies with a summary, or with an array of
+/// deliveries.
 pub fn xpending(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if call.args.len() == 3 {
         return match find(txn, call)? {

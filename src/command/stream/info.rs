@@ -2,11 +2,12 @@
 
 use super::read::{entries, entry};
 use super::*;
-use crate::types::stream::{Consumer, Group, Order, Search, Span};
+use crate::types::stream::{Consumer, Group, Order, Search, Span, Stream};
 
 /// How many entries FULL shows unless told.
 const SHOWN: u64 = 10;
 
+/// `XINFO STREAM key [FULL [COUNT count]]`. Replies with a map.
 pub fn stream(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let stream = existing(txn, call)?;
     let mut fields = vec![
@@ -57,6 +58,7 @@ fn radix_nodes(keys: u64) -> u64 {
     keys + 1
 }
 
+/// `XINFO GROUPS key`. Replies with an array of a map for each group.
 pub fn groups(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let stream = existing(txn, call)?;
     let groups = stream.groups(txn)?.into_iter().map(|(name, group)| {
@@ -72,6 +74,7 @@ pub fn groups(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Array(groups.collect()))
 }
 
+/// `XINFO CONSUMERS key group`. Replies with an array of a map for each consumer.
 pub fn consumers(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let stream = existing(txn, call)?;
     let Some(group) = stream.group(txn, call.arg(3))? else {
@@ -90,6 +93,7 @@ pub fn consumers(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Array(shown.collect()))
 }
 
+/// `XINFO HELP`. Replies with an array of lines.
 pub fn help(_: &mut Txn, _: &Call) -> Result<Reply> {
     Ok(super::help(
         "XINFO",
@@ -106,7 +110,7 @@ pub fn help(_: &mut Txn, _: &Call) -> Result<Reply> {
 
 fn existing(txn: &mut Txn, call: &Call) -> Result<Stream> {
     let found = txn.lookup_read(call.key(2))?;
-    match stream::open(found.as_ref())? {
+    match Stream::open(found.as_ref())? {
         Some(stream) => Ok(stream),
         None => Stop::error(NO_SUCH_KEY),
     }

@@ -10,7 +10,7 @@ use super::{Call, help, is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Blob, Reply, c_text};
 use crate::store::{Result, Stop, Txn, Value};
-use crate::types::stream::{self, Bound, Entry, Id, NewId, Stream, Trim};
+use crate::types::stream::{Bound, Entry, Id, NewId, Stream, Trim};
 
 /// Redis's cost of a command that trims approximately and was given no limit, whatever a node holds.
 const DEFAULT_LIMIT: u64 = 10_000;
@@ -21,6 +21,8 @@ const ID_TEXT: usize = 16;
 
 const NO_SUCH_KEY: &str = "ERR no such key";
 
+/// `XADD key [NOMKSTREAM] [trimming] *|id field value...`. Replies with the new entry's ID, or null if there is no
+/// stream to add to.
 pub fn xadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = AddOptions::parse(call, true)?;
     let Some(id) = options.id else {
@@ -35,7 +37,7 @@ pub fn xadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     let key = call.key(1);
     let found = txn.lookup(key)?;
-    let mut stream = match stream::open(found.as_ref())? {
+    let mut stream = match Stream::open(found.as_ref())? {
         Some(stream) => stream,
         None if options.no_create => return Ok(Reply::Null),
         None => Stream::create(txn),
@@ -48,33 +50,36 @@ pub fn xadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(id_reply(id))
 }
 
+/// `XLEN key`. Replies with the number of entries.
 pub fn xlen(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let found = txn.lookup_read(call.key(1))?;
-    let stream = stream::open(found.as_ref())?;
+    let stream = Stream::open(found.as_ref())?;
     Ok(count(stream.map_or(0, |stream| stream.length)))
 }
 
+/// `XDEL key id...`. Replies with the number of entries that were there.
 pub fn xdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let key = call.key(1);
     let found = txn.lookup(key)?;
-    let Some(mut stream) = stream::open(found.as_ref())? else {
+    let Some(mut stream) = Stream::open(found.as_ref())? else {
         return Ok(Reply::Int(0));
     };
     let ids = parse_ids(call, 2)?;
-    let deleted = stream.delete(txn, ids)?;
+    let deleted = stream.remove(txn, ids)?;
     if deleted > 0 {
         stream.save(txn, key, found.as_ref())?;
     }
     Ok(count(deleted))
 }
 
+/// `XTRIM key trimming`. Replies with the number of entries dropped.
 pub fn xtrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(trim) = AddOptions::parse(call, false)?.trim else {
         return Stop::error("ERR syntax error, XTRIM must be called with a trimming strategy");
     };
     let key = call.key(1);
     let found = txn.lookup(key)?;
-    let Some(mut stream) = stream::open(found.as_ref())? else {
+    let Some(mut stream) = Stream::open(found.as_ref())? else {
         return Ok(Reply::Int(0));
     };
     let deleted = stream.trim(txn, trim)?;
@@ -84,6 +89,7 @@ pub fn xtrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(count(deleted))
 }
 
+/// `XSETID key id [ENTRIESADDED count] [MAXDELETEDID id]`. Replies OK.
 pub fn xsetid(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let last = Id::parse(call.arg(2), 0)?;
     let (mut added, mut max_deleted) = (None, None);
@@ -112,7 +118,7 @@ pub fn xsetid(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     let key = call.key(1);
     let found = txn.lookup(key)?;
-    let Some(mut stream) = stream::open(found.as_ref())? else {
+    let Some(mut stream) = Stream::open(found.as_ref())? else {
         return Stop::error(NO_SUCH_KEY);
     };
     stream.set_id(txn, last, added, max_deleted)?;

@@ -4,15 +4,18 @@ use super::super::elements::elements;
 use super::*;
 use crate::resp::Shape;
 use crate::types::keys;
-use crate::types::stream::{Group, Order, Search, Span};
+use crate::types::stream::{Group, Order, Search, Span, Stream};
 
 /// Room for at most so many entries is made before they are found.
 const RESERVED: u64 = 256;
 
+/// `XRANGE key start end [COUNT count]`. Replies with an array of entries: each an ID and an array of fields and
+/// values.
 pub fn xrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     interval(txn, call, Order::Forward)
 }
 
+/// `XREVRANGE key end start [COUNT count]`. Replies as XRANGE does, from the highest ID down.
 pub fn xrevrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
     interval(txn, call, Order::Backward)
 }
@@ -33,7 +36,7 @@ fn interval(txn: &mut Txn, call: &Call, order: Order) -> Result<Reply> {
         at += 2;
     }
     let found = txn.lookup_read(call.key(1))?;
-    let Some(stream) = stream::open(found.as_ref())? else {
+    let Some(stream) = Stream::open(found.as_ref())? else {
         return Ok(Reply::Array(Vec::new()));
     };
     if limit == 0 {
@@ -175,6 +178,8 @@ fn parse_timeout(text: &[u8]) -> Result<u64> {
     }
 }
 
+/// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key... id...`. Replies with the entries behind the IDs by key, or
+/// null if there are none.
 pub fn xread(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let request = Request::parse(call, false)?;
     match read_new(txn, call, &request)? {
@@ -189,7 +194,7 @@ fn read_new(txn: &mut Txn, call: &Call, request: &Request) -> Result<Option<Repl
     let mut spans = Vec::with_capacity(request.keys);
     for (key, id) in request.streams() {
         let found = txn.lookup_read(call.key(key))?;
-        let stream = stream::open(found.as_ref())?;
+        let stream = Stream::open(found.as_ref())?;
         let span = match stream {
             Some(stream) => {
                 span_behind(txn, call.arg(id), Some(&stream), request.limit)?.map(|span| (stream, span))
@@ -271,6 +276,8 @@ fn span_behind(txn: &mut Txn, id: &[u8], stream: Option<&Stream>, limit: u64) ->
     }))
 }
 
+/// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key... id...`. Replies as XREAD
+/// does.
 pub fn xreadgroup(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let request = Request::parse(call, true)?;
     match read_for_consumer(txn, call, &request)? {
@@ -297,7 +304,7 @@ fn read_for_consumer(txn: &mut Txn, call: &Call, request: &Request) -> Result<Op
     let mut reads = Vec::with_capacity(request.keys);
     for (key, id) in request.streams() {
         let found = txn.lookup_read(call.key(key))?;
-        let stream = stream::open(found.as_ref())?;
+        let stream = Stream::open(found.as_ref())?;
         let group = match &stream {
             Some(stream) => stream.group(txn, group_name)?,
             None => None,

@@ -14,7 +14,9 @@ pub fn weight(entry: usize) -> u64 {
 
 /// A member in a page, by where its bytes are.
 pub struct Slot {
+    /// The bytes of the member.
     pub member: Range<usize>,
+    /// Where its value is.
     pub value: Stored,
     /// The bytes of both.
     pub entry: Range<usize>,

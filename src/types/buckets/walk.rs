@@ -85,7 +85,7 @@ impl Buckets {
 
     /// Shows every member, in the order of pages. A command that only reads runs over a view if much is cold; one that
     /// also writes calls [`Buckets::fetch_all`] before.
-    pub fn for_each(
+    pub fn walk(
         &self,
         txn: &mut Txn,
         want: Want,
@@ -113,7 +113,7 @@ impl Buckets {
         Ok(())
     }
 
-    /// As [`Buckets::for_each`], but from this page on, and not much more than `count` members. Returns the page to go on
+    /// As [`Buckets::walk`], but from this page on, and not much more than `count` members. Returns the page to go on
     /// with; only a view keeps what is in it.
     pub fn part(
         &self,
@@ -134,7 +134,7 @@ impl Buckets {
         Ok(None)
     }
 
-    /// Waits until all that [`Buckets::for_each`] reads is in memory, whatever it is.
+    /// Waits until all that [`Buckets::walk`] reads is in memory, whatever it is.
     pub fn fetch_all(&self, txn: &mut Txn, want: Want) -> Result<()> {
         self.fetch_pages(txn, usize::MAX)?;
         match want {

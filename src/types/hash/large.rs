@@ -22,7 +22,9 @@ use crate::types::tree::Tree;
 const TIMELESS: u8 = 0;
 const TIMED: u8 = 1;
 
+/// See the module.
 pub struct Large {
+    /// Fields and their values, each behind its deadline.
     pub table: Buckets,
     deadlines: Tree,
     /// 0: no field has a deadline.
@@ -31,15 +33,19 @@ pub struct Large {
 
 /// A value as it is in the table.
 pub struct Stored {
+    /// The value alone.
     pub value: Bytes,
+    /// In Unix milliseconds.
     pub deadline: Option<u64>,
 }
 
 impl Stored {
+    /// Whether the deadline has passed at `now`, in Unix milliseconds.
     pub fn is_due(&self, now: u64) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
+    /// Takes apart a value of the table; one that ends early is damage.
     pub fn decode(bytes: Bytes) -> Result<Stored> {
         let (deadline, head) = split(&bytes)?;
         let value = match bytes {
@@ -102,9 +108,10 @@ impl Large {
         Ok(large)
     }
 
+    /// The hash in an entry; a body that ends early is damage.
     pub fn decode(entry: &Entry) -> Result<Large> {
         let mut reader = Reader(entry.body());
-        let table = Buckets::read(&mut reader)?;
+        let table = Buckets::decode(&mut reader)?;
         let deadlines = Tree::decode(table.id(), &mut reader)?;
         Ok(Large {
             table,
@@ -113,6 +120,7 @@ impl Large {
         })
     }
 
+    /// The body of its key's record.
     pub fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(64);
         self.table.encode(&mut body);
@@ -121,6 +129,7 @@ impl Large {
         body
     }
 
+    /// One of its own with the same fields. All of it comes into memory.
     pub fn copy(&self, txn: &mut Txn) -> Result<Large> {
         let table = self.table.copy(txn)?;
         Ok(Large {
@@ -130,16 +139,18 @@ impl Large {
         })
     }
 
+    /// Whether any field may have a deadline.
     pub fn has_deadlines(&self) -> bool {
         !self.deadlines.is_empty()
     }
 
+    /// What the table has for a field, though it be due.
     pub fn get(&self, txn: &mut Txn, field: &[u8]) -> Result<Option<Stored>> {
         self.table.get(txn, field)?.map(Stored::decode).transpose()
     }
 
     /// Gives the field a value, and says whether it is new.
-    pub fn set(&mut self, txn: &mut Txn, field: &[u8], value: &[u8], expiry: Expiry) -> Result<bool> {
+    pub fn put(&mut self, txn: &mut Txn, field: &[u8], value: &[u8], expiry: Expiry) -> Result<bool> {
         let old = match self.has_deadlines() {
             true => self.get(txn, field)?,
             false => None,
@@ -147,7 +158,7 @@ impl Large {
         let was_due = old.as_ref().is_some_and(|old| old.is_due(txn.now));
         let before = old.and_then(|old| old.deadline);
         let deadline = expiry.apply(before.filter(|_| !was_due));
-        let is_new = self.table.insert(txn, field, &encode_value(value, deadline))?;
+        let is_new = self.table.put(txn, field, &encode_value(value, deadline))?;
         self.move_deadline(txn, field, before, deadline)?;
         Ok(is_new || was_due)
     }
@@ -160,20 +171,19 @@ impl Large {
         old: &Stored,
         deadline: Option<u64>,
     ) -> Result<()> {
-        self.table
-            .insert(txn, field, &encode_value(&old.value, deadline))?;
+        self.table.put(txn, field, &encode_value(&old.value, deadline))?;
         self.move_deadline(txn, field, old.deadline, deadline)
     }
 
     /// Deletes the field, and says whether it was there.
     pub fn remove(&mut self, txn: &mut Txn, field: &[u8]) -> Result<bool> {
         if !self.has_deadlines() {
-            return self.table.delete(txn, field);
+            return self.table.remove(txn, field);
         }
         let Some(old) = self.get(txn, field)? else {
             return Ok(false);
         };
-        self.table.delete(txn, field)?;
+        self.table.remove(txn, field)?;
         self.move_deadline(txn, field, old.deadline, None)?;
         Ok(!old.is_due(txn.now))
     }
@@ -188,7 +198,7 @@ impl Large {
         self.table.prefetch_moves(txn, 0, due.len() as u64);
         txn.await_prefetched()?;
         for field in &due {
-            self.table.delete(txn, field)?;
+            self.table.remove(txn, field)?;
         }
         self.deadlines
             .remove_range(txn, 0..due.len() as u64, |_, _| Ok(()))?;
@@ -244,7 +254,7 @@ impl Large {
             }
         }
         if let Some(deadline) = to {
-            self.deadlines.insert(txn, &place(deadline, field), b"")?;
+            self.deadlines.put(txn, &place(deadline, field), b"")?;
             if self.earliest == 0 || deadline < self.earliest {
                 self.earliest = deadline;
             }

@@ -27,20 +27,25 @@ pub struct Packed {
 /// Where a field is among the bytes.
 #[derive(Clone, Debug)]
 pub struct Slot {
+    /// Its name's bytes, in those of the fields.
     pub field: Range<usize>,
+    /// Its value's bytes.
     pub value: Range<usize>,
+    /// Its deadline in Unix milliseconds, if it has one.
     pub deadline: Option<u64>,
     /// From the field's cell on.
     whole: Range<usize>,
 }
 
 impl Slot {
+    /// Whether its deadline has passed at `now`, in Unix milliseconds.
     pub fn is_due(&self, now: u64) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 }
 
 impl Packed {
+    /// One without fields.
     pub fn empty() -> Packed {
         Packed {
             expiring: false,
@@ -50,6 +55,7 @@ impl Packed {
         }
     }
 
+    /// The hash in an entry; a body that ends early is damage.
     pub fn decode(entry: &Entry) -> Result<Packed> {
         let expiring = entry.header.kind == Kind::ExpiringHash;
         let mut reader = Reader(entry.body());
@@ -80,10 +86,12 @@ impl Packed {
         (kind, head)
     }
 
+    /// The bytes of all fields, as they are or will be on record.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
+    /// The number of fields, due ones included.
     pub fn len(&self) -> usize {
         self.count
     }
@@ -103,6 +111,7 @@ impl Packed {
         }
     }
 
+    /// The fields, in the order in which they came.
     pub fn slots(&self) -> Slots<'_> {
         Slots {
             whole: &self.bytes,
@@ -111,6 +120,7 @@ impl Packed {
         }
     }
 
+    /// Where the field is, if it is there.
     pub fn find(&self, field: &[u8]) -> Result<Option<Slot>> {
         for slot in self.slots() {
             let slot = slot?;
@@ -156,6 +166,7 @@ impl Packed {
         Ok(())
     }
 
+    /// Takes out the field that was found here.
     pub fn remove(&mut self, slot: Slot) -> Result<()> {
         self.count = less(self.count as u64, 1)? as usize;
         let (before, after) = (&self.bytes[..slot.whole.start], &self.bytes[slot.whole.end..]);

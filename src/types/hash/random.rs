@@ -32,6 +32,7 @@ enum From<'h> {
 }
 
 impl Draws<'_> {
+    /// A field with its value, all being about equally likely. One of them must not be due.
     pub fn draw(&self, txn: &mut Txn) -> Result<Pair> {
         match &self.from {
             From::All(all) => Ok(all[txn.random.below(all.len() as u64) as usize].clone()),
@@ -75,7 +76,7 @@ impl Hash {
             return Ok(count);
         }
         let mut count = 0;
-        self.for_each(txn, Want::Members, |_, _| {
+        self.walk(txn, Want::Members, |_, _| {
             count += 1;
             Ok(())
         })?;
@@ -99,7 +100,7 @@ impl Hash {
             return drawn.iter().try_for_each(|(field, value)| show(field, value));
         }
         let (mut selection, mut random) = (Selection::new(count, present), txn.random.clone());
-        let result = self.for_each(txn, want, |field, value| {
+        let result = self.walk(txn, want, |field, value| {
             match selection.takes_next(&mut random) {
                 true => show(field, value),
                 false => Ok(()),
@@ -120,7 +121,7 @@ impl Hash {
             }
             return Ok(all);
         }
-        self.for_each(txn, Want::Values, |field, value| {
+        self.walk(txn, Want::Values, |field, value| {
             all.push((Bytes::Owned(field.to_vec()), Bytes::Owned(value.to_vec())));
             Ok(())
         })?;

@@ -20,10 +20,12 @@ impl Default for Histogram {
 }
 
 impl Histogram {
+    /// Adds so many registers of this value.
     pub fn add(&mut self, value: u8, registers: usize) {
         self.0[usize::from(value)] += registers as u64;
     }
 
+    /// The number of different elements, estimated.
     pub fn estimate(&self) -> u64 {
         let share = |registers: f64| registers / REGISTERS as f64;
         let m = REGISTERS as f64;

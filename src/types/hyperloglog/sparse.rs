@@ -17,9 +17,23 @@ const JOINED: usize = 5;
 /// A run of equal registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opcode {
-    Zero { run: usize },
-    LongZero { run: usize },
-    Value { value: u8, run: usize },
+    /// Up to 64 registers of value 0, in one byte.
+    Zero {
+        /// How many.
+        run: usize,
+    },
+    /// Up to 16384 registers of value 0, in two bytes.
+    LongZero {
+        /// How many.
+        run: usize,
+    },
+    /// Up to 4 registers of a value of 1 to 32, in one byte.
+    Value {
+        /// What each of them holds.
+        value: u8,
+        /// How many.
+        run: usize,
+    },
 }
 
 impl Opcode {
@@ -41,12 +55,14 @@ impl Opcode {
         }
     }
 
+    /// How many registers it is for.
     pub fn run(self) -> usize {
         match self {
             Opcode::Zero { run } | Opcode::LongZero { run } | Opcode::Value { run, .. } => run,
         }
     }
 
+    /// What each of them holds.
     pub fn value(self) -> u8 {
         match self {
             Opcode::Zero { .. } | Opcode::LongZero { .. } => 0,

@@ -7,12 +7,13 @@ use super::end::{Element, Side, elements};
 use crate::store::{Result, Txn};
 
 impl List<'_> {
+    /// Puts an element in the place of the one at an index, which has to be below [`List::len`].
     pub fn set(&mut self, txn: &mut Txn, index: u64, element: &[u8]) -> Result<()> {
         let (id, len, head) = (self.id(), self.len(), self.head.count());
         let tail = head + self.middle_len();
         let (side, number) = match &mut self.middle {
             Some(middle) if (head..tail).contains(&index) => {
-                return middle.set_at(txn, index - head, element);
+                return middle.put_at(txn, index - head, element);
             }
             _ if index < head => (Side::Left, index),
             _ => (Side::Right, len - 1 - index),
@@ -20,7 +21,7 @@ impl List<'_> {
         let mut encoded = Vec::new();
         self.encode(txn, element, &mut encoded);
         let old = self.end(side).splice(number..number + 1, 1, &encoded)?;
-        Element::decode(&old)?.forget(txn, id);
+        Element::decode(&old)?.delete(txn, id);
         Ok(())
     }
 
@@ -49,8 +50,8 @@ impl List<'_> {
         let (in_middle, in_tail) = rest.split_at(rest.partition_point(|&index| index < tail));
         let from_right = in_tail.iter().rev().map(|index| len - 1 - index);
         self.head
-            .remove(in_head.iter().copied(), |element| element.forget(txn, id))?;
-        self.tail.remove(from_right, |element| element.forget(txn, id))?;
+            .remove(in_head.iter().copied(), |element| element.delete(txn, id))?;
+        self.tail.remove(from_right, |element| element.delete(txn, id))?;
         for index in in_middle.iter().rev() {
             let Some(middle) = &mut self.middle else { break };
             middle.remove_at(txn, index - head)?;
@@ -71,7 +72,7 @@ impl List<'_> {
         let end = self.end(side);
         let at_end = count.min(end.count());
         end.take(at_end, |element| {
-            element.forget(txn, id);
+            element.delete(txn, id);
             Ok(())
         })?;
         let in_middle = (count - at_end).min(self.middle_len());
@@ -84,7 +85,7 @@ impl List<'_> {
         }
         let beyond = self.end(side.other()).split_inside(count - at_end - in_middle)?;
         for element in elements(&beyond) {
-            element?.forget(txn, id);
+            element?.delete(txn, id);
         }
         Ok(())
     }

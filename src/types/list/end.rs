@@ -11,11 +11,14 @@ use crate::types::blob::{self, Stored};
 /// An end of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
+    /// Where the element of index 0 is.
     Left,
+    /// Where the last element is.
     Right,
 }
 
 impl Side {
+    /// The one across.
     pub fn other(self) -> Side {
         match self {
             Side::Left => Side::Right,
@@ -64,7 +67,7 @@ impl<'p> Element<'p> {
     }
 
     /// Deletes the element's record, if it has one.
-    pub fn forget(self, txn: &mut Txn, id: u64) {
+    pub fn delete(self, txn: &mut Txn, id: u64) {
         if let Some(record) = self.record(id) {
             txn.delete(record);
         }
@@ -81,6 +84,7 @@ pub(super) struct End<'e> {
 }
 
 impl<'e> End<'e> {
+    /// An end of so many elements, encoded one behind the other in `read`.
     pub fn new(count: u64, read: &'e [u8]) -> End<'e> {
         End {
             count,
@@ -89,10 +93,12 @@ impl<'e> End<'e> {
         }
     }
 
+    /// The number of elements.
     pub fn count(&self) -> u64 {
         self.count
     }
 
+    /// How many bytes their encodings take.
     pub fn bytes(&self) -> usize {
         self.added.len() + self.read.len()
     }

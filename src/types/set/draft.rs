@@ -20,6 +20,7 @@ pub(super) enum Draft {
 }
 
 impl Draft {
+    /// One that is what the set is.
     pub fn of(set: &Set) -> Result<Draft> {
         Ok(match &set.encoding {
             Encoding::Integers => Draft::Integers(set.entry.body().to_vec()),
@@ -55,7 +56,7 @@ impl Draft {
     /// Adds a member. Whether it is new.
     pub fn add(&mut self, txn: &mut Txn, member: &[u8], limits: &Thresholds) -> Result<bool> {
         match self {
-            Draft::Table(table) => return table.insert(txn, member, b""),
+            Draft::Table(table) => return table.put(txn, member, b""),
             Draft::Integers(body) => {
                 let integers = IntSet::decode(body)?;
                 if let Some(n) = parse_i64(member) {
@@ -90,7 +91,7 @@ impl Draft {
             }
             _ => {
                 let mut table = self.to_table(txn)?;
-                table.insert(txn, member, b"")?;
+                table.put(txn, member, b"")?;
                 *self = Draft::Table(table);
                 Ok(true)
             }
@@ -100,7 +101,7 @@ impl Draft {
     /// Takes a member out. Whether it was there.
     pub fn remove(&mut self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
         match self {
-            Draft::Table(table) => table.delete(txn, member),
+            Draft::Table(table) => table.remove(txn, member),
             Draft::Integers(body) => {
                 let integers = IntSet::decode(body)?;
                 match parse_i64(member).map(|n| integers.search(n)) {
@@ -122,6 +123,7 @@ impl Draft {
         }
     }
 
+    /// The number of members.
     pub fn len(&self) -> Result<u64> {
         Ok(match self {
             Draft::Integers(body) => IntSet::decode(body)?.len() as u64,
@@ -157,7 +159,7 @@ impl Draft {
     }
 
     /// Makes this the key's value, `old` being what it held. An empty set leaves no key.
-    pub fn write(&self, txn: &mut Txn, key: Key, old: Option<&Entry>, deadline: Option<u64>) -> Result<()> {
+    pub fn save(&self, txn: &mut Txn, key: Key, old: Option<&Entry>, deadline: Option<u64>) -> Result<()> {
         if self.len()? == 0 {
             return old.map_or(Ok(()), |old| txn.remove(key, old));
         }

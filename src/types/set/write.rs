@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::{Encoding, LIST, Set};
 use crate::base::num::parse_i64;
 use crate::base::random::Random;
-use crate::disk::cells::push_cell;
+use crate::disk::cells::{Reader, push_cell};
 use crate::store::{Entry, Key, Result, Txn};
 use crate::types::buckets::Buckets;
 use crate::types::intset::IntSet;
@@ -49,7 +49,7 @@ pub fn add<'m>(
     }
     if added > 0 || converted {
         let old = set.as_ref().map(Set::entry);
-        draft.write(txn, key, old, old.and_then(|old| old.header.deadline))?;
+        draft.save(txn, key, old, old.and_then(|old| old.header.deadline))?;
     }
     Ok(added)
 }
@@ -59,7 +59,7 @@ fn add_new_table<'m>(txn: &mut Txn, key: Key, members: impl Iterator<Item = &'m 
     let distinct: HashSet<&[u8], RandomState> = members.collect();
     let entries: Vec<_> = distinct.into_iter().map(|member| (member, &b""[..])).collect();
     let table = Buckets::build(txn, &entries);
-    Draft::Table(table).write(txn, key, None, None)?;
+    Draft::Table(table).save(txn, key, None, None)?;
     Ok(entries.len() as u64)
 }
 
@@ -85,7 +85,7 @@ pub fn remove<'m>(
         removed += u64::from(draft.remove(txn, member)?);
     }
     if removed > 0 {
-        draft.write(txn, key, Some(&set.entry), set.entry.header.deadline)?;
+        draft.save(txn, key, Some(&set.entry), set.entry.header.deadline)?;
     }
     Ok(removed)
 }
@@ -126,7 +126,7 @@ pub fn pop(txn: &mut Txn, key: Key) -> Result<Option<Bytes>> {
         draft.remove(txn, &member)?;
         member
     };
-    draft.write(txn, key, Some(&set.entry), set.entry.header.deadline)?;
+    draft.save(txn, key, Some(&set.entry), set.entry.header.deadline)?;
     Ok(Some(member))
 }
 
@@ -153,7 +153,7 @@ pub fn pop_many(txn: &mut Txn, key: Key, count: u64, limits: &Thresholds) -> Res
         txn.allowance
             .take((count as usize).saturating_mul(size_of::<Bytes>()))?;
         let popped = (0..count).map(|_| table.pop(txn)).collect::<Result<Vec<_>>>()?;
-        Draft::Table(table).write(txn, key, Some(&set.entry), deadline)?;
+        Draft::Table(table).save(txn, key, Some(&set.entry), deadline)?;
         return Ok(popped);
     }
     set.fetch_all(txn)?;
@@ -165,7 +165,7 @@ pub fn pop_many(txn: &mut Txn, key: Key, count: u64, limits: &Thresholds) -> Res
         for member in &popped {
             draft.remove(txn, member)?;
         }
-        draft.write(txn, key, Some(&set.entry), deadline)?;
+        draft.save(txn, key, Some(&set.entry), deadline)?;
     } else {
         write_all(txn, key, Some(&set.entry), &members, deadline, limits)?;
     }
@@ -206,13 +206,13 @@ fn write_all<M: Deref<Target = [u8]>>(
             Draft::Table(Buckets::build(txn, &entries))
         }
     };
-    draft.write(txn, key, old, deadline)
+    draft.save(txn, key, old, deadline)
 }
 
 /// Gives `to` a set of its own, equal to that of `entry`. `replaced` is what `to` held.
 pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> Result<()> {
-    let table = Buckets::decode(entry.body())?.copy(txn)?;
-    Draft::Table(table).write(txn, to, replaced, entry.header.deadline)
+    let table = Buckets::decode(&mut Reader(entry.body()))?.copy(txn)?;
+    Draft::Table(table).save(txn, to, replaced, entry.header.deadline)
 }
 
 /// Makes the first `count` of the members a random choice of them all.

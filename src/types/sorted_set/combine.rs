@@ -10,18 +10,25 @@ use crate::store::{Entry, Result, Stop, Txn};
 use crate::types::WRONG_TYPE;
 use crate::types::set::Set;
 
+/// How sorted sets are combined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
+    /// Members of any of them.
     Union,
+    /// Members of all of them.
     Intersection,
+    /// Members of the first one that are in no other.
     Difference,
 }
 
 /// What becomes of the scores of a member of several.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Aggregate {
+    /// They are added.
     Sum,
+    /// The lowest one counts.
     Min,
+    /// The highest one counts.
     Max,
 }
 
@@ -43,7 +50,9 @@ fn number(score: f64) -> f64 {
 
 /// What is combined. The members of a set all have score 1.
 pub enum Source {
+    /// A sorted set.
     SortedSet(SortedSet),
+    /// A set.
     Set(Set),
     /// A key that is not there.
     Nothing,
@@ -80,7 +89,7 @@ impl Source {
         }
     }
 
-    fn for_each(
+    fn walk(
         &self,
         txn: &mut Txn,
         purpose: Purpose,
@@ -94,7 +103,7 @@ impl Source {
                 if purpose == Purpose::Write {
                     set.fetch_all(txn)?;
                 }
-                set.for_each(txn, |member| visit(member, 1.0))
+                set.walk(txn, |member| visit(member, 1.0))
             }
             Source::Nothing => Ok(()),
         }
@@ -118,7 +127,7 @@ impl Source {
 
     fn members(&self, txn: &mut Txn, purpose: Purpose) -> Result<Vec<(Vec<u8>, f64)>> {
         let (mut members, mut room) = (Vec::new(), txn.allowance);
-        self.for_each(txn, purpose, |member, score| {
+        self.walk(txn, purpose, |member, score| {
             room.take(MEMBER + member.len())?;
             members.push((member.to_vec(), score));
             Ok(())
@@ -183,7 +192,7 @@ fn union(
 ) -> Result<Vec<(Vec<u8>, f64)>> {
     let (mut all, mut room) = (Scores::default(), txn.allowance);
     for (source, weight) in &sources {
-        source.for_each(txn, purpose, |member, score| {
+        source.walk(txn, purpose, |member, score| {
             let score = number(weight * score);
             match all.get_mut(member) {
                 Some(sum) => *sum = aggregate.of(*sum, score),
@@ -244,7 +253,7 @@ fn difference(txn: &mut Txn, sources: &[(Source, f64)], purpose: Purpose) -> Res
     if first.len()?.saturating_mul(sources.len() as u64) / 2 > total {
         let mut left: Scores = candidates.into_iter().collect();
         for (other, _) in others {
-            other.for_each(txn, purpose, |member, _| {
+            other.walk(txn, purpose, |member, _| {
                 left.remove(member);
                 Ok(())
             })?;

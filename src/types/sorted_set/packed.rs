@@ -11,32 +11,36 @@ const SCORE: usize = 8;
 
 /// An entry and where it is.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct Slot {
+    /// The bytes of all of it.
     pub entry: Range<usize>,
+    /// The bytes of the member.
     pub member: Range<usize>,
+    /// Its score.
     pub score: f64,
 }
 
 /// The entries of a body, in order.
 #[derive(Clone)]
-pub struct Rows<'b> {
+pub struct Slots<'b> {
     body: &'b [u8],
     at: usize,
 }
 
-pub fn rows(body: &[u8]) -> Rows<'_> {
-    Rows { body, at: 0 }
+/// The entries of a body.
+pub fn slots(body: &[u8]) -> Slots<'_> {
+    Slots { body, at: 0 }
 }
 
-impl Rows<'_> {
-    fn row(&mut self) -> Result<Row, Malformed> {
+impl Slots<'_> {
+    fn slot(&mut self) -> Result<Slot, Malformed> {
         let start = self.at;
         let mut reader = Reader(&self.body[start..]);
         let len = reader.cell()?.len();
         let score = f64::from_bits(reader.u64()?);
         self.at = self.body.len() - reader.0.len();
         let end = self.at - SCORE;
-        Ok(Row {
+        Ok(Slot {
             entry: start..self.at,
             member: end - len..end,
             score,
@@ -44,32 +48,33 @@ impl Rows<'_> {
     }
 }
 
-impl Iterator for Rows<'_> {
-    type Item = Result<Row, Malformed>;
+impl Iterator for Slots<'_> {
+    type Item = Result<Slot, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.body.len() {
             return None;
         }
-        let row = self.row();
-        if row.is_err() {
+        let slot = self.slot();
+        if slot.is_err() {
             self.at = self.body.len();
         }
-        Some(row)
+        Some(slot)
     }
 }
 
+/// The number of entries.
 pub fn count(body: &[u8]) -> u64 {
-    rows(body).count() as u64
+    slots(body).count() as u64
 }
 
 /// The member's entry, and its rank; or else how many entries there are.
-pub fn find(body: &[u8], member: &[u8]) -> Result<Result<(Row, u64), u64>, Malformed> {
+pub fn find(body: &[u8], member: &[u8]) -> Result<Result<(Slot, u64), u64>, Malformed> {
     let mut rank = 0;
-    for row in rows(body) {
-        let row = row?;
-        if body[row.member.clone()] == *member {
-            return Ok(Ok((row, rank)));
+    for slot in slots(body) {
+        let slot = slot?;
+        if body[slot.member.clone()] == *member {
+            return Ok(Ok((slot, rank)));
         }
         rank += 1;
     }
@@ -82,6 +87,7 @@ pub fn compare(a: (f64, &[u8]), b: (f64, &[u8])) -> Ordering {
     scores.then_with(|| a.1.cmp(b.1))
 }
 
+/// Appends an entry.
 pub fn push(body: &mut Vec<u8>, member: &[u8], score: f64) {
     push_cell(body, member);
     // As Redis keeps it in a small one: -0 is 0.
@@ -92,10 +98,10 @@ pub fn push(body: &mut Vec<u8>, member: &[u8], score: f64) {
 /// Puts an entry, of a member that is not there, in its place.
 pub fn insert(body: &mut Vec<u8>, member: &[u8], score: f64) -> Result<(), Malformed> {
     let mut at = body.len();
-    for row in rows(body) {
-        let row = row?;
-        if compare((row.score, &body[row.member]), (score, member)) == Ordering::Greater {
-            at = row.entry.start;
+    for slot in slots(body) {
+        let slot = slot?;
+        if compare((slot.score, &body[slot.member]), (score, member)) == Ordering::Greater {
+            at = slot.entry.start;
             break;
         }
     }

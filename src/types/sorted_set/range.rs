@@ -8,9 +8,13 @@ use crate::store::{Result, Txn};
 /// Scores from one to another, either end without itself if it is exclusive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScoreRange {
+    /// The lowest score.
     pub min: f64,
+    /// The highest score.
     pub max: f64,
+    /// Whether the lowest score itself is out.
     pub min_exclusive: bool,
+    /// Whether the highest score itself is out.
     pub max_exclusive: bool,
 }
 
@@ -31,14 +35,18 @@ pub enum LexBound<'a> {
     Least,
     /// Behind every member.
     Greatest,
+    /// At this member, which is in.
     Including(&'a [u8]),
+    /// At this member, which is out.
     Excluding(&'a [u8]),
 }
 
 /// Members from one to another, in byte order. It has a meaning where all scores are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LexRange<'a> {
+    /// The lower end.
     pub min: LexBound<'a>,
+    /// The upper end.
     pub max: LexBound<'a>,
 }
 
@@ -115,13 +123,13 @@ impl SortedSet {
     ) -> Result<Range<u64>> {
         let body = self.entry.body();
         let (mut rank, mut from) = (0, None);
-        for row in packed::rows(body) {
-            let row = row?;
-            let member = &body[row.member];
-            if from.is_none() && !is_below(member, row.score) {
+        for slot in packed::slots(body) {
+            let slot = slot?;
+            let member = &body[slot.member];
+            if from.is_none() && !is_below(member, slot.score) {
                 from = Some(rank);
             }
-            if from.is_some() && is_above(member, row.score) {
+            if from.is_some() && is_above(member, slot.score) {
                 break;
             }
             rank += 1;

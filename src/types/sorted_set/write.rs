@@ -49,9 +49,9 @@ enum Draft {
 
 /// Where a member is.
 enum Place {
-    Row(packed::Row),
+    Slot(packed::Slot),
     /// Not among so many packed ones.
-    NoRow(u64),
+    NoSlot(u64),
     Table(Found, Option<f64>, Option<Insertion>),
 }
 
@@ -75,8 +75,8 @@ impl Insertion {
 impl Place {
     fn score(&self) -> Option<f64> {
         match self {
-            Place::Row(row) => Some(row.score),
-            Place::NoRow(_) => None,
+            Place::Slot(slot) => Some(slot.score),
+            Place::NoSlot(_) => None,
             Place::Table(_, score, _) => *score,
         }
     }
@@ -130,8 +130,8 @@ impl Draft {
     fn place(&self, txn: &mut Txn, member: &[u8], score: Option<f64>) -> Result<Place> {
         match self {
             Draft::Packed(body) => Ok(match packed::find(body, member)? {
-                Ok((row, _)) => Place::Row(row),
-                Err(count) => Place::NoRow(count),
+                Ok((slot, _)) => Place::Slot(slot),
+                Err(count) => Place::NoSlot(count),
             }),
             Draft::Large(table, tree) => {
                 let insertion = score.map(|score| Insertion::find(txn, table, tree, member, score));
@@ -154,11 +154,11 @@ impl Draft {
         limits: &Thresholds,
     ) -> Result<()> {
         match (&mut *self, place) {
-            (Draft::Packed(body), Place::Row(row)) => {
-                body.drain(row.entry);
+            (Draft::Packed(body), Place::Slot(slot)) => {
+                body.drain(slot.entry);
                 Ok(packed::insert(body, member, score)?)
             }
-            (Draft::Packed(body), Place::NoRow(count))
+            (Draft::Packed(body), Place::NoSlot(count))
                 if count < limits.sorted_set_entries && member.len() as u64 <= limits.sorted_set_value =>
             {
                 Ok(packed::insert(body, member, score)?)
@@ -169,10 +169,10 @@ impl Draft {
                 }
                 // A path that was found before the tree changed leads elsewhere.
                 match insertion.filter(|_| old.is_none()) {
-                    Some(Insertion { key, path }) => tree.insert_along(txn, path, &key, tree_value(score))?,
-                    None => tree.insert(txn, &tree_key(score, member), tree_value(score))?,
+                    Some(Insertion { key, path }) => tree.put_along(txn, path, &key, tree_value(score))?,
+                    None => tree.put(txn, &tree_key(score, member), tree_value(score))?,
                 };
-                table.insert_at(txn, found, member, &encode_score(score))?;
+                table.put_at(txn, found, member, &encode_score(score))?;
                 Ok(())
             }
             _ => {
@@ -186,11 +186,11 @@ impl Draft {
     /// Becomes large.
     fn enlarge(&mut self, txn: &mut Txn) -> Result<()> {
         if let Draft::Packed(body) = self {
-            let rows: std::result::Result<Vec<_>, _> = packed::rows(body).collect();
-            let rows = rows?;
-            let entries: Vec<(&[u8], f64)> = rows
+            let slots: std::result::Result<Vec<_>, _> = packed::slots(body).collect();
+            let slots = slots?;
+            let entries: Vec<(&[u8], f64)> = slots
                 .iter()
-                .map(|row| (&body[row.member.clone()], row.score))
+                .map(|slot| (&body[slot.member.clone()], slot.score))
                 .collect();
             *self = Draft::build_large(txn, &entries);
         }
@@ -201,10 +201,10 @@ impl Draft {
     fn remove(&mut self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
         let place = self.place(txn, member, None)?;
         match (self, place) {
-            (Draft::Packed(body), Place::Row(row)) => drop(body.drain(row.entry)),
+            (Draft::Packed(body), Place::Slot(slot)) => drop(body.drain(slot.entry)),
             (Draft::Large(table, tree), Place::Table(found, Some(score), _)) => {
                 tree.remove(txn, &tree_key(score, member))?;
-                table.delete_at(txn, &found)?;
+                table.remove_at(txn, &found)?;
             }
             _ => return Ok(false),
         }
@@ -212,7 +212,7 @@ impl Draft {
     }
 
     /// Makes this the key's value, `old` being what it held. An empty one leaves no key.
-    fn write(&self, txn: &mut Txn, key: Key, old: Option<&Entry>, deadline: Option<u64>) -> Result<()> {
+    fn save(&self, txn: &mut Txn, key: Key, old: Option<&Entry>, deadline: Option<u64>) -> Result<()> {
         if self.is_empty() {
             return old.map_or(Ok(()), |old| txn.remove(key, old));
         }
@@ -229,8 +229,8 @@ impl Draft {
     }
 
     /// As [`Draft::write`], the deadline staying as it was.
-    fn write_back(&self, txn: &mut Txn, key: Key, old: Option<&Entry>) -> Result<()> {
-        self.write(txn, key, old, old.and_then(|old| old.header.deadline))
+    fn save_back(&self, txn: &mut Txn, key: Key, old: Option<&Entry>) -> Result<()> {
+        self.save(txn, key, old, old.and_then(|old| old.header.deadline))
     }
 }
 
@@ -288,7 +288,7 @@ pub fn add<'m>(
         }
     }
     if added.added + added.updated > 0 {
-        draft.write_back(txn, key, set.as_ref().map(SortedSet::entry))?;
+        draft.save_back(txn, key, set.as_ref().map(SortedSet::entry))?;
     }
     Ok(added)
 }
@@ -349,7 +349,7 @@ pub fn remove<'m>(txn: &mut Txn, key: Key, members: impl Iterator<Item = &'m [u8
         }
     }
     if removed > 0 {
-        draft.write_back(txn, key, Some(set.entry()))?;
+        draft.save_back(txn, key, Some(set.entry()))?;
     }
     Ok(removed)
 }
@@ -418,9 +418,9 @@ fn cut(
                 Ok(true)
             })?;
             let count = (ranks.end - ranks.start) as usize;
-            for row in packed::rows(body).skip(ranks.start as usize).take(count) {
-                let row = row?;
-                (from, to) = (from.min(row.entry.start), row.entry.end);
+            for slot in packed::slots(body).skip(ranks.start as usize).take(count) {
+                let slot = slot?;
+                (from, to) = (from.min(slot.entry.start), slot.entry.end);
             }
             body.drain(from..to.max(from));
         }
@@ -435,7 +435,7 @@ fn cut(
             })?;
             let whole = table.clone();
             for member in &members {
-                match table.delete(txn, member) {
+                match table.remove(txn, member) {
                     Err(Stop::Fault) if members.len() as u64 * DENSE_CUT > whole.len() => {
                         whole.fetch_all(txn, Want::Members)?;
                         return Err(Stop::Fault);
@@ -452,7 +452,7 @@ fn cut(
             }
         }
     }
-    draft.write_back(txn, key, Some(set.entry()))
+    draft.save_back(txn, key, Some(set.entry()))
 }
 
 /// Makes a sorted set of these members, each once, the key's value, whatever it held. Without members there is no key.
@@ -463,7 +463,7 @@ pub fn replace(txn: &mut Txn, key: Key, members: &[(Vec<u8>, f64)], limits: &Thr
         .map(|(member, score)| (&member[..], *score))
         .collect();
     entries.sort_by(|a, b| packed::compare((a.1, a.0), (b.1, b.0)));
-    Draft::build(txn, &entries, limits).write(txn, key, old.as_ref(), None)
+    Draft::build(txn, &entries, limits).save(txn, key, old.as_ref(), None)
 }
 
 /// Gives `to` a sorted set of its own, equal to the large one of `entry`. `replaced` is what `to` held.
@@ -471,5 +471,5 @@ pub fn copy(txn: &mut Txn, entry: &Entry, to: Key, replaced: Option<&Entry>) -> 
     let (table, tree) = super::decode_large(entry.body())?;
     let table = table.copy(txn)?;
     let tree = tree.copy(txn, table.id())?;
-    Draft::Large(table, tree).write(txn, to, replaced, entry.header.deadline)
+    Draft::Large(table, tree).save(txn, to, replaced, entry.header.deadline)
 }

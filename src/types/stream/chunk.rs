@@ -23,8 +23,11 @@ pub struct Chunk<'a> {
     pub first: Id,
     /// The last ID that it got.
     pub last: Id,
+    /// How many of its entries are not deleted.
     pub live: u64,
+    /// How many of its entries are deleted.
     pub dead: u64,
+    /// How many bytes it would take in Redis.
     pub weight: u64,
     field_count: u64,
     fields: &'a [u8],
@@ -44,6 +47,7 @@ pub struct ChunkLimits {
 pub const MAX_OPEN: usize = 16 * 1024;
 
 impl<'a> Chunk<'a> {
+    /// A chunk's record, taken apart; one that ends early is damage.
     pub fn decode(bytes: &'a [u8]) -> Result<Chunk<'a>, Malformed> {
         let mut reader = Reader(bytes);
         let (first, last) = (read_id(&mut reader)?, read_id(&mut reader)?);
@@ -142,6 +146,7 @@ impl<'a> Chunk<'a> {
         Ok((out, self.live - left.live))
     }
 
+    /// Its entries, without the deleted ones.
     pub fn entries(&self) -> Entries<'a> {
         Entries {
             chunk: *self,
@@ -171,11 +176,13 @@ impl<'a> Chunk<'a> {
     }
 }
 
+/// Appends an ID.
 pub fn push_id(out: &mut Vec<u8>, id: Id) {
     push_varint(out, id.ms);
     push_varint(out, id.seq);
 }
 
+/// Reads the ID at the head of `reader`.
 pub fn read_id(reader: &mut Reader) -> Result<Id, Malformed> {
     Ok(Id {
         ms: reader.varint()?,
@@ -230,6 +237,7 @@ fn read_entry<'a>(chunk: &Chunk<'a>, reader: &mut Reader<'a>) -> Result<Entry<'a
 /// An entry, its fields and values still encoded.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
+    /// Its ID.
     pub id: Id,
     /// How many fields it has.
     pub pairs: u64,

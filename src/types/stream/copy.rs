@@ -1,14 +1,14 @@
 //! COPY of a stream: every record of it under another id. Numbers of blobs stay: they are unique under each id.
 
+use super::Stream;
 use super::group::{Consumer, Group, number, numbers};
-use super::{Stream, open};
 use crate::disk::format::{Malformed, RecordKey};
 use crate::store::{self, Key, Result, Txn};
 use crate::types::tree::Tree;
 
 /// Gives `to` a stream of its own, equal to the one of `entry`. `replaced` is what `to` held.
 pub fn copy(txn: &mut Txn, entry: &store::Entry, to: Key, replaced: Option<&store::Entry>) -> Result<()> {
-    let Some(stream) = open(Some(entry))? else {
+    let Some(stream) = Stream::open(Some(entry))? else {
         return Ok(());
     };
     let id = txn.fresh_id();

@@ -109,7 +109,7 @@ impl Stream {
             live: chunk.live,
         };
         txn.put(self.blob(sealed.number), Value::from(&self.tail[..]));
-        self.index.insert(txn, &sealed.first.encode(), &sealed.encode())?;
+        self.index.put(txn, &sealed.first.encode(), &sealed.encode())?;
         self.tail = Tail::NONE;
         Ok(())
     }
@@ -132,6 +132,7 @@ impl Stream {
         Ok(())
     }
 
+    /// The record of a chunk; one that is missing is damage.
     pub(super) fn read(&self, txn: &mut Txn, sealed: Sealed) -> Result<Value> {
         match txn.get(&self.blob(sealed.number))? {
             Some(record) => Ok(record),
@@ -313,7 +314,7 @@ impl Stream {
     }
 
     /// Deletes the entries with these IDs, as far as they are there. Returns how many were.
-    pub fn delete(&mut self, txn: &mut Txn, mut ids: Vec<Id>) -> Result<u64> {
+    pub fn remove(&mut self, txn: &mut Txn, mut ids: Vec<Id>) -> Result<u64> {
         ids.sort_unstable();
         ids.dedup();
         let mut deleted = Vec::new();
@@ -388,8 +389,7 @@ impl Stream {
             self.index.remove(txn, &key)?;
         } else {
             txn.put(self.blob(sealed.number), Value::from(bytes));
-            self.index
-                .insert(txn, &key, &Sealed { live, ..sealed }.encode())?;
+            self.index.put(txn, &key, &Sealed { live, ..sealed }.encode())?;
         }
         Ok(())
     }

@@ -26,23 +26,28 @@ const BATCH: u64 = 128;
 pub struct Delivery {
     /// The number of the consumer.
     pub consumer: u64,
-    /// When it was given last, in Unix milliseconds, and how often it was.
+    /// When it was given last, in Unix milliseconds.
     pub time: u64,
+    /// How often it was given.
     pub count: u64,
 }
 
+/// A consumer of a group.
 #[derive(Clone, Debug)]
 pub struct Consumer {
     number: u64,
+    /// Its name, unique in the group.
     pub name: Vec<u8>,
     /// When it last asked for anything, in Unix milliseconds.
     pub seen: u64,
     /// When it last got anything.
     pub active: Option<u64>,
+    /// The IDs of what it was given and has not acknowledged.
     pub(super) pending: Tree,
     stored: Option<Value>,
 }
 
+/// A group of consumers.
 #[derive(Clone, Debug)]
 pub struct Group {
     stream: u64,
@@ -51,7 +56,9 @@ pub struct Group {
     pub last: Id,
     /// How many entries it has read, if that can be told.
     pub read: Option<u64>,
+    /// What was given and not acknowledged, by ID.
     pub(super) pending: Tree,
+    /// The numbers of consumers, by name.
     pub(super) consumers: Tree,
     /// Consumers that were looked up: their places in here are what [`Group::find`] returns.
     loaded: Vec<Consumer>,
@@ -62,6 +69,7 @@ pub struct Group {
 /// Which deliveries are looked for.
 #[derive(Clone, Debug)]
 pub struct Search {
+    /// From which ID to which, both included.
     pub ids: RangeInclusive<Id>,
     /// Only those of this consumer.
     pub consumer: Option<usize>,
@@ -92,6 +100,7 @@ impl Delivery {
     }
 }
 
+/// The number of a blob, as trees have it for a value.
 pub(super) fn number(value: &[u8]) -> std::result::Result<u64, Malformed> {
     Reader(value).varint()
 }
@@ -122,6 +131,7 @@ fn put_changed(txn: &mut Txn, key: RecordKey, record: &[u8], stored: Option<&Val
 }
 
 impl Consumer {
+    /// The consumer whose record has this number; one without a record is damage.
     pub(super) fn load(txn: &mut Txn, stream: u64, number: u64) -> Result<Consumer> {
         let record = blob(txn, stream, number)?;
         let mut reader = Reader(&record);
@@ -135,6 +145,7 @@ impl Consumer {
         })
     }
 
+    /// Puts its record, if that has changed.
     pub(super) fn put(&self, txn: &mut Txn, stream: u64) {
         let mut out = Vec::with_capacity(self.name.len() + 32);
         push_cell(&mut out, &self.name);
@@ -158,12 +169,14 @@ impl Consumer {
         }
     }
 
+    /// How many entries were given to the consumer and not acknowledged.
     pub fn pending(&self) -> u64 {
         self.pending.len()
     }
 }
 
 impl Stream {
+    /// The group of this name, if there is one. One that is listed and has no record is damage.
     pub fn group(&self, txn: &mut Txn, name: &[u8]) -> Result<Option<Group>> {
         match self.groups.get(txn, name)? {
             Some(value) => Ok(Some(Group::load(txn, self.id, number(&value)?)?)),
@@ -194,7 +207,7 @@ impl Stream {
             stored: None,
         };
         group.put(txn);
-        self.groups.insert(txn, name, &encode_number(group.number))?;
+        self.groups.put(txn, name, &encode_number(group.number))?;
         Ok(true)
     }
 
@@ -271,6 +284,7 @@ pub(super) fn numbers(txn: &mut Txn, stream: u64, tree: &Tree) -> Result<Vec<(Ve
 }
 
 impl Group {
+    /// The group whose record has this number; one without a record is damage.
     pub(super) fn load(txn: &mut Txn, stream: u64, number: u64) -> Result<Group> {
         let record = blob(txn, stream, number)?;
         let mut reader = Reader(&record);
@@ -286,6 +300,7 @@ impl Group {
         })
     }
 
+    /// Puts its own record, if that has changed, not those of its consumers.
     pub(super) fn put(&self, txn: &mut Txn) {
         let mut out = Vec::with_capacity(64);
         push_id(&mut out, self.last);
@@ -319,10 +334,12 @@ impl Group {
         }
     }
 
+    /// How many entries were given to consumers and not acknowledged.
     pub fn pending(&self) -> u64 {
         self.pending.len()
     }
 
+    /// The number of consumers.
     pub fn consumer_count(&self) -> u64 {
         self.consumers.len()
     }
@@ -351,6 +368,7 @@ impl Group {
         Ok(self.loaded.len() - 1)
     }
 
+    /// A consumer, by the place that [`Group::find`] or its like has returned.
     pub fn consumer(&mut self, at: usize) -> &mut Consumer {
         &mut self.loaded[at]
     }
@@ -358,7 +376,7 @@ impl Group {
     /// Adds a consumer of a name that none has, and returns its place.
     pub fn create(&mut self, txn: &mut Txn, name: &[u8]) -> Result<usize> {
         let number = txn.fresh_id();
-        self.consumers.insert(txn, name, &encode_number(number))?;
+        self.consumers.put(txn, name, &encode_number(number))?;
         self.loaded.push(Consumer {
             number,
             name: name.to_vec(),
@@ -400,6 +418,7 @@ impl Group {
         Ok(Some(pending))
     }
 
+    /// To whom an entry was given, if it is pending.
     pub fn delivery(&self, txn: &mut Txn, id: Id) -> Result<Option<Delivery>> {
         match self.pending.get(txn, &id.encode())? {
             Some(value) => Ok(Some(Delivery::decode(&value)?)),
@@ -420,9 +439,9 @@ impl Group {
             let other = self.numbered(txn, other)?;
             self.loaded[other].pending.remove(txn, &key)?;
         }
-        self.pending.insert(txn, &key, &delivery.encode())?;
+        self.pending.put(txn, &key, &delivery.encode())?;
         if old != Some(delivery.consumer) {
-            self.loaded[consumer].pending.insert(txn, &key, b"")?;
+            self.loaded[consumer].pending.put(txn, &key, b"")?;
         }
         Ok(())
     }

@@ -14,21 +14,27 @@ const MAX_TEXT: usize = 127;
 /// An entry's ID. Its encoding sorts as it does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct Id {
+    /// In Unix milliseconds, as far as clients and clocks are right.
     pub ms: u64,
+    /// Tells entries of one millisecond apart.
     pub seq: u64,
 }
 
 impl Id {
+    /// Below every entry's ID.
     pub const MIN: Id = Id { ms: 0, seq: 0 };
+    /// The highest one.
     pub const MAX: Id = Id {
         ms: u64::MAX,
         seq: u64::MAX,
     };
 
+    /// Both numbers, big endian.
     pub fn encode(self) -> [u8; 16] {
         (u128::from(self.ms) << 64 | u128::from(self.seq)).to_be_bytes()
     }
 
+    /// The ID that [`Id::encode`] made these bytes of.
     pub fn decode(bytes: [u8; 16]) -> Id {
         let both = u128::from_be_bytes(bytes);
         Id {
@@ -86,10 +92,12 @@ pub enum NewId {
     Now,
     /// `ms-*`: the next in that millisecond.
     In(u64),
+    /// This one.
     Exactly(Id),
 }
 
 impl NewId {
+    /// The ID that an argument names; an error if it names none.
     pub fn parse(text: &[u8]) -> Result<NewId> {
         match parts(text) {
             _ if text == b"*" => Ok(NewId::Now),

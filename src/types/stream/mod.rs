@@ -49,7 +49,9 @@ pub use trim::{Bound, Trim};
 /// A stream's own record, taken apart.
 #[derive(Clone)]
 pub struct Stream {
+    /// What its records are under.
     pub(super) id: u64,
+    /// The number of entries.
     pub length: u64,
     /// How many entries were ever added.
     pub added: u64,
@@ -57,6 +59,7 @@ pub struct Stream {
     pub first: Id,
     /// The highest ID ever given.
     pub last: Id,
+    /// The highest ID of those deleted by name; 0-0 if none was.
     pub max_deleted: Id,
     index: Tree,
     groups: Tree,
@@ -92,16 +95,16 @@ impl Tail {
     }
 }
 
-/// The stream that was found, if anything was.
-pub fn open(found: Option<&store::Entry>) -> Result<Option<Stream>> {
-    match found {
-        Some(entry) if entry.header.kind == Kind::Stream => Ok(Some(Stream::decode(entry)?)),
-        Some(_) => Stop::error(WRONG_TYPE),
-        None => Ok(None),
-    }
-}
-
 impl Stream {
+    /// The stream that was found, if anything was.
+    pub fn open(found: Option<&store::Entry>) -> Result<Option<Stream>> {
+        match found {
+            Some(entry) if entry.header.kind == Kind::Stream => Ok(Some(Stream::decode(entry)?)),
+            Some(_) => Stop::error(WRONG_TYPE),
+            None => Ok(None),
+        }
+    }
+
     /// A stream without entries.
     pub fn create(txn: &mut Txn) -> Stream {
         let id = txn.fresh_id();
@@ -198,6 +201,7 @@ impl Stream {
         self.index.len() + u64::from(!self.tail.is_empty())
     }
 
+    /// The number of groups.
     pub fn group_count(&self) -> u64 {
         self.groups.len()
     }

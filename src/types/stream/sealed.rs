@@ -8,6 +8,7 @@ use crate::disk::format::Malformed;
 /// A chunk that takes no more entries.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sealed {
+    /// The ID that it began with.
     pub first: Id,
     /// The last ID that it got, though its entry may be deleted.
     pub last: Id,
@@ -18,6 +19,7 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
+    /// An entry of the index; one that ends early is damage.
     pub fn decode(key: &[u8], value: &[u8]) -> std::result::Result<Sealed, Malformed> {
         let first = key.try_into().map_err(|_| Malformed("key of a chunk"))?;
         let mut reader = Reader(value);
@@ -29,6 +31,7 @@ impl Sealed {
         })
     }
 
+    /// Its value in the index.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(24);
         push_varint(&mut out, self.number);

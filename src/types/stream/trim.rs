@@ -67,8 +67,7 @@ impl Stream {
                     let live = less(sealed.live, dropped)?;
                     txn.put(self.blob(sealed.number), Value::from(&bytes[..]));
                     let key = sealed.first.encode();
-                    self.index
-                        .insert(txn, &key, &Sealed { live, ..sealed }.encode())?;
+                    self.index.put(txn, &key, &Sealed { live, ..sealed }.encode())?;
                     self.length = less(self.length, dropped)?;
                 }
             }

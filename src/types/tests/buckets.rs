@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::base::random::Random;
+use crate::disk::cells::Reader;
 use crate::store::testing::TestStore;
 use crate::store::{Result, Txn};
 use crate::types::buckets::{Buckets, Want};
@@ -62,12 +63,12 @@ impl Bench {
 
     fn insert(&mut self, member: &[u8], value: &[u8]) {
         let was_new = self.model.insert(member.to_vec(), value.to_vec()).is_none();
-        assert_eq!(self.run(|table, txn| table.insert(txn, member, value)), was_new);
+        assert_eq!(self.run(|table, txn| table.put(txn, member, value)), was_new);
     }
 
     fn remove(&mut self, member: &[u8]) {
         let old = self.model.remove(member);
-        let removed = self.run(|table, txn| Ok(table.remove(txn, member)?.map(|value| value.to_vec())));
+        let removed = self.run(|table, txn| Ok(table.take(txn, member)?.map(|value| value.to_vec())));
         assert_eq!(removed, old);
     }
 
@@ -80,14 +81,14 @@ impl Bench {
             self.remove(&member);
         } else {
             let was_there = self.model.remove(&member).is_some();
-            assert_eq!(self.run(|table, txn| table.delete(txn, &member)), was_there);
+            assert_eq!(self.run(|table, txn| table.remove(txn, &member)), was_there);
         }
     }
 
     fn contents(&mut self) -> Model {
         self.run(|table, txn| {
             let mut found = Model::new();
-            table.for_each(txn, Want::Values, |member, value| {
+            table.walk(txn, Want::Values, |member, value| {
                 assert_eq!(found.insert(member.to_vec(), value.to_vec()), None);
                 Ok(())
             })?;
@@ -108,7 +109,7 @@ impl Bench {
         );
         let mut state = Vec::new();
         self.table.encode(&mut state);
-        assert_eq!(Buckets::decode(&state).unwrap(), self.table);
+        assert_eq!(Buckets::decode(&mut Reader(&state)).unwrap(), self.table);
     }
 }
 
@@ -143,17 +144,17 @@ fn a_page_holds_few_members_whatever_their_number() {
     let mut bench = Bench::new(1);
     bench.test.store.set_hot_budget(64 << 20);
     for n in 0..3000u32 {
-        bench.run(|table, txn| table.insert(txn, &n.to_be_bytes(), b""));
+        bench.run(|table, txn| table.put(txn, &n.to_be_bytes(), b""));
     }
     assert_eq!(bench.table.pages(), 3000u32.div_ceil(16));
     for n in 0..2999u32 {
-        assert!(bench.run(|table, txn| table.delete(txn, &n.to_be_bytes())));
+        assert!(bench.run(|table, txn| table.remove(txn, &n.to_be_bytes())));
     }
     assert_eq!(bench.table.pages(), 1);
     let long = vec![b'x'; 3000];
     for n in 0..100u8 {
         let member = [&[n][..], &long].concat();
-        bench.run(|table, txn| table.insert(txn, &member, b""));
+        bench.run(|table, txn| table.put(txn, &member, b""));
     }
     assert_eq!(bench.table.pages(), 101);
 }
@@ -260,7 +261,7 @@ fn tables_are_built_and_copied_whole() {
         emptied = table.clone();
         emptied.fetch_all(txn, Want::Members)?;
         for (member, _) in &entries {
-            emptied.delete(txn, member)?;
+            emptied.remove(txn, member)?;
         }
         Ok(())
     })
@@ -272,7 +273,7 @@ fn tables_are_built_and_copied_whole() {
         copy = before.clone();
         copy.fetch_all(txn, Want::Values)?;
         for (member, value) in &entries {
-            assert_eq!(copy.remove(txn, member)?.as_deref(), Some(*value));
+            assert_eq!(copy.take(txn, member)?.as_deref(), Some(*value));
         }
         Ok(())
     })
@@ -289,7 +290,7 @@ fn a_large_cold_table_is_walked_over_a_view_and_a_hot_one_is_not() {
     let count = |test: &mut TestStore| {
         test.run(|txn| {
             let mut count = 0;
-            table.for_each(txn, Want::Members, |_, _| {
+            table.walk(txn, Want::Members, |_, _| {
                 count += 1;
                 Ok(())
             })?;

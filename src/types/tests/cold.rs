@@ -47,9 +47,9 @@ fn set_fields(txn: &mut Txn, fields: &[Vec<u8>], expiry: Expiry) -> Result<()> {
     let mut hash = Hash::to_write(txn, KEY)?;
     hash.prefetch_to_set(txn, fields.iter().map(|field| &field[..]))?;
     for field in fields {
-        hash.set(txn, field, b"value", expiry, &Thresholds::default())?;
+        hash.put(txn, field, b"value", expiry, &Thresholds::default())?;
     }
-    hash.write(txn, KEY)
+    hash.save(txn, KEY)
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn pages_that_a_large_change_divides_or_merges_are_not_missed_one_by_one() {
         for field in &gone {
             hash.remove(txn, field)?;
         }
-        hash.write(txn, KEY)
+        hash.save(txn, KEY)
     })
     .unwrap();
     assert_eq!(test.faults, 2);

@@ -65,7 +65,7 @@ impl Bench {
         let change = |txn: &mut Txn| {
             let mut hash = Hash::to_write(txn, KEY)?;
             let value = body(&mut hash, txn)?;
-            hash.write(txn, KEY)?;
+            hash.save(txn, KEY)?;
             Ok(value)
         };
         self.test.run(change).unwrap()
@@ -93,7 +93,7 @@ impl Bench {
             Expiry::Clear => None,
         };
         let limits = self.limits;
-        let is_new = self.change(|hash, txn| hash.set(txn, &field, &value, expiry, &limits));
+        let is_new = self.change(|hash, txn| hash.put(txn, &field, &value, expiry, &limits));
         assert_eq!(is_new, old.is_none());
         self.model.insert(field, (value, deadline));
     }
@@ -174,7 +174,7 @@ impl Bench {
         let mut shown = BTreeMap::new();
         self.read(|hash, txn| {
             shown.clear();
-            hash.for_each(txn, Want::Values, |field, value| {
+            hash.walk(txn, Want::Values, |field, value| {
                 assert!(shown.insert(field.to_vec(), value.to_vec()).is_none());
                 Ok(())
             })
@@ -289,7 +289,7 @@ fn many_fields_that_are_due_together_go_in_steps() {
         } else {
             Expiry::Clear
         };
-        bench.change(|hash, txn| hash.set(txn, field.as_bytes(), b"", expiry, &limits));
+        bench.change(|hash, txn| hash.put(txn, field.as_bytes(), b"", expiry, &limits));
     }
     let kind = |txn: &mut Txn| Ok(txn.lookup(KEY)?.map(|entry| entry.header.kind));
     assert_eq!(bench.test.run(kind), Ok(Some(Kind::LargeHash)));

@@ -24,7 +24,7 @@ fn add(txn: &mut Txn, at: usize, elements: &[Vec<u8>], sparse_max: u64) -> Resul
     }
     if changed {
         sketch.forget_count();
-        sketch.write(txn, key(at), old.as_ref())?;
+        sketch.save(txn, key(at), old.as_ref())?;
     }
     Ok(changed)
 }
@@ -41,7 +41,7 @@ fn merge(txn: &mut Txn, to: usize, from: usize, sparse_max: u64) -> Result<()> {
     }
     sketch.raise_all(&registers, sparse_max)?;
     sketch.forget_count();
-    sketch.write(txn, key(to), entries[0].as_ref())
+    sketch.save(txn, key(to), entries[0].as_ref())
 }
 
 /// What can be read of a sketch.

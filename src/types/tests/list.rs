@@ -22,7 +22,7 @@ struct Run {
 /// Changes the list at the key as a command does.
 fn change<T>(txn: &mut Txn, limit: Limit, body: impl FnOnce(&mut Txn, &mut List) -> Result<T>) -> Result<T> {
     let old = list_entry(txn.lookup(KEY)?)?;
-    let mut list = List::of(old.as_ref())?;
+    let mut list = List::open(old.as_ref())?;
     let answer = body(txn, &mut list)?;
     list.save(txn, KEY, old.as_ref(), limit)?;
     Ok(answer)
@@ -31,7 +31,7 @@ fn change<T>(txn: &mut Txn, limit: Limit, body: impl FnOnce(&mut Txn, &mut List)
 /// The elements of a range, from one side on.
 fn read(txn: &mut Txn, key: Key, range: std::ops::Range<u64>, from: Side) -> Result<Vec<Vec<u8>>> {
     let entry = list_entry(txn.lookup(key)?)?;
-    let list = List::of(entry.as_ref())?;
+    let list = List::open(entry.as_ref())?;
     let mut found = Vec::new();
     let mut next = range.clone();
     list.range(txn, range, from, |index, element| {
@@ -241,7 +241,7 @@ impl Run {
             let at = self.index();
             let found = self.test.run(|txn| {
                 let entry = list_entry(txn.lookup(KEY)?)?;
-                List::of(entry.as_ref())?.get(txn, at as u64)
+                List::open(entry.as_ref())?.get(txn, at as u64)
             });
             assert_eq!(found, Ok(Some(self.model[at].clone())));
         }

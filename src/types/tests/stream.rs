@@ -35,7 +35,7 @@ fn thresholds(entries: u64, bytes: u64) -> Thresholds {
 
 fn open(txn: &mut Txn, key: Key) -> Result<(Option<Entry>, Stream)> {
     let found = txn.lookup(key)?;
-    let stream = match stream::open(found.as_ref())? {
+    let stream = match Stream::open(found.as_ref())? {
         Some(stream) => stream,
         None => Stream::create(txn),
     };
@@ -110,7 +110,7 @@ fn append(test: &mut TestStore, model: &mut Model, random: &mut Random, limits: 
 
 fn delete(test: &mut TestStore, model: &mut Model, random: &mut Random) {
     let ids: Vec<Id> = (0..=random.below(6)).map(|_| some_id(random, model)).collect();
-    let deleted = change(test, |txn, stream| stream.delete(txn, ids.clone()));
+    let deleted = change(test, |txn, stream| stream.remove(txn, ids.clone()));
     let gone = ids.iter().filter(|id| model.entries.remove(id).is_some());
     assert_eq!(deleted, gone.count() as u64);
 }

@@ -128,7 +128,7 @@ fn run_keys(seed: u64) {
         match random.below(20) {
             0..=9 if grows || random.below(5) == 0 => {
                 let (key, value) = (key(&mut random), value(&mut random));
-                let is_new = with(&mut test, |txn, tree| tree.insert(txn, &key, &value));
+                let is_new = with(&mut test, |txn, tree| tree.put(txn, &key, &value));
                 let at = model.binary_search_by(|(k, _)| k.cmp(&key));
                 assert_eq!(is_new, at.is_err());
                 match at {
@@ -171,11 +171,11 @@ fn run_positions(seed: u64) {
         let entry = || (Vec::new(), value.clone());
         match random.below(24) {
             0..=3 => {
-                with(&mut test, |txn, tree| tree.push_back(txn, &value));
+                with(&mut test, |txn, tree| tree.insert_at(txn, tree.len(), &value));
                 model.push(entry());
             }
             4..=7 => {
-                with(&mut test, |txn, tree| tree.push_front(txn, &value));
+                with(&mut test, |txn, tree| tree.insert_at(txn, 0, &value));
                 model.insert(0, entry());
             }
             8..=11 => {
@@ -185,16 +185,12 @@ fn run_positions(seed: u64) {
             }
             12 | 13 if len > 0 => {
                 let rank = random.below(len);
-                with(&mut test, |txn, tree| tree.set_at(txn, rank, &value));
+                with(&mut test, |txn, tree| tree.put_at(txn, rank, &value));
                 model[rank as usize] = entry();
             }
             14..=17 if len > 0 => {
                 let rank = [0, len - 1, random.below(len)][random.below(3) as usize];
-                let removed = with(&mut test, |txn, tree| match rank {
-                    0 => tree.pop_front(txn),
-                    rank if rank + 1 == tree.len() => tree.pop_back(txn),
-                    rank => tree.remove_at(txn, rank),
-                });
+                let removed = with(&mut test, |txn, tree| tree.remove_at(txn, rank));
                 let removed = removed.map(|(_, value)| value.to_vec());
                 assert_eq!(removed, Some(model.remove(rank as usize).1));
             }
@@ -227,7 +223,7 @@ fn copies_share_nothing() {
     let (mut random, mut test, mut model) = (Random::from_seed(1), TestStore::open(), Entries::new());
     for n in 0..500u32 {
         let (key, value) = (n.to_be_bytes().to_vec(), value(&mut random));
-        with(&mut test, |txn, tree| tree.insert(txn, &key, &value));
+        with(&mut test, |txn, tree| tree.put(txn, &key, &value));
         model.push((key, value));
     }
     test.drop_hot();
@@ -248,13 +244,15 @@ fn copies_share_nothing() {
 fn a_queue_rewrites_leaves_at_its_ends_only() {
     let mut test = TestStore::open();
     for _ in 0..5000 {
-        with(&mut test, |txn, tree| tree.push_back(txn, &[b'v'; 50]));
+        with(&mut test, |txn, tree| {
+            tree.insert_at(txn, tree.len(), &[b'v'; 50])
+        });
     }
     test.writes = 0;
     for _ in 0..2000 {
         with(&mut test, |txn, tree| {
-            tree.push_back(txn, &[b'v'; 50])?;
-            tree.pop_front(txn).map(drop)
+            tree.insert_at(txn, tree.len(), &[b'v'; 50])?;
+            tree.remove_at(txn, 0).map(drop)
         });
     }
     // Two leaves and the state; now and then a leaf that is new or gone, and the node above.

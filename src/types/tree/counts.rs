@@ -4,8 +4,11 @@
 /// child.
 #[derive(Clone, Copy, Debug)]
 pub struct Totals {
+    /// 1 for a node above leaves, 0 for a leaf.
     pub level: u32,
+    /// How many entries are below the node.
     pub total: u64,
+    /// In the root: how many are below its first child.
     pub first: Option<u64>,
 }
 
@@ -37,13 +40,16 @@ pub fn read_count(bytes: &[u8]) -> u64 {
 /// The counts of an inner node's children.
 #[derive(Clone, Copy)]
 pub struct Counts<'a> {
+    /// All counts as they are written.
     pub written: &'a [u8],
+    /// How many bytes each of them takes.
     pub width: usize,
     /// Children whose written counts say nothing, one or two of them, and how many entries are below each.
     pub known: [(usize, u64); 2],
 }
 
 impl Counts<'_> {
+    /// How many entries are below this child.
     pub fn get(&self, index: usize) -> u64 {
         let known = self.known.iter().find(|(child, _)| *child == index);
         known.map_or_else(|| self.read(index), |(_, count)| *count)

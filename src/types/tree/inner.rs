@@ -20,8 +20,11 @@ const HEAD: usize = 4;
 /// A child of an inner node.
 #[derive(Clone, Debug)]
 pub struct Child<'a> {
+    /// The number of its record.
     pub node: u64,
+    /// How many entries are below it.
     pub count: u64,
+    /// No key below is before it; every key of the child before is.
     pub separator: Cow<'a, [u8]>,
 }
 
@@ -33,6 +36,7 @@ fn push_child(out: &mut Vec<u8>, separator: &[u8], node: u64) {
 /// An inner node's record.
 #[derive(Clone, Copy)]
 pub struct Inner<'a> {
+    /// The number of children.
     pub len: usize,
     implied: usize,
     width: usize,
@@ -63,6 +67,7 @@ fn offset_width(record: usize) -> usize {
 }
 
 impl<'a> Inner<'a> {
+    /// The record of a node of this level, 1 being the one above leaves.
     pub fn decode(record: &'a [u8], level: u32) -> Result<Inner<'a>, Malformed> {
         let (&[a, b, c, d], rest) = record.split_first_chunk().ok_or(DAMAGED)?;
         let implied = usize::from(u16::from_be_bytes([a, b]));
@@ -119,6 +124,7 @@ impl<'a> Inner<'a> {
         (0..self.len).map(move |index| self.node(index))
     }
 
+    /// A child's node.
     pub fn node(self, index: usize) -> Result<u64, Malformed> {
         self.child(index).map(|(node, _)| node)
     }
@@ -175,6 +181,7 @@ impl<'a> Inner<'a> {
         Err(DAMAGED)
     }
 
+    /// All children, with their counts.
     pub fn children(self, totals: Totals) -> Result<Vec<Child<'a>>, Malformed> {
         let mut children = Vec::with_capacity(self.len + 1);
         let counts = self.counts(totals)?;

@@ -18,6 +18,7 @@ pub struct Key<'a> {
 }
 
 impl<'a> Key<'a> {
+    /// The key of these bytes.
     pub fn of(bytes: &'a [u8]) -> Key<'a> {
         Key::leading(bytes, bytes)
     }

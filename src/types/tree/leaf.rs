@@ -12,14 +12,18 @@ use crate::types::blob::Stored;
 /// An entry's place in a leaf, or where one would be.
 #[derive(Clone, Debug)]
 pub struct Slot {
+    /// How many entries of the leaf are before it.
     pub index: usize,
     /// The bytes of the whole entry: empty if there is none here.
     pub entry: Range<usize>,
+    /// The bytes of the key.
     pub key: Range<usize>,
+    /// Where the value is.
     pub value: Stored,
 }
 
 impl Slot {
+    /// Where an entry would be: its index, and the byte where it would begin.
     pub fn gap(index: usize, at: usize) -> Slot {
         Slot {
             index,
@@ -29,6 +33,7 @@ impl Slot {
         }
     }
 
+    /// Whether no entry is here.
     pub fn is_gap(&self) -> bool {
         self.entry.is_empty()
     }
@@ -43,6 +48,7 @@ pub struct Leaf<'a> {
 }
 
 impl<'a> Leaf<'a> {
+    /// The entries of this record, from the first one on.
     pub fn new(bytes: &'a [u8]) -> Leaf<'a> {
         Leaf {
             bytes,

@@ -22,6 +22,7 @@ pub const LEAF_BYTES: usize = 1024;
 /// An inner node above this many bytes is divided.
 pub const INNER_BYTES: usize = 2048;
 
+/// What is found where no node could be.
 pub const DAMAGED: Malformed = Malformed("node of a tree");
 
 /// Whether a node of this many bytes should look for a neighbour to become one with.

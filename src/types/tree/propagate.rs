@@ -11,8 +11,11 @@ use crate::store::{Result, Txn, Value};
 
 /// An inner node of a path.
 pub struct Step {
+    /// The number of its record.
     pub node: u64,
+    /// Its record, as it was before the change.
     pub record: Value,
+    /// How its counts are to be read.
     pub totals: Totals,
     /// The index of the child that was taken.
     pub child: usize,

@@ -287,7 +287,7 @@ impl Tree {
                 from = from.min(slot.entry.start);
                 let value = slot.value.clone();
                 self.show(txn, record, slot, &mut *removed)?;
-                value.forget(txn, self.id);
+                value.delete(txn, self.id);
             } else {
                 to = to.min(slot.entry.start);
                 count += 1;

@@ -23,7 +23,9 @@ pub(super) enum By<'k> {
 
 /// The path from the root to a leaf, which was not read yet.
 pub struct Path {
+    /// The inner nodes, from the root down.
     pub(super) steps: Vec<Step>,
+    /// The number of the leaf's record.
     pub(super) leaf: u64,
     /// How many entries the leaf has.
     pub(super) count: u64,
@@ -33,15 +35,17 @@ pub struct Path {
 
 /// A path, and the leaf at its end.
 pub(super) struct Cursor {
+    /// The way down.
     pub path: Path,
+    /// The leaf's record.
     pub record: Value,
 }
 
 impl Tree {
     /// Gives the key this value, and says whether the key is new.
-    pub fn insert(&mut self, txn: &mut Txn, key: &[u8], value: &[u8]) -> Result<bool> {
+    pub fn put(&mut self, txn: &mut Txn, key: &[u8], value: &[u8]) -> Result<bool> {
         let path = self.path_to(txn, key)?;
-        self.insert_along(txn, path, key, value)
+        self.put_along(txn, path, key, value)
     }
 
     /// The path to where the key is, or belongs. `None` if there is nothing yet.
@@ -52,14 +56,8 @@ impl Tree {
         }
     }
 
-    /// As [`Tree::insert`], the tree being as it was when the path was found.
-    pub fn insert_along(
-        &mut self,
-        txn: &mut Txn,
-        path: Option<Path>,
-        key: &[u8],
-        value: &[u8],
-    ) -> Result<bool> {
+    /// As [`Tree::put`], the tree being as it was when the path was found.
+    pub fn put_along(&mut self, txn: &mut Txn, path: Option<Path>, key: &[u8], value: &[u8]) -> Result<bool> {
         let Some(path) = path else {
             self.insert_first(txn, key, value);
             return Ok(true);
@@ -106,7 +104,8 @@ impl Tree {
         self.add(txn, cursor, gap, b"", value)
     }
 
-    pub fn set_at(&mut self, txn: &mut Txn, rank: u64, value: &[u8]) -> Result<()> {
+    /// Gives the entry of this rank another value; an error if there is none.
+    pub fn put_at(&mut self, txn: &mut Txn, rank: u64, value: &[u8]) -> Result<()> {
         if rank >= self.len {
             return no_such_rank();
         }
@@ -125,22 +124,6 @@ impl Tree {
         self.take(txn, cursor, slot).map(Some)
     }
 
-    pub fn push_front(&mut self, txn: &mut Txn, value: &[u8]) -> Result<()> {
-        self.insert_at(txn, 0, value)
-    }
-
-    pub fn push_back(&mut self, txn: &mut Txn, value: &[u8]) -> Result<()> {
-        self.insert_at(txn, self.len, value)
-    }
-
-    pub fn pop_front(&mut self, txn: &mut Txn) -> Result<Option<(Bytes, Bytes)>> {
-        self.remove_at(txn, 0)
-    }
-
-    pub fn pop_back(&mut self, txn: &mut Txn) -> Result<Option<(Bytes, Bytes)>> {
-        self.remove_at(txn, self.len.wrapping_sub(1))
-    }
-
     /// The first entry.
     fn insert_first(&mut self, txn: &mut Txn, key: &[u8], value: &[u8]) {
         let leaf = self.entry(txn, key, value);
@@ -148,6 +131,7 @@ impl Tree {
         txn.put(self.record(self.root), Value::from(&leaf[..]));
     }
 
+    /// The bytes of an entry of a leaf; a long value is put into a record of its own.
     pub(super) fn entry(&self, txn: &mut Txn, key: &[u8], value: &[u8]) -> Vec<u8> {
         let mut entry = Vec::with_capacity(key.len() + value.len().min(blob::MAX_INLINE) + 16);
         push_cell(&mut entry, key);
@@ -155,11 +139,13 @@ impl Tree {
         entry
     }
 
+    /// Goes down to a leaf, and reads it.
     pub(super) fn descend(&self, txn: &mut Txn, by: By) -> Result<Cursor> {
         let path = self.path(txn, by)?;
         self.arrive(txn, path)
     }
 
+    /// Goes down to a leaf, and leaves it unread.
     pub(super) fn path(&self, txn: &mut Txn, by: By) -> Result<Path> {
         let (mut node, mut totals) = (self.root, self.totals());
         let mut rank = match by {
@@ -255,7 +241,7 @@ impl Tree {
     }
 
     fn replace(&mut self, txn: &mut Txn, cursor: Cursor, slot: Slot, value: &[u8]) -> Result<()> {
-        slot.value.forget(txn, self.id);
+        slot.value.delete(txn, self.id);
         let entry = self.entry(txn, &cursor.record[slot.key], value);
         let change = self.write_leaf(txn, &cursor, slot.entry, &entry)?;
         self.propagate(txn, cursor.path.steps, change, 0)
@@ -264,7 +250,7 @@ impl Tree {
     fn take(&mut self, txn: &mut Txn, cursor: Cursor, slot: Slot) -> Result<(Bytes, Bytes)> {
         let key = Part::new(&cursor.record, slot.key).to_bytes();
         let value = slot.value.load(txn, self.id, &cursor.record)?;
-        slot.value.forget(txn, self.id);
+        slot.value.delete(txn, self.id);
         let change = self.write_leaf(txn, &cursor, slot.entry, b"")?;
         self.propagate(txn, cursor.path.steps, change, -1)?;
         Ok((key, value))
