@@ -211,13 +211,13 @@ impl Config {
     /// word.
     pub(super) fn apply_row(&mut self, row: &Row, arguments: &[Vec<u8>]) -> Result<(), String> {
         let words = match arguments {
-            [list] if row.list && !list.is_empty() => {
+            [list] if row.is_list() && !list.is_empty() => {
                 split_words(list).ok_or("Unbalanced quotes in argument")?
             }
             arguments => arguments.to_vec(),
         };
         let mut words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        let before = (row.show)(self);
+        let before = row.show(self);
         let adds = row.flags.has(Flags::ACCUMULATES)
             && !before.is_empty()
             && words.iter().any(|word| !word.is_empty());

@@ -49,9 +49,9 @@ impl Config {
         let mut lines = read_lines(old);
         let default = Config::default();
         for row in ROWS {
-            let mut values = (row.lines)(self);
+            let mut values = row.lines(self);
             if places(&lines, row.name).len() < values.len() {
-                let defaults = (row.lines)(&default);
+                let defaults = row.lines(&default);
                 values.retain(|value| !defaults.contains(value));
             }
             put(&mut lines, row.name, values);
