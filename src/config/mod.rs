@@ -32,8 +32,9 @@ mod suggest;
 mod table;
 mod user;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+
+use thiserror::Error;
 
 pub use self::{
     file::{ConfigError, Place},
@@ -71,10 +72,19 @@ const REQUIREPASS: &str = "requirepass";
 const IMMUTABLE: &str = "can't set immutable config";
 
 /// Why CONFIG SET changed nothing; displays as Redis's error text, without the `ERR`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SetError {
+    /// There is no option of that name.
+    #[error("Unknown option or number of arguments for CONFIG SET - '{0}'")]
     UnknownOption(String),
-    Failed { option: String, reason: String },
+    /// A value was refused, or could not be put into effect.
+    #[error("CONFIG SET failed (possibly related to argument '{option}') - {reason}")]
+    Failed {
+        /// The option as it was written.
+        option: String,
+        /// What is wrong with the value.
+        reason: String,
+    },
 }
 
 impl SetError {
@@ -86,27 +96,6 @@ impl SetError {
         }
     }
 }
-
-impl fmt::Display for SetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SetError::UnknownOption(option) => {
-                write!(
-                    f,
-                    "Unknown option or number of arguments for CONFIG SET - '{option}'"
-                )
-            }
-            SetError::Failed { option, reason } => {
-                write!(
-                    f,
-                    "CONFIG SET failed (possibly related to argument '{option}') - {reason}"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for SetError {}
 
 impl Default for Config {
     fn default() -> Config {
