@@ -196,7 +196,7 @@ fn option(row: &'static Row) -> Arg {
     let hidden = row.flags.has(Flags::HIDDEN) || !row.flags.has_effect();
     Arg::new(row.name)
         .long(row.name)
-        .value_name((row.describe)())
+        .value_name(row.describe())
         .action(ArgAction::Append)
         .help(format!(
             "{} [default: {}]",

@@ -3,10 +3,12 @@
 
 use std::{
     ffi::OsStr,
-    fmt, fs, io,
+    fs, io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
+
+use thiserror::Error;
 
 use super::{
     Config, Row, foreign,
@@ -23,69 +25,52 @@ const MAX_INCLUDES: usize = 16;
 const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
 
 /// Where a bad directive was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Place {
-    File { path: PathBuf, line: usize },
+    /// In a configuration file.
+    #[error(
+        "*** FATAL CONFIG FILE ERROR ***\nReading the configuration file '{}', at line {line}",
+        path.display()
+    )]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line's number, from 1 on.
+        line: usize,
+    },
+    /// Among the arguments of the process.
+    #[error("*** FATAL COMMAND LINE ERROR ***")]
     CommandLine,
 }
 
 /// Why there is no configuration to start with.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum ConfigError {
     /// The command line asks for help or the version, or cannot be understood.
+    #[error(transparent)]
     Usage(clap::Error),
+    /// A directive that is none, or whose value is refused.
+    #[error("{place}\n>>> '{text}'\n{reason}")]
     Directive {
+        /// Where it stands.
         place: Place,
+        /// The directive as it was written.
         text: String,
+        /// What is wrong with it.
         reason: String,
     },
+    /// A configuration file that cannot be read.
+    #[error("Fatal error, can't open config file '{}': {source}", path.display())]
     Unreadable {
+        /// The file.
         path: PathBuf,
+        /// Why it cannot be read.
         source: io::Error,
     },
     /// Relative paths mean nothing without it.
+    #[error("Fatal error, can't find the working directory: {0}")]
     NoWorkingDirectory(io::Error),
 }
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConfigError::Usage(usage) => usage.fmt(f),
-            ConfigError::Directive {
-                place: Place::File { path, line },
-                text,
-                reason,
-            } => {
-                writeln!(f, "*** FATAL CONFIG FILE ERROR ***")?;
-                writeln!(
-                    f,
-                    "Reading the configuration file '{}', at line {line}",
-                    path.display()
-                )?;
-                write!(f, ">>> '{text}'\n{reason}")
-            }
-            ConfigError::Directive {
-                place: Place::CommandLine,
-                text,
-                reason,
-            } => {
-                write!(f, "*** FATAL COMMAND LINE ERROR ***\n>>> '{text}'\n{reason}")
-            }
-            ConfigError::Unreadable { path, source } => {
-                write!(
-                    f,
-                    "Fatal error, can't open config file '{}': {source}",
-                    path.display()
-                )
-            }
-            ConfigError::NoWorkingDirectory(source) => {
-                write!(f, "Fatal error, can't find the working directory: {source}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 impl ConfigError {
     /// Ends the process with the message: help and version are no failure.
@@ -211,13 +196,13 @@ impl Config {
     /// word.
     pub(super) fn apply_row(&mut self, row: &Row, arguments: &[Vec<u8>]) -> Result<(), String> {
         let words = match arguments {
-            [list] if row.list && !list.is_empty() => {
+            [list] if row.is_list() && !list.is_empty() => {
                 split_words(list).ok_or("Unbalanced quotes in argument")?
             }
             arguments => arguments.to_vec(),
         };
         let mut words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        let before = (row.show)(self);
+        let before = row.show(self);
         let adds = row.flags.has(Flags::ACCUMULATES)
             && !before.is_empty()
             && words.iter().any(|word| !word.is_empty());

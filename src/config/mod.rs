@@ -2,7 +2,8 @@
 //! GET/SET/REWRITE and the reference in the README.
 //!
 //! ```text
-//! table     the rows, and the struct `Config` made from them
+//! table     the options with effect, and the struct `Config` made from them
+//! idle      the options without, whose values are kept as text
 //! kind      how a value of one word is spelled            special   the same for lists of words
 //! quote     the words of a line
 //! file      redis.conf syntax      cli       the command line, as lines of such a file
@@ -18,6 +19,8 @@
 mod cli;
 mod file;
 mod foreign;
+mod idle;
+mod idle_kind;
 mod include;
 mod kind;
 mod login;
@@ -29,11 +32,13 @@ mod suggest;
 mod table;
 mod user;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+
+use thiserror::Error;
 
 pub use self::{
     file::{ConfigError, Place},
+    idle_kind::IdleValues,
     kind::MemoryShare,
     reference::reference_markdown,
     rewrite::RewriteError,
@@ -42,20 +47,44 @@ pub use self::{
     user::DefaultUser,
 };
 use self::{
-    kind::{Outcome, WRONG_ARGUMENTS},
-    table::{Flags, ROWS, Row},
+    idle::IDLE,
+    table::{FIELDS, Flags, Row},
 };
 use crate::base::glob::Pattern;
 use crate::resp::shown;
+
+/// All options, in the order in which they are shown.
+static ROWS: &[Row] = &{
+    let mut rows = [FIELDS[0]; FIELDS.len() + IDLE.len()];
+    let mut at = 0;
+    while at < rows.len() {
+        rows[at] = if at < FIELDS.len() {
+            FIELDS[at]
+        } else {
+            IDLE[at - FIELDS.len()]
+        };
+        at += 1;
+    }
+    rows
+};
 
 const REQUIREPASS: &str = "requirepass";
 const IMMUTABLE: &str = "can't set immutable config";
 
 /// Why CONFIG SET changed nothing; displays as Redis's error text, without the `ERR`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SetError {
+    /// There is no option of that name.
+    #[error("Unknown option or number of arguments for CONFIG SET - '{0}'")]
     UnknownOption(String),
-    Failed { option: String, reason: String },
+    /// A value was refused, or could not be put into effect.
+    #[error("CONFIG SET failed (possibly related to argument '{option}') - {reason}")]
+    Failed {
+        /// The option as it was written.
+        option: String,
+        /// What is wrong with the value.
+        reason: String,
+    },
 }
 
 impl SetError {
@@ -67,27 +96,6 @@ impl SetError {
         }
     }
 }
-
-impl fmt::Display for SetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SetError::UnknownOption(option) => {
-                write!(
-                    f,
-                    "Unknown option or number of arguments for CONFIG SET - '{option}'"
-                )
-            }
-            SetError::Failed { option, reason } => {
-                write!(
-                    f,
-                    "CONFIG SET failed (possibly related to argument '{option}') - {reason}"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for SetError {}
 
 impl Default for Config {
     fn default() -> Config {
@@ -113,7 +121,7 @@ impl Config {
         let mut found: Vec<(String, Vec<u8>)> = Vec::new();
         let mut add = |name: &str, row: &Row| {
             if !found.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
-                found.push((name.to_owned(), (row.show)(self)));
+                found.push((name.to_owned(), row.show(self)));
             }
         };
         for pattern in patterns.iter().map(AsRef::as_ref) {
@@ -134,7 +142,7 @@ impl Config {
     /// The options that were set to something else than their default, and have no effect here.
     pub fn without_effect(&self) -> Vec<&'static str> {
         let default = Config::default();
-        let idle = |row: &&Row| row.flags.has(Flags::NO_EFFECT) && (row.show)(self) != (row.show)(&default);
+        let idle = |row: &&Row| row.flags.has(Flags::NO_EFFECT) && row.show(self) != row.show(&default);
         ROWS.iter().filter(idle).map(|row| row.name).collect()
     }
 
@@ -152,7 +160,7 @@ impl Config {
             let row = choice.row;
             row.set_text(&mut next, value.as_ref())
                 .map_err(|reason| SetError::failed(choice.name, reason))?;
-            if (row.show)(&next) == (row.show)(self) {
+            if row.show(&next) == row.show(self) {
                 continue;
             }
             if row.flags.has(Flags::STARTUP) {
@@ -215,29 +223,6 @@ fn lookup(name: &[u8]) -> Option<(&'static Row, &'static str)> {
     names
         .into_iter()
         .find(|(_, known)| known.as_bytes().eq_ignore_ascii_case(name))
-}
-
-impl Row {
-    fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
-        [self.name].into_iter().chain(self.alias)
-    }
-
-    /// Sets the value from one text, as CONFIG SET does: the words of a list are separated by single spaces.
-    fn set_text(&self, config: &mut Config, text: &[u8]) -> Outcome {
-        let words: Vec<&[u8]> = match (self.list, text) {
-            (true, []) => Vec::new(),
-            (true, text) => text.split(|byte| *byte == b' ').collect(),
-            (false, text) => vec![text],
-        };
-        self.set_words(config, &words)
-    }
-
-    fn set_words(&self, config: &mut Config, words: &[&[u8]]) -> Outcome {
-        if !self.list && words.len() != 1 {
-            return Err(WRONG_ARGUMENTS.into());
-        }
-        (self.set)(config, words)
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub fn reference_markdown() -> String {
         for row in rows {
             let cells = [
                 names(row),
-                (row.describe)(),
+                row.describe(),
                 default(row),
                 change(row).to_owned(),
                 row.meaning.to_owned(),
@@ -46,7 +46,7 @@ fn without_effect(flag: Flags, meaning: &str, text: &mut String) {
     for row in ROWS.iter().filter(shown) {
         text.push_str(&line(&[
             names(row),
-            (row.describe)(),
+            row.describe(),
             default(row),
             row.meaning.to_owned(),
         ]));

@@ -1,5 +1,5 @@
-//! The one table of options: the fields of `Config`, the configuration file, the command line, CONFIG
-//! GET/SET/REWRITE and the reference are all made from it.
+//! The table of options: the fields of `Config`, the configuration file, the command line, CONFIG GET/SET/REWRITE and the
+//! reference are all made from it. Those without effect are in `idle`; of those here the effect is there, or to come.
 //!
 //! A row reads `field: type = kind, "name" | "alias", "default", [flags], "meaning";`. To add an option, add
 //! a row; to add a way of writing values, add a kind. Defaults are written as CONFIG SET would take them.
@@ -9,14 +9,12 @@ use std::path::PathBuf;
 pub use crate::base::log::Level as LogLevel;
 
 use super::{
+    idle_kind::{IdleKind, IdleValues},
     kind::{
-        BaseName, Choice, Directory, EmptyOnly, FilePath, Hertz, Int, Kind, Memory, MemoryOrPercent,
-        MemoryShare, Named, NoOnly, Octal, OneOf, Outcome, Secret, Text, YesNo, named_enum,
+        Choice, Directory, FilePath, Hertz, Int, Kind, Memory, MemoryOrPercent, MemoryShare, Named, Octal,
+        Outcome, Secret, WRONG_ARGUMENTS, YesNo, named_enum,
     },
-    special::{
-        Bind, BindAddress, EventClasses, KeyspaceEvents, OomScores, OutputBufferLimits, OutputLimits,
-        Percentiles, ReplicaOf, Save, SavePoint, ShutdownFlags,
-    },
+    special::{Bind, BindAddress, EventClasses, KeyspaceEvents, OutputBufferLimits, OutputLimits},
     user::DefaultUser,
 };
 
@@ -42,7 +40,7 @@ impl Flags {
     /// As `NO_EFFECT`, until what it is about is there: the row needs no other change then.
     pub(super) const NOT_YET: Flags = Flags(1 << 7);
 
-    const fn of(flags: &[Flags]) -> Flags {
+    pub(super) const fn of(flags: &[Flags]) -> Flags {
         let mut bits = 0;
         let mut index = 0;
         while index < flags.len() {
@@ -62,6 +60,7 @@ impl Flags {
 }
 
 /// An option.
+#[derive(Clone, Copy)]
 pub(super) struct Row {
     pub(super) name: &'static str,
     /// The name it had before.
@@ -70,12 +69,87 @@ pub(super) struct Row {
     pub(super) default: &'static str,
     pub(super) flags: Flags,
     pub(super) meaning: &'static str,
+    pub(super) access: Access,
+}
+
+/// How the value of an option is reached.
+#[derive(Clone, Copy)]
+pub(super) enum Access {
+    /// It is a field of [`Config`].
+    Field(Field),
+    /// Nobody needs it but as text: see [`Config::idle`].
+    Idle(&'static dyn IdleKind),
+}
+
+/// A field of [`Config`], whatever its type.
+#[derive(Clone, Copy)]
+pub(super) struct Field {
     /// Whether the value is a list of words.
-    pub(super) list: bool,
-    pub(super) describe: fn() -> String,
-    pub(super) set: fn(&mut Config, &[&[u8]]) -> Outcome,
-    pub(super) show: fn(&Config) -> Vec<u8>,
-    pub(super) lines: fn(&Config) -> Vec<String>,
+    is_list: bool,
+    describe: fn() -> String,
+    set: fn(&mut Config, &[&[u8]]) -> Outcome,
+    show: fn(&Config) -> Vec<u8>,
+    lines: fn(&Config) -> Vec<String>,
+}
+
+impl Row {
+    /// Its name, then the one it had before.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        [self.name].into_iter().chain(self.alias)
+    }
+
+    /// Whether the value is a list of words.
+    pub(super) fn is_list(&self) -> bool {
+        match self.access {
+            Access::Field(field) => field.is_list,
+            Access::Idle(kind) => kind.is_list(),
+        }
+    }
+
+    /// The type as the reference names it.
+    pub(super) fn describe(&self) -> String {
+        match self.access {
+            Access::Field(field) => (field.describe)(),
+            Access::Idle(kind) => kind.describe(),
+        }
+    }
+
+    /// The value as CONFIG GET shows it.
+    pub(super) fn show(&self, config: &Config) -> Vec<u8> {
+        match self.access {
+            Access::Field(field) => (field.show)(config),
+            Access::Idle(_) => config.idle.shown(self.name),
+        }
+    }
+
+    /// What CONFIG REWRITE writes behind the option's name, line by line.
+    pub(super) fn lines(&self, config: &Config) -> Vec<String> {
+        match self.access {
+            Access::Field(field) => (field.lines)(config),
+            Access::Idle(_) => config.idle.lines(self.name),
+        }
+    }
+
+    /// Sets the value from one text, as CONFIG SET does: the words of a list are separated by single spaces.
+    pub(super) fn set_text(&self, config: &mut Config, text: &[u8]) -> Outcome {
+        let words: Vec<&[u8]> = match (self.is_list(), text) {
+            (true, []) => Vec::new(),
+            (true, text) => text.split(|byte| *byte == b' ').collect(),
+            (false, text) => vec![text],
+        };
+        self.set_words(config, &words)
+    }
+
+    /// Sets the value from its words, which are several only for a list. What is refused changes nothing.
+    pub(super) fn set_words(&self, config: &mut Config, words: &[&[u8]]) -> Outcome {
+        if !self.is_list() && words.len() != 1 {
+            return Err(WRONG_ARGUMENTS.into());
+        }
+        match self.access {
+            Access::Field(field) => (field.set)(config, words),
+            Access::Idle(kind) => config.idle.set(self.name, kind, words),
+        }
+    }
 }
 
 const fn is_list<T, K: Kind<T>>(_: &K) -> bool {
@@ -95,37 +169,48 @@ macro_rules! options {
             pub config_file: Option<PathBuf>,
             /// As a line `user default ...` describes it, if there was one: it wins over `requirepass`.
             pub default_user: Option<DefaultUser>,
+            /// What the options without effect are set to.
+            pub idle: IdleValues,
             $($(#[doc = $meaning] pub $field: $type,)*)*
         }
 
         impl Config {
             /// Every field empty, to be filled with the defaults.
             pub(super) fn blank() -> Config {
-                Config { config_file: None, default_user: None, $($($field: <$type>::default(),)*)* }
+                Config {
+                    config_file: None,
+                    default_user: None,
+                    idle: IdleValues::default(),
+                    $($($field: <$type>::default(),)*)*
+                }
             }
         }
 
-        pub(super) static ROWS: &[Row] = &[$($(Row {
+        /// The options that are fields of [`Config`].
+        pub(super) static FIELDS: &[Row] = &[$($(Row {
             name: $name,
             alias: options!(@alias $($alias)?),
             group: $group,
             default: $default,
             flags: Flags::of(&[$(Flags::$flag),*]),
             meaning: $meaning,
-            list: is_list::<$type, _>(&$kind),
-            describe: || Kind::<$type>::describe(&$kind),
-            set: |config, words| Kind::<$type>::set(&$kind, &mut config.$field, words),
-            show: |config| Kind::<$type>::show(&$kind, &config.$field),
-            lines: |config| Kind::<$type>::lines(&$kind, &config.$field),
+            access: Access::Field(Field {
+                is_list: is_list::<$type, _>(&$kind),
+                describe: || Kind::<$type>::describe(&$kind),
+                set: |config, words| Kind::<$type>::set(&$kind, &mut config.$field, words),
+                show: |config| Kind::<$type>::show(&$kind, &config.$field),
+                lines: |config| Kind::<$type>::lines(&$kind, &config.$field),
+            }),
         },)*)*];
     };
     (@alias) => { None };
     (@alias $alias:literal) => { Some($alias) };
 }
 
-const INT: i64 = i32::MAX as i64;
-const LONG: i64 = i64::MAX;
-const BYTES: u64 = i64::MAX as u64;
+/// The largest values that options may have.
+pub(super) const INT: i64 = i32::MAX as i64;
+pub(super) const LONG: i64 = i64::MAX;
+pub(super) const BYTES: u64 = i64::MAX as u64;
 const MB: u64 = 1 << 20;
 /// Each takes 150 bytes of memory and is looked at by each commit: so many cost 10 MB, and 50 microseconds.
 const MOST_DATABASES: i64 = 1 << 16;
@@ -193,26 +278,6 @@ named_enum! {
         Zstd = "zstd",
     }
 }
-
-const EVICTION_POLICIES: &[&str] = &[
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-random",
-    "volatile-ttl",
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-random",
-    "noeviction",
-];
-const SYSLOG_FACILITIES: &[&str] = &[
-    "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
-];
-
-const NO_ACL: &str = "ACL files are not supported: the default user can be described in the configuration file, with \
-    'user default ...' or 'requirepass'";
-const NO_CLUSTER: &str = "cluster mode is not supported";
-const NO_DEFRAG: &str = "Active defragmentation cannot be enabled: it requires a Redis server compiled with \
-    a modified Jemalloc like the one shipped by default with the Redis source distribution";
 
 options! {
     "Network" {
@@ -348,254 +413,5 @@ options! {
             "Bytes in a chunk of a stream; 0 is no limit.";
         stream_node_max_entries: u64 = Int(0, LONG), "stream-node-max-entries", "100", [NOT_YET],
             "Entries in a chunk of a stream; 0 is no limit.";
-    }
-
-    "Snapshots and append-only file" {
-        appendonly: bool = YesNo, "appendonly", "yes", [NO_EFFECT], "Every write is always logged.";
-        save: Vec<SavePoint> = Save, "save", "", [NO_EFFECT ACCUMULATES],
-            "There are no snapshots to schedule.";
-        dbfilename: String = BaseName { option: "dbfilename", what: "filename", may_be_empty: true },
-            "dbfilename", "dump.rdb", [PROTECTED NO_EFFECT], "There is no snapshot file.";
-        appendfilename: String = BaseName { option: "appendfilename", what: "filename", may_be_empty: false },
-            "appendfilename", "appendonly.aof", [IMMUTABLE NO_EFFECT], "There is no append-only file.";
-        appenddirname: String = BaseName { option: "appenddirname", what: "dirname", may_be_empty: false },
-            "appenddirname", "appendonlydir", [IMMUTABLE NO_EFFECT], "There is no append-only file.";
-        rdbcompression: bool = YesNo, "rdbcompression", "yes", [NO_EFFECT], "See `rocksdb-compression`.";
-        rdbchecksum: bool = YesNo, "rdbchecksum", "yes", [IMMUTABLE NO_EFFECT],
-            "The store is always checksummed.";
-        rdb_save_incremental_fsync: bool = YesNo, "rdb-save-incremental-fsync", "yes", [NO_EFFECT],
-            "There are no snapshots.";
-        rdb_del_sync_files: bool = YesNo, "rdb-del-sync-files", "no", [NO_EFFECT], "There are no snapshots.";
-        rdb_key_save_delay: i32 = Int(i32::MIN as i64, INT), "rdb-key-save-delay", "0", [HIDDEN NO_EFFECT],
-            "There are no snapshots.";
-        stop_writes_on_bgsave_error: bool = YesNo, "stop-writes-on-bgsave-error", "yes", [NO_EFFECT],
-            "A write that cannot be stored is an error, and the next one is tried again.";
-        sanitize_dump_payload: &'static str = OneOf(&["no", "yes", "clients"]),
-            "sanitize-dump-payload", "no", [NO_EFFECT], "Payloads are always checked.";
-        no_appendfsync_on_rewrite: bool = YesNo, "no-appendfsync-on-rewrite", "no", [NO_EFFECT],
-            "There are no rewrites.";
-        auto_aof_rewrite_percentage: u32 = Int(0, INT), "auto-aof-rewrite-percentage", "100", [NO_EFFECT],
-            "There are no rewrites.";
-        auto_aof_rewrite_min_size: u64 = Memory(0, BYTES), "auto-aof-rewrite-min-size", "64mb", [NO_EFFECT],
-            "There are no rewrites.";
-        aof_rewrite_incremental_fsync: bool = YesNo, "aof-rewrite-incremental-fsync", "yes", [NO_EFFECT],
-            "There are no rewrites.";
-        aof_load_truncated: bool = YesNo, "aof-load-truncated", "yes", [NO_EFFECT],
-            "There is no append-only file.";
-        aof_use_rdb_preamble: bool = YesNo, "aof-use-rdb-preamble", "yes", [NO_EFFECT],
-            "There is no append-only file.";
-        aof_timestamp_enabled: bool = YesNo, "aof-timestamp-enabled", "no", [NO_EFFECT],
-            "There is no append-only file.";
-        aof_disable_auto_gc: bool = YesNo, "aof-disable-auto-gc", "no", [HIDDEN NO_EFFECT],
-            "There is no append-only file.";
-        key_load_delay: i32 = Int(i32::MIN as i64, INT), "key-load-delay", "0", [HIDDEN NO_EFFECT],
-            "A start loads no keys.";
-        loading_process_events_interval_bytes: u32 = Int(1024, INT),
-            "loading-process-events-interval-bytes", "2097152", [HIDDEN NO_EFFECT], "A start loads no keys.";
-    }
-
-    "Memory management" {
-        maxmemory_policy: &'static str = OneOf(EVICTION_POLICIES),
-            "maxmemory-policy", "noeviction", [NO_EFFECT], "Data is never evicted from disk.";
-        maxmemory_samples: u32 = Int(1, INT), "maxmemory-samples", "5", [NO_EFFECT], "Nothing is evicted.";
-        maxmemory_eviction_tenacity: u32 = Int(0, 100), "maxmemory-eviction-tenacity", "10", [NO_EFFECT],
-            "Nothing is evicted.";
-        lazyfree_lazy_eviction: bool = YesNo, "lazyfree-lazy-eviction", "no", [NO_EFFECT],
-            "Deleting never blocks.";
-        lazyfree_lazy_expire: bool = YesNo, "lazyfree-lazy-expire", "no", [NO_EFFECT],
-            "Deleting never blocks.";
-        lazyfree_lazy_server_del: bool = YesNo, "lazyfree-lazy-server-del", "no", [NO_EFFECT],
-            "Deleting never blocks.";
-        lazyfree_lazy_user_del: bool = YesNo, "lazyfree-lazy-user-del", "no", [NO_EFFECT],
-            "Deleting never blocks.";
-        lazyfree_lazy_user_flush: bool = YesNo, "lazyfree-lazy-user-flush", "no", [NO_EFFECT],
-            "Deleting never blocks.";
-        list_compress_depth: u32 = Int(0, INT), "list-compress-depth", "0", [NO_EFFECT],
-            "See `rocksdb-compression`.";
-        lfu_log_factor: u32 = Int(0, INT), "lfu-log-factor", "10", [NO_EFFECT], "Nothing is evicted.";
-        lfu_decay_time: u32 = Int(0, INT), "lfu-decay-time", "1", [NO_EFFECT], "Nothing is evicted.";
-        activerehashing: bool = YesNo, "activerehashing", "yes", [NO_EFFECT],
-            "The keyspace is not a hash table.";
-        activedefrag: bool = NoOnly(NO_DEFRAG), "activedefrag", "no", [NO_EFFECT],
-            "There is no defragmentation.";
-        active_defrag_ignore_bytes: u64 = Memory(1, BYTES),
-            "active-defrag-ignore-bytes", "100mb", [NO_EFFECT], "There is no defragmentation.";
-        active_defrag_threshold_lower: u32 = Int(0, 1000), "active-defrag-threshold-lower", "10", [NO_EFFECT],
-            "There is no defragmentation.";
-        active_defrag_threshold_upper: u32 = Int(0, 1000),
-            "active-defrag-threshold-upper", "100", [NO_EFFECT], "There is no defragmentation.";
-        active_defrag_cycle_min: u32 = Int(1, 99), "active-defrag-cycle-min", "1", [NO_EFFECT],
-            "There is no defragmentation.";
-        active_defrag_cycle_max: u32 = Int(1, 99), "active-defrag-cycle-max", "25", [NO_EFFECT],
-            "There is no defragmentation.";
-        active_defrag_max_scan_fields: u64 = Int(1, LONG),
-            "active-defrag-max-scan-fields", "1000", [NO_EFFECT], "There is no defragmentation.";
-        jemalloc_bg_thread: bool = YesNo, "jemalloc-bg-thread", "yes", [NO_EFFECT], "Left to the allocator.";
-        disable_thp: bool = YesNo, "disable-thp", "yes", [IMMUTABLE NO_EFFECT],
-            "Huge pages are used if `maxmemory` is at least 1 GB: nothing is forked.";
-        oom_score_adj: &'static str = OneOf(&["no", "yes", "relative", "absolute"]),
-            "oom-score-adj", "no", [NO_EFFECT], "Left to the service manager.";
-        oom_score_adj_values: [i64; 3] = OomScores, "oom-score-adj-values", "0 200 800", [NO_EFFECT],
-            "Left to the service manager.";
-    }
-
-    "Process and log" {
-        syslog_enabled: bool = YesNo, "syslog-enabled", "no", [IMMUTABLE NO_EFFECT],
-            "There is no logging to syslog.";
-        syslog_ident: String = Text, "syslog-ident", "redkeep", [IMMUTABLE NO_EFFECT],
-            "There is no logging to syslog.";
-        syslog_facility: &'static str = OneOf(SYSLOG_FACILITIES),
-            "syslog-facility", "local0", [IMMUTABLE NO_EFFECT], "There is no logging to syslog.";
-        always_show_logo: bool = YesNo, "always-show-logo", "no", [IMMUTABLE NO_EFFECT], "There is no logo.";
-        set_proc_title: bool = YesNo, "set-proc-title", "yes", [IMMUTABLE NO_EFFECT],
-            "The process title stays as it is.";
-        proc_title_template: String = Text,
-            "proc-title-template", "{title} {listen-addr} {server-mode}", [NO_EFFECT],
-            "The process title stays as it is.";
-        crash_log_enabled: bool = YesNo, "crash-log-enabled", "yes", [NO_EFFECT], "A crash is always logged.";
-        crash_memcheck_enabled: bool = YesNo, "crash-memcheck-enabled", "yes", [NO_EFFECT],
-            "There is no memory test.";
-        use_exit_on_panic: bool = YesNo, "use-exit-on-panic", "no", [HIDDEN NO_EFFECT],
-            "For Redis's own tests.";
-        watchdog_period: u32 = Int(0, INT), "watchdog-period", "0", [HIDDEN NO_EFFECT],
-            "There is no watchdog.";
-        shutdown_timeout: u32 = Int(0, INT), "shutdown-timeout", "10", [NO_EFFECT],
-            "A shutdown waits for no replica.";
-        shutdown_on_sigint: Vec<&'static str> = ShutdownFlags, "shutdown-on-sigint", "default", [NO_EFFECT],
-            "A shutdown always keeps all data.";
-        shutdown_on_sigterm: Vec<&'static str> = ShutdownFlags, "shutdown-on-sigterm", "default", [NO_EFFECT],
-            "A shutdown always keeps all data.";
-        ignore_warnings: String = Text, "ignore-warnings", "", [NO_EFFECT],
-            "No check of the system stops the start.";
-        locale_collate: String = Text, "locale-collate", "", [NO_EFFECT], "SORT compares bytes.";
-        dynamic_hz: bool = YesNo, "dynamic-hz", "yes", [NO_EFFECT], "`hz` stays as it is.";
-        io_threads_do_reads: bool = YesNo, "io-threads-do-reads", "no", [IMMUTABLE NO_EFFECT],
-            "I/O threads always read.";
-        server_cpulist: String = Text, "server_cpulist" | "server-cpulist", "", [IMMUTABLE NO_EFFECT],
-            "Left to the service manager.";
-        bio_cpulist: String = Text, "bio_cpulist" | "bio-cpulist", "", [IMMUTABLE NO_EFFECT], "Left to the service manager.";
-        aof_rewrite_cpulist: String = Text, "aof_rewrite_cpulist" | "aof-rewrite-cpulist", "", [IMMUTABLE NO_EFFECT],
-            "There are no rewrites.";
-        bgsave_cpulist: String = Text, "bgsave_cpulist" | "bgsave-cpulist", "", [IMMUTABLE NO_EFFECT], "There are no snapshots.";
-        socket_mark_id: u32 = Int(0, u32::MAX as i64), "socket-mark-id", "0", [IMMUTABLE NO_EFFECT],
-            "Sockets are not marked.";
-        bind_source_addr: String = Text, "bind-source-addr", "", [NO_EFFECT],
-            "There are no outgoing connections.";
-        enable_module_command: ProtectedAction = Choice, "enable-module-command", "no", [IMMUTABLE NO_EFFECT],
-            "There are no modules.";
-        latency_tracking: bool = YesNo, "latency-tracking", "yes", [NO_EFFECT],
-            "Latencies are not kept per command.";
-        latency_tracking_info_percentiles: Vec<f64> = Percentiles,
-            "latency-tracking-info-percentiles", "50 99 99.9", [NO_EFFECT],
-            "Latencies are not kept per command.";
-        commandlog_request_larger_than: i64 = Int(-1, LONG),
-            "commandlog-request-larger-than", "1048576", [NO_EFFECT], "Only slow commands are logged.";
-        commandlog_large_request_max_len: u64 = Int(0, LONG),
-            "commandlog-large-request-max-len", "128", [NO_EFFECT], "Only slow commands are logged.";
-        commandlog_reply_larger_than: i64 = Int(-1, LONG),
-            "commandlog-reply-larger-than", "1048576", [NO_EFFECT], "Only slow commands are logged.";
-        commandlog_large_reply_max_len: u64 = Int(0, LONG),
-            "commandlog-large-reply-max-len", "128", [NO_EFFECT], "Only slow commands are logged.";
-        propagation_error_behavior: &'static str = OneOf(&["ignore", "panic", "panic-on-replicas"]),
-            "propagation-error-behavior", "ignore", [NO_EFFECT], "There is no replication.";
-        aclfile: String = EmptyOnly(NO_ACL), "aclfile", "", [IMMUTABLE NO_EFFECT],
-            "There is only the default user.";
-        acllog_max_len: u64 = Int(0, LONG), "acllog-max-len", "128", [NO_EFFECT],
-            "There is only the default user.";
-        acl_pubsub_default: &'static str = OneOf(&["allchannels", "resetchannels"]),
-            "acl-pubsub-default", "resetchannels", [NO_EFFECT], "There is only the default user.";
-    }
-
-    "Replication" {
-        replicaof: String = ReplicaOf, "replicaof" | "slaveof", "no one", [IMMUTABLE NO_EFFECT],
-            "There is no replication.";
-        masterauth: Vec<u8> = Secret, "masterauth" | "primaryauth", "", [SENSITIVE NO_EFFECT], "There is no replication.";
-        masteruser: String = Text, "masteruser" | "primaryuser", "", [SENSITIVE NO_EFFECT], "There is no replication.";
-        replica_serve_stale_data: bool = YesNo,
-            "replica-serve-stale-data" | "slave-serve-stale-data", "yes", [NO_EFFECT],
-            "There is no replication.";
-        replica_read_only: bool = YesNo, "replica-read-only" | "slave-read-only", "yes", [NO_EFFECT],
-            "There is no replication.";
-        replica_lazy_flush: bool = YesNo, "replica-lazy-flush" | "slave-lazy-flush", "no", [NO_EFFECT],
-            "There is no replication.";
-        replica_ignore_maxmemory: bool = YesNo,
-            "replica-ignore-maxmemory" | "slave-ignore-maxmemory", "yes", [NO_EFFECT],
-            "There is no replication.";
-        replica_ignore_disk_write_errors: bool = YesNo, "replica-ignore-disk-write-errors", "no", [NO_EFFECT],
-            "There is no replication.";
-        replica_priority: u32 = Int(0, INT), "replica-priority" | "slave-priority", "100", [NO_EFFECT],
-            "There is no replication.";
-        replica_announced: bool = YesNo, "replica-announced", "yes", [NO_EFFECT], "There is no replication.";
-        replica_announce_ip: String = Text, "replica-announce-ip" | "slave-announce-ip", "", [NO_EFFECT],
-            "There is no replication.";
-        replica_announce_port: u16 = Int(0, 65535),
-            "replica-announce-port" | "slave-announce-port", "0", [NO_EFFECT], "There is no replication.";
-        min_replicas_to_write: u32 = Int(0, INT),
-            "min-replicas-to-write" | "min-slaves-to-write", "0", [NO_EFFECT], "There is no replication.";
-        min_replicas_max_lag: u32 = Int(0, INT),
-            "min-replicas-max-lag" | "min-slaves-max-lag", "10", [NO_EFFECT], "There is no replication.";
-        repl_ping_replica_period: u32 = Int(1, INT),
-            "repl-ping-replica-period" | "repl-ping-slave-period", "10", [NO_EFFECT],
-            "There is no replication.";
-        repl_timeout: u32 = Int(1, INT), "repl-timeout", "60", [NO_EFFECT], "There is no replication.";
-        repl_backlog_size: u64 = Memory(1, BYTES), "repl-backlog-size", "1mb", [NO_EFFECT],
-            "There is no replication.";
-        repl_backlog_ttl: u64 = Int(0, LONG), "repl-backlog-ttl", "3600", [NO_EFFECT],
-            "There is no replication.";
-        repl_disable_tcp_nodelay: bool = YesNo, "repl-disable-tcp-nodelay", "no", [NO_EFFECT],
-            "There is no replication.";
-        repl_diskless_sync: bool = YesNo, "repl-diskless-sync", "yes", [NO_EFFECT],
-            "There is no replication.";
-        repl_diskless_sync_delay: u32 = Int(0, INT), "repl-diskless-sync-delay", "5", [NO_EFFECT],
-            "There is no replication.";
-        repl_diskless_sync_max_replicas: u32 = Int(0, INT),
-            "repl-diskless-sync-max-replicas", "0", [NO_EFFECT], "There is no replication.";
-        repl_diskless_load: &'static str = OneOf(&["disabled", "on-empty-db", "swapdb"]),
-            "repl-diskless-load", "disabled", [NO_EFFECT], "There is no replication.";
-    }
-
-    "Cluster" {
-        cluster_enabled: bool = NoOnly(NO_CLUSTER), "cluster-enabled", "no", [IMMUTABLE NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_config_file: String = Text, "cluster-config-file", "nodes.conf", [IMMUTABLE NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_port: u16 = Int(0, 65535), "cluster-port", "0", [IMMUTABLE NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_node_timeout: u64 = Int(0, LONG), "cluster-node-timeout", "15000", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_ping_interval: u64 = Int(0, LONG), "cluster-ping-interval", "0", [HIDDEN NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_migration_barrier: u32 = Int(0, INT), "cluster-migration-barrier", "1", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_replica_validity_factor: u32 = Int(0, INT),
-            "cluster-replica-validity-factor" | "cluster-slave-validity-factor", "10", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_replica_no_failover: bool = YesNo,
-            "cluster-replica-no-failover" | "cluster-slave-no-failover", "no", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_allow_replica_migration: bool = YesNo, "cluster-allow-replica-migration", "yes", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_require_full_coverage: bool = YesNo, "cluster-require-full-coverage", "yes", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_allow_reads_when_down: bool = YesNo, "cluster-allow-reads-when-down", "no", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_allow_pubsubshard_when_down: bool = YesNo,
-            "cluster-allow-pubsubshard-when-down", "yes", [NO_EFFECT], "There is no cluster mode.";
-        cluster_link_sendbuf_limit: u64 = Memory(0, u64::MAX), "cluster-link-sendbuf-limit", "0", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_announce_ip: String = Text, "cluster-announce-ip", "", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_announce_hostname: String = Text, "cluster-announce-hostname", "", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_announce_human_nodename: String = Text, "cluster-announce-human-nodename", "", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_announce_port: u16 = Int(0, 65535), "cluster-announce-port", "0", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_announce_bus_port: u16 = Int(0, 65535), "cluster-announce-bus-port", "0", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_announce_tls_port: u16 = Int(0, 65535), "cluster-announce-tls-port", "0", [NO_EFFECT],
-            "There is no cluster mode.";
-        cluster_preferred_endpoint_type: &'static str = OneOf(&["ip", "hostname", "unknown-endpoint"]),
-            "cluster-preferred-endpoint-type", "ip", [NO_EFFECT], "There is no cluster mode.";
     }
 }

@@ -96,9 +96,9 @@ fn every_value_reads_back_from_get_and_from_its_lines() {
     for row in ROWS {
         let mut copy = config.clone();
         if row.name != "replicaof" {
-            row.set_text(&mut copy, &(row.show)(&config)).expect(row.name);
+            row.set_text(&mut copy, &row.show(&config)).expect(row.name);
         }
-        for line in (row.lines)(&config) {
+        for line in row.lines(&config) {
             let words = split_words(line.as_bytes()).expect(row.name);
             copy.apply_row(row, &words).expect(row.name);
         }

@@ -1,35 +1,29 @@
 //! What can go wrong with a store, told apart by kind.
 
-use std::fmt;
-
 use rocksdb::ErrorKind;
+use thiserror::Error;
 
 use super::format::Malformed;
 
-#[derive(Debug)]
+/// Why a batch was not written.
+#[derive(Debug, Error)]
 pub enum WriteError {
+    /// RocksDB would have held the writer up, which did not want to wait.
+    #[error("write stall")]
     WouldStall,
     /// The text of the I/O error. Nothing of the batch will be seen by readers.
+    #[error("{0}")]
     Failed(String),
     /// Something on disk is not what was written: the text says what. Likewise.
+    #[error(
+        "{0}. The store is damaged: stop the server, and see `redkeep-tool check` and `redkeep-tool repair`"
+    )]
     Damaged(String),
 }
 
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WriteError::WouldStall => f.write_str("write stall"),
-            WriteError::Failed(text) => f.write_str(text),
-            WriteError::Damaged(text) => write!(
-                f,
-                "{text}. The store is damaged: stop the server, and see `redkeep-tool check` and `redkeep-tool repair`"
-            ),
-        }
-    }
-}
-
 /// An error while reading: I/O, or damage, as a checksum that does not match.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Error)]
+#[error("{0}")]
 pub struct ReadError(pub String, Cause);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +33,7 @@ enum Cause {
 }
 
 impl ReadError {
+    /// The system or RocksDB could not read.
     pub fn failed(text: impl Into<String>) -> ReadError {
         ReadError(text.into(), Cause::Failure)
     }
@@ -49,43 +44,28 @@ impl ReadError {
     }
 }
 
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// Why a store is not opened. It is left as it is.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum OpenError {
     /// Another process has the store open.
+    #[error("the data directory is in use by another process: {0}")]
     InUse(String),
     /// There is none, and none is to be made.
+    #[error("there is no store: {0}")]
     Absent(String),
     /// The directory holds something else than a store of this format.
+    #[error("not a data directory of this version of Redkeep: {0}")]
     Foreign(String),
     /// Something of the store is not as it was written, or missing.
+    #[error(
+        "the data directory is damaged, and left as it is: {0}. Restore it from a backup, or see what `redkeep-tool repair` can \
+         keep"
+    )]
     Damaged(String),
+    /// The system could not open it.
+    #[error("the data directory cannot be opened: {0}")]
     Io(String),
 }
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OpenError::InUse(text) => write!(f, "the data directory is in use by another process: {text}"),
-            OpenError::Absent(text) => write!(f, "there is no store: {text}"),
-            OpenError::Foreign(text) => write!(f, "not a data directory of this version of Redkeep: {text}"),
-            OpenError::Damaged(text) => write!(
-                f,
-                "the data directory is damaged, and left as it is: {text}. Restore it from a backup, or see what `redkeep-tool \
-                 repair` can keep"
-            ),
-            OpenError::Io(text) => write!(f, "the data directory cannot be opened: {text}"),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}
 
 impl From<rocksdb::Error> for ReadError {
     fn from(error: rocksdb::Error) -> ReadError {

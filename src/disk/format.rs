@@ -66,6 +66,8 @@ pub mod property;
 
 use std::fmt;
 
+use thiserror::Error;
+
 /// The layout above. A store with another number is not opened: never a guess.
 pub const FORMAT_VERSION: u32 = 2;
 
@@ -368,14 +370,9 @@ fn two_u64(bytes: &[u8]) -> Option<(u64, u64)> {
 }
 
 /// Bytes on disk that no version of Redkeep writes: damage, or a bug.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("malformed {0}")]
 pub struct Malformed(pub &'static str);
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "malformed {}", self.0)
-    }
-}
 
 /// A count from disk without so many of what it counts.
 pub fn less(count: u64, taken: u64) -> Result<u64, Malformed> {

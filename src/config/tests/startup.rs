@@ -25,7 +25,7 @@ fn files() {
     assert_eq!(config.client_output_buffer_limit.pubsub.hard_bytes, 2 << 20);
     assert_eq!(config.client_output_buffer_limit.replica.hard_bytes, 256 << 20);
     assert_eq!(value(&config, "shutdown-on-sigint"), "now force");
-    assert!(!config.replica_read_only);
+    assert_eq!(value(&config, "replica-read-only"), "no");
     assert_eq!(config.unixsocketperm, 0o700);
     assert!(config.config_file.is_some_and(|path| path.is_absolute()));
     assert!(config.dir.is_absolute());

@@ -201,7 +201,7 @@ fn memory(source: &Source, page: &mut Page) {
     ];
     page.constant(&scripts, 0);
     page.bytes("maxmemory", config.maxmemory);
-    page.field("maxmemory_policy", config.maxmemory_policy);
+    page.field("maxmemory_policy", config.idle.text("maxmemory-policy"));
     let pairs = [
         ("allocator_frag", memory.active, memory.allocated),
         ("allocator_rss", memory.resident, memory.active),
@@ -298,7 +298,10 @@ fn replication(source: &Source, page: &mut Page) {
     page.field("master_repl_offset", 0);
     page.field("second_repl_offset", -1);
     page.field("repl_backlog_active", 0);
-    page.field("repl_backlog_size", source.engine.config.repl_backlog_size);
+    page.field(
+        "repl_backlog_size",
+        source.engine.config.idle.text("repl-backlog-size"),
+    );
     page.constant(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"], 0);
 }
 
