@@ -183,7 +183,7 @@ fn command() -> Command {
         .override_usage("redkeep-server [/path/to/redkeep.conf] [--option value...]... [-]")
         .after_help(
             "Each line of a configuration file can be an option, `--include` and `--user` too. Options of Redis that \
-             have no effect here are accepted; the README lists them.",
+             have no effect here are accepted; tools/reference.md lists them.",
         )
         .disable_version_flag(true)
         .next_line_help(true)

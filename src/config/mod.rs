@@ -1,5 +1,5 @@
 //! The configuration: one table of options (`table`) drives the file, the command line, CONFIG
-//! GET/SET/REWRITE and the reference in the README.
+//! GET/SET/REWRITE and the reference in `tools/reference.md`.
 //!
 //! ```text
 //! table     the options with effect, and the struct `Config` made from them
@@ -10,7 +10,7 @@
 //! include   the files of a pattern user      the line of the default user
 //! login     who may log in
 //! foreign   directives of others   suggest   the option that was probably meant
-//! rewrite   CONFIG REWRITE         reference the table in the README
+//! rewrite   CONFIG REWRITE         reference the tables in tools/reference.md
 //! ```
 //!
 //! Changing an option here only changes `Config`: `set_many` names what changed, and whoever owns the thing

@@ -1,4 +1,4 @@
-//! The reference of options in the README, made from the table.
+//! The reference of options, as in `tools/reference.md`, made from the table.
 
 use super::{
     ROWS,

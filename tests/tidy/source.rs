@@ -48,6 +48,18 @@ impl Source {
         declared.collect()
     }
 
+    /// The code without the modules for tests that are written out in it; lines do not stay.
+    pub fn code_without_tests(&self) -> String {
+        let mut code = String::with_capacity(self.code.len());
+        let mut rest = &self.code[..];
+        while let Some(at) = rest.find(TEST_ONLY) {
+            let (before, item) = rest.split_at(at);
+            code.push_str(before);
+            rest = &item[test_module(item).unwrap_or(TEST_ONLY.len())..];
+        }
+        code + rest
+    }
+
     /// The crate's own top-level modules that are named, through `crate::` or enough `super::`, with their lines; not
     /// those that only tests name.
     pub fn imports_of_the_root(&self) -> Vec<(usize, String)> {
@@ -294,7 +306,7 @@ fn width(text: &str) -> usize {
     text.chars().next().map_or(0, char::len_utf8)
 }
 
-fn is_word(c: char) -> bool {
+pub fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 

@@ -1,33 +1,4 @@
-//! The text format of `tests/commands/*.txt`.
-//!
-//! ```text
-//! # a comment
-//! == a section: the store is emptied, connections start anew ==
-//! > SET k "v\x00" EX 100            a command, quoted as redis-cli does; rep(x,3) is xxx
-//! OK                                its reply, as many lines as it has (see `matching`)
-//! ```
-//!
-//! | line | meaning |
-//! |---|---|
-//! | `@conn 2` | the next steps use connection 2 (each section starts on connection 1) |
-//! | `@resp3` | HELLO 3 on this connection |
-//! | `@reconnect` | drops this connection; the next step opens a new one |
-//! | `@sleep 50` | waits so many milliseconds |
-//! | `@scan SCAN {cursor} COUNT 2` | calls until the cursor is 0; the reply is what came, sorted, each once |
-//! | `@send CLIENT REPLY OFF` | sends a command and reads nothing |
-//! | `@bytes "*1\r\n"` | sends bytes and reads nothing; `@raw` sends bytes and reads a reply |
-//! | `@recv` | reads one more reply or push |
-//! | `@closed` | the server has closed this connection |
-//! | `@silent` | nothing arrives for a while |
-//! | `@unordered` | the next reply's elements are sorted before they are compared |
-//! | `@let id` | the next reply's text is `{id}` from there on |
-//! | `@safe` | connections carry no state that a restart would lose (see `TcpTarget`) |
-//! | `@skip TAG reason` | the next step is not for targets with this tag; `@only TAG reason`: only for those |
-//! | `@skip-section`, `@only-section`, `@skip-file`, `@only-file` | the same for more |
-//!
-//! Commands and replies may name `{now}`, `{nowms}` (with `+5` or `-5`), `{addr}` (this connection's own
-//! address),
-//! `{addr2}` (connection 2's), `{port}` (the server's).
+//! The text format of `tests/commands/*.txt`; `tests/commands/README.md` describes it line by line.
 
 /// One file.
 pub struct Script {

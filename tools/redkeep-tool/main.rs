@@ -1,4 +1,4 @@
-//! `redkeep-tool`: what is done to a store while no server runs, and the reference tables of the README.
+//! `redkeep-tool`: what is done to a store while no server runs, and the tables of `tools/reference.md`.
 
 mod check;
 mod reference;
@@ -28,7 +28,7 @@ enum Action {
         /// The data directory
         dir: PathBuf,
     },
-    /// Prints the README's tables of options and commands, in Markdown
+    /// Prints the tables of options and commands in tools/reference.md, in Markdown
     Reference,
 }
 

@@ -6,9 +6,9 @@ use redkeep::config;
 use redkeep::exec::table::COMMANDS;
 
 pub fn markdown() -> String {
-    let mut out = String::from("### Options\n\n");
+    let mut out = String::from("## Options\n\n");
     out.push_str(&config::reference_markdown());
-    out.push_str("\n### Commands\n\n| group | commands |\n|---|---|\n");
+    out.push_str("\n## Commands\n\n| group | commands |\n|---|---|\n");
     let mut groups: Vec<&str> = COMMANDS.iter().map(|row| row.docs.group).collect();
     groups.sort_unstable();
     groups.dedup();
