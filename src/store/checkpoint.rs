@@ -95,6 +95,7 @@ pub struct Checkpoints {
 /// What the journal holds of some epochs.
 #[derive(Clone, Copy)]
 pub struct Journaled {
+    /// Bytes of the journal records.
     pub bytes: usize,
     /// The lowest id put to reclaim.
     pub lowest_garbage: u64,

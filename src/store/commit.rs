@@ -48,6 +48,7 @@ const OPEN_GROUP_LIMIT: usize = 32 << 20;
 
 /// A record of the hot tier that an epoch writes.
 pub struct Written {
+    /// Its key.
     pub key: RecordKey,
     /// What it is once the epochs before are written, if memory knew it.
     pub before: Option<Before>,
@@ -57,11 +58,13 @@ pub struct Written {
 
 /// What has been staged since the last epoch was sealed.
 pub struct Group {
+    /// The epoch.
     pub number: u64,
     /// Records of the hot tier written in it, each once.
     pub records: Vec<Written>,
     /// Records that are never read one by one, so have no place in the hot tier.
     pub unread: HashMap<RecordKey, Option<Value>, RandomState>,
+    /// Bytes of the keys and values staged, about.
     pub bytes: usize,
     /// Numbers of the databases whose record changed.
     pub databases: Vec<usize>,
@@ -78,7 +81,9 @@ pub struct Group {
 /// How large a batch is.
 #[derive(Clone, Copy, Default)]
 pub struct Size {
+    /// How many records it changes.
     pub records: usize,
+    /// Bytes of the batch.
     pub bytes: usize,
 }
 
@@ -113,6 +118,7 @@ impl Group {
         }
     }
 
+    /// Whether there is nothing to do for it.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.unread.is_empty() && self.databases.is_empty() && !self.sync
     }
@@ -121,21 +127,28 @@ impl Group {
 /// Epochs whose writes were lost, and why.
 #[derive(Clone, Debug)]
 pub struct Failure {
+    /// The first epoch.
     pub from: u64,
+    /// The last epoch.
     pub to: u64,
+    /// Why: for the operator and the clients.
     pub text: String,
 }
 
 /// How many failures are remembered for replies that still have to become errors.
 const FAILURES_KEPT: usize = 1024;
 
+/// Epochs on their way to the log: the open one and the one in flight, and what became of those before.
 pub struct Commits {
     committer: Pool,
     syncer: Pool,
+    /// What is staged, to be committed next.
     pub open: Group,
+    /// What is being committed.
     pub flight: Option<Group>,
     /// Every epoch up to this one has been decided: committed, or failed.
     pub settled: u64,
+    /// Failures that replies may still have to tell of, in order.
     pub failures: Vec<Failure>,
     /// The last epoch that was committed.
     committed: u64,
@@ -149,23 +162,34 @@ pub struct Commits {
     pub sync_due: bool,
     /// The second of the server's life.
     second: u64,
+    /// How durable a commit is when it counts as settled.
     pub durability: Durability,
+    /// How many epochs were sealed.
     pub commits: u64,
+    /// Those of them that the executor wrote itself.
     pub inline_commits: u64,
+    /// Changes of records in all commits.
     pub records_written: u64,
+    /// Bytes of the batches of all commits.
     pub bytes_written: u64,
 }
 
 /// What a commit has to know of the rest of the store.
 pub struct Context<'s> {
+    /// Where it is written.
     pub disk: &'s Arc<Disk>,
+    /// Has the values of staged records.
     pub hot: &'s Hot,
+    /// Has the records of databases.
     pub catalog: &'s Catalog,
+    /// Says whether anything can be written.
     pub health: &'s Health,
+    /// Where the committer and the syncer report to.
     pub reporter: &'s Reporter,
 }
 
 impl Commits {
+    /// Commits by these two threads; none so far.
     pub fn new(committer: Pool, syncer: Pool, durability: Durability) -> Commits {
         Commits {
             committer,
@@ -311,11 +335,13 @@ impl Commits {
         });
     }
 
+    /// Gives the committer a job, whose report is to be told by [`Commits::answered`].
     pub fn submit(&mut self, ctx: &Context, job: impl FnOnce(&Disk) -> Report + Send + 'static) {
         self.busy += 1;
         self.committer.ask(ctx.disk, ctx.reporter, job);
     }
 
+    /// The committer and the syncer.
     pub fn pools(&self) -> [&Pool; 2] {
         [&self.committer, &self.syncer]
     }
@@ -398,6 +424,7 @@ impl Commits {
         records
     }
 
+    /// Whether the last epoch that was decided failed.
     pub fn last_failed(&self) -> bool {
         self.failures.last().is_some_and(|last| last.to > self.committed)
     }

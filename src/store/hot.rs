@@ -30,6 +30,7 @@ use sweep::Sweep;
 
 /// What a record was before a write.
 pub struct Before {
+    /// `None`: it did not exist.
     pub value: Option<Value>,
     /// The epoch that wrote it, or that it was used in.
     pub epoch: u64,
@@ -78,6 +79,7 @@ struct Hand {
     place: usize,
 }
 
+/// Records in memory.
 pub struct Hot {
     tables: Box<[Table]>,
     hasher: RandomState,
@@ -101,10 +103,12 @@ pub struct Hot {
     /// How many records it passed over since it found one that may leave, or one came to be such.
     passed_over: usize,
     sweep: Sweep,
+    /// How many were evicted.
     pub evicted: u64,
 }
 
 impl Hot {
+    /// An empty tier that may take so many bytes.
     pub fn new(budget: usize) -> Hot {
         Hot {
             tables: (0..TABLES).map(|_| Table::new()).collect(),
@@ -156,10 +160,12 @@ impl Hot {
         Some(slot)
     }
 
+    /// Every epoch up to this one is settled.
     pub fn note_settled(&mut self, settled: u64) {
         self.settled = settled;
     }
 
+    /// What epochs up to this one wrote is in its family.
     pub fn note_checkpointed(&mut self, checkpointed: u64) {
         if self.checkpointed < checkpointed {
             // What was staged may leave.
@@ -370,19 +376,23 @@ impl Hot {
         }
     }
 
+    /// Changes how many bytes it may take. [`Hot::make_room`] is to follow.
     pub fn set_budget(&mut self, budget: usize) {
         self.passed_over = 0;
         self.budget = budget;
     }
 
+    /// How many bytes it may take.
     pub fn budget(&self) -> usize {
         self.budget
     }
 
+    /// How many bytes it takes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
+    /// How many records it has.
     pub fn len(&self) -> usize {
         self.len
     }

@@ -90,6 +90,7 @@ use upkeep::Upkeep;
 /// How a store is opened.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
+    /// Those of RocksDB.
     pub disk: DiskOptions,
     /// Whether a store may be made, and beside what.
     pub creation: Creation,
@@ -99,6 +100,7 @@ pub struct StoreOptions {
     pub fetch_threads: usize,
     /// How many numbered databases there are.
     pub databases: usize,
+    /// How durable a commit is when it counts as settled.
     pub durability: Durability,
 }
 
@@ -255,7 +257,7 @@ impl Store {
 
     /// While set, keys past their deadline are hidden, not deleted (CLIENT PAUSE).
     pub fn keep_expired(&mut self, keep: bool) {
-        self.expiry.keeps = keep;
+        self.expiry.hides_only = keep;
     }
 
     /// Changes how durable a commit is when it is settled (`appendfsync`).

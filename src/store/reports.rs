@@ -65,7 +65,9 @@ impl Reporter {
 
 /// The channel on which reports come in.
 pub struct Reports {
+    /// The end for threads, to be cloned.
     pub reporter: Reporter,
+    /// What they reported.
     pub incoming: Receiver<Report>,
 }
 
@@ -154,6 +156,7 @@ impl Store {
         }
     }
 
+    /// The log was synced, or could not be.
     pub(super) fn note_synced(&mut self, result: Result<(), String>, waits: Option<Checkpoint>) {
         if let Err(why) = &result {
             self.health.sync_failed(why);

@@ -34,7 +34,7 @@ impl Store {
     /// before all others. Returns the epoch that must be settled before the error may leave.
     pub fn apply_expired(&mut self, end: TxnEnd) -> u64 {
         let mut work = end.0;
-        work.keep_expired();
+        work.retain_expiry_deletes();
         self.apply(TxnEnd(work))
     }
 

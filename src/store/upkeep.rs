@@ -19,6 +19,7 @@ const DEAD_SHARE: u64 = 2;
 /// Much is still being deleted if this share of what is dead came within the last second: 1/16.
 const GROWTH_SHARE: u64 = 16;
 
+/// What there is to sweep and to give back.
 pub struct Upkeep {
     thread: Pool,
     /// How many records a sweep may still look at before the next tick.
@@ -35,6 +36,7 @@ pub struct Upkeep {
     is_compacting: bool,
     /// What is still to be done to give free memory back.
     to_free: ToFree,
+    /// How often tables were written anew.
     pub compactions: u64,
 }
 
@@ -45,6 +47,7 @@ enum ToFree {
     Caches,
     /// Pages that nothing is on any more.
     Pages,
+    /// All was given back.
     Nothing,
 }
 
@@ -70,6 +73,7 @@ impl Upkeep {
         self.dead += bytes as u64;
     }
 
+    /// Whether tables are being written anew.
     pub fn is_compacting(&self) -> bool {
         self.is_compacting
     }

@@ -13,6 +13,7 @@ pub struct Slot {
     pub(super) state: u64,
 }
 
+/// It was used since eviction last came by.
 pub(super) const USED: u64 = 1;
 /// The disk has it: the epoch tells of a use, not of a write.
 pub(super) const CLEAN: u64 = 1 << 1;
@@ -24,6 +25,7 @@ const EPOCH_SHIFT: u32 = 3 + PIN_BITS;
 const MAX_PINS: u64 = (1 << PIN_BITS) - 1;
 
 impl Slot {
+    /// A record written, or settled last, in this epoch, and pinned so often.
     pub(super) fn new(value: Option<Value>, epoch: u64, pins: u32) -> Slot {
         let pins = u64::from(pins).min(MAX_PINS);
         Slot {
@@ -32,6 +34,7 @@ impl Slot {
         }
     }
 
+    /// The epoch that wrote it, or that it was used in.
     pub fn epoch(&self) -> u64 {
         self.state >> EPOCH_SHIFT
     }
@@ -41,6 +44,7 @@ impl Slot {
         self.state & REWRITTEN != 0
     }
 
+    /// The same, as it is from now on.
     pub(super) fn set_epoch(&mut self, epoch: u64) {
         let rest = self.state & ((1 << EPOCH_SHIFT) - 1);
         self.state = (epoch << EPOCH_SHIFT) | rest;
@@ -56,6 +60,7 @@ impl Slot {
         self.pins() == 0 && !self.is_staged(checkpointed)
     }
 
+    /// How many requests pin it.
     pub(super) fn pins(&self) -> u64 {
         (self.state / PIN) & MAX_PINS
     }
@@ -66,6 +71,7 @@ impl Slot {
         self.state += u64::from(pins).min(room) * PIN;
     }
 
+    /// One request less does.
     pub(super) fn remove_pin(&mut self) {
         if (1..MAX_PINS).contains(&self.pins()) {
             self.state -= PIN;
