@@ -133,7 +133,7 @@ impl Store {
             .map_or(u64::MAX, |flight| flight.earliest_deadline);
         expiry.staged = flight.min(self.commits.open.earliest_deadline);
         let low = expiry.low.clone();
-        self.run_over_view(move |view| {
+        self.walk_view(move |view| {
             Report::Due(walk(view, &low, now).unwrap_or_else(|error| Scan {
                 error: Some(error),
                 ..Scan::default()

@@ -20,6 +20,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::epoch::Epoch;
 use super::value::Value;
 use crate::base::prefetch::prefetch;
 use crate::base::size::alloc_size;
@@ -33,7 +34,7 @@ pub struct Before {
     /// `None`: it did not exist.
     pub value: Option<Value>,
     /// The epoch that wrote it, or that it was used in.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// Its family does not have it yet.
     staged: bool,
 }
@@ -89,11 +90,11 @@ pub struct Hot {
     bytes: usize,
     budget: usize,
     /// Every epoch up to this one is settled.
-    settled: u64,
+    settled: Epoch,
     /// What epochs up to this one wrote is in its family.
-    checkpointed: u64,
+    checkpointed: Epoch,
     /// The bytes of records staged after this epoch, and of those staged before and not yet checkpointed.
-    window: u64,
+    window: Epoch,
     staged: usize,
     leaving: usize,
     /// How many existing keys of each namespace are here: when it is all of them, what is not here does not exist.
@@ -117,9 +118,9 @@ impl Hot {
             absent: 0,
             bytes: 0,
             budget,
-            settled: 0,
-            checkpointed: 0,
-            window: 0,
+            settled: Epoch::NONE,
+            checkpointed: Epoch::NONE,
+            window: Epoch::NONE,
             staged: 0,
             leaving: 0,
             resident: HashMap::default(),
@@ -161,12 +162,12 @@ impl Hot {
     }
 
     /// Every epoch up to this one is settled.
-    pub fn note_settled(&mut self, settled: u64) {
+    pub fn note_settled(&mut self, settled: Epoch) {
         self.settled = settled;
     }
 
     /// What epochs up to this one wrote is in its family.
-    pub fn note_checkpointed(&mut self, checkpointed: u64) {
+    pub fn note_checkpointed(&mut self, checkpointed: Epoch) {
         if self.checkpointed < checkpointed {
             // What was staged may leave.
             self.passed_over = 0;
@@ -176,7 +177,7 @@ impl Hot {
     }
 
     /// What is staged up to here begins to leave; later epochs staged so many bytes.
-    pub fn begin_window(&mut self, epoch: u64, later: usize) {
+    pub fn begin_window(&mut self, epoch: Epoch, later: usize) {
         self.window = epoch;
         let staged = self.staged.min(later);
         self.leaving = self.staged - staged;
@@ -207,7 +208,7 @@ impl Hot {
     }
 
     /// Puts what a write staged. Returns what was there before, if memory knew.
-    pub fn stage(&mut self, key: &RecordKey, value: Option<Value>, epoch: u64) -> Option<Before> {
+    pub fn stage(&mut self, key: &RecordKey, value: Option<Value>, epoch: Epoch) -> Option<Before> {
         let added = value_size(&value);
         let (window, checkpointed) = (self.window, self.checkpointed);
         let (hash, table) = self.place_of(key);

@@ -90,7 +90,7 @@ impl Store {
         self.reclaim.staged = self.lowest_unseen_garbage();
         self.reclaim.running = true;
         let (low, resume) = (self.reclaim.low, self.reclaim.resume.clone());
-        self.run_over_view(move |view| Report::ReclaimStep(step(view, low, &resume)));
+        self.walk_view(move |view| Report::ReclaimStep(step(view, low, &resume)));
     }
 
     /// A step was made: its batch is to be written.

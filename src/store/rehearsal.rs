@@ -19,6 +19,7 @@ use std::sync::Weak;
 use foldhash::fast::RandomState;
 
 use super::Store;
+use super::epoch::Epoch;
 use super::fetch::Ticket;
 use super::reports::Report;
 use super::threads::{Pool, Priority};
@@ -89,8 +90,8 @@ type Job = Box<dyn FnOnce(&Disk) -> Report + Send>;
 /// The threads for rehearsals, and those that have not begun.
 pub struct Rehearsals {
     pool: Pool,
-    /// Those that begin when an epoch is applied.
-    held: Vec<(u64, Job)>,
+    /// Those that begin when an epoch is checkpointed.
+    held: Vec<(Epoch, Job)>,
     /// How many have.
     pub begun: u64,
 }
@@ -148,8 +149,8 @@ impl Store {
         };
         self.faults.rehearsals.begun += 1;
         let epoch = match fault {
-            FIRST_REHEARSED => 0,
-            _ => self.frontier(),
+            FIRST_REHEARSED => Epoch::NONE,
+            _ => self.last_staged(),
         };
         self.faults.rehearsals.held.push((epoch, Box::new(job)));
         self.begin_rehearsals();
@@ -159,13 +160,13 @@ impl Store {
     /// Begins those rehearsals that need not wait for a checkpoint, or no longer.
     pub(super) fn begin_rehearsals(&mut self) {
         if let Some(epoch) = self.faults.rehearsals.held.iter().map(|(epoch, _)| *epoch).min() {
-            self.want_applied(epoch);
+            self.want_checkpointed(epoch);
         }
-        let (applied, is_broken) = (self.applied(), !self.health.is_writable());
+        let (checkpointed, is_broken) = (self.checkpointed(), !self.health.is_writable());
         let rehearsals = &mut self.faults.rehearsals;
         for (_, job) in rehearsals
             .held
-            .extract_if(.., |(epoch, _)| is_broken || *epoch <= applied)
+            .extract_if(.., |(epoch, _)| is_broken || *epoch <= checkpointed)
         {
             rehearsals.pool.ask(&self.disk, &self.reports.reporter, job);
         }

@@ -130,7 +130,7 @@ fn what_was_read_before_a_write_is_not_used_after_it() {
         .dispatch(&driver.store.disk, &driver.store.reports.reporter);
     let report = driver.store.reports.incoming.recv_timeout(PATIENCE).unwrap();
     let write = Write::new(record, Some(Value::from(&b"\x01new"[..])), Known::Nothing);
-    let epoch = driver.store.commits.open.number;
+    let epoch = driver.store.commits.open.epoch;
     driver.store.stage_record(write, epoch);
     driver.settle();
     driver.store.drop_hot();

@@ -1,7 +1,7 @@
 //! A transaction: what a command reads and writes through.
 //!
 //! A body that runs over a [`Txn`] may be run any number of times: its reads come from memory and either hit or stop it
-//! with [`Stop::Fault`]; its writes, ids and effects stay on the transaction until [`Store::apply`] takes them, whole.
+//! with [`Stop::Fault`]; its writes, ids and effects stay on the transaction until [`Store::stage`] takes them, whole.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,6 +13,7 @@ use foldhash::fast::RandomState;
 use super::Store;
 use super::allowance::Allowance;
 use super::cursors::Cursors;
+use super::epoch::Epoch;
 use super::keyspace::Key;
 use super::recent::Recent;
 use super::rehearsal::RehearsalView;
@@ -150,7 +151,7 @@ pub(super) struct Work {
     /// Ids taken so far.
     pub ids: u64,
     /// The latest epoch that wrote anything this transaction has seen.
-    pub depends: u64,
+    pub depends: Epoch,
 }
 
 /// What a transaction of more writes or wishes gathered is not kept for the next one.
@@ -163,7 +164,7 @@ impl Work {
         self.databases.clear();
         self.missing.clear();
         self.expired = Mark::default();
-        (self.effects, self.ids, self.depends) = (Effects::default(), 0, 0);
+        (self.effects, self.ids, self.depends) = (Effects::default(), 0, Epoch::NONE);
     }
 
     /// Whether its allocations are too many to be kept.

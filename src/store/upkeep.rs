@@ -3,6 +3,7 @@
 //! given back.
 
 use super::Store;
+use super::epoch::Epoch;
 use super::reports::Report;
 use super::threads::Pool;
 use crate::base::{log, process};
@@ -30,7 +31,7 @@ pub struct Upkeep {
     dead: u64,
     seen: u64,
     /// The epoch in which the last of much was deleted.
-    since: u64,
+    since: Epoch,
     /// What of it the tables that are being written do without.
     compacted: u64,
     is_compacting: bool,
@@ -60,7 +61,7 @@ impl Upkeep {
             may_begin: false,
             dead,
             seen: dead,
-            since: 0,
+            since: Epoch::NONE,
             compacted: 0,
             is_compacting: false,
             to_free: ToFree::Nothing,
@@ -119,14 +120,14 @@ impl Store {
 
     /// Gives space and memory back once much was deleted, and no more is at present. Called each second.
     pub fn give_back(&mut self) {
-        let frontier = self.frontier();
+        let last_staged = self.last_staged();
         self.upkeep.may_begin = true;
         self.free_memory();
         let upkeep = &mut self.upkeep;
         let grown = upkeep.dead - upkeep.seen;
         upkeep.seen = upkeep.dead;
         if grown > upkeep.dead / GROWTH_SHARE {
-            upkeep.since = frontier;
+            upkeep.since = last_staged;
             return;
         }
         let (dead, since) = (upkeep.dead, upkeep.since);
@@ -139,7 +140,7 @@ impl Store {
             return;
         }
         // Until then what was deleted is in the journal, and in memory.
-        if !self.want_applied(since) {
+        if !self.want_checkpointed(since) {
             return;
         }
         (self.upkeep.is_compacting, self.upkeep.compacted) = (true, dead);

@@ -1,5 +1,6 @@
 //! What the hot tier keeps of a record beside its key.
 
+use crate::store::epoch::Epoch;
 use crate::store::value::Value;
 
 /// A record in memory.
@@ -26,17 +27,17 @@ const MAX_PINS: u64 = (1 << PIN_BITS) - 1;
 
 impl Slot {
     /// A record written, or settled last, in this epoch, and pinned so often.
-    pub(super) fn new(value: Option<Value>, epoch: u64, pins: u32) -> Slot {
+    pub(super) fn new(value: Option<Value>, epoch: Epoch, pins: u32) -> Slot {
         let pins = u64::from(pins).min(MAX_PINS);
         Slot {
             value,
-            state: (epoch << EPOCH_SHIFT) | (pins * PIN),
+            state: (epoch.number() << EPOCH_SHIFT) | (pins * PIN),
         }
     }
 
     /// The epoch that wrote it, or that it was used in.
-    pub fn epoch(&self) -> u64 {
-        self.state >> EPOCH_SHIFT
+    pub fn epoch(&self) -> Epoch {
+        Epoch::of(self.state >> EPOCH_SHIFT)
     }
 
     /// Whether the epoch that wrote it last did so more than once.
@@ -45,18 +46,18 @@ impl Slot {
     }
 
     /// The same, as it is from now on.
-    pub(super) fn set_epoch(&mut self, epoch: u64) {
+    pub(super) fn set_epoch(&mut self, epoch: Epoch) {
         let rest = self.state & ((1 << EPOCH_SHIFT) - 1);
-        self.state = (epoch << EPOCH_SHIFT) | rest;
+        self.state = (epoch.number() << EPOCH_SHIFT) | rest;
     }
 
     /// Whether an epoch after `checkpointed` wrote it.
-    pub(super) fn is_staged(&self, checkpointed: u64) -> bool {
+    pub(super) fn is_staged(&self, checkpointed: Epoch) -> bool {
         self.state & CLEAN == 0 && self.epoch() > checkpointed
     }
 
     /// Whether nothing is lost, and nobody in the way, if it is forgotten.
-    pub(super) fn may_leave(&self, checkpointed: u64) -> bool {
+    pub(super) fn may_leave(&self, checkpointed: Epoch) -> bool {
         self.pins() == 0 && !self.is_staged(checkpointed)
     }
 

@@ -135,7 +135,7 @@ fn what_was_rolled_back_might_as_well_not_have_been_done() {
         driver.store.abandon(TxnEnd(work));
 
         let (work, _) = run(&mut driver, seed, true);
-        driver.store.apply(TxnEnd(work));
+        driver.store.stage(TxnEnd(work));
         if seed % 50 == 0 {
             driver.check();
         }
