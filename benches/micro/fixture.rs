@@ -92,7 +92,7 @@ impl Fixture {
         let result = (prepared.handler)(&mut txn, &call);
         let end = txn.end();
         std::hint::black_box(result.expect("a command that succeeds"));
-        self.store.apply(end);
+        self.store.stage(end);
     }
 
     /// Commits what is staged.

@@ -44,8 +44,8 @@ pub fn swapdb(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let second = keys::check_database(second, call.limits.databases)?;
     if first != second {
         let (a, b) = (txn.database(first)?, txn.database(second)?);
-        txn.set_database(first, b)?;
-        txn.set_database(second, a)?;
+        txn.set_database(first, b);
+        txn.set_database(second, a);
     }
     Ok(Reply::Ok)
 }

@@ -11,7 +11,7 @@ use super::{Engine, Session};
 use crate::base::log;
 use crate::command::Handler;
 use crate::resp::{Args, Reply, SHOWN, c_text, shown};
-use crate::store::{self, Damage, Stop};
+use crate::store::{self, Damage, Epoch, Stop};
 
 impl Session {
     /// Runs one request, or goes on with it if it was set aside and what it waits for has come. False: it has to wait, and
@@ -187,7 +187,7 @@ impl Session {
         }
     }
 
-    fn answer(&mut self, engine: &mut Engine, result: store::Result<Reply>, epoch: u64) -> Outcome {
+    fn answer(&mut self, engine: &mut Engine, result: store::Result<Reply>, epoch: Epoch) -> Outcome {
         self.end_request(engine);
         let (reply, damage) = match result {
             Ok(reply) => (reply, None),
@@ -245,7 +245,7 @@ impl Session {
             engine.stats.rejected(row.number);
         }
         engine.clock.end_lap();
-        self.reply(engine, &error, 0);
+        self.reply(engine, &error, Epoch::NONE);
         outcome(engine, &error);
         true
     }
@@ -275,7 +275,7 @@ fn outcome(engine: &mut Engine, reply: &Reply) -> Outcome {
 impl Engine {
     /// What a request waits for whose predecessors all have to be where views find them; once.
     fn unless_where_views_find_it(&mut self, has_waited: bool) -> Option<Wait> {
-        let epoch = self.store.frontier();
+        let epoch = self.store.last_staged();
         let is_there = has_waited || self.is_where_views_find_it(epoch);
         (!is_there).then_some(Wait::Checkpoint(epoch))
     }

@@ -101,7 +101,7 @@ impl Engine {
             let end = txn.end();
             match done {
                 Ok(is_more) => {
-                    self.store.apply(end);
+                    self.store.stage(end);
                     // What is missed after that is missed for the first time.
                     fetched = None;
                     if is_more {

@@ -34,7 +34,7 @@ use crate::base::random::Random;
 use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
-use crate::store::Store;
+use crate::store::{Epoch, Store};
 use crate::types::thresholds::Thresholds;
 
 pub use buffers::Room;
@@ -89,7 +89,7 @@ pub struct Engine {
 /// A connection, as the engine sees it: where held replies leave.
 pub trait Outlet {
     /// Sends the replies that may leave now. Returns the epoch that the next one waits for.
-    fn flush(&self) -> Option<u64>;
+    fn flush(&self) -> Option<Epoch>;
 }
 
 impl Engine {

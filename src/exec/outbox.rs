@@ -6,7 +6,7 @@ use std::io::IoSlice;
 
 use super::Stats;
 use crate::resp::{Protocol, Reply, Rope, encode};
-use crate::store::Store;
+use crate::store::{Epoch, Store};
 
 /// What a request is answered that the disk's trouble keeps from being done.
 pub fn disk_error(text: &str) -> String {
@@ -18,7 +18,7 @@ pub fn disk_error(text: &str) -> String {
 struct Held {
     start: u64,
     end: u64,
-    epoch: u64,
+    epoch: Epoch,
 }
 
 #[derive(Default)]
@@ -32,7 +32,7 @@ const KEPT_HELD: usize = 16;
 
 impl Outbox {
     /// Adds a reply that may leave once `epoch` is settled.
-    pub fn push(&mut self, reply: &Reply, protocol: Protocol, epoch: u64, settled: u64) {
+    pub fn push(&mut self, reply: &Reply, protocol: Protocol, epoch: Epoch, settled: Epoch) {
         let start = self.rope.end();
         encode(reply, protocol, &mut self.rope);
         if epoch > settled {
@@ -50,7 +50,7 @@ impl Outbox {
     }
 
     /// Lets go what has been decided. Returns the epoch that the next held reply waits for.
-    pub fn release(&mut self, store: &Store, stats: &mut Stats) -> Option<u64> {
+    pub fn release(&mut self, store: &Store, stats: &mut Stats) -> Option<Epoch> {
         while let Some(first) = self.held.front() {
             if first.epoch > store.settled() {
                 return Some(first.epoch);
@@ -141,9 +141,9 @@ mod tests {
         let mut encoded = Vec::new();
         encode(&long, Protocol::Resp2, &mut encoded);
         let mut outbox = Outbox::default();
-        outbox.push(&long, Protocol::Resp2, 0, 5);
-        outbox.push(&long, Protocol::Resp2, 6, 5);
-        outbox.push(&Reply::Ok, Protocol::Resp2, 7, 5);
+        outbox.push(&long, Protocol::Resp2, Epoch::of(0), Epoch::of(5));
+        outbox.push(&long, Protocol::Resp2, Epoch::of(6), Epoch::of(5));
+        outbox.push(&Reply::Ok, Protocol::Resp2, Epoch::of(7), Epoch::of(5));
         assert!(ready(&outbox) == encoded);
         outbox.advance(encoded.len());
         assert!(ready(&outbox).is_empty() && outbox.len() == encoded.len() + 5);
@@ -161,7 +161,7 @@ mod tests {
         let value = Blob::from(Arc::<[u8]>::from(vec![b'v'; 1 << 20]));
         let reply = Reply::Array(vec![Reply::Bulk(value); 16_000]);
         let mut outbox = Outbox::default();
-        outbox.push(&reply, Protocol::Resp2, 0, 0);
+        outbox.push(&reply, Protocol::Resp2, Epoch::of(0), Epoch::of(0));
         assert!(outbox.len() > 16_000 << 20);
         assert!(outbox.memory() < 4 << 20, "{}", outbox.memory());
     }

@@ -9,7 +9,7 @@ use super::parking::Wait;
 use super::request::{Ran, Request};
 use super::stream::{Inflow, Pouring, Unheard, stream};
 use crate::resp::Reply;
-use crate::store::{self, Allowance, Stop};
+use crate::store::{self, Allowance, Epoch, Stop};
 
 /// Names a request that runs over a view.
 pub type ViewTicket = u64;
@@ -57,7 +57,7 @@ impl ViewRequests {
 impl Engine {
     /// Has a request run over a view, once all before it is where views find it.
     pub(super) fn run_over_view(&mut self, request: &Request) -> Ran {
-        let epoch = self.store.frontier();
+        let epoch = self.store.last_staged();
         match self.is_where_views_find_it(epoch) {
             true => self.start_over_view(request, epoch),
             false => Ran::Waits(Wait::Checkpoint(epoch)),
@@ -65,11 +65,11 @@ impl Engine {
     }
 
     /// The same, now that this epoch is there, or cannot come there.
-    pub(super) fn start_over_view(&mut self, request: &Request, epoch: u64) -> Ran {
+    pub(super) fn start_over_view(&mut self, request: &Request, epoch: Epoch) -> Ran {
         if let Some(text) = self.store.broken()
-            && epoch > self.store.applied()
+            && epoch > self.store.checkpointed()
         {
-            return Ran::Ready(Stop::error(disk_error(text)), 0);
+            return Ran::Ready(Stop::error(disk_error(text)), Epoch::NONE);
         }
         let ticket = self.views.next;
         self.views.next += 1;
@@ -79,7 +79,7 @@ impl Engine {
         let (outflow, inflow) = stream(ticket, tell.clone(), self.store.waker());
         let run = request.detached(&self.limits);
         let allowance = Allowance::at_most(self.limits.gathered);
-        self.store.run_over_applied(request.now, move |txn, place| {
+        self.store.run_over_view(request.now, move |txn, place| {
             txn.allowance = allowance;
             let pouring = Pouring {
                 outflow: &outflow,
@@ -102,7 +102,7 @@ impl Engine {
         let result = self.views.results.remove(&ticket);
         match result.unwrap_or_else(|| Stop::error("ERR view lost")) {
             Err(stop) if inflow.has_begun() => Ran::CutOff(stop),
-            result => Ran::Ready(result, 0),
+            result => Ran::Ready(result, Epoch::NONE),
         }
     }
 

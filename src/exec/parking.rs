@@ -13,14 +13,14 @@ use super::line::Line;
 use super::over_view::ViewTicket;
 use super::stream::Inflow;
 use super::{Engine, Outlet};
-use crate::store::Ticket;
+use crate::store::{Epoch, Ticket};
 
 /// What a request waits for.
 pub(super) enum Wait {
     /// The records that it missed: then it runs again.
     Records(Ticket),
     /// This epoch is to be where views find it: then it runs over a view, or on the executor if it reads what is there.
-    Checkpoint(u64),
+    Checkpoint(Epoch),
     /// It runs over a view. Its reply may come from there in pieces.
     View(ViewTicket, Inflow),
     /// The end of CLIENT PAUSE: then it runs.
@@ -37,12 +37,12 @@ type Id = u64;
 pub struct Parking {
     records: HashMap<Ticket, Waker>,
     /// With the epoch that is to be checkpointed.
-    checkpoint: HashMap<Id, (u64, Waker)>,
+    checkpoint: HashMap<Id, (Epoch, Waker)>,
     views: HashMap<ViewTicket, Waker>,
     pause: HashMap<Id, Waker>,
     pub(super) line: Line,
     /// Connections with replies that may leave once an epoch is settled.
-    replies: Vec<(u64, Weak<dyn Outlet>)>,
+    replies: Vec<(Epoch, Weak<dyn Outlet>)>,
 }
 
 impl Parking {
@@ -75,7 +75,7 @@ impl Parking {
     }
 
     /// Views find every epoch that `is_there`. Returns the lowest one that is still waited for.
-    pub(super) fn wake_for_checkpoint(&mut self, is_there: impl Fn(u64) -> bool) -> Option<u64> {
+    pub(super) fn wake_for_checkpoint(&mut self, is_there: impl Fn(Epoch) -> bool) -> Option<Epoch> {
         for (_, (_, waker)) in self.checkpoint.extract_if(|_, (epoch, _)| is_there(*epoch)) {
             waker.wake();
         }
@@ -99,7 +99,7 @@ impl Parking {
     }
 
     /// Takes out the connections with replies that wait for nothing after this epoch.
-    pub(super) fn release_replies(&mut self, settled: u64) -> impl Iterator<Item = Weak<dyn Outlet>> {
+    pub(super) fn release_replies(&mut self, settled: Epoch) -> impl Iterator<Item = Weak<dyn Outlet>> {
         let released = self.replies.extract_if(.., move |(epoch, _)| *epoch <= settled);
         released.map(|(_, outlet)| outlet)
     }
@@ -137,12 +137,12 @@ impl Engine {
     }
 
     /// Whether an epoch is where views find it, or cannot come there at present. If not, that is asked for.
-    pub(super) fn is_where_views_find_it(&mut self, epoch: u64) -> bool {
-        self.store.want_applied(epoch) || self.store.broken().is_some()
+    pub(super) fn is_where_views_find_it(&mut self, epoch: Epoch) -> bool {
+        self.store.want_checkpointed(epoch) || self.store.broken().is_some()
     }
 
     /// Has a connection flushed when an epoch is settled.
-    pub fn flush_when_settled(&mut self, epoch: u64, outlet: Weak<dyn Outlet>) {
+    pub fn flush_when_settled(&mut self, epoch: Epoch, outlet: Weak<dyn Outlet>) {
         self.parking.replies.push((epoch, outlet));
     }
 }

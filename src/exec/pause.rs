@@ -39,7 +39,7 @@ impl Pause {
 impl Engine {
     pub fn pause(&mut self, paused: Paused, until_ms: u64) {
         self.pause.extend(paused, until_ms);
-        self.store.keep_expired(true);
+        self.store.hide_expired(true);
         self.end_pause_in_time();
     }
 
@@ -51,7 +51,7 @@ impl Engine {
     }
 
     pub fn end_pause(&mut self) {
-        self.store.keep_expired(false);
+        self.store.hide_expired(false);
         self.pause = Pause::default();
         self.parking.wake_after_pause();
     }

@@ -8,7 +8,7 @@ use crate::base::random::Random;
 use crate::command::{Call, CallLimits, Handler};
 use crate::disk::format::RecordKey;
 use crate::resp::{Args, OwnedArgs, Protocol, Reply, Sink};
-use crate::store::{self, Allowance, OUT_OF_MEMORY, Rehearsal, Stop, Ticket, Txn};
+use crate::store::{self, Allowance, Epoch, OUT_OF_MEMORY, Rehearsal, Stop, Ticket, Txn};
 
 /// A request that only reads is answered over a view when it has faulted so often: others write what it reads.
 const MOST_FAULTS_TO_READ: u32 = 7;
@@ -37,7 +37,7 @@ pub(super) struct Request<'a> {
 /// What a run came to.
 pub(super) enum Ran {
     /// It is through. The reply may leave once the epoch is settled.
-    Ready(store::Result<Reply>, u64),
+    Ready(store::Result<Reply>, Epoch),
     /// It runs again, or goes on, when this has come.
     Waits(Wait),
     /// It cannot be done, and some of its reply has left.
@@ -125,7 +125,7 @@ impl Engine {
         };
         let end = txn.end();
         match result {
-            Ok(reply) => Ran::Ready(Ok(reply), self.store.apply(end)),
+            Ok(reply) => Ran::Ready(Ok(reply), self.store.stage(end)),
             Err(Stop::Fault) => {
                 let missing = self.store.abandon(end);
                 self.fault(request, missing, ticket)
@@ -135,7 +135,7 @@ impl Engine {
                 self.turn_to_view(request, ticket)
             }
             Err(stop @ (Stop::Error(_) | Stop::Damage(_))) => {
-                Ran::Ready(Err(stop), self.store.apply_expired(end))
+                Ran::Ready(Err(stop), self.store.stage_expired(end))
             }
         }
     }
@@ -145,12 +145,12 @@ impl Engine {
         if ticket.is_some_and(|ticket| self.store.is_too_much(ticket)) {
             return match request.may_run_over_a_view() {
                 true => self.turn_to_view(request, ticket),
-                false => Ran::Ready(Stop::error(OUT_OF_MEMORY), 0),
+                false => Ran::Ready(Stop::error(OUT_OF_MEMORY), Epoch::NONE),
             };
         }
         self.stats.faults += 1;
         if let Some(damage) = ticket.and_then(|ticket| self.store.read_error(ticket)) {
-            return Ran::Ready(Err(Stop::Damage(Box::new(damage))), 0);
+            return Ran::Ready(Err(Stop::Damage(Box::new(damage))), Epoch::NONE);
         }
         let Request { row, args, db, .. } = *request;
         let faults = ticket.map_or(0, |ticket| self.store.faults(ticket));

@@ -10,7 +10,7 @@ use super::parking::Wait;
 use super::table::Command;
 use crate::base::random::Random;
 use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
-use crate::store::Ticket;
+use crate::store::{Epoch, Ticket};
 
 /// The request that has begun and is not through, or the next one.
 pub(super) struct Begun {
@@ -50,7 +50,7 @@ pub struct Session {
     /// It has come to its turn in the line of those who add to what is staged, and goes on until others have theirs.
     pub(super) had_turn: bool,
     /// The epoch that the reply of a control command waits for.
-    pub(super) reply_epoch: u64,
+    pub(super) reply_epoch: Epoch,
 }
 
 /// What [`Session::advance`] needs next.
@@ -71,7 +71,7 @@ pub struct Advance {
     pub consumed: usize,
     pub status: Status,
     /// The epoch that must be settled before the next of the replies can leave.
-    pub held: Option<u64>,
+    pub held: Option<Epoch>,
 }
 
 /// Requests that one turn runs at most, so that a long pipeline doesn't keep others waiting.
@@ -102,7 +102,7 @@ impl Session {
             },
             has_let_others_be_read: false,
             had_turn: false,
-            reply_epoch: 0,
+            reply_epoch: Epoch::NONE,
         }
     }
 
@@ -264,13 +264,13 @@ impl Session {
         if let Reply::Error(text) = &reply {
             engine.stats.error(text);
         }
-        self.outbox.push(&reply, self.protocol, 0, 0);
+        self.outbox.push(&reply, self.protocol, Epoch::NONE, Epoch::NONE);
         self.closing = true;
         Status::Closing
     }
 
     /// Adds a reply that may leave when `epoch` is settled, unless CLIENT REPLY says otherwise.
-    pub(super) fn reply(&mut self, engine: &Engine, reply: &Reply, epoch: u64) {
+    pub(super) fn reply(&mut self, engine: &Engine, reply: &Reply, epoch: Epoch) {
         match self.reply_mode {
             ReplyMode::On => self
                 .outbox

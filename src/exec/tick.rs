@@ -95,13 +95,13 @@ impl Engine {
             true => self.parking.release_replies(self.store.settled()).collect(),
             false => Vec::new(),
         };
-        if news.applied {
-            let (applied, broken) = (self.store.applied(), self.store.broken().is_some());
+        if news.checkpointed {
+            let (checkpointed, broken) = (self.store.checkpointed(), self.store.broken().is_some());
             let next = self
                 .parking
-                .wake_for_checkpoint(|epoch| broken || epoch <= applied);
+                .wake_for_checkpoint(|epoch| broken || epoch <= checkpointed);
             if let Some(epoch) = next {
-                self.store.want_applied(epoch);
+                self.store.want_checkpointed(epoch);
             }
         }
         self.move_line();

@@ -13,6 +13,7 @@ use super::SharedEngine;
 use super::input::{Chunks, Input};
 use crate::exec::client::Peer;
 use crate::exec::{Advance, Outlet, Room, Session, Status};
+use crate::store::Epoch;
 
 /// While its request waits, a connection reads on to notice that its peer leaves; so many bytes at most, as nobody knows when
 /// they will be run.
@@ -36,7 +37,7 @@ struct Line<S> {
     /// The peer sends no more.
     end_of_input: bool,
     /// The latest epoch for which the engine was asked to have the line flushed.
-    awaited: u64,
+    awaited: Epoch,
     /// The connection itself, as the engine knows it.
     outlet: Weak<dyn Outlet>,
 }
@@ -53,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
                 input: Input::default(),
                 status: Status::NeedsInput(1),
                 end_of_input: false,
-                awaited: 0,
+                awaited: Epoch::NONE,
                 outlet: line.clone(),
             })
         }))
@@ -221,7 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Outlet for RefCell<Line<S>> {
-    fn flush(&self) -> Option<u64> {
+    fn flush(&self) -> Option<Epoch> {
         let line = &mut *self.borrow_mut();
         let client = line.session.client.clone();
         let waker = client.waker()?;

@@ -16,6 +16,7 @@ pub struct Allowance {
 pub const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 
 impl Allowance {
+    /// No limit.
     pub const ENDLESS: Allowance = Allowance {
         left: usize::MAX,
         may_leave: false,

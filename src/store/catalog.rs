@@ -5,6 +5,7 @@ use crate::disk::format::{Database, RecordKey};
 use crate::disk::{Disk, Durability, OpenError, Patience};
 
 use super::StartError;
+use super::epoch::Epoch;
 use super::value::Value;
 
 /// Ids are reserved on disk this many at a time, so that a crash never hands one out twice.
@@ -21,8 +22,8 @@ pub struct Catalog {
     sealed: Vec<Database>,
     durable: Vec<Database>,
     /// The last epoch that changed a database's counts, and the last that gave one another namespace.
-    counts_epoch: u64,
-    namespaces_epoch: u64,
+    counts_epoch: Epoch,
+    namespaces_epoch: Epoch,
     /// No id from here on was given out; and none from `reserved_ids` on is marked as taken on disk.
     next_id: u64,
     reserved_ids: u64,
@@ -67,8 +68,8 @@ impl Catalog {
             sealed: databases.clone(),
             durable: databases.clone(),
             current: databases,
-            counts_epoch: 0,
-            namespaces_epoch: 0,
+            counts_epoch: Epoch::NONE,
+            namespaces_epoch: Epoch::NONE,
             next_id,
             // Not yet on disk: the first id that is taken writes the reservation.
             reserved_ids: 0,
@@ -97,17 +98,17 @@ impl Catalog {
     }
 
     /// The last epoch that changed the counts of a database.
-    pub fn counts_epoch(&self) -> u64 {
+    pub fn counts_epoch(&self) -> Epoch {
         self.counts_epoch
     }
 
     /// The last epoch that gave a database another namespace.
-    pub fn namespaces_epoch(&self) -> u64 {
+    pub fn namespaces_epoch(&self) -> Epoch {
         self.namespaces_epoch
     }
 
     /// An epoch changes the record of a database.
-    pub fn stage(&mut self, number: usize, database: Database, epoch: u64) {
+    pub fn stage(&mut self, number: usize, database: Database, epoch: Epoch) {
         if self.current[number].namespace != database.namespace {
             self.namespaces_epoch = epoch;
         }

@@ -7,6 +7,7 @@
 //! synced if need be.
 
 use super::Store;
+use super::epoch::Epoch;
 use super::reports::Report;
 use super::threads::Pool;
 use crate::disk::{Checkpoint, WriteError};
@@ -49,7 +50,7 @@ enum Phase {
 #[derive(Clone, Copy)]
 struct Taken {
     /// It is sure to come to this epoch.
-    up_to: u64,
+    up_to: Epoch,
     journal: Journaled,
 }
 
@@ -76,10 +77,10 @@ pub enum Outcome {
 pub struct Checkpoints {
     thread: Pool,
     /// Every epoch up to this one is in its families, or failed.
-    checkpointed: u64,
+    checkpointed: Epoch,
     phase: Phase,
     /// The lowest epoch that somebody waits for.
-    wanted: Option<u64>,
+    wanted: Option<Epoch>,
     /// The second in which the last one began.
     begun: u64,
     /// What was committed since then.
@@ -95,6 +96,7 @@ pub struct Checkpoints {
 /// What the journal holds of some epochs.
 #[derive(Clone, Copy)]
 pub struct Journaled {
+    /// Bytes of the journal records.
     pub bytes: usize,
     /// The lowest id put to reclaim.
     pub lowest_garbage: u64,
@@ -110,7 +112,7 @@ impl Checkpoints {
     pub fn new(thread: Pool, journal_limit: usize) -> Checkpoints {
         Checkpoints {
             thread,
-            checkpointed: 0,
+            checkpointed: Epoch::NONE,
             phase: Phase::Idle,
             wanted: None,
             begun: 0,
@@ -143,7 +145,7 @@ impl Checkpoints {
     }
 
     /// From `Idle` to `Preparing`: takes what the journal holds.
-    fn begin(&mut self, settled: u64, second: u64) {
+    fn begin(&mut self, settled: Epoch, second: u64) {
         self.begun = second;
         self.phase = Phase::Preparing(Taken {
             up_to: settled,
@@ -159,7 +161,7 @@ impl Checkpoints {
     }
 
     /// To `Idle`, at its end. Returns the epoch it came to.
-    fn finish(&mut self) -> u64 {
+    fn finish(&mut self) -> Epoch {
         let taken = self.phase.taken();
         self.phase = Phase::Idle;
         self.finished += 1;
@@ -174,7 +176,7 @@ impl Checkpoints {
         self.phase = Phase::Idle;
     }
 
-    fn note_checkpointed(&mut self, epoch: u64) {
+    fn note_checkpointed(&mut self, epoch: Epoch) {
         self.checkpointed = self.checkpointed.max(epoch);
         self.wanted = self.wanted.filter(|wanted| *wanted > self.checkpointed);
     }
@@ -191,12 +193,12 @@ impl Checkpoints {
 
 impl Store {
     /// Every epoch up to this one is decided, and what it wrote is where views find it.
-    pub fn applied(&self) -> u64 {
+    pub fn checkpointed(&self) -> Epoch {
         self.checkpoints.checkpointed
     }
 
-    /// Whether [`Store::applied`] has reached an epoch. If not, a checkpoint is wanted that brings it there.
-    pub fn want_applied(&mut self, epoch: u64) -> bool {
+    /// Whether [`Store::checkpointed`] has reached an epoch. If not, a checkpoint is wanted that brings it there.
+    pub fn want_checkpointed(&mut self, epoch: Epoch) -> bool {
         self.note_empty_journal();
         if epoch <= self.checkpoints.checkpointed {
             return true;
@@ -312,7 +314,7 @@ impl Store {
         self.note_checkpointed(self.commits.settled);
     }
 
-    fn note_checkpointed(&mut self, epoch: u64) {
+    fn note_checkpointed(&mut self, epoch: Epoch) {
         self.checkpoints.note_checkpointed(epoch);
         self.hot.note_checkpointed(self.checkpoints.checkpointed);
     }
@@ -322,7 +324,7 @@ impl Store {
         if self.checkpoints.journal.lowest_garbage < u64::MAX
             && self.commits.second() > self.checkpoints.begun
         {
-            self.want_applied(self.commits.settled);
+            self.want_checkpointed(self.commits.settled);
         }
     }
 

@@ -14,6 +14,7 @@ use foldhash::fast::RandomState;
 use super::Store;
 use super::catalog::Catalog;
 use super::checkpoint::Journaled;
+use super::epoch::Epoch;
 use super::health::Health;
 use super::hot::{Before, Hot};
 use super::reports::{News, Report, Reporter};
@@ -28,17 +29,6 @@ use batch::Draft;
 /// more than the write.
 const INLINE_BYTES: usize = 64 << 10;
 
-/// An epoch's number begins with the second in which it was opened, counted from the start of the server: so what a
-/// record of the hot tier keeps of its last use tells its time, too. The rest of the number is as long as this.
-const SEQUENCE_BITS: u32 = 20;
-/// Seconds beyond, two years on, no longer count: numbers have to fit into 47 bits.
-const LAST_SECOND: u64 = 1 << 26;
-
-/// The second in which an epoch was opened.
-pub fn second_of(number: u64) -> u64 {
-    number >> SEQUENCE_BITS
-}
-
 /// A batch of more bytes is made by the committer: to copy that much would hold the executor.
 const BUILT_INLINE: usize = 256 << 10;
 /// What an epoch of more records held is dropped by the syncer, and its allocations are not kept: likewise.
@@ -48,6 +38,7 @@ const OPEN_GROUP_LIMIT: usize = 32 << 20;
 
 /// A record of the hot tier that an epoch writes.
 pub struct Written {
+    /// Its key.
     pub key: RecordKey,
     /// What it is once the epochs before are written, if memory knew it.
     pub before: Option<Before>,
@@ -57,11 +48,13 @@ pub struct Written {
 
 /// What has been staged since the last epoch was sealed.
 pub struct Group {
-    pub number: u64,
+    /// Its number.
+    pub epoch: Epoch,
     /// Records of the hot tier written in it, each once.
     pub records: Vec<Written>,
     /// Records that are never read one by one, so have no place in the hot tier.
     pub unread: HashMap<RecordKey, Option<Value>, RandomState>,
+    /// Bytes of the keys and values staged, about.
     pub bytes: usize,
     /// Numbers of the databases whose record changed.
     pub databases: Vec<usize>,
@@ -78,7 +71,9 @@ pub struct Group {
 /// How large a batch is.
 #[derive(Clone, Copy, Default)]
 pub struct Size {
+    /// How many records it changes.
     pub records: usize,
+    /// Bytes of the batch.
     pub bytes: usize,
 }
 
@@ -92,9 +87,9 @@ impl From<&Batch> for Size {
 }
 
 impl Group {
-    fn new(number: u64) -> Group {
+    fn new(epoch: Epoch) -> Group {
         Group {
-            number,
+            epoch,
             records: Vec::new(),
             unread: HashMap::default(),
             bytes: 0,
@@ -113,6 +108,7 @@ impl Group {
         }
     }
 
+    /// Whether there is nothing to do for it.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.unread.is_empty() && self.databases.is_empty() && !self.sync
     }
@@ -121,26 +117,33 @@ impl Group {
 /// Epochs whose writes were lost, and why.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    pub from: u64,
-    pub to: u64,
+    /// The first epoch.
+    pub from: Epoch,
+    /// The last epoch.
+    pub to: Epoch,
+    /// Why: for the operator and the clients.
     pub text: String,
 }
 
 /// How many failures are remembered for replies that still have to become errors.
 const FAILURES_KEPT: usize = 1024;
 
+/// Epochs on their way to the log: the open one and the one in flight, and what became of those before.
 pub struct Commits {
     committer: Pool,
     syncer: Pool,
+    /// What is staged, to be committed next.
     pub open: Group,
+    /// What is being committed.
     pub flight: Option<Group>,
     /// Every epoch up to this one has been decided: committed, or failed.
-    pub settled: u64,
+    pub settled: Epoch,
+    /// Failures that replies may still have to tell of, in order.
     pub failures: Vec<Failure>,
     /// The last epoch that was committed.
-    committed: u64,
+    committed: Epoch,
     /// Epochs opened from now on have no lower number.
-    lowest: u64,
+    lowest: Epoch,
     /// Jobs the committer has not answered: while there are any, nothing is written inline.
     busy: usize,
     /// Likewise the syncer.
@@ -149,33 +152,44 @@ pub struct Commits {
     pub sync_due: bool,
     /// The second of the server's life.
     second: u64,
+    /// How durable a commit is when it counts as settled.
     pub durability: Durability,
+    /// How many epochs were sealed.
     pub commits: u64,
+    /// Those of them that the executor wrote itself.
     pub inline_commits: u64,
+    /// Changes of records in all commits.
     pub records_written: u64,
+    /// Bytes of the batches of all commits.
     pub bytes_written: u64,
 }
 
 /// What a commit has to know of the rest of the store.
 pub struct Context<'s> {
+    /// Where it is written.
     pub disk: &'s Arc<Disk>,
+    /// Has the values of staged records.
     pub hot: &'s Hot,
+    /// Has the records of databases.
     pub catalog: &'s Catalog,
+    /// Says whether anything can be written.
     pub health: &'s Health,
+    /// Where the committer and the syncer report to.
     pub reporter: &'s Reporter,
 }
 
 impl Commits {
+    /// Commits by these two threads; none so far.
     pub fn new(committer: Pool, syncer: Pool, durability: Durability) -> Commits {
         Commits {
             committer,
             syncer,
-            open: Group::new(1),
+            open: Group::new(Epoch::NONE.next()),
             flight: None,
-            settled: 0,
+            settled: Epoch::NONE,
             failures: Vec::new(),
-            committed: 0,
-            lowest: 0,
+            committed: Epoch::NONE,
+            lowest: Epoch::NONE,
             busy: 0,
             syncing: 0,
             sync_due: false,
@@ -191,16 +205,16 @@ impl Commits {
     /// A second of the server's life begins.
     pub fn begin_second(&mut self, second: u64) {
         self.second = second;
-        self.lowest = second.min(LAST_SECOND) << SEQUENCE_BITS;
-        if self.is_idle() && self.open.number < self.lowest {
+        self.lowest = Epoch::before(second);
+        if self.is_idle() && self.open.epoch < self.lowest {
             // Nothing bears one of the numbers passed over.
             self.settled = self.lowest;
-            self.open.number = self.lowest + 1;
+            self.open.epoch = self.lowest.next();
         }
     }
 
-    fn next_number(&self) -> u64 {
-        self.lowest.max(self.open.number + 1)
+    fn next_epoch(&self) -> Epoch {
+        self.lowest.max(self.open.epoch.next())
     }
 
     /// Commits the open group if none is in flight. `Some` is the result of a commit that is over already.
@@ -208,7 +222,7 @@ impl Commits {
         if !self.wants_seal() {
             return None;
         }
-        let next = Group::new(self.next_number());
+        let next = Group::new(self.next_epoch());
         let group = std::mem::replace(&mut self.open, next);
         self.commits += 1;
         if group.bytes > BUILT_INLINE && ctx.health.is_writable() {
@@ -216,7 +230,7 @@ impl Commits {
             return None;
         }
         let may_be_inline = self.is_quiet() && self.durability == Durability::Written && !group.sync;
-        let (number, durability) = (group.number, self.durability_of(&group));
+        let (epoch, durability) = (group.epoch, self.durability_of(&group));
         let group = self.flight.insert(group);
         let mut batch = match build(group, ctx) {
             Ok(batch) => batch,
@@ -235,20 +249,20 @@ impl Commits {
                 Err(why) => return Some(Err(why)),
             };
         }
-        self.submit(ctx, move |disk| batch::write(disk, number, Ok(batch), durability));
+        self.submit(ctx, move |disk| batch::write(disk, epoch, Ok(batch), durability));
         None
     }
 
     /// Has the committer make the batch, too.
     fn seal_large(&mut self, ctx: &Context, group: Group) {
-        let (number, durability) = (group.number, self.durability_of(&group));
+        let (epoch, durability) = (group.epoch, self.durability_of(&group));
         let draft = Draft::of(&group, ctx);
         self.flight = Some(group);
         self.submit(ctx, move |disk| {
             let batch = draft.build(disk);
             // The handles of what it was made of: there is no need for them while it is written.
             drop(draft);
-            batch::write(disk, number, batch, durability)
+            batch::write(disk, epoch, batch, durability)
         });
     }
 
@@ -275,8 +289,8 @@ impl Commits {
     }
 
     /// The committer wrote the batch of the epoch in flight, which has this size.
-    pub fn wrote(&mut self, epoch: u64, size: Size) {
-        debug_assert_eq!(self.flight.as_ref().map(|flight| flight.number), Some(epoch));
+    pub fn wrote(&mut self, epoch: Epoch, size: Size) {
+        debug_assert_eq!(self.flight.as_ref().map(|flight| flight.epoch), Some(epoch));
         if let Some(group) = &mut self.flight {
             group.written = size;
         }
@@ -311,11 +325,13 @@ impl Commits {
         });
     }
 
+    /// Gives the committer a job, whose report is to be told by [`Commits::answered`].
     pub fn submit(&mut self, ctx: &Context, job: impl FnOnce(&Disk) -> Report + Send + 'static) {
         self.busy += 1;
         self.committer.ask(ctx.disk, ctx.reporter, job);
     }
 
+    /// The committer and the syncer.
     pub fn pools(&self) -> [&Pool; 2] {
         [&self.committer, &self.syncer]
     }
@@ -347,10 +363,10 @@ impl Commits {
     }
 
     /// The epoch after which everything staged so far is decided.
-    fn frontier(&self) -> u64 {
+    fn last_staged(&self) -> Epoch {
         match (&self.flight, self.open.is_empty()) {
-            (_, false) => self.open.number,
-            (Some(flight), true) => flight.number,
+            (_, false) => self.open.epoch,
+            (Some(flight), true) => flight.epoch,
             (None, true) => self.settled,
         }
     }
@@ -362,28 +378,28 @@ impl Commits {
 
     /// The epoch in flight is on disk.
     pub fn succeeded(&mut self) -> Option<Journaled> {
-        let epoch = self.flight.take()?;
-        (self.settled, self.committed) = (epoch.number, epoch.number);
-        self.records_written += epoch.written.records as u64;
-        self.bytes_written += epoch.written.bytes as u64;
+        let group = self.flight.take()?;
+        (self.settled, self.committed) = (group.epoch, group.epoch);
+        self.records_written += group.written.records as u64;
+        self.bytes_written += group.written.bytes as u64;
         let journaled = Journaled {
-            bytes: epoch.written.bytes,
-            lowest_garbage: epoch.lowest_garbage,
+            bytes: group.written.bytes,
+            lowest_garbage: group.lowest_garbage,
         };
-        self.recycle(epoch);
+        self.recycle(group);
         Some(journaled)
     }
 
     /// The epoch in flight is lost, and with it the open one, which was built on it. Returns their records, in the order
     /// in which they are to be taken back.
     pub fn failed(&mut self, text: String) -> Vec<Written> {
-        let next = Group::new(self.next_number());
+        let next = Group::new(self.next_epoch());
         let open = std::mem::replace(&mut self.open, next);
-        let from = self.flight.as_ref().map_or(open.number, |flight| flight.number);
-        let to = open.number;
+        let from = self.flight.as_ref().map_or(open.epoch, |flight| flight.epoch);
+        let to = open.epoch;
         self.settled = to;
         let lost = [open].into_iter().chain(self.flight.take());
-        let records = lost.flat_map(|epoch| epoch.records).collect();
+        let records = lost.flat_map(|group| group.records).collect();
         if let Some(last) = self.failures.last_mut()
             && last.to > self.committed
         {
@@ -398,12 +414,13 @@ impl Commits {
         records
     }
 
+    /// Whether the last epoch that was decided failed.
     pub fn last_failed(&self) -> bool {
         self.failures.last().is_some_and(|last| last.to > self.committed)
     }
 
     /// The failure that swallowed an epoch, if one did.
-    pub fn failure(&self, epoch: u64) -> Option<&Failure> {
+    pub fn failure(&self, epoch: Epoch) -> Option<&Failure> {
         self.failures
             .iter()
             .rev()
@@ -444,17 +461,17 @@ fn build(group: &Group, ctx: &Context) -> Result<Batch, String> {
 
 impl Store {
     /// Every epoch up to this one is decided.
-    pub fn settled(&self) -> u64 {
+    pub fn settled(&self) -> Epoch {
         self.commits.settled
     }
 
     /// The epoch after which everything staged so far is decided.
-    pub fn frontier(&self) -> u64 {
-        self.commits.frontier()
+    pub fn last_staged(&self) -> Epoch {
+        self.commits.last_staged()
     }
 
     /// Why the writes of an epoch were lost, if they were.
-    pub fn failure(&self, epoch: u64) -> Option<&Failure> {
+    pub fn failure(&self, epoch: Epoch) -> Option<&Failure> {
         self.commits.failure(epoch)
     }
 
@@ -527,9 +544,9 @@ impl Store {
     }
 
     /// Has everything up to now synced, whatever the durability. Returns the epoch that is settled when it is.
-    pub fn sync_all(&mut self) -> u64 {
+    pub fn sync_all(&mut self) -> Epoch {
         self.commits.open.sync = true;
-        self.commits.open.number
+        self.commits.open.epoch
     }
 
     /// Has the log synced at the next pump (`appendfsync everysec`).

@@ -20,6 +20,7 @@ const SEED: u64 = 0x7265_646b_6565_7001;
 /// Clients in languages without unsigned integers read cursors too.
 const CURSOR_MASK: u64 = i64::MAX as u64;
 
+/// The positions that cursors stand for, shared with the threads that run over views.
 pub struct Cursors(Mutex<Positions>);
 
 struct Positions {

@@ -20,8 +20,11 @@ const LOOK_AGAIN_MS: u64 = 1000;
 /// A key whose deadline has passed, as the `expire` family says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
+    /// Unix milliseconds.
     pub deadline: u64,
+    /// The namespace of its database.
     pub namespace: u64,
+    /// The key.
     pub name: Vec<u8>,
 }
 
@@ -34,6 +37,7 @@ pub struct Scan {
     error: Option<ReadError>,
 }
 
+/// Which keys are due, and where the search for them goes on.
 pub struct Expiry {
     /// No entry before this one is left. (Many may have the same deadline, so that would not say where to go on.)
     low: Vec<u8>,
@@ -44,9 +48,10 @@ pub struct Expiry {
     walking: bool,
     /// The last walk ended before it had found all that was due.
     cut: bool,
+    /// Found, and to be deleted.
     pub queue: VecDeque<Due>,
     /// Keys past their deadline are not there, but are not deleted either (CLIENT PAUSE).
-    pub keeps: bool,
+    pub hides_only: bool,
     /// Tells of walks that failed: they are tried again each second.
     failures: log::Seldom,
 }
@@ -60,13 +65,14 @@ impl Default for Expiry {
             walking: false,
             cut: false,
             queue: VecDeque::new(),
-            keeps: false,
+            hides_only: false,
             failures: log::Seldom::default(),
         }
     }
 }
 
 impl Expiry {
+    /// A deadline (Unix milliseconds) was staged.
     pub fn staged(&mut self, deadline: u64) {
         let at = deadline.to_be_bytes();
         if at[..] < self.low[..] {
@@ -76,6 +82,7 @@ impl Expiry {
         self.staged = self.staged.min(deadline);
     }
 
+    /// Whether a walk is under way.
     #[cfg(test)]
     pub fn is_walking(&self) -> bool {
         self.walking
@@ -87,6 +94,7 @@ impl Expiry {
         (self.upcoming, self.staged) = (0, 0);
     }
 
+    /// A walk is over. `now` is Unix milliseconds.
     pub fn accept(&mut self, scan: Scan, now: u64) {
         self.walking = false;
         if let Some(e) = scan.error {
@@ -125,7 +133,7 @@ impl Store {
             .map_or(u64::MAX, |flight| flight.earliest_deadline);
         expiry.staged = flight.min(self.commits.open.earliest_deadline);
         let low = expiry.low.clone();
-        self.run_over_view(move |view| {
+        self.walk_view(move |view| {
             Report::Due(walk(view, &low, now).unwrap_or_else(|error| Scan {
                 error: Some(error),
                 ..Scan::default()

@@ -11,6 +11,7 @@ use crate::disk::format::RecordKey;
 
 /// Who waits for which records, what is being read for them, and what is pinned.
 pub struct Faults {
+    /// What is read, and who waits for that.
     pub fetch: Fetch,
     /// Behind `fetch`, as those who wait are there: without them, rehearsals end.
     pub rehearsals: Rehearsals,

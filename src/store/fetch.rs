@@ -68,6 +68,7 @@ impl Waiting {
     }
 }
 
+/// Records that are being read, each once, and the requests that wait for them.
 pub struct Fetch {
     pool: Pool,
     reading: HashMap<RecordKey, Reading, RandomState>,
@@ -79,6 +80,7 @@ pub struct Fetch {
 }
 
 impl Fetch {
+    /// Nothing to read so far, and a pool to read with.
     pub fn new(pool: Pool) -> Fetch {
         Fetch {
             pool,
@@ -90,6 +92,7 @@ impl Fetch {
         }
     }
 
+    /// The threads that read.
     pub fn pool(&self) -> &Pool {
         &self.pool
     }
@@ -172,6 +175,7 @@ impl Fetch {
         }
     }
 
+    /// Whether there is something for [`Fetch::dispatch`].
     pub fn has_queued(&self) -> bool {
         !self.queued.is_empty()
     }
@@ -270,6 +274,7 @@ impl Fetch {
         }
     }
 
+    /// Whether the ticket's records were more than may be pinned for it.
     pub fn is_too_much(&self, ticket: Ticket) -> bool {
         self.waiting
             .get(&ticket)
@@ -285,6 +290,7 @@ impl Fetch {
         }
     }
 
+    /// Whether all that the ticket's request waits for was read, or it waits no longer.
     pub fn is_ready(&self, ticket: Ticket) -> bool {
         self.waiting
             .get(&ticket)

@@ -20,6 +20,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::epoch::Epoch;
 use super::value::Value;
 use crate::base::prefetch::prefetch;
 use crate::base::size::alloc_size;
@@ -30,9 +31,10 @@ use sweep::Sweep;
 
 /// What a record was before a write.
 pub struct Before {
+    /// `None`: it did not exist.
     pub value: Option<Value>,
     /// The epoch that wrote it, or that it was used in.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// Its family does not have it yet.
     staged: bool,
 }
@@ -78,6 +80,7 @@ struct Hand {
     place: usize,
 }
 
+/// Records in memory.
 pub struct Hot {
     tables: Box<[Table]>,
     hasher: RandomState,
@@ -87,11 +90,11 @@ pub struct Hot {
     bytes: usize,
     budget: usize,
     /// Every epoch up to this one is settled.
-    settled: u64,
+    settled: Epoch,
     /// What epochs up to this one wrote is in its family.
-    checkpointed: u64,
+    checkpointed: Epoch,
     /// The bytes of records staged after this epoch, and of those staged before and not yet checkpointed.
-    window: u64,
+    window: Epoch,
     staged: usize,
     leaving: usize,
     /// How many existing keys of each namespace are here: when it is all of them, what is not here does not exist.
@@ -101,10 +104,12 @@ pub struct Hot {
     /// How many records it passed over since it found one that may leave, or one came to be such.
     passed_over: usize,
     sweep: Sweep,
+    /// How many were evicted.
     pub evicted: u64,
 }
 
 impl Hot {
+    /// An empty tier that may take so many bytes.
     pub fn new(budget: usize) -> Hot {
         Hot {
             tables: (0..TABLES).map(|_| Table::new()).collect(),
@@ -113,9 +118,9 @@ impl Hot {
             absent: 0,
             bytes: 0,
             budget,
-            settled: 0,
-            checkpointed: 0,
-            window: 0,
+            settled: Epoch::NONE,
+            checkpointed: Epoch::NONE,
+            window: Epoch::NONE,
             staged: 0,
             leaving: 0,
             resident: HashMap::default(),
@@ -156,11 +161,13 @@ impl Hot {
         Some(slot)
     }
 
-    pub fn note_settled(&mut self, settled: u64) {
+    /// Every epoch up to this one is settled.
+    pub fn note_settled(&mut self, settled: Epoch) {
         self.settled = settled;
     }
 
-    pub fn note_checkpointed(&mut self, checkpointed: u64) {
+    /// What epochs up to this one wrote is in its family.
+    pub fn note_checkpointed(&mut self, checkpointed: Epoch) {
         if self.checkpointed < checkpointed {
             // What was staged may leave.
             self.passed_over = 0;
@@ -170,7 +177,7 @@ impl Hot {
     }
 
     /// What is staged up to here begins to leave; later epochs staged so many bytes.
-    pub fn begin_window(&mut self, epoch: u64, later: usize) {
+    pub fn begin_window(&mut self, epoch: Epoch, later: usize) {
         self.window = epoch;
         let staged = self.staged.min(later);
         self.leaving = self.staged - staged;
@@ -201,7 +208,7 @@ impl Hot {
     }
 
     /// Puts what a write staged. Returns what was there before, if memory knew.
-    pub fn stage(&mut self, key: &RecordKey, value: Option<Value>, epoch: u64) -> Option<Before> {
+    pub fn stage(&mut self, key: &RecordKey, value: Option<Value>, epoch: Epoch) -> Option<Before> {
         let added = value_size(&value);
         let (window, checkpointed) = (self.window, self.checkpointed);
         let (hash, table) = self.place_of(key);
@@ -370,19 +377,23 @@ impl Hot {
         }
     }
 
+    /// Changes how many bytes it may take. [`Hot::make_room`] is to follow.
     pub fn set_budget(&mut self, budget: usize) {
         self.passed_over = 0;
         self.budget = budget;
     }
 
+    /// How many bytes it may take.
     pub fn budget(&self) -> usize {
         self.budget
     }
 
+    /// How many bytes it takes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
+    /// How many records it has.
     pub fn len(&self) -> usize {
         self.len
     }

@@ -7,13 +7,16 @@ use crate::disk::format::{self, Database, Deadlines, Garbage, Header, OF_FIELDS,
 /// A key in a numbered database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key<'a> {
+    /// The database's number.
     pub db: usize,
+    /// Any bytes.
     pub name: &'a [u8],
 }
 
 /// A key that exists, and is not past its deadline.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// The type of its value, and its deadline.
     pub header: Header,
     record: Value,
     body: usize,
@@ -42,6 +45,10 @@ impl Entry {
 }
 
 impl Txn<'_> {
+    /// The key's record.
+    ///
+    /// # Errors
+    /// The database's record cannot be read, over a view.
     pub fn meta_key(&mut self, key: Key) -> Result<RecordKey> {
         Ok(RecordKey::meta(self.database(key.db)?.namespace, key.name))
     }
@@ -103,7 +110,7 @@ impl Txn<'_> {
         self.move_deadlines(&mut db, key.name, before, new.deadlines()?)?;
         db.keys += u64::from(old.is_none());
         if db != counts {
-            self.set_database(key.db, db)?;
+            self.set_database(key.db, db);
         }
         self.put(RecordKey::meta(db.namespace, key.name), record);
         Ok(())
@@ -122,7 +129,7 @@ impl Txn<'_> {
         let mut db = self.database(key.db)?;
         self.move_deadlines(&mut db, key.name, entry.deadlines()?, Deadlines::default())?;
         db.keys = less(db.keys, 1)?;
-        self.set_database(key.db, db)?;
+        self.set_database(key.db, db);
         self.delete(RecordKey::meta(db.namespace, key.name));
         Ok(())
     }
@@ -151,7 +158,8 @@ impl Txn<'_> {
                 keys: 0,
                 expires: 0,
             },
-        )
+        );
+        Ok(())
     }
 
     fn reclaim(&mut self, id: u64, garbage: Garbage) {

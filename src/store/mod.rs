@@ -28,6 +28,7 @@ mod catalog;
 mod checkpoint;
 mod commit;
 pub mod cursors;
+mod epoch;
 mod expiry;
 mod faults;
 mod fetch;
@@ -57,6 +58,7 @@ use std::sync::Arc;
 
 pub use allowance::{Allowance, OUT_OF_MEMORY};
 pub use commit::Failure;
+pub use epoch::Epoch;
 pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
@@ -90,6 +92,7 @@ use upkeep::Upkeep;
 /// How a store is opened.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
+    /// Those of RocksDB.
     pub disk: DiskOptions,
     /// Whether a store may be made, and beside what.
     pub creation: Creation,
@@ -99,6 +102,7 @@ pub struct StoreOptions {
     pub fetch_threads: usize,
     /// How many numbered databases there are.
     pub databases: usize,
+    /// How durable a commit is when it counts as settled.
     pub durability: Durability,
 }
 
@@ -221,13 +225,13 @@ impl Store {
     }
 
     /// Runs a job over a view of what is checkpointed, on a thread that may block, and reports what came of it.
-    fn run_over_view(&self, job: impl FnOnce(&View<'_>) -> Report + Send + 'static) {
+    fn walk_view(&self, job: impl FnOnce(&View<'_>) -> Report + Send + 'static) {
         let (disk, reporter) = (self.disk.clone(), self.reports.reporter.clone());
         self.views.run(move |_| reporter.report(disk.with_view(job)));
     }
 
     /// Runs a body over a transaction that reads what is checkpointed, on a thread that may block.
-    pub fn run_over_applied(&self, now: u64, body: impl FnOnce(&mut Txn<'_>, &Place) + Send + 'static) {
+    pub fn run_over_view(&self, now: u64, body: impl FnOnce(&mut Txn<'_>, &Place) + Send + 'static) {
         let (disk, wake, cursors) = (self.disk.clone(), self.waker(), self.cursors.clone());
         self.views.run(move |place| {
             disk.with_view_until(Some(place.interrupted()), |view| {
@@ -254,8 +258,8 @@ impl Store {
     }
 
     /// While set, keys past their deadline are hidden, not deleted (CLIENT PAUSE).
-    pub fn keep_expired(&mut self, keep: bool) {
-        self.expiry.keeps = keep;
+    pub fn hide_expired(&mut self, only_hide: bool) {
+        self.expiry.hides_only = only_hide;
     }
 
     /// Changes how durable a commit is when it is settled (`appendfsync`).

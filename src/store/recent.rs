@@ -14,6 +14,7 @@ const MOST: usize = 1 << 20;
 /// What one takes beside its key and its value.
 const ENTRY: usize = 100;
 
+/// Records and their values, those that do not exist included.
 #[derive(Default)]
 pub struct Recent {
     records: RefCell<HashMap<RecordKey, Option<Value>, RandomState>>,
@@ -21,10 +22,12 @@ pub struct Recent {
 }
 
 impl Recent {
+    /// What was read of a record, if that is remembered.
     pub(super) fn get(&self, key: &RecordKey) -> Option<Option<Value>> {
         self.records.borrow().get(key).cloned()
     }
 
+    /// Remembers what was read of a record.
     pub(super) fn put(&self, key: &RecordKey, value: Option<Value>) {
         let bytes = ENTRY + key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
         if self.bytes.get() + bytes > MOST {

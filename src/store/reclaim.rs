@@ -17,6 +17,7 @@ const RECORDS_PER_STEP: usize = 2000;
 /// From this many records on, a range tombstone is cheaper than deletes one by one.
 const RANGE_DELETE_FROM: u64 = 4 * RECORDS_PER_STEP as u64;
 
+/// Where the deletion of what was unlinked goes on.
 #[derive(Default)]
 pub struct Reclaim {
     /// `gc` records may exist: nothing says otherwise at the start, when only the disk knows.
@@ -30,7 +31,9 @@ pub struct Reclaim {
     resume: Vec<u8>,
     /// `low` and `resume` once the running step's batch is written.
     next: (u64, Vec<u8>),
+    /// Steps made.
     pub steps: u64,
+    /// Deletes in them.
     pub records: u64,
     /// Tells of steps that failed: they are tried again each tick.
     failures: log::Seldom,
@@ -59,6 +62,7 @@ impl Reclaim {
         self.done && !self.running
     }
 
+    /// An id was put to reclaim.
     pub fn staged(&mut self, id: u64) {
         self.done = false;
         self.low = self.low.min(id);
@@ -86,9 +90,10 @@ impl Store {
         self.reclaim.staged = self.lowest_unseen_garbage();
         self.reclaim.running = true;
         let (low, resume) = (self.reclaim.low, self.reclaim.resume.clone());
-        self.run_over_view(move |view| Report::ReclaimStep(step(view, low, &resume)));
+        self.walk_view(move |view| Report::ReclaimStep(step(view, low, &resume)));
     }
 
+    /// A step was made: its batch is to be written.
     pub(super) fn accept_reclaim(&mut self, step: std::result::Result<Step, ReadError>) {
         match step {
             // It came by nothing that had to be deleted, and there is more.

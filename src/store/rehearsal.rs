@@ -19,6 +19,7 @@ use std::sync::Weak;
 use foldhash::fast::RandomState;
 
 use super::Store;
+use super::epoch::Epoch;
 use super::fetch::Ticket;
 use super::reports::Report;
 use super::threads::{Pool, Priority};
@@ -78,6 +79,7 @@ pub struct Rehearsed {
 }
 
 impl Rehearsed {
+    /// That of the request.
     pub fn ticket(&self) -> Ticket {
         self.ticket
     }
@@ -85,14 +87,17 @@ impl Rehearsed {
 
 type Job = Box<dyn FnOnce(&Disk) -> Report + Send>;
 
+/// The threads for rehearsals, and those that have not begun.
 pub struct Rehearsals {
     pool: Pool,
-    /// Those that begin when an epoch is applied.
-    held: Vec<(u64, Job)>,
+    /// Those that begin when an epoch is checkpointed.
+    held: Vec<(Epoch, Job)>,
+    /// How many have.
     pub begun: u64,
 }
 
 impl Rehearsals {
+    /// Starts the threads, as many as these at least.
     pub fn start(threads: usize) -> io::Result<Rehearsals> {
         Ok(Rehearsals {
             pool: Pool::start("rehearsal", threads.max(LEAST_THREADS), Priority::Lower)?,
@@ -134,18 +139,18 @@ impl Store {
 
     fn rehearse(&mut self, missing: Vec<RecordKey>, fault: u32, rehearsal: Rehearsal) -> Ticket {
         let (ticket, waiter) = self.faults.fetch.expect_rehearsal();
-        let (next_id, keeps_expired) = (self.catalog.next_id(), self.expiry.keeps);
+        let (next_id, hides_only) = (self.catalog.next_id(), self.expiry.hides_only);
         let job = move |disk: &Disk| {
             Report::Rehearsed(disk.with_view(|view| {
                 let most_names = most_names(fault, rehearsal.writes);
-                let stage = Stage::new(view, most_names, next_id, keeps_expired, waiter);
-                stage.run(ticket, missing, rehearsal)
+                let rehearsed = RehearsalView::new(view, most_names, next_id, hides_only, waiter);
+                rehearsed.run(ticket, missing, rehearsal)
             }))
         };
         self.faults.rehearsals.begun += 1;
         let epoch = match fault {
-            FIRST_REHEARSED => 0,
-            _ => self.frontier(),
+            FIRST_REHEARSED => Epoch::NONE,
+            _ => self.last_staged(),
         };
         self.faults.rehearsals.held.push((epoch, Box::new(job)));
         self.begin_rehearsals();
@@ -155,13 +160,13 @@ impl Store {
     /// Begins those rehearsals that need not wait for a checkpoint, or no longer.
     pub(super) fn begin_rehearsals(&mut self) {
         if let Some(epoch) = self.faults.rehearsals.held.iter().map(|(epoch, _)| *epoch).min() {
-            self.want_applied(epoch);
+            self.want_checkpointed(epoch);
         }
-        let (applied, is_broken) = (self.applied(), !self.health.is_writable());
+        let (checkpointed, is_broken) = (self.checkpointed(), !self.health.is_writable());
         let rehearsals = &mut self.faults.rehearsals;
         for (_, job) in rehearsals
             .held
-            .extract_if(.., |(epoch, _)| is_broken || *epoch <= applied)
+            .extract_if(.., |(epoch, _)| is_broken || *epoch <= checkpointed)
         {
             rehearsals.pool.ask(&self.disk, &self.reports.reporter, job);
         }
@@ -177,48 +182,50 @@ impl Store {
 }
 
 /// Where a rehearsal reads, and what it has read.
-pub(super) struct Stage<'s> {
+pub(super) struct RehearsalView<'s> {
     view: &'s View<'s>,
     /// The records it has named; with their values, as far as it read them.
     named: HashMap<RecordKey, Option<Option<Value>>, RandomState>,
     bytes: usize,
     most_names: usize,
     is_full: bool,
+    /// The first id that it hands out.
     pub next_id: u64,
+    /// Whether it deletes keys past their deadline.
     pub deletes_expired: bool,
     /// The request, while it waits.
     waiter: Weak<()>,
 }
 
-impl<'s> Stage<'s> {
+impl<'s> RehearsalView<'s> {
     fn new(
         view: &'s View<'s>,
         most_names: usize,
         next_id: u64,
-        keeps_expired: bool,
+        hides_only: bool,
         waiter: Weak<()>,
-    ) -> Stage<'s> {
-        Stage {
+    ) -> RehearsalView<'s> {
+        RehearsalView {
             view,
             named: HashMap::default(),
             bytes: 0,
             most_names,
             is_full: false,
             next_id,
-            deletes_expired: !keeps_expired,
+            deletes_expired: !hides_only,
             waiter,
         }
     }
 
     /// Runs the body. The records that the request is known to miss are named whatever comes of that.
     fn run(self, ticket: Ticket, missing: Vec<RecordKey>, rehearsal: Rehearsal) -> Rehearsed {
-        let mut txn = Txn::on_stage(self, rehearsal.now);
-        if txn.stage().is_some_and(|stage| stage.is_awaited()) {
+        let mut txn = Txn::rehearsing(self, rehearsal.now);
+        if txn.rehearsal().is_some_and(RehearsalView::is_awaited) {
             (rehearsal.body)(&mut txn);
         }
         let (mut named, ended_early) = txn
-            .into_stage()
-            .map_or_else(Default::default, |stage| (stage.named, stage.is_full));
+            .into_rehearsal()
+            .map_or_else(Default::default, |view| (view.named, view.is_full));
         named.extend(missing.into_iter().map(|name| (name, None)));
         Rehearsed {
             ticket,

@@ -4,6 +4,7 @@ use std::result::Result;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use super::checkpoint::Outcome;
+use super::epoch::Epoch;
 use super::fetch::Fetched;
 use super::rehearsal::Rehearsed;
 use super::{Store, Ticket, Wake, commit, expiry, reclaim};
@@ -17,7 +18,7 @@ pub enum Report {
     Rehearsed(Rehearsed),
     /// The epoch in flight is on disk, or lost.
     Committed {
-        epoch: u64,
+        epoch: Epoch,
         size: commit::Size,
         result: Result<(), String>,
     },
@@ -65,7 +66,9 @@ impl Reporter {
 
 /// The channel on which reports come in.
 pub struct Reports {
+    /// The end for threads, to be cloned.
     pub reporter: Reporter,
+    /// What they reported.
     pub incoming: Receiver<Report>,
 }
 
@@ -88,7 +91,7 @@ pub struct News {
     /// Epochs were decided: replies can leave.
     pub settled: bool,
     /// More of what was committed is where views find it; or that cannot be at present.
-    pub applied: bool,
+    pub checkpointed: bool,
 }
 
 impl Store {
@@ -96,7 +99,7 @@ impl Store {
     /// a tick and whenever the store's threads wake the executor. `now` is Unix milliseconds.
     pub fn pump(&mut self, now: u64) -> News {
         let mut news = News::default();
-        let before = (self.applied(), self.health.is_writable());
+        let before = (self.checkpointed(), self.health.is_writable());
         while let Ok(report) = self.reports.incoming.try_recv() {
             self.handle_report(report, &mut news, now);
         }
@@ -104,7 +107,7 @@ impl Store {
         self.seal(&mut news);
         self.begin_rehearsals();
         self.begin_checkpoint();
-        news.applied = before != (self.applied(), self.health.is_writable());
+        news.checkpointed = before != (self.checkpointed(), self.health.is_writable());
         self.sync_if_due();
         news
     }
@@ -154,6 +157,7 @@ impl Store {
         }
     }
 
+    /// The log was synced, or could not be.
     pub(super) fn note_synced(&mut self, result: Result<(), String>, waits: Option<Checkpoint>) {
         if let Err(why) = &result {
             self.health.sync_failed(why);

@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::commit::Written;
+use super::epoch::Epoch;
 use super::txn::{Txn, Work, Write};
 use crate::disk::format::{Family, RecordKey};
 
@@ -9,14 +10,14 @@ use crate::disk::format::{Family, RecordKey};
 pub struct TxnEnd(pub(super) Box<Work>);
 
 impl Txn<'_> {
-    /// Ends the transaction, for [`Store::apply`], [`Store::apply_expired`] or [`Store::abandon`].
+    /// Ends the transaction, for [`Store::stage`], [`Store::stage_expired`] or [`Store::abandon`].
     pub fn end(self) -> TxnEnd {
         TxnEnd(self.into_work())
     }
 }
 
 impl Store {
-    /// A transaction at the given time (Unix milliseconds). Nothing it does counts until [`Store::apply`].
+    /// A transaction at the given time (Unix milliseconds). Nothing it does counts until [`Store::stage`].
     pub fn begin(&mut self, now: u64) -> Txn<'_> {
         let work = self.spare.take().unwrap_or_default();
         Txn::live(self, work, now)
@@ -32,27 +33,27 @@ impl Store {
 
     /// Ends the transaction of a body that failed: of its writes only the deletes of expired keys stay, those that came
     /// before all others. Returns the epoch that must be settled before the error may leave.
-    pub fn apply_expired(&mut self, end: TxnEnd) -> u64 {
+    pub fn stage_expired(&mut self, end: TxnEnd) -> Epoch {
         let mut work = end.0;
-        work.keep_expired();
-        self.apply(TxnEnd(work))
+        work.retain_expiry_deletes();
+        self.stage(TxnEnd(work))
     }
 
-    /// Takes what a transaction did, whole. Returns the epoch that must be settled before its reply may leave.
-    pub fn apply(&mut self, end: TxnEnd) -> u64 {
+    /// Stages what a transaction did, whole: it counts from now on, and is committed at the end of the tick. Returns the epoch that must be settled before its reply may leave.
+    pub fn stage(&mut self, end: TxnEnd) -> Epoch {
         let mut work = end.0;
         let mut depends = work.depends.max(self.catalog.namespaces_epoch());
         if !work.writes.log.is_empty() || !work.databases.is_empty() {
-            depends = self.commits.open.number;
-            self.stage(&mut work);
+            depends = self.commits.open.epoch;
+            self.stage_work(&mut work);
         }
         self.totals.effects.add(work.effects);
         self.keep(work);
         depends
     }
 
-    fn stage(&mut self, work: &mut Work) {
-        let epoch = self.commits.open.number;
+    fn stage_work(&mut self, work: &mut Work) {
+        let epoch = self.commits.open.epoch;
         let mut keys = 0;
         let records = work.writes.log.len();
         for write in work.writes.log.drain(..) {
@@ -77,7 +78,7 @@ impl Store {
     }
 
     /// Stages one write in the open group, whose epoch is given.
-    pub(super) fn stage_record(&mut self, write: Write, epoch: u64) {
+    pub(super) fn stage_record(&mut self, write: Write, epoch: Epoch) {
         let Write {
             key, value, known, ..
         } = write;

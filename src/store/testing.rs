@@ -53,7 +53,7 @@ impl TestStore {
             let over = match result {
                 Ok(value) => {
                     self.writes += end.0.writes.log.len();
-                    self.store.apply(end);
+                    self.store.stage(end);
                     Ok(value)
                 }
                 Err(stop @ (Stop::Error(_) | Stop::Damage(_))) => {
@@ -101,9 +101,9 @@ impl TestStore {
     /// Waits until everything is on disk where it belongs.
     pub fn settle(&mut self) {
         self.pump_until(Store::is_idle);
-        let epoch = self.store.frontier();
-        self.store.want_applied(epoch);
-        self.pump_until(|store| store.applied() >= epoch);
+        let epoch = self.store.last_staged();
+        self.store.want_checkpointed(epoch);
+        self.pump_until(|store| store.checkpointed() >= epoch);
     }
 
     /// The keys that active expiry finds due.

@@ -34,6 +34,7 @@ pub enum Priority {
 }
 
 impl Pool {
+    /// Starts so many threads. They are named after the pool, and numbered.
     pub fn start(name: &'static str, threads: usize, priority: Priority) -> io::Result<Pool> {
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
@@ -58,6 +59,7 @@ impl Pool {
         (0..self.threads.len()).for_each(|_| self.run(process::release_thread_cache));
     }
 
+    /// Gives the threads a job.
     pub fn run(&self, job: impl FnOnce() + Send + 'static) {
         let jobs = self
             .jobs
@@ -83,6 +85,7 @@ fn next_job(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
+/// Gives this thread a lower priority.
 pub(super) fn take_priority(priority: Priority) {
     // SAFETY: a plain system call, which on Linux is about this thread alone. A refusal leaves the priority as it was:
     // slower, not wrong.

@@ -1,7 +1,7 @@
 //! A transaction: what a command reads and writes through.
 //!
 //! A body that runs over a [`Txn`] may be run any number of times: its reads come from memory and either hit or stop it
-//! with [`Stop::Fault`]; its writes, ids and effects stay on the transaction until [`Store::apply`] takes them, whole.
+//! with [`Stop::Fault`]; its writes, ids and effects stay on the transaction until [`Store::stage`] takes them, whole.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,9 +13,10 @@ use foldhash::fast::RandomState;
 use super::Store;
 use super::allowance::Allowance;
 use super::cursors::Cursors;
+use super::epoch::Epoch;
 use super::keyspace::Key;
 use super::recent::Recent;
-use super::rehearsal::Stage;
+use super::rehearsal::RehearsalView;
 use super::value::Value;
 use crate::base::random::Random;
 use crate::disk::delta::{Known, Splice};
@@ -44,9 +45,11 @@ pub struct Damage {
     pub record: Option<RecordKey>,
 }
 
+/// What a body comes to.
 pub type Result<T> = std::result::Result<T, Stop>;
 
 impl Stop {
+    /// The command fails with this text.
     pub fn error<T>(text: impl Into<Cow<'static, str>>) -> Result<T> {
         Err(Stop::Error(text.into()))
     }
@@ -68,6 +71,7 @@ impl From<ReadError> for Stop {
 }
 
 impl Damage {
+    /// A record could not be read, or nobody knows which.
     pub fn unreadable(error: &ReadError, record: Option<RecordKey>) -> Damage {
         Damage {
             text: format!("ERR reading from disk failed: {error}"),
@@ -79,7 +83,9 @@ impl Damage {
 /// What a command causes beside its writes and its reply: released after its commit.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Effects {
+    /// Lookups that found a key, for the statistics.
     pub hits: u64,
+    /// Lookups that found none.
     pub misses: u64,
     /// Keys found past their deadline, and deleted.
     pub expired: u64,
@@ -99,9 +105,12 @@ impl Effects {
 
 /// Where a transaction reads.
 enum Source<'s> {
+    /// From memory, which the store knows; for a body that may write.
     Live(&'s mut Store),
+    /// From a snapshot of the families; for one that only reads.
     View(&'s View<'s>, &'s Cursors, Rc<Recent>),
-    Stage(Box<Stage<'s>>),
+    /// From such a snapshot, as if from memory: for a rehearsal.
+    Rehearsal(Box<RehearsalView<'s>>),
 }
 
 /// A point to which [`Txn::rollback`] returns: whatever the transaction would change is as it was then. Records, with
@@ -129,17 +138,20 @@ struct Mark {
 /// What a transaction gathers. Kept by the store between transactions for its allocations.
 #[derive(Default)]
 pub(super) struct Work {
+    /// Records as they are to be.
     pub writes: Writes,
     /// Databases as they are to be, by number.
     pub databases: Vec<(usize, Database)>,
+    /// What is to be released with them.
     pub effects: Effects,
+    /// Records that memory does not know.
     pub missing: Vec<RecordKey>,
     /// All writes up to here delete keys that were found expired.
     expired: Mark,
     /// Ids taken so far.
     pub ids: u64,
     /// The latest epoch that wrote anything this transaction has seen.
-    pub depends: u64,
+    pub depends: Epoch,
 }
 
 /// What a transaction of more writes or wishes gathered is not kept for the next one.
@@ -152,9 +164,10 @@ impl Work {
         self.databases.clear();
         self.missing.clear();
         self.expired = Mark::default();
-        (self.effects, self.ids, self.depends) = (Effects::default(), 0, 0);
+        (self.effects, self.ids, self.depends) = (Effects::default(), 0, Epoch::NONE);
     }
 
+    /// Whether its allocations are too many to be kept.
     pub fn is_large(&self) -> bool {
         self.writes.log.capacity().max(self.missing.capacity()) > KEPT_RECORDS
     }
@@ -177,15 +190,17 @@ impl Work {
     }
 
     /// Takes back all but the deletes of expired keys that began the transaction. They need no ids.
-    pub fn keep_expired(&mut self) {
+    pub fn retain_expiry_deletes(&mut self) {
         let expired = std::mem::take(&mut self.expired);
         self.return_to(expired);
         self.ids = 0;
     }
 }
 
+/// A transaction: all reads and writes of a body. See the page of this module.
 pub struct Txn<'s> {
     source: Source<'s>,
+    /// What it has gathered.
     pub(super) work: Box<Work>,
     /// Unix time in milliseconds: one and the same throughout the transaction.
     pub now: u64,
@@ -199,6 +214,7 @@ pub struct Txn<'s> {
 }
 
 impl<'s> Txn<'s> {
+    /// A transaction that reads from memory.
     pub(super) fn live(store: &'s mut Store, work: Box<Work>, now: u64) -> Txn<'s> {
         Txn {
             source: Source::Live(store),
@@ -222,10 +238,10 @@ impl<'s> Txn<'s> {
         }
     }
 
-    /// A transaction that behaves as a live one, but reads from a view. Nothing comes of it but what the stage notes.
-    pub(super) fn on_stage(stage: Stage<'s>, now: u64) -> Txn<'s> {
+    /// A transaction that behaves as a live one, but reads from a view. Nothing comes of it but what the rehearsal notes.
+    pub(super) fn rehearsing(rehearsal: RehearsalView<'s>, now: u64) -> Txn<'s> {
         Txn {
-            source: Source::Stage(Box::new(stage)),
+            source: Source::Rehearsal(Box::new(rehearsal)),
             work: Box::default(),
             now,
             random: Random::from_seed(now),
@@ -234,20 +250,23 @@ impl<'s> Txn<'s> {
         }
     }
 
-    pub(super) fn stage(&self) -> Option<&Stage<'s>> {
+    /// The rehearsal, if it is one.
+    pub(super) fn rehearsal(&self) -> Option<&RehearsalView<'s>> {
         match &self.source {
-            Source::Stage(stage) => Some(stage),
+            Source::Rehearsal(rehearsal) => Some(rehearsal),
             Source::Live(_) | Source::View(..) => None,
         }
     }
 
-    pub(super) fn into_stage(self) -> Option<Stage<'s>> {
+    /// The same, at its end.
+    pub(super) fn into_rehearsal(self) -> Option<RehearsalView<'s>> {
         match self.source {
-            Source::Stage(stage) => Some(*stage),
+            Source::Rehearsal(rehearsal) => Some(*rehearsal),
             Source::Live(_) | Source::View(..) => None,
         }
     }
 
+    /// What it has gathered, at its end.
     pub(super) fn into_work(self) -> Box<Work> {
         self.work
     }
@@ -256,8 +275,8 @@ impl<'s> Txn<'s> {
     /// what is staged.
     pub(super) fn deletes_expired(&self) -> bool {
         match &self.source {
-            Source::Live(store) => !store.expiry.keeps && !store.is_congested(),
-            Source::Stage(stage) => stage.deletes_expired,
+            Source::Live(store) => !store.expiry.hides_only && !store.is_congested(),
+            Source::Rehearsal(rehearsal) => rehearsal.deletes_expired,
             Source::View(..) => false,
         }
     }
@@ -266,7 +285,7 @@ impl<'s> Txn<'s> {
     pub fn view(&self) -> Result<(&'s View<'s>, &'s Cursors)> {
         match &self.source {
             Source::View(view, cursors, _) => Ok((view, cursors)),
-            Source::Live(_) | Source::Stage(_) => Err(Stop::NeedsView),
+            Source::Live(_) | Source::Rehearsal(_) => Err(Stop::NeedsView),
         }
     }
 
@@ -274,7 +293,7 @@ impl<'s> Txn<'s> {
     pub fn recent(&self) -> Option<Rc<Recent>> {
         match &self.source {
             Source::View(_, _, recent) => Some(recent.clone()),
-            Source::Live(_) | Source::Stage(_) => None,
+            Source::Live(_) | Source::Rehearsal(_) => None,
         }
     }
 
@@ -292,7 +311,7 @@ impl<'s> Txn<'s> {
                 recent.put(key, value.clone());
                 Ok(value)
             }
-            Source::Stage(stage) => stage.get(key),
+            Source::Rehearsal(rehearsal) => rehearsal.get(key),
             Source::Live(store) => match store.recall(key, self.touches) {
                 Some((value, epoch)) => {
                     self.work.depends = self.work.depends.max(epoch);
@@ -321,20 +340,21 @@ impl<'s> Txn<'s> {
                 self.work.missing.push(key);
                 true
             }
-            Source::Stage(stage) if self.work.writes.find(&key).is_none() => stage.name(key),
-            Source::Live(_) | Source::Stage(_) | Source::View(..) => false,
+            Source::Rehearsal(rehearsal) if self.work.writes.find(&key).is_none() => rehearsal.name(key),
+            Source::Live(_) | Source::Rehearsal(_) | Source::View(..) => false,
         }
     }
 
     /// Stops with a fault if [`Txn::prefetch`] noted anything that is not in memory.
     pub fn await_prefetched(&self) -> Result<()> {
         match &self.source {
-            Source::Stage(stage) => stage.goes_on(),
+            Source::Rehearsal(rehearsal) => rehearsal.goes_on(),
             _ if self.work.missing.is_empty() => Ok(()),
             _ => Err(Stop::Fault),
         }
     }
 
+    /// Puts a record, whole.
     pub fn put(&mut self, key: RecordKey, value: Value) {
         self.work.writes.push(key, Some(value), Known::Nothing);
     }
@@ -355,6 +375,7 @@ impl<'s> Txn<'s> {
         self.put_changed(key, value, Known::Splice(splice));
     }
 
+    /// Deletes a record.
     pub fn delete(&mut self, key: RecordKey) {
         self.work.writes.push(key, None, Known::Nothing);
     }
@@ -363,7 +384,7 @@ impl<'s> Txn<'s> {
     pub fn fresh_id(&mut self) -> u64 {
         let next = match &self.source {
             Source::Live(store) => store.catalog.next_id(),
-            Source::Stage(stage) => stage.next_id,
+            Source::Rehearsal(rehearsal) => rehearsal.next_id,
             Source::View(..) => unreachable!("a view is read-only"),
         };
         let id = next + self.work.ids;
@@ -384,7 +405,7 @@ impl<'s> Txn<'s> {
         let name = self.meta_key(key)?;
         Ok(match &self.source {
             Source::Live(store) => store.idle_seconds(&name),
-            Source::View(..) | Source::Stage(_) => 0,
+            Source::View(..) | Source::Rehearsal(_) => 0,
         })
     }
 
@@ -395,7 +416,7 @@ impl<'s> Txn<'s> {
         }
         match &self.source {
             Source::Live(store) => Ok(store.database(number)),
-            Source::Stage(stage) => stage.database(number),
+            Source::Rehearsal(rehearsal) => rehearsal.database(number),
             Source::View(..) => match self.get(&RecordKey::database(number))? {
                 Some(value) => Ok(Database::decode(&value)?),
                 None => Ok(Database::default()),
@@ -411,18 +432,20 @@ impl<'s> Txn<'s> {
         self.database(number)
     }
 
-    pub fn set_database(&mut self, number: usize, database: Database) -> Result<()> {
+    /// Changes the numbered database: its counts, or its namespace.
+    pub fn set_database(&mut self, number: usize, database: Database) {
         match self.work.databases.iter_mut().find(|(n, _)| *n == number) {
             Some((_, slot)) => *slot = database,
             None => self.work.databases.push((number, database)),
         }
-        Ok(())
     }
 
+    /// What it causes beside its writes, to be added to.
     pub fn effects(&mut self) -> &mut Effects {
         &mut self.work.effects
     }
 
+    /// Whether it has changed anything.
     pub fn has_writes(&self) -> bool {
         !self.work.writes.log.is_empty() || !self.work.databases.is_empty()
     }
@@ -461,7 +484,9 @@ const SCANNED_WRITES: usize = 12;
 
 /// A record as it is to be.
 pub(super) struct Write {
+    /// Its key.
     pub key: RecordKey,
+    /// `None`: it is deleted.
     pub value: Option<Value>,
     /// How the value differs from the one before.
     pub known: Known,
@@ -470,6 +495,7 @@ pub(super) struct Write {
 }
 
 impl Write {
+    /// A write that hides no other.
     pub fn new(key: RecordKey, value: Option<Value>, known: Known) -> Write {
         Write {
             key,
@@ -483,6 +509,7 @@ impl Write {
 /// The overlay: a log of writes, the latest of a record counting.
 #[derive(Default)]
 pub(super) struct Writes {
+    /// All writes that count, in order.
     pub log: Vec<Write>,
     /// Up to here a savepoint may return: what is behind is overwritten in place.
     kept: usize,
@@ -535,6 +562,7 @@ impl Writes {
         self.kept = self.kept.min(len);
     }
 
+    /// Forgets all but the allocations.
     pub fn clear(&mut self) {
         self.log.clear();
         self.index.clear();

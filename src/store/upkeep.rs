@@ -3,6 +3,7 @@
 //! given back.
 
 use super::Store;
+use super::epoch::Epoch;
 use super::reports::Report;
 use super::threads::Pool;
 use crate::base::{log, process};
@@ -19,6 +20,7 @@ const DEAD_SHARE: u64 = 2;
 /// Much is still being deleted if this share of what is dead came within the last second: 1/16.
 const GROWTH_SHARE: u64 = 16;
 
+/// What there is to sweep and to give back.
 pub struct Upkeep {
     thread: Pool,
     /// How many records a sweep may still look at before the next tick.
@@ -29,12 +31,13 @@ pub struct Upkeep {
     dead: u64,
     seen: u64,
     /// The epoch in which the last of much was deleted.
-    since: u64,
+    since: Epoch,
     /// What of it the tables that are being written do without.
     compacted: u64,
     is_compacting: bool,
     /// What is still to be done to give free memory back.
     to_free: ToFree,
+    /// How often tables were written anew.
     pub compactions: u64,
 }
 
@@ -45,6 +48,7 @@ enum ToFree {
     Caches,
     /// Pages that nothing is on any more.
     Pages,
+    /// All was given back.
     Nothing,
 }
 
@@ -57,7 +61,7 @@ impl Upkeep {
             may_begin: false,
             dead,
             seen: dead,
-            since: 0,
+            since: Epoch::NONE,
             compacted: 0,
             is_compacting: false,
             to_free: ToFree::Nothing,
@@ -70,6 +74,7 @@ impl Upkeep {
         self.dead += bytes as u64;
     }
 
+    /// Whether tables are being written anew.
     pub fn is_compacting(&self) -> bool {
         self.is_compacting
     }
@@ -115,14 +120,14 @@ impl Store {
 
     /// Gives space and memory back once much was deleted, and no more is at present. Called each second.
     pub fn give_back(&mut self) {
-        let frontier = self.frontier();
+        let last_staged = self.last_staged();
         self.upkeep.may_begin = true;
         self.free_memory();
         let upkeep = &mut self.upkeep;
         let grown = upkeep.dead - upkeep.seen;
         upkeep.seen = upkeep.dead;
         if grown > upkeep.dead / GROWTH_SHARE {
-            upkeep.since = frontier;
+            upkeep.since = last_staged;
             return;
         }
         let (dead, since) = (upkeep.dead, upkeep.since);
@@ -135,7 +140,7 @@ impl Store {
             return;
         }
         // Until then what was deleted is in the journal, and in memory.
-        if !self.want_applied(since) {
+        if !self.want_checkpointed(since) {
             return;
         }
         (self.upkeep.is_compacting, self.upkeep.compacted) = (true, dead);

@@ -39,6 +39,7 @@ impl Value {
         }
     }
 
+    /// The bytes, for who has no other use for a value.
     pub fn share(&self) -> Arc<[u8]> {
         self.0.clone()
     }

@@ -64,7 +64,9 @@ struct State {
 }
 
 enum Turn {
+    /// One that has not begun.
     Begin(Job),
+    /// One that gave its place up.
     GoOn(Arc<Waiter>),
 }
 
@@ -78,6 +80,7 @@ struct Waiter {
 }
 
 impl Views {
+    /// Starts the threads that are kept.
     pub fn start() -> io::Result<Views> {
         let views = Views(Arc::default());
         let mut state = views.0.lock();
@@ -86,12 +89,14 @@ impl Views {
         Ok(views)
     }
 
+    /// Has a body run when it is its turn.
     pub fn run(&self, job: impl FnOnce(&Place) + Send + 'static) {
         let mut state = self.0.lock();
         state.queue.push_back(Turn::Begin(Box::new(job)));
         self.0.give_places(&mut state);
     }
 
+    /// What has bodies end.
     pub fn interrupt(&self) -> Interrupt {
         Interrupt(self.0.clone())
     }
@@ -339,8 +344,11 @@ impl Drop for Place {
 
 /// Whether a body has to wait any longer.
 pub enum Wait {
+    /// No.
     Over,
+    /// No, and it is to end.
     GivenUp,
+    /// Yes, but it asks again after this time.
     AtMost(Duration),
 }
 

@@ -9,7 +9,7 @@ use crate::support::{Value, reply};
 use redkeep::config::Config;
 use redkeep::exec::client::Peer;
 use redkeep::exec::{Advance, Engine, Outlet, Released, Session, Status, store_options};
-use redkeep::store::Store;
+use redkeep::store::{Epoch, Store};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -50,7 +50,7 @@ impl Wake for Bell {
 struct Knocker(Waker);
 
 impl Outlet for Knocker {
-    fn flush(&self) -> Option<u64> {
+    fn flush(&self) -> Option<Epoch> {
         self.0.wake_by_ref();
         None
     }

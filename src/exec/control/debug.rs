@@ -109,7 +109,7 @@ pub fn panic(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
             let now = engine.clock.now_ms();
             engine
                 .store
-                .run_over_applied(now, |_, _| panic!("DEBUG PANIC called"));
+                .run_over_view(now, |_, _| panic!("DEBUG PANIC called"));
             Reply::Ok
         }
         _ => panic!("DEBUG PANIC called"),

@@ -5,6 +5,7 @@ use crate::base::log;
 use crate::command::is_option;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
+use crate::store::Epoch;
 
 /// Replies when everything before it is on stable storage, whatever `appendfsync` says.
 pub fn save(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
@@ -32,7 +33,7 @@ pub fn lastsave(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
 }
 
 /// Returns the epoch that is settled when the log is synced.
-fn begin_save(engine: &mut Engine) -> u64 {
+fn begin_save(engine: &mut Engine) -> Epoch {
     engine.saves.at = engine.clock.now_ms() / 1000;
     engine.saves.changed = engine.store.changed();
     engine.saves.count += 1;

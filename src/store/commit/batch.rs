@@ -5,6 +5,7 @@ use crate::base::random::Random;
 use crate::disk::delta::Known;
 use crate::disk::format::RecordKey;
 use crate::disk::{Batch, Builder, Disk, Durability, Patience};
+use crate::store::epoch::Epoch;
 use crate::store::hot::{Hot, Slot};
 use crate::store::reports::Report;
 use crate::store::value::Value;
@@ -23,7 +24,7 @@ const LOOKUPS: usize = 16;
 /// The batch of a group.
 pub fn build(group: &Group, ctx: &Context) -> Result<Batch, String> {
     let mut batch = ctx.disk.journaled_batch(group.bytes).map_err(|e| e.0)?;
-    let mut chooser = Chooser::new(group.number);
+    let mut chooser = Chooser::new(group.epoch.number());
     for (written, slot) in written_with_slots(group, ctx.hot) {
         let before = written.before.as_ref().and_then(|before| before.value.as_ref());
         chooser.push(
@@ -69,7 +70,7 @@ fn known(written: &Written, slot: &Slot) -> Known {
 
 /// What a group writes, for another thread to make a batch of: handles of the values, which are shared.
 pub struct Draft {
-    number: u64,
+    epoch: Epoch,
     bytes: usize,
     records: Vec<Drafted>,
     others: Vec<(RecordKey, Option<Value>)>,
@@ -100,7 +101,7 @@ impl Draft {
             (RecordKey::database(number), Some(value))
         });
         Draft {
-            number: group.number,
+            epoch: group.epoch,
             bytes: group.bytes,
             records: records.collect(),
             others: unread.chain(databases).collect(),
@@ -110,7 +111,7 @@ impl Draft {
     /// Makes the batch, as [`build`] would have.
     pub fn build(&self, disk: &Disk) -> Result<Batch, String> {
         let mut batch = disk.journaled_batch(self.bytes).map_err(|e| e.0)?;
-        let mut chooser = Chooser::new(self.number);
+        let mut chooser = Chooser::new(self.epoch.number());
         for record in &self.records {
             let (before, value) = (record.before.as_ref(), record.value.as_ref());
             chooser.push(&mut batch, &record.key, before, value, record.known);
@@ -159,7 +160,7 @@ impl Chooser {
 }
 
 /// Writes a group's batch, and waits for the disk.
-pub fn write(disk: &Disk, epoch: u64, batch: Result<Batch, String>, durability: Durability) -> Report {
+pub fn write(disk: &Disk, epoch: Epoch, batch: Result<Batch, String>, durability: Durability) -> Report {
     let size = batch.as_ref().map_or(Size::default(), Size::from);
     let result = batch.and_then(|batch| {
         let written = match batch.is_empty() {

@@ -1,5 +1,6 @@
 //! What the hot tier keeps of a record beside its key.
 
+use crate::store::epoch::Epoch;
 use crate::store::value::Value;
 
 /// A record in memory.
@@ -13,6 +14,7 @@ pub struct Slot {
     pub(super) state: u64,
 }
 
+/// It was used since eviction last came by.
 pub(super) const USED: u64 = 1;
 /// The disk has it: the epoch tells of a use, not of a write.
 pub(super) const CLEAN: u64 = 1 << 1;
@@ -24,16 +26,18 @@ const EPOCH_SHIFT: u32 = 3 + PIN_BITS;
 const MAX_PINS: u64 = (1 << PIN_BITS) - 1;
 
 impl Slot {
-    pub(super) fn new(value: Option<Value>, epoch: u64, pins: u32) -> Slot {
+    /// A record written, or settled last, in this epoch, and pinned so often.
+    pub(super) fn new(value: Option<Value>, epoch: Epoch, pins: u32) -> Slot {
         let pins = u64::from(pins).min(MAX_PINS);
         Slot {
             value,
-            state: (epoch << EPOCH_SHIFT) | (pins * PIN),
+            state: (epoch.number() << EPOCH_SHIFT) | (pins * PIN),
         }
     }
 
-    pub fn epoch(&self) -> u64 {
-        self.state >> EPOCH_SHIFT
+    /// The epoch that wrote it, or that it was used in.
+    pub fn epoch(&self) -> Epoch {
+        Epoch::of(self.state >> EPOCH_SHIFT)
     }
 
     /// Whether the epoch that wrote it last did so more than once.
@@ -41,21 +45,23 @@ impl Slot {
         self.state & REWRITTEN != 0
     }
 
-    pub(super) fn set_epoch(&mut self, epoch: u64) {
+    /// The same, as it is from now on.
+    pub(super) fn set_epoch(&mut self, epoch: Epoch) {
         let rest = self.state & ((1 << EPOCH_SHIFT) - 1);
-        self.state = (epoch << EPOCH_SHIFT) | rest;
+        self.state = (epoch.number() << EPOCH_SHIFT) | rest;
     }
 
     /// Whether an epoch after `checkpointed` wrote it.
-    pub(super) fn is_staged(&self, checkpointed: u64) -> bool {
+    pub(super) fn is_staged(&self, checkpointed: Epoch) -> bool {
         self.state & CLEAN == 0 && self.epoch() > checkpointed
     }
 
     /// Whether nothing is lost, and nobody in the way, if it is forgotten.
-    pub(super) fn may_leave(&self, checkpointed: u64) -> bool {
+    pub(super) fn may_leave(&self, checkpointed: Epoch) -> bool {
         self.pins() == 0 && !self.is_staged(checkpointed)
     }
 
+    /// How many requests pin it.
     pub(super) fn pins(&self) -> u64 {
         (self.state / PIN) & MAX_PINS
     }
@@ -66,6 +72,7 @@ impl Slot {
         self.state += u64::from(pins).min(room) * PIN;
     }
 
+    /// One request less does.
     pub(super) fn remove_pin(&mut self) {
         if (1..MAX_PINS).contains(&self.pins()) {
             self.state -= PIN;

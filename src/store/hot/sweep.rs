@@ -17,6 +17,7 @@ const MOST_BURIED: usize = 64 << 10;
 const LEAST_ABSENT: usize = 1024;
 const ABSENT_SHARE: usize = 8;
 
+/// Where the sweep under way is, and what the next one is for.
 #[derive(Default)]
 pub struct Sweep {
     /// Where the sweep under way is.

@@ -22,7 +22,7 @@ fn database(namespace: u64, keys: u64) -> Database {
 }
 
 /// A checkpoint takes in all that epochs up to this one staged, which is nearly everything.
-fn apply(hot: &mut Hot, epoch: u64) {
+fn checkpoint(hot: &mut Hot, epoch: Epoch) {
     hot.begin_window(epoch, ENTRY);
     hot.end_window();
     hot.note_checkpointed(epoch);
@@ -57,16 +57,16 @@ fn the_budget_holds_and_what_is_used_stays() {
 #[test]
 fn staged_and_pinned_records_outlast_the_budget() {
     let mut hot = Hot::new(0);
-    hot.stage(&key(1), value(), 5);
+    hot.stage(&key(1), value(), Epoch::of(5));
     hot.fill(&key(2), value(), 1);
     hot.fill(&key(3), value(), 0);
-    hot.note_checkpointed(4);
-    hot.note_settled(6);
+    hot.note_checkpointed(Epoch::of(4));
+    hot.note_settled(Epoch::of(6));
     assert!(hot.get(&key(1)).is_some());
     hot.make_room(1);
     assert!(hot.peek(&key(1)).is_some() && hot.peek(&key(2)).is_some() && hot.peek(&key(3)).is_none());
     hot.unpin(&key(2));
-    apply(&mut hot, 6);
+    checkpoint(&mut hot, Epoch::of(6));
     hot.make_room(1);
     assert_eq!((hot.len(), hot.bytes(), hot.resident(1)), (0, 0, 0));
 }
@@ -74,7 +74,7 @@ fn staged_and_pinned_records_outlast_the_budget() {
 #[test]
 fn what_was_fetched_never_overwrites_what_was_written() {
     let mut hot = Hot::new(1 << 20);
-    hot.stage(&key(1), None, 5);
+    hot.stage(&key(1), None, Epoch::of(5));
     hot.fill(&key(1), value(), 0);
     assert_eq!(hot.peek(&key(1)).and_then(|slot| slot.value.clone()), None);
     assert_eq!(hot.resident(1), 0);
@@ -87,7 +87,7 @@ fn a_tier_over_its_budget_comes_back_to_it_though_nothing_happens_and_a_little_a
         hot.fill(&key(n), value(), 0);
         // All are in use, and a few thousand in a row are staged.
         if (5000..10_000).contains(&n) {
-            hot.stage(&key(n), value(), 7);
+            hot.stage(&key(n), value(), Epoch::of(7));
         }
     }
     hot.set_budget(8000 * RECORD);
@@ -106,16 +106,16 @@ fn a_tier_over_its_budget_comes_back_to_it_though_nothing_happens_and_a_little_a
 #[test]
 fn nobody_looks_again_and_again_at_what_cannot_leave() {
     let mut hot = Hot::new(0);
-    (0..1000).for_each(|n| drop(hot.stage(&key(n), value(), 7)));
+    (0..1000).for_each(|n| drop(hot.stage(&key(n), value(), Epoch::of(7))));
     let mut slices = 0;
     while hot.has_excess() {
         hot.go_on_making_room(100);
         slices += 1;
     }
     assert!(slices < 50, "{slices}");
-    hot.stage(&key(0), value(), 8);
+    hot.stage(&key(0), value(), Epoch::of(8));
     assert!(!hot.has_excess());
-    apply(&mut hot, 7);
+    checkpoint(&mut hot, Epoch::of(7));
     while hot.has_excess() {
         hot.go_on_making_room(100);
     }
@@ -133,12 +133,12 @@ fn what_is_dead_leaves_though_there_is_room_and_nothing_else_does() {
     assert!(!hot.wants_sweep(&databases));
     hot.bury(3);
     // One that is still staged stays, whatever it belongs to.
-    hot.stage(&RecordKey::bucket(3, 1), value(), 5);
+    hot.stage(&RecordKey::bucket(3, 1), value(), Epoch::of(5));
     sweep_to_the_end(&mut hot, &databases);
     assert_eq!(hot.len(), 5001);
     assert!(hot.peek(&RecordKey::bucket(3, 1)).is_some() && hot.peek(&RecordKey::bucket(2, 0)).is_some());
     // Until it is no longer.
-    hot.note_checkpointed(5);
+    hot.note_checkpointed(Epoch::of(5));
     sweep_to_the_end(&mut hot, &databases);
     assert_eq!(hot.len(), 5000);
     // Another namespace takes the place of this one.
@@ -154,10 +154,10 @@ fn of_empty_databases_nothing_stays_in_memory_nor_its_tables() {
     let places = |hot: &Hot| hot.tables.iter().map(Table::capacity).sum::<usize>();
     assert!(places(&hot) >= 100_000);
     let databases = [database(2, 0), database(3, 0)];
-    hot.stage(&key(0), None, 5);
+    hot.stage(&key(0), None, Epoch::of(5));
     sweep_to_the_end(&mut hot, &databases);
     assert_eq!(hot.len(), 1);
-    hot.note_checkpointed(5);
+    hot.note_checkpointed(Epoch::of(5));
     sweep_to_the_end(&mut hot, &databases);
     assert_eq!((hot.len(), hot.bytes(), hot.absent), (0, 0, 0));
     assert!(places(&hot) <= TABLES * LEAST_PLACES, "{}", places(&hot));

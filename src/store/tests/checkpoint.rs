@@ -12,7 +12,7 @@ fn what_only_the_journal_has_outlives_a_crash() {
         driver.set("long", &long(round), None);
         driver.del(&format!("k{round}"));
         driver.commit();
-        assert!(driver.store.applied() < driver.store.settled());
+        assert!(driver.store.checkpointed() < driver.store.settled());
         driver = driver.crash();
         assert!(driver.store.disk.prepare_checkpoint().unwrap().is_none());
         assert_eq!(
@@ -33,12 +33,12 @@ fn views_of_a_store_that_was_just_opened_wait_for_nothing() {
     driver.set("a", b"1", None);
     driver.commit();
     driver = driver.crash();
-    let epoch = driver.store.frontier();
-    assert!(driver.store.want_applied(epoch));
+    let epoch = driver.store.last_staged();
+    assert!(driver.store.want_checkpointed(epoch));
     driver.set("a", b"2", None);
     driver.commit();
-    let epoch = driver.store.frontier();
-    assert!(!driver.store.want_applied(epoch));
+    let epoch = driver.store.last_staged();
+    assert!(!driver.store.want_checkpointed(epoch));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn what_a_failed_checkpoint_left_in_the_journal_stays_in_memory() {
     driver.settle();
     driver.set("a", b"2", None);
     driver.commit();
-    driver.store.want_applied(driver.store.settled());
+    driver.store.want_checkpointed(driver.store.settled());
     driver.store.begin_checkpoint();
     // The disk did what it was told, but nobody heard of it.
     let report = driver.store.reports.incoming.recv_timeout(PATIENCE).unwrap();
@@ -83,12 +83,12 @@ fn what_a_failed_checkpoint_left_in_the_journal_stays_in_memory() {
         .store
         .handle_report(Report::Prepared(failed), &mut News::default(), NOW);
     driver.store.pump(NOW);
-    assert!(driver.store.broken().is_some() && driver.store.applied() < driver.store.settled());
+    assert!(driver.store.broken().is_some() && driver.store.checkpointed() < driver.store.settled());
     assert!(!driver.store.is_congested() && !driver.store.wants_pump());
     driver.store.drop_hot();
     assert_eq!(driver.get("a"), Some(b"2".to_vec()));
     driver.repair();
-    assert_eq!(driver.store.applied(), driver.store.settled());
+    assert_eq!(driver.store.checkpointed(), driver.store.settled());
     driver.cold();
     assert_eq!(driver.get("a"), Some(b"2".to_vec()));
     driver.check();
@@ -99,7 +99,7 @@ fn a_checkpoint_that_waits_for_a_sync_ends_if_that_fails() {
     let mut driver = Driver::new(1 << 20);
     driver.set("a", &[1; 300_000], None);
     driver.commit();
-    driver.store.want_applied(driver.store.settled());
+    driver.store.want_checkpointed(driver.store.settled());
     driver.store.begin_checkpoint();
     let report = driver.store.reports.incoming.recv_timeout(PATIENCE).unwrap();
     let Report::Prepared(Ok(Some(checkpoint))) = report else {
@@ -170,10 +170,10 @@ fn what_is_unlinked_is_reclaimed_though_no_checkpoint_is_due() {
     let report = driver.store.reports.incoming.recv_timeout(PATIENCE).unwrap();
     driver.store.handle_report(report, &mut News::default(), NOW);
     driver.store.pump(NOW);
-    assert!(driver.store.applied() < driver.store.settled());
+    assert!(driver.store.checkpointed() < driver.store.settled());
     driver.store.note_second(2);
     driver.store.reclaim_some();
-    driver.pump_until(|store| store.applied() == store.settled());
+    driver.pump_until(|store| store.checkpointed() == store.settled());
     driver.reclaim_all();
     assert!(driver.records(Family::Segment).is_empty());
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::disk::format::{self, Database, Family, RecordKey, SEGMENT};
 use crate::disk::{Compression, Creation, DiskOptions, Durability};
-use crate::store::{Key, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn};
+use crate::store::{Epoch, Key, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn};
 use crate::types::string;
 
 pub const NOW: u64 = 1_000_000;
@@ -80,14 +80,14 @@ impl Driver {
     pub fn try_run<T: Send + 'static>(
         &mut self,
         body: impl Fn(&mut Txn) -> Result<T> + Clone + Send + 'static,
-    ) -> std::result::Result<(T, u64), String> {
+    ) -> std::result::Result<(T, Epoch), String> {
         let mut last = None;
         let result = loop {
             let mut txn = self.store.begin(self.now);
             let result = body(&mut txn);
             let end = txn.end();
             match result {
-                Ok(value) => break Ok((value, self.store.apply(end))),
+                Ok(value) => break Ok((value, self.store.stage(end))),
                 Err(Stop::Fault) => {
                     let (now, again) = (self.now, body.clone());
                     let rehearsal = || {
@@ -109,11 +109,11 @@ impl Driver {
                     let (done, result) = mpsc::channel();
                     let body = body.clone();
                     self.store
-                        .run_over_applied(self.now, move |txn, _| done.send(body(txn)).unwrap());
-                    break Ok((result.recv_timeout(PATIENCE).unwrap().unwrap(), 0));
+                        .run_over_view(self.now, move |txn, _| done.send(body(txn)).unwrap());
+                    break Ok((result.recv_timeout(PATIENCE).unwrap().unwrap(), Epoch::NONE));
                 }
                 Err(stop @ (Stop::Error(_) | Stop::Damage(_))) => {
-                    self.store.apply_expired(end);
+                    self.store.stage_expired(end);
                     break Err(stop.text());
                 }
             }
@@ -143,9 +143,9 @@ impl Driver {
     /// Has everything committed, and brought from the journal to its families.
     pub fn settle(&mut self) {
         self.commit();
-        let epoch = self.store.frontier();
-        self.store.want_applied(epoch);
-        self.pump_until(|store| store.applied() >= epoch);
+        let epoch = self.store.last_staged();
+        self.store.want_checkpointed(epoch);
+        self.pump_until(|store| store.checkpointed() >= epoch);
     }
 
     pub fn reclaim_all(&mut self) {
@@ -181,7 +181,7 @@ impl Driver {
         assert_eq!(self.store.hot.len(), 0);
     }
 
-    pub fn set(&mut self, name: &str, value: &[u8], deadline: Option<u64>) -> u64 {
+    pub fn set(&mut self, name: &str, value: &[u8], deadline: Option<u64>) -> Epoch {
         let (name, value) = (name.to_owned(), value.to_vec());
         let body = move |txn: &mut Txn| {
             let old = txn.lookup(key(&name))?;

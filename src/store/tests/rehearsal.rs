@@ -116,7 +116,7 @@ fn a_rehearsal_that_was_led_astray_costs_one_more() {
         Ok(())
     });
     driver.commit();
-    assert!(driver.store.applied() < driver.store.settled());
+    assert!(driver.store.checkpointed() < driver.store.settled());
     driver.faults = 0;
     assert_eq!(driver.run(|txn| follow(txn, 0)), 1001);
     assert!(driver.faults <= FEW + 1, "{} faults", driver.faults);
@@ -131,7 +131,7 @@ fn others_who_write_what_it_reads_do_not_keep_a_request_from_its_end() {
         let result = follow(&mut txn, 0);
         let end = txn.end();
         if result.is_ok() {
-            driver.store.apply(end);
+            driver.store.stage(end);
             break;
         }
         faults += 1;
@@ -184,7 +184,7 @@ fn one_that_only_reads_is_shown_a_part_at_a_time() {
         let result = follow(&mut txn, 0);
         let end = txn.end();
         if let Ok(length) = result {
-            driver.store.apply(end);
+            driver.store.stage(end);
             break length;
         }
         faults += 1;

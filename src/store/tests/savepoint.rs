@@ -72,8 +72,8 @@ fn act(txn: &mut Txn, random: &mut Random, depth: u32) -> Result<()> {
         9 if random.chance(0.5) => {
             let other = (db + 1) % DATABASES as usize;
             let (a, b) = (txn.database(db)?, txn.database(other)?);
-            txn.set_database(db, b)?;
-            txn.set_database(other, a)?;
+            txn.set_database(db, b);
+            txn.set_database(other, a);
         }
         10 => {
             let (id, chosen) = (txn.fresh_id(), txn.random.next_u64());
@@ -120,13 +120,13 @@ fn what_was_rolled_back_might_as_well_not_have_been_done() {
     for seed in 0..2000 {
         let (mut plain, next) = run(&mut driver, seed, false);
         let expected = Seen::of(&plain);
-        plain.keep_expired();
+        plain.retain_expiry_deletes();
         let expired = Seen::of(&plain);
         driver.store.abandon(TxnEnd(plain));
 
         let (mut work, next_after) = run(&mut driver, seed, true);
         assert_eq!((Seen::of(&work), next_after), (expected, next), "seed {seed}");
-        work.keep_expired();
+        work.retain_expiry_deletes();
         assert_eq!(
             Seen::of(&work),
             expired,
@@ -135,7 +135,7 @@ fn what_was_rolled_back_might_as_well_not_have_been_done() {
         driver.store.abandon(TxnEnd(work));
 
         let (work, _) = run(&mut driver, seed, true);
-        driver.store.apply(TxnEnd(work));
+        driver.store.stage(TxnEnd(work));
         if seed % 50 == 0 {
             driver.check();
         }
