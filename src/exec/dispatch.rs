@@ -86,19 +86,10 @@ impl Session {
         self.account(engine, found, args, outcome)
     }
 
-    /// What a request that has not begun has to wait for before it may run, if anything: the end of CLIENT PAUSE, or its turn
-    /// among those who would add to what is staged.
-    fn hindrance(&mut self, engine: &mut Engine, row: &Command, came: Option<&Wait>) -> Option<Wait> {
-        let is_paused = engine.pause.holds(row);
-        self.client.paused.set(is_paused);
-        if is_paused {
-            return Some(Wait::Pause);
-        }
-        let place = match came {
-            Some(Wait::Turn(place)) => Some(*place),
-            _ => None,
-        };
-        self.turn(engine, row, place)
+    fn note_command(&self, engine: &Engine, command: &'static Command, sub: &'static str) {
+        self.client.command.set(command.name);
+        self.client.subcommand.set(sub);
+        self.client.active_ms.set(engine.clock.now_ms());
     }
 
     /// What a container answers to a name that none of its subcommands has.

@@ -4,6 +4,7 @@
 //! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the session's [`Outbox`]; wakers tell
 //! whoever moves the bytes when to come back.
 
+mod admission;
 mod buffers;
 pub mod client;
 pub mod control;

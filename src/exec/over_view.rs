@@ -7,20 +7,9 @@ use super::Engine;
 use super::outbox::disk_error;
 use super::parking::Wait;
 use super::request::{Ran, Request};
-use super::stream::{Inflow, Pouring, Unheard, stream};
+use super::stream::{Inflow, Pouring, Unheard, ViewNews, ViewTicket, stream};
 use crate::resp::Reply;
 use crate::store::{self, Allowance, Epoch, Stop};
-
-/// Names a request that runs over a view.
-pub type ViewTicket = u64;
-
-/// News of a request over a view.
-pub(super) enum ViewNews {
-    /// A piece of its reply can be taken.
-    Piece(ViewTicket),
-    /// What it came to.
-    Done(ViewTicket, store::Result<Reply>),
-}
 
 /// What the executor knows of the requests over views.
 pub struct ViewRequests {

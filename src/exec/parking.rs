@@ -10,8 +10,7 @@ use std::rc::Weak;
 use std::task::Waker;
 
 use super::line::Line;
-use super::over_view::ViewTicket;
-use super::stream::Inflow;
+use super::stream::{Inflow, ViewTicket};
 use super::{Engine, Outlet};
 use crate::store::{Epoch, Ticket};
 

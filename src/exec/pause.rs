@@ -1,7 +1,7 @@
 //! CLIENT PAUSE: which requests are set aside, and until when.
 
 use super::Engine;
-use super::table::{Command, flag};
+use super::table::Command;
 
 /// Which requests are set aside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -26,7 +26,7 @@ impl Pause {
     pub fn holds(&self, command: &Command) -> bool {
         match self.paused {
             None => false,
-            Some(Paused::Writes) => command.has(flag::WRITE) || command.has(flag::MAY_REPLICATE),
+            Some(Paused::Writes) => command.may_write(),
             Some(Paused::All) => true,
         }
     }

@@ -7,7 +7,6 @@ use super::Engine;
 use super::client::{Buffers, Client, Peer};
 use super::outbox::Outbox;
 use super::parking::Wait;
-use super::table::Command;
 use crate::base::random::Random;
 use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
 use crate::store::{Epoch, Ticket};
@@ -279,12 +278,6 @@ impl Session {
             ReplyMode::SkipNext => self.reply_mode = ReplyMode::Skip,
             ReplyMode::Skip => self.reply_mode = ReplyMode::On,
         }
-    }
-
-    pub(super) fn note_command(&self, engine: &Engine, command: &'static Command, sub: &'static str) {
-        self.client.command.set(command.name);
-        self.client.subcommand.set(sub);
-        self.client.active_ms.set(engine.clock.now_ms());
     }
 
     /// The request over data is through, or given up: the next one is another.

@@ -11,15 +11,25 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::over_view::{ViewNews, ViewTicket};
 use crate::base::log;
-use crate::resp::{Gone, Rope, Sink};
-use crate::store::{GivenUp, Place, Recent, Wait, Wake};
+use crate::resp::{Gone, Reply, Rope, Sink};
+use crate::store::{self, GivenUp, Place, Recent, Wait, Wake};
 
 /// How much may wait to be taken; a piece that is longer waits alone.
 const AHEAD: usize = 128 << 10;
 /// A client that takes nothing for so long loses its connection: the maker holds a thread and a snapshot for it.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Names a request that runs over a view.
+pub type ViewTicket = u64;
+
+/// News of a request over a view.
+pub(super) enum ViewNews {
+    /// A piece of its reply can be taken.
+    Piece(ViewTicket),
+    /// What it came to.
+    Done(ViewTicket, store::Result<Reply>),
+}
 
 /// What both ends see.
 #[derive(Default)]
