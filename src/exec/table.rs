@@ -161,6 +161,11 @@ impl Command {
         self.flags & flag != 0
     }
 
+    /// Whether running it may change data.
+    pub fn may_write(&self) -> bool {
+        self.has(flag::WRITE) || self.has(flag::MAY_REPLICATE)
+    }
+
     pub fn accepts(&self, args: usize) -> bool {
         match usize::try_from(self.arity) {
             Ok(exact) => args == exact,
