@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 
+use super::damage::missing;
 use super::footprint::Footprint;
 use super::string::Bytes;
 use crate::disk::cells::{Reader, VARINT_MAX, push_varint};
@@ -123,7 +124,8 @@ impl Stored {
     pub fn copy(&self, txn: &mut Txn, from: u64, to: u64) -> Result<()> {
         if let Stored::Blob { index, .. } = self {
             let Some(value) = txn.get(&RecordKey::blob(from, *index))? else {
-                return Err(Stop::from(Malformed("a blob that is referred to is not there")));
+                let what = Malformed("a blob that is referred to is not there");
+                return Err(missing(RecordKey::blob(from, *index), what));
             };
             txn.put(RecordKey::blob(to, *index), value);
         }
@@ -148,7 +150,10 @@ pub fn load_blob(txn: &mut Txn, id: u64, index: u64, length: u64) -> Result<Valu
     }
     match found? {
         Some(value) if value.len() as u64 == length => Ok(value),
-        _ => Err(Stop::from(Malformed("a blob is not what its reference says"))),
+        _ => {
+            let what = Malformed("a blob is not what its reference says");
+            Err(missing(RecordKey::blob(id, index), what))
+        }
     }
 }
 

@@ -32,6 +32,7 @@ use std::sync::LazyLock;
 use siphasher::sip::SipHasher13;
 
 use super::blob::{self, Stored};
+use super::damage::{InRecord, missing};
 use super::footprint::{Footprint, spread};
 use super::string::Bytes;
 use crate::disk::cells::{Reader, VARINT_MAX, cell_len, push_cell, push_varint};
@@ -156,7 +157,8 @@ impl Buckets {
             pages += 1;
             sampled = sampled + Footprint::of_record(&page);
             for slot in slots(&page) {
-                sampled = sampled + slot?.value.footprint();
+                let slot = slot.in_record(|| self.record(number as u32))?;
+                sampled = sampled + slot.value.footprint();
             }
         }
         Ok(sampled.scaled(self.pages.into(), pages))
@@ -186,9 +188,11 @@ impl Buckets {
         places.sort_unstable();
         let mut found = vec![false; members.len()];
         for together in places.chunk_by(|(a, _), (b, _)| a == b) {
-            let page = self.page(txn, together[0].0)?;
+            let number = together[0].0;
+            let page = self.page(txn, number)?;
             for &(_, at) in together {
-                found[at] = find(&page, &members[at])?.is_some();
+                let slot = find(&page, &members[at]).in_record(|| self.record(number))?;
+                found[at] = slot.is_some();
             }
         }
         Ok(found)
@@ -204,7 +208,7 @@ impl Buckets {
     pub fn find(&self, txn: &mut Txn, member: &[u8]) -> Result<Found> {
         let number = self.page_of(member);
         let page = self.page(txn, number)?;
-        let slot = find(&page, member)?;
+        let slot = find(&page, member).in_record(|| self.record(number))?;
         Ok(Found { number, page, slot })
     }
 
@@ -292,7 +296,8 @@ impl Buckets {
         for number in 0..self.pages {
             let page = self.page(txn, number)?;
             for slot in slots(&page) {
-                slot?.value.copy(txn, self.id, copy.id)?;
+                let slot = slot.in_record(|| self.record(number))?;
+                slot.value.copy(txn, self.id, copy.id)?;
             }
             txn.put(copy.record(number), page);
         }
@@ -310,7 +315,7 @@ impl Buckets {
 
     fn page(&self, txn: &mut Txn, number: u32) -> Result<Value> {
         txn.get(&self.record(number))?
-            .ok_or_else(|| Stop::from(Malformed("a page of a table is not there")))
+            .ok_or_else(|| missing(self.record(number), Malformed("a page of a table is not there")))
     }
 
     fn position(&self, member: &[u8]) -> u32 {

@@ -31,6 +31,7 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use super::blob::Stored;
+use super::damage::{InRecord, missing};
 use super::footprint::{Footprint, spread};
 use super::string::Bytes;
 use crate::disk::cells::{Reader, push_varint};
@@ -158,7 +159,7 @@ impl Tree {
     fn node(&self, txn: &mut Txn, node: u64) -> Result<Value> {
         match txn.get(&self.record(node))? {
             Some(record) => Ok(record),
-            None => Err(Malformed("tree: a node is missing").into()),
+            None => Err(missing(self.record(node), Malformed("tree: a node is missing"))),
         }
     }
 
@@ -178,30 +179,32 @@ impl Tree {
                 break;
             }
             let record = self.node(txn, node)?;
-            (_, node) = Inner::decode(&record, level)?.child_of(key)?;
+            let child = Inner::decode(&record, level).and_then(|inner| inner.child_of(key));
+            (_, node) = child.in_record(|| self.record(node))?;
         }
         Ok(())
     }
 
-    /// The leaf where a key is, or belongs.
-    fn leaf(&self, txn: &mut Txn, key: &[u8]) -> Result<Option<Value>> {
+    /// The leaf where a key is, or belongs: its node and its record.
+    fn leaf(&self, txn: &mut Txn, key: &[u8]) -> Result<Option<(u64, Value)>> {
         if self.height == 0 {
             return Ok(None);
         }
         let mut node = self.root;
         for level in (1..self.height).rev() {
             let record = self.node(txn, node)?;
-            (_, node) = Inner::decode(&record, level)?.child_of(key)?;
+            let child = Inner::decode(&record, level).and_then(|inner| inner.child_of(key));
+            (_, node) = child.in_record(|| self.record(node))?;
         }
-        Ok(Some(self.node(txn, node)?))
+        Ok(Some((node, self.node(txn, node)?)))
     }
 
     /// The key's value, if it is there.
     pub fn get(&self, txn: &mut Txn, key: &[u8]) -> Result<Option<Bytes>> {
-        let Some(record) = self.leaf(txn, key)? else {
+        let Some((node, record)) = self.leaf(txn, key)? else {
             return Ok(None);
         };
-        let slot = Leaf::new(&record).find(key)?;
+        let slot = Leaf::new(&record).find(key).in_record(|| self.record(node))?;
         match slot.is_gap() {
             true => Ok(None),
             false => slot.value.load(txn, self.id, &record).map(Some),
@@ -216,14 +219,16 @@ impl Tree {
         let (mut node, mut totals, mut rank) = (self.root, self.totals(), 0);
         while totals.level > 0 {
             let record = self.node(txn, node)?;
-            let inner = Inner::decode(&record, totals.level)?;
-            let (index, child) = inner.child_of(key)?;
-            let (before, count) = inner.count(index, totals)?;
+            let found = Inner::decode(&record, totals.level).and_then(|inner| {
+                let (index, child) = inner.child_of(key)?;
+                Ok((child, inner.count(index, totals)?))
+            });
+            let (child, (before, count)) = found.in_record(|| self.record(node))?;
             rank += before;
             (node, totals) = (child, totals.below(count));
         }
         let record = self.node(txn, node)?;
-        let slot = Leaf::new(&record).find(key)?;
+        let slot = Leaf::new(&record).find(key).in_record(|| self.record(node))?;
         Ok((rank + slot.index as u64, !slot.is_gap()))
     }
 
@@ -250,13 +255,17 @@ impl Tree {
         let (mut node, mut totals, mut rank) = (self.root, self.totals(), rank);
         while totals.level > 0 {
             let record = self.node(txn, node)?;
-            let inner = Inner::decode(&record, totals.level)?;
-            let (index, before, count) = inner.child_at(rank, totals)?;
+            let found = Inner::decode(&record, totals.level).and_then(|inner| {
+                let (index, before, count) = inner.child_at(rank, totals)?;
+                Ok((inner.node(index)?, before, count))
+            });
+            let (child, before, count) = found.in_record(|| self.record(node))?;
             rank -= before;
-            (node, totals) = (inner.node(index)?, totals.below(count));
+            (node, totals) = (child, totals.below(count));
         }
         let record = self.node(txn, node)?;
-        let slot = present(Leaf::new(&record).at(rank as usize)?)?;
+        let slot = Leaf::new(&record).at(rank as usize).and_then(present);
+        let slot = slot.in_record(|| self.record(node))?;
         Ok((record, slot))
     }
 
@@ -288,9 +297,9 @@ impl Tree {
 const COUNTS_DIFFER: Malformed = Malformed("tree: counts and entries differ");
 
 /// An entry that the counts say is there.
-fn present(slot: Slot) -> Result<Slot> {
+fn present(slot: Slot) -> std::result::Result<Slot, Malformed> {
     match slot.is_gap() {
-        true => Err(COUNTS_DIFFER.into()),
+        true => Err(COUNTS_DIFFER),
         false => Ok(slot),
     }
 }

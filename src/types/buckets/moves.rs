@@ -4,6 +4,7 @@ use super::page::slots;
 use super::{BYTES_PER_PAGE, Buckets, MEMBERS_PER_PAGE};
 use crate::disk::delta::Known;
 use crate::store::{Result, Txn, Value};
+use crate::types::damage::InRecord;
 
 /// A table is cut down when its pages hold less than this part of what they may.
 const SPARSE: u64 = 2;
@@ -71,7 +72,7 @@ impl Buckets {
         self.pages += 1;
         let (mut stays, mut goes) = (Vec::with_capacity(page.len()), Vec::with_capacity(page.len()));
         for slot in slots(&page) {
-            let slot = slot?;
+            let slot = slot.in_record(|| self.record(old))?;
             let side = match self.page_of(&page[slot.member]) == new {
                 true => &mut goes,
                 false => &mut stays,

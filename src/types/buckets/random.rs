@@ -5,6 +5,7 @@ use super::{Buckets, MAX_COLD};
 use crate::base::random::{Random, scaled};
 use crate::disk::format::Malformed;
 use crate::store::{Result, Stop, Txn, Value};
+use crate::types::damage::InRecord;
 use crate::types::string::Bytes;
 
 /// How many random places are tried before the next member in order is taken.
@@ -106,7 +107,7 @@ impl Buckets {
             let count = slots(&page).count() as u64;
             let place = scaled(chance, places.max(count));
             if let Some(slot) = slots(&page).nth(place as usize) {
-                let slot = slot?;
+                let slot = slot.in_record(|| self.record(number))?;
                 return Ok(Hit { number, page, slot });
             }
         }
@@ -114,7 +115,7 @@ impl Buckets {
             let number = ((u64::from(number) + u64::from(step)) % u64::from(self.pages)) as u32;
             let page = self.page(txn, number)?;
             if let Some(slot) = slots(&page).next() {
-                let slot = slot?;
+                let slot = slot.in_record(|| self.record(number))?;
                 return Ok(Hit { number, page, slot });
             }
         }

@@ -5,6 +5,7 @@ use super::{Buckets, MAX_COLD};
 use crate::disk::format::Family;
 use crate::store::{Result, Stop, Txn, Value};
 use crate::types::blob::Stored;
+use crate::types::damage::InRecord;
 
 /// A step of a scan ends after so many bytes of members and values, whatever it was asked for.
 const MOST_SCANNED: usize = 1 << 20;
@@ -36,7 +37,7 @@ impl Buckets {
             let page = self.page(txn, number)?;
             let interval = self.interval(number);
             for slot in slots(&page) {
-                let slot = slot?;
+                let slot = slot.in_record(|| self.record(number))?;
                 let member = &page[slot.member.clone()];
                 // A page that was merged since the cursor was made begins before it.
                 if interval.start < from && u64::from(self.position(member)) < from {
@@ -103,7 +104,8 @@ impl Buckets {
         self.fetch_pages(txn, MAX_COLD)?;
         for number in 0..self.pages {
             let page = self.page(txn, number)?;
-            if let Err(stop) = self.show_page(txn, &page, want, &mut visit) {
+            let shown = self.show_page(txn, &page, want, &mut visit);
+            if let Err(stop) = shown.in_record(|| self.record(number)) {
                 if matches!(stop, Stop::Fault) {
                     self.fetch_values(txn, number, MAX_COLD)?;
                 }
@@ -129,7 +131,8 @@ impl Buckets {
             }
             let page = self.page(txn, number)?;
             seen += slots(&page).count();
-            self.show_page(txn, &page, Want::Members, &mut visit)?;
+            self.show_page(txn, &page, Want::Members, &mut visit)
+                .in_record(|| self.record(number))?;
         }
         Ok(None)
     }

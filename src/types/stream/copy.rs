@@ -4,6 +4,7 @@ use super::Stream;
 use super::group::{Consumer, Group, number, numbers};
 use crate::disk::format::{Malformed, RecordKey};
 use crate::store::{self, Key, Result, Txn};
+use crate::types::damage::missing;
 use crate::types::tree::Tree;
 
 /// Gives `to` a stream of its own, equal to the one of `entry`. `replaced` is what `to` held.
@@ -39,7 +40,8 @@ fn copy_chunks(txn: &mut Txn, stream: &Stream, id: u64) -> Result<()> {
     txn.await_prefetched()?;
     for number in chunks {
         let Some(chunk) = txn.get(&stream.blob(number))? else {
-            return Err(Malformed("index of a stream: a chunk is missing").into());
+            let what = Malformed("index of a stream: a chunk is missing");
+            return Err(missing(stream.blob(number), what));
         };
         txn.put(RecordKey::blob(id, number), chunk);
     }

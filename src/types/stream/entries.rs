@@ -7,6 +7,7 @@ use super::walk::walk;
 use super::{Id, NewId, Stream, Tail};
 use crate::disk::format::{Malformed, less};
 use crate::store::{Result, Stop, Txn, Value};
+use crate::types::damage::{InRecord, missing};
 use crate::types::footprint::{Footprint, spread};
 use crate::types::thresholds::Thresholds;
 
@@ -136,7 +137,10 @@ impl Stream {
     pub(super) fn read(&self, txn: &mut Txn, sealed: Sealed) -> Result<Value> {
         match txn.get(&self.blob(sealed.number))? {
             Some(record) => Ok(record),
-            None => Err(Malformed("index of a stream: a chunk is missing").into()),
+            None => {
+                let what = Malformed("index of a stream: a chunk is missing");
+                Err(missing(self.blob(sealed.number), what))
+            }
         }
     }
 
@@ -324,7 +328,8 @@ impl Stream {
         };
         for (sealed, ids) in self.sealed_of(txn, &ids)? {
             let record = self.read(txn, sealed)?;
-            let (bytes, _) = Chunk::decode(&record)?.retain(drop_of(&ids, &mut deleted))?;
+            let left = Chunk::decode(&record).and_then(|chunk| chunk.retain(drop_of(&ids, &mut deleted)));
+            let (bytes, _) = left.in_record(|| self.blob(sealed.number))?;
             self.rewrite(txn, sealed, &bytes)?;
         }
         if let Some(tail) = self.tail.chunk()?.filter(|_| !in_tail.is_empty()) {

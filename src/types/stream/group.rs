@@ -16,6 +16,7 @@ use super::{Entry, Id, Order, Span, Stream};
 use crate::disk::cells::{Reader, push_cell, push_varint};
 use crate::disk::format::{Malformed, RecordKey};
 use crate::store::{Result, Txn, Value};
+use crate::types::damage::missing;
 use crate::types::tree::Tree;
 
 /// How many IDs of a consumer are looked up together.
@@ -119,7 +120,10 @@ fn id_of(key: &[u8]) -> std::result::Result<Id, Malformed> {
 fn blob(txn: &mut Txn, stream: u64, number: u64) -> Result<Value> {
     match txn.get(&RecordKey::blob(stream, number))? {
         Some(record) => Ok(record),
-        None => Err(Malformed("stream: a group or a consumer is missing").into()),
+        None => {
+            let what = Malformed("stream: a group or a consumer is missing");
+            Err(missing(RecordKey::blob(stream, number), what))
+        }
     }
 }
 

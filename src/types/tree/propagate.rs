@@ -8,6 +8,7 @@ use super::inner::{Child, Inner, encode_inner};
 use super::node;
 use crate::disk::delta::Known;
 use crate::store::{Result, Txn, Value};
+use crate::types::damage::InRecord;
 
 /// An inner node of a path.
 pub struct Step {
@@ -54,7 +55,8 @@ impl Tree {
         delta: i64,
     ) -> Result<()> {
         while let Some(step) = steps.pop() {
-            let inner = Inner::decode(&step.record, step.totals.level)?;
+            let inner = Inner::decode(&step.record, step.totals.level);
+            let inner = inner.in_record(|| self.record(step.node))?;
             if let Change::Kept = change {
                 if delta != 0 {
                     self.recount(txn, &step, inner, delta)?;
@@ -260,7 +262,7 @@ impl Tree {
     pub(super) fn collapse(&mut self, txn: &mut Txn) -> Result<()> {
         while self.height > 1 {
             let record = self.node(txn, self.root)?;
-            let inner = Inner::decode(&record, self.height - 1)?;
+            let inner = Inner::decode(&record, self.height - 1).in_record(|| self.record(self.root))?;
             if inner.len > 1 {
                 break;
             }

@@ -9,6 +9,7 @@ use super::node;
 use super::{COUNTS_DIFFER, Part, Tree};
 use crate::disk::format::RecordKey;
 use crate::store::{Result, Stop, Txn, Value};
+use crate::types::damage::InRecord;
 
 /// How many cold nodes a command that only reads waits for: some 256 KiB of them.
 const MAX_COLD_NODES: usize = 256;
@@ -41,7 +42,7 @@ fn within(ranks: &Range<u64>, before: u64, count: u64) -> Range<u64> {
 type Wanted = (u64, Totals, Range<u64>);
 
 /// The children in which these ranks lie.
-fn parts(inner: Inner, totals: Totals, ranks: &Range<u64>) -> Result<Vec<Wanted>> {
+fn parts_of(inner: Inner, totals: Totals, ranks: &Range<u64>) -> Result<Vec<Wanted>> {
     let (first, mut before, _) = inner.child_at(ranks.start, totals)?;
     let counts = inner.counts(totals)?;
     let mut parts = Vec::new();
@@ -131,7 +132,7 @@ impl Tree {
                 }
             } else if totals.level > 0 {
                 let record = self.node(txn, node)?;
-                nodes.extend(parts(Inner::decode(&record, totals.level)?, totals, &ranks)?);
+                nodes.extend(parts_of(Inner::decode(&record, totals.level)?, totals, &ranks)?);
             } else {
                 let record = self.node(txn, node)?;
                 for slot in Leaf::new(&record) {
@@ -157,9 +158,12 @@ impl Tree {
     ) -> Result<bool> {
         let record = self.node(txn, node)?;
         if totals.level == 0 {
-            return self.walk_leaf(txn, &record, ranks, reverse, visit);
+            let walked = self.walk_leaf(txn, &record, ranks, reverse, visit);
+            return walked.in_record(|| self.record(node));
         }
-        let mut parts = parts(Inner::decode(&record, totals.level)?, totals, ranks)?;
+        let parts = Inner::decode(&record, totals.level).map_err(Stop::from);
+        let parts = parts.and_then(|inner| parts_of(inner, totals, ranks));
+        let mut parts = parts.in_record(|| self.record(node))?;
         if reverse {
             parts.reverse();
         }
@@ -228,9 +232,10 @@ impl Tree {
     ) -> Result<Rest> {
         let record = self.node(txn, node)?;
         if totals.level == 0 {
-            return self.cut_leaf(txn, node, &record, ranks, cut.removed);
+            let cut = self.cut_leaf(txn, node, &record, ranks, cut.removed);
+            return cut.in_record(|| self.record(node));
         }
-        let inner = Inner::decode(&record, totals.level)?;
+        let inner = Inner::decode(&record, totals.level).in_record(|| self.record(node))?;
         let mut children: Vec<Child> = Vec::with_capacity(inner.len);
         let (mut before, mut small) = (0, None);
         for mut child in inner.children(totals)? {

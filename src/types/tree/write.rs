@@ -13,6 +13,7 @@ use crate::disk::cells::push_cell;
 use crate::disk::format::RecordKey;
 use crate::store::{Result, Txn, Value};
 use crate::types::blob;
+use crate::types::damage::InRecord;
 
 /// Where to go down.
 #[derive(Clone, Copy)]
@@ -63,7 +64,8 @@ impl Tree {
             return Ok(true);
         };
         let cursor = self.arrive(txn, path)?;
-        let slot = Leaf::new(&cursor.record).find(key)?;
+        let slot = Leaf::new(&cursor.record).find(key);
+        let slot = slot.in_record(|| self.leaf_of(&cursor.path))?;
         let is_new = slot.is_gap();
         match is_new {
             true => self.add(txn, cursor, slot, key, value)?,
@@ -78,7 +80,8 @@ impl Tree {
             return Ok(None);
         }
         let cursor = self.descend(txn, By::Key(key))?;
-        let slot = Leaf::new(&cursor.record).find(key)?;
+        let slot = Leaf::new(&cursor.record).find(key);
+        let slot = slot.in_record(|| self.leaf_of(&cursor.path))?;
         if slot.is_gap() {
             return Ok(None);
         }
@@ -96,7 +99,8 @@ impl Tree {
             return Ok(());
         }
         let cursor = self.descend(txn, By::Rank(rank))?;
-        let slot = Leaf::new(&cursor.record).at(cursor.path.rank as usize)?;
+        let slot = Leaf::new(&cursor.record).at(cursor.path.rank as usize);
+        let slot = slot.in_record(|| self.leaf_of(&cursor.path))?;
         let gap = Slot {
             entry: slot.entry.start..slot.entry.start,
             ..slot
@@ -110,7 +114,8 @@ impl Tree {
             return no_such_rank();
         }
         let cursor = self.descend(txn, By::Rank(rank))?;
-        let slot = present(Leaf::new(&cursor.record).at(cursor.path.rank as usize)?)?;
+        let slot = Leaf::new(&cursor.record).at(cursor.path.rank as usize);
+        let slot = slot.and_then(present).in_record(|| self.leaf_of(&cursor.path))?;
         self.replace(txn, cursor, slot, value)
     }
 
@@ -120,7 +125,8 @@ impl Tree {
             return Ok(None);
         }
         let cursor = self.descend(txn, By::Rank(rank))?;
-        let slot = present(Leaf::new(&cursor.record).at(cursor.path.rank as usize)?)?;
+        let slot = Leaf::new(&cursor.record).at(cursor.path.rank as usize);
+        let slot = slot.and_then(present).in_record(|| self.leaf_of(&cursor.path))?;
         self.take(txn, cursor, slot).map(Some)
     }
 
@@ -155,18 +161,17 @@ impl Tree {
         let mut steps = Vec::with_capacity(totals.level as usize);
         while totals.level > 0 {
             let record = self.node(txn, node)?;
-            let inner = Inner::decode(&record, totals.level)?;
-            let (child, below, count) = match by {
-                By::Key(key) => {
-                    let (child, below) = inner.child_of(key)?;
-                    (child, below, inner.count_of(child, totals)?)
-                }
-                By::Rank(_) => {
-                    let (child, before, count) = inner.child_at(rank, totals)?;
-                    rank -= before;
-                    (child, inner.node(child)?, count)
-                }
+            let inner = Inner::decode(&record, totals.level).in_record(|| self.record(node))?;
+            let found = match by {
+                By::Key(key) => inner
+                    .child_of(key)
+                    .and_then(|(child, below)| Ok((child, below, 0, inner.count_of(child, totals)?))),
+                By::Rank(_) => inner
+                    .child_at(rank, totals)
+                    .and_then(|(child, before, count)| Ok((child, inner.node(child)?, before, count))),
             };
+            let (child, below, before, count) = found.in_record(|| self.record(node))?;
+            rank -= before;
             let is_last = child + 1 == inner.len;
             steps.push(Step {
                 node,
