@@ -29,7 +29,7 @@
 //!
 //! ```text
 //! bytes -> resp::Decoder -> Session::advance -> table row: arity, auth
-//!       -> handler(&mut Txn, &Call) --hit--> Store::apply: records staged in the hot tier, reply held in the Outbox
+//!       -> handler(&mut Txn, &Call) --hit--> Store::stage: records staged in the hot tier, reply held in the Outbox
 //!               |                            end of tick (exec/tick.rs): one   journal record, one log write
 //!               |                            -> replies leave; a checkpoint brings the records to their families
 //!               +-- Stop::Fault     -> the connection waits; the fetch pool reads; the handler runs again; what goes on
@@ -61,7 +61,7 @@
 //! 4. `exec/request.rs::run` begins a transaction (`store/staging.rs::begin`) and calls the handler, `command/string.rs::set`. It
 //!    looks the key up (`store/keyspace.rs::lookup`, down to `store/txn.rs::get` and the hot tier, `store/hot.rs::get`) and
 //!    writes the new value into the transaction (`types/string.rs::set`, `store/keyspace.rs::write`).
-//! 5. `store/staging.rs::apply` stages it, whole: each record goes to the hot tier with the number of the open epoch
+//! 5. `store/staging.rs::stage` stages it, whole: each record goes to the hot tier with the number of the open epoch
 //!    (`store/staging.rs::stage_record`, `store/hot.rs::stage`). The reply goes to the outbox, where it waits for that epoch
 //!    (`exec/session.rs::reply`, `exec/outbox.rs::push`).
 //! 6. When all connections have had their turn, `net/mod.rs::commit_and_release` ends the tick, with
@@ -91,7 +91,7 @@
 //! 6. If many nodes are missing, or the range is long, the handler ends with [`store::Stop::NeedsView`] instead
 //!    (`command/elements.rs::beside_others`). `exec/over_view.rs::run_over_view` waits until all before it is in its families,
 //!    and `exec/over_view.rs::start_over_view` runs the handler on the view pool, over a snapshot
-//!    (`store/mod.rs::run_over_applied`). Its reply comes from there in pieces (`exec/stream.rs::send`,
+//!    (`store/mod.rs::run_over_view`). Its reply comes from there in pieces (`exec/stream.rs::send`,
 //!    `exec/session.rs::take_pieces`).
 //! 7. When it has come to its end, the pins come off (`store/fetch.rs::finish`), and the reply leaves as any other.
 //!
@@ -101,7 +101,7 @@
 //!
 //! 1. Each `store/reports.rs::pump` asks whether one is due (`store/checkpoint.rs::begin_checkpoint`,
 //!    `store/checkpoint.rs::is_checkpoint_due`): much is staged, or the journal is long, or somebody waits for it
-//!    (`store/checkpoint.rs::want_applied`).
+//!    (`store/checkpoint.rs::want_checkpointed`).
 //! 2. It takes all that is settled. From here on the hot tier tells what is written later (`store/hot.rs::begin_window`).
 //! 3. On the checkpoint thread `disk/checkpoint.rs::prepare_checkpoint` reads the journal (`disk/checkpoint.rs::read_part`), sorts
 //!    the changes by family and key (`disk/checkpoint.rs::sort`), makes one of all changes of a record
@@ -127,7 +127,7 @@
 //!    flight and no fsync is under way; all else goes through the committer, the syncer, the checkpoint thread, the fetch
 //!    pool or the view pool. No lock that these hold is taken by the executor.
 //! 4. **A handler may run any number of times, and runs few times.** Reads come from memory or stop it; writes, ids,
-//!    statistics stay in the [`store::Txn`] until [`store::Store::apply`]. Whatever a command finds missing, and however
+//!    statistics stay in the [`store::Txn`] until [`store::Store::stage`]. Whatever a command finds missing, and however
 //!    much, comes in a few rounds (`tests/cold.rs` counts them for every command).
 //! 5. **The hot tier is always right.** What is staged is not evicted before its family has it, so a family that is behind
 //!    is not asked; what was read from disk never overwrites what was
@@ -194,18 +194,18 @@
 //!
 //! The project's own words, and where each is at home.
 //!
-//! - **applied**, or checkpointed: of an epoch, that its records are in their families, where views find them
-//!   ([`store::Store::applied`]).
 //! - **budget**: what the hot tier may take, a share of `maxmemory` (`exec/memory.rs` shares it out).
 //! - **checkpoint**: brings what is in the journal to its families (`disk/checkpoint.rs`, `store/checkpoint.rs`).
+//! - **checkpointed**: of an epoch, that its records are in their families, where views find them
+//!   ([`store::Store::checkpointed`]).
 //! - **cold, hot**: only on disk; in the hot tier.
 //! - **commit**: the write of one epoch to the log, as one batch (`store/commit.rs`).
 //! - **congested**: so much is staged that what would add to it waits in the **line** (`exec/line.rs`).
 //! - **effects**: what a command causes beside its writes and its reply ([`store::Effects`]).
-//! - **epoch**: what is staged between two commits, and its number. It is open, then in flight, then settled, then applied.
+//! - **epoch**: the number of a commit, and all that is staged for it ([`store::Epoch`]). It is open, then in flight, then
+//!   settled, then checkpointed.
 //! - **family**: one of RocksDB's column families; what each holds: `disk/format.rs`.
 //! - **fault**: a command needs a record that is not in memory; it runs again when it is ([`store::Stop::Fault`]).
-//! - **frontier**: the epoch after which all that was staged so far is decided.
 //! - **handler**: the function of a command, run over a transaction ([`command::Handler`]).
 //! - **hot tier**: the records in memory, staged or as their families have them, least recently used first out
 //!   (`store/hot.rs`).
@@ -223,7 +223,7 @@
 //! - **sealed**: an epoch that takes no more: it is being committed.
 //! - **session**: the state of one connection that a command can see (`exec/session.rs`).
 //! - **settled**: an epoch that is decided: committed as `appendfsync` asks, or lost ([`store::Store::settled`]).
-//! - **staged**: written to the hot tier by a command, and not yet applied.
+//! - **staged**: written to the hot tier by a command, and not yet checkpointed.
 //! - **tick**: one turn over all connections that have something to say, and the commit that ends it (`exec/tick.rs`).
 //! - **ticket**: the name of a request that waits for records ([`store::Ticket`]).
 //! - **unread**: of a record, that it is written without a place in the hot tier, as nobody reads it one by one (deadlines, what
