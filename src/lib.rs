@@ -7,7 +7,8 @@
 //!
 //! ## Layers
 //!
-//! Imports run one way, from left to right; skipping is allowed, going back is not, and a test (`tests/tidy.rs`) says so.
+//! Imports run one way, from left to right; skipping is allowed, going back is not. Nor do they go in a circle within a layer
+//! (`tests/tidy/exceptions.rs` lists where they still do). A test (`tests/tidy.rs`) says so.
 //!
 //! ```text
 //! net -> exec -> command -> types -> store -> disk -> base          resp, config: leaves (config uses base)
@@ -21,7 +22,7 @@
 //! | [`types`] | one file a data structure, over [`store::Txn`] | know the wire |
 //! | [`store`] | transactions, hot tier, faults, commits, checkpoints, expiry, reclaim, upkeep | block |
 //! | [`disk`] | the only user of RocksDB; `disk/format.rs` is every byte on disk, as a grammar | know what a record means |
-//! | [`base`] | clock, globs, number formats, checksums | know anything else |
+//! | [`base`] | clock, globs, number formats, the log, signals, the process | know anything else |
 //! | [`resp`] | RESP2 and RESP3: bytes in, requests out; replies in, bytes out | see a socket |
 //! | [`config`] | one table of options: file, flags, CONFIG, the reference in `tools/` | apply an option |
 //!
@@ -30,7 +31,7 @@
 //! ```text
 //! bytes -> resp::Decoder -> Session::advance -> table row: arity, auth
 //!       -> handler(&mut Txn, &Call) --hit--> Store::stage: records staged in the hot tier, reply held in the Outbox
-//!               |                            end of tick (exec/tick.rs): one   journal record, one log write
+//!               |                            end of tick (exec/tick.rs): one journal record, one log write
 //!               |                            -> replies leave; a checkpoint brings the records to their families
 //!               +-- Stop::Fault     -> the connection waits; the fetch pool reads; the handler runs again; what goes on
 //!               |                      faulting is rehearsed (store/rehearsal.rs), and all that it reads fetched together
@@ -239,7 +240,8 @@
 //! - **Further types**: more families and record keys. Small collections are one `meta` record; large ones own an id.
 //! - **MULTI/EXEC**: one [`store::Txn`] over all queued commands, with a [`store::Savepoint`] before each: a command that
 //!   fails is rolled back alone. A fault in the middle abandons the whole transaction and runs it again when the records are
-//!   in memory, pinned; one that goes on faulting is rehearsed whole. Commands that need a view cannot be in one; their live forms fault what they need instead.
+//!   in memory, pinned; one that goes on faulting is rehearsed whole. Commands that need a view cannot be in one; their live
+//!   forms fault what they need instead.
 //! - **Lua**: the same, the script being the body; it must be deterministic given its reads, so time and randomness come
 //!   from the transaction.
 //! - **WATCH, blocking commands, keyspace events**: values among [`store::Effects`], released when the epoch is settled; a
