@@ -7,7 +7,8 @@
 //!
 //! ## Layers
 //!
-//! Imports run one way, from left to right; skipping is allowed, going back is not, and a test (`tests/tidy.rs`) says so.
+//! Imports run one way, from left to right; skipping is allowed, going back is not. Nor do they go in a circle within a layer
+//! (`tests/tidy/exceptions.rs` lists where they still do). A test (`tests/tidy.rs`) says so.
 //!
 //! ```text
 //! net -> exec -> command -> types -> store -> disk -> base          resp, config: leaves (config uses base)
@@ -21,7 +22,7 @@
 //! | [`types`] | one file a data structure, over [`store::Txn`] | know the wire |
 //! | [`store`] | transactions, hot tier, faults, commits, checkpoints, expiry, reclaim, upkeep | block |
 //! | [`disk`] | the only user of RocksDB; `disk/format.rs` is every byte on disk, as a grammar | know what a record means |
-//! | [`base`] | clock, globs, number formats, checksums | know anything else |
+//! | [`base`] | clock, globs, number formats, the log, signals, the process | know anything else |
 //! | [`resp`] | RESP2 and RESP3: bytes in, requests out; replies in, bytes out | see a socket |
 //! | [`config`] | one table of options: file, flags, CONFIG, the reference in `tools/` | apply an option |
 //!
@@ -29,8 +30,8 @@
 //!
 //! ```text
 //! bytes -> resp::Decoder -> Session::advance -> table row: arity, auth
-//!       -> handler(&mut Txn, &Call) --hit--> Store::apply: records staged in the hot tier, reply held in the Outbox
-//!               |                            end of tick (Engine::pump): one journal record, one log write
+//!       -> handler(&mut Txn, &Call) --hit--> Store::stage: records staged in the hot tier, reply held in the Outbox
+//!               |                            end of tick (exec/tick.rs): one journal record, one log write
 //!               |                            -> replies leave; a checkpoint brings the records to their families
 //!               +-- Stop::Fault     -> the connection waits; the fetch pool reads; the handler runs again; what goes on
 //!               |                      faulting is rehearsed (store/rehearsal.rs), and all that it reads fetched together
@@ -41,8 +42,8 @@
 //! One thread, the **executor**, runs all commands, one at a time, and owns [`exec::Engine`]. With `io-threads 1` the
 //! sockets live there too, as tasks of one current-thread runtime; with more, I/O threads pump bytes between sockets and
 //! in-memory pipes, and everything else is the same. A **tick** is one turn of the runtime over all connections that have
-//! something to say: first they read, so that what their requests touch is loaded side by side (`exec/lookahead.rs`), then
-//! they run. The pump is a task woken by the first write of the tick, and lets those go first that have read.
+//! something to say: first they read, so that what their requests touch is loaded side by side (`exec/look_ahead.rs`), then
+//! they run. The end of the tick is a task woken by its first write, and lets those go first that have read (`exec/tick.rs`).
 //!
 //! ## Three walks
 //!
@@ -52,49 +53,56 @@
 //!
 //! 1. The socket is readable: `net/connection.rs::poll` has the line take a turn (`net/connection.rs::turn`), which reads into a
 //!    borrowed buffer (`net/connection.rs::read`) and gives all that has come to the session (`net/connection.rs::run`).
-//! 2. `exec/session.rs::advance` first looks whether it is worth it to wait until other connections have been read
-//!    (`exec/lookahead.rs::foresee`), so that lookups of several requests wait for memory side by side; then it takes request
-//!    after request from the bytes (`exec/session.rs::run_requests`, `resp/decode.rs::decode`).
-//! 3. `exec/dispatch.rs::run_request` finds the row (`exec/table.rs::find`), says what is to be objected
-//!    (`exec/dispatch.rs::objection`), and lets what would write wait its turn while much is staged (`exec/line.rs::is_admitted`).
-//! 4. `exec/dispatch.rs::run_data` begins a transaction (`store/mod.rs::begin`) and calls the handler, `command/string.rs::set`. It
-//!    looks the key up (`store/keyspace.rs::lookup`, down to `store/txn.rs::get` and the hot tier, `store/hot.rs::get`) and writes
-//!    the new value into the transaction (`types/string.rs::set`, `store/keyspace.rs::write`).
-//! 5. `store/mod.rs::apply` stages it, whole: each record goes to the hot tier with the number of the open epoch
-//!    (`store/hot.rs::stage`). The reply goes to the outbox, where it waits for that epoch (`exec/session.rs::reply`,
-//!    `exec/outbox.rs::push`).
-//! 6. When all connections have had their turn, `net/mod.rs::pump` ends the tick: `exec/mod.rs::pump`, `store/mod.rs::pump`. The
-//!    epoch is sealed (`store/commit.rs::seal`), made one batch (`store/commit.rs::build`) and written to the log, by the executor
-//!    itself if it is small.
-//! 7. `store/mod.rs::decide` notes that it is settled (`store/commit.rs::succeeded`). The connections that wait for it are flushed
-//!    (`net/connection.rs::flush`): `exec/outbox.rs::release` lets the reply go, and `net/connection.rs::write` sends it.
+//! 2. `exec/session.rs::advance` first sees whether to let other connections be read before
+//!    (`exec/look_ahead.rs::lets_others_be_read`), so that lookups of several requests wait for memory side by side; then it
+//!    takes request after request from the bytes (`exec/session.rs::run_requests`, `resp/decode.rs::decode`).
+//! 3. `exec/dispatch.rs::run_request` and `exec/dispatch.rs::dispatch` find the row (`exec/table.rs::find`), see what is to be
+//!    objected (`exec/dispatch.rs::objection`), and whether something hinders it: CLIENT PAUSE, or that much is staged
+//!    (`exec/dispatch.rs::hindrance`, `exec/line.rs::turn`).
+//! 4. `exec/request.rs::run` begins a transaction (`store/staging.rs::begin`) and calls the handler, `command/string.rs::set`. It
+//!    looks the key up (`store/keyspace.rs::lookup`, down to `store/txn.rs::get` and the hot tier, `store/hot.rs::get`) and
+//!    writes the new value into the transaction (`types/string.rs::set`, `store/keyspace.rs::write`).
+//! 5. `store/staging.rs::stage` stages it, whole: each record goes to the hot tier with the number of the open epoch
+//!    (`store/staging.rs::stage_record`, `store/hot.rs::stage`). The reply goes to the outbox, where it waits for that epoch
+//!    (`exec/session.rs::reply`, `exec/outbox.rs::push`).
+//! 6. When all connections have had their turn, `net/mod.rs::commit_and_release` ends the tick, with
+//!    `exec/tick.rs::commit_and_release` and `store/reports.rs::pump`: the epoch is sealed (`store/commit.rs::seal`), made one
+//!    batch (`store/commit.rs::build`) and written to the log, by the executor itself if it is small.
+//! 7. `store/commit.rs::decide` notes that it is settled (`store/commit.rs::succeeded`); `exec/tick.rs::release` names the
+//!    connections that wait for it. They are flushed (`net/connection.rs::flush`): `exec/outbox.rs::release` lets the reply go,
+//!    and `net/connection.rs::write` sends it.
 //!
 //! ### A cold ZRANGE: the sorted set is large, and only on disk
 //!
 //! 1. As before up to the handler, `command/sorted_set/range.rs::zrange`. `store/txn.rs::get` does not find the key's record: it
 //!    notes it as missing, and the handler ends with [`store::Stop::Fault`].
-//! 2. `exec/dispatch.rs::run_data` abandons the transaction (`store/mod.rs::abandon`), and `exec/dispatch.rs::fault` asks for the
-//!    record (`store/rehearsal.rs::retry`, `store/fetch.rs::request`): the request has a ticket, and its session waits. What
-//!    requests behind it in the pipeline will want is asked for, too (`exec/lookahead.rs::look_ahead`).
+//! 2. `exec/request.rs::run` abandons the transaction (`store/staging.rs::abandon`), and `exec/request.rs::fault` asks for the
+//!    record (`store/rehearsal.rs::retry`, `store/fetch.rs::request`). The request has a ticket, and is parked
+//!    (`exec/parking.rs::park`). What requests behind it in the pipeline will want is asked for, too
+//!    (`exec/look_ahead.rs::look_ahead`).
 //! 3. At the end of the tick `store/fetch.rs::dispatch` hands the names to the fetch pool, which reads them, many at once
-//!    (`store/fetch.rs::read`), and wakes the executor.
-//! 4. The next pump takes the report (`store/mod.rs::take_in`): `store/fetch.rs::accept` fills the hot tier (`store/hot.rs::fill`),
-//!    pins the record for the ticket, and the session is woken. `exec/dispatch.rs::is_awake` lets the request run again, from
-//!    its beginning.
+//!    (`store/fetch.rs::read`), and wakes the executor (`store/reports.rs::report`).
+//! 4. `store/reports.rs::handle_report` takes what was read: `store/fetch.rs::accept` fills the hot tier (`store/hot.rs::fill`) and
+//!    pins the record for the ticket. `exec/parking.rs::wake_for_records` wakes the session, which sees that what it waits for has
+//!    come (`exec/parking.rs::has_come`), and runs the request again, from its beginning.
 //! 5. Now `types/sorted_set.rs::open` sees a tree, and `types/tree/range.rs::range` walks it (`types/tree/range.rs::walk`). Where a
 //!    node is missing, `types/tree/range.rs::prefetch_range` notes all that can be told to be missing beside it, so that one
-//!    fault is for a whole level. Faults go on so, a level each; from the third on the request is rehearsed
+//!    fault is for a whole level. Faults go on so, a level each; at the third the request is rehearsed
 //!    (`store/rehearsal.rs::rehearse`).
 //! 6. If many nodes are missing, or the range is long, the handler ends with [`store::Stop::NeedsView`] instead
-//!    (`command/elements.rs::beside_others`). `exec/dispatch.rs::ask_for_view` waits until all before it is applied, and
-//!    `exec/dispatch.rs::start_view` runs the handler on the view pool, over a snapshot (`store/mod.rs::run_over_applied`). Its
-//!    reply comes from there in pieces (`exec/stream.rs`, `exec/session.rs::take_pieces`).
+//!    (`command/elements.rs::beside_others`). `exec/over_view.rs::run_over_view` waits until all before it is in its families,
+//!    and `exec/over_view.rs::start_over_view` runs the handler on the view pool, over a snapshot
+//!    (`store/mod.rs::run_over_view`). Its reply comes from there in pieces (`exec/stream.rs::send`,
+//!    `exec/session.rs::take_pieces`).
 //! 7. When it has come to its end, the pins come off (`store/fetch.rs::finish`), and the reply leaves as any other.
 //!
 //! ### A checkpoint: what is committed comes to its families
 //!
-//! 1. Each pump asks whether one is due (`store/checkpoint.rs::begin_checkpoint`, `store/checkpoint.rs::is_checkpoint_due`):
-//!    much is staged, or the journal is long, or somebody waits for it (`store/checkpoint.rs::want_applied`).
+//! Its phases, and what fails them, are drawn in `store/checkpoint.rs`; what a failure does to the store, in `store/health.rs`.
+//!
+//! 1. Each `store/reports.rs::pump` asks whether one is due (`store/checkpoint.rs::begin_checkpoint`,
+//!    `store/checkpoint.rs::is_checkpoint_due`): much is staged, or the journal is long, or somebody waits for it
+//!    (`store/checkpoint.rs::want_checkpointed`).
 //! 2. It takes all that is settled. From here on the hot tier tells what is written later (`store/hot.rs::begin_window`).
 //! 3. On the checkpoint thread `disk/checkpoint.rs::prepare_checkpoint` reads the journal (`disk/checkpoint.rs::read_part`), sorts
 //!    the changes by family and key (`disk/checkpoint.rs::sort`), makes one of all changes of a record
@@ -103,12 +111,12 @@
 //! 4. `store/checkpoint.rs::accept_checkpoint` has the log synced before tables are installed (`store/commit.rs::sync_then`):
 //!    what is in a family must not outlast what is in the journal.
 //! 5. Between two commits, the committer installs it (`store/checkpoint.rs::install_checkpoint`, `disk/checkpoint.rs::install`).
-//!    While families take their tables in, one after the other (`disk/checkpoint.rs::take_in`), no view begins; each table bears
-//!    its family's mark, so that opening the store after a crash does the rest, and nothing twice. The same write shortens the
-//!    journal.
-//! 6. `store/checkpoint.rs::end_checkpoint` begins the next part if there was more in the journal. Otherwise what was staged is
-//!    applied (`store/checkpoint.rs::note_applied`): it may be evicted (`store/hot.rs::make_room`), and who waited for a view is
-//!    woken.
+//!    While families take their tables in, one after the other (`disk/checkpoint.rs::ingest`), no view begins; each table bears
+//!    its family's mark, so that opening the store after a crash does the rest, and nothing twice. In the end the journal is
+//!    shortened.
+//! 6. `store/checkpoint.rs::end_checkpoint` begins the next part if there was more in the journal. Otherwise what was staged may be
+//!    evicted (`store/checkpoint.rs::note_checkpointed`, `store/hot.rs::make_room`), and who waited for a view is woken
+//!    (`exec/parking.rs::wake_for_checkpoint`).
 //!
 //! ## Invariants
 //!
@@ -120,7 +128,7 @@
 //!    flight and no fsync is under way; all else goes through the committer, the syncer, the checkpoint thread, the fetch
 //!    pool or the view pool. No lock that these hold is taken by the executor.
 //! 4. **A handler may run any number of times, and runs few times.** Reads come from memory or stop it; writes, ids,
-//!    statistics stay in the [`store::Txn`] until [`store::Store::apply`]. Whatever a command finds missing, and however
+//!    statistics stay in the [`store::Txn`] until [`store::Store::stage`]. Whatever a command finds missing, and however
 //!    much, comes in a few rounds (`tests/cold.rs` counts them for every command).
 //! 5. **The hot tier is always right.** What is staged is not evicted before its family has it, so a family that is behind
 //!    is not asked; what was read from disk never overwrites what was
@@ -187,26 +195,27 @@
 //!
 //! The project's own words, and where each is at home.
 //!
-//! - **applied**: an epoch whose records are in their families, where views find them ([`store::Store::applied`]).
-//! - **blind**: written without a place in the hot tier, as nobody reads it one by one (deadlines, what is to be reclaimed).
 //! - **budget**: what the hot tier may take, a share of `maxmemory` (`exec/memory.rs` shares it out).
 //! - **checkpoint**: brings what is in the journal to its families (`disk/checkpoint.rs`, `store/checkpoint.rs`).
+//! - **checkpointed**: of an epoch, that its records are in their families, where views find them
+//!   ([`store::Store::checkpointed`]).
 //! - **cold, hot**: only on disk; in the hot tier.
 //! - **commit**: the write of one epoch to the log, as one batch (`store/commit.rs`).
 //! - **congested**: so much is staged that what would add to it waits in the **line** (`exec/line.rs`).
 //! - **effects**: what a command causes beside its writes and its reply ([`store::Effects`]).
-//! - **epoch**: what is staged between two commits, and its number. It is open, then in flight, then settled, then applied.
+//! - **epoch**: the number of a commit, and all that is staged for it ([`store::Epoch`]). It is open, then in flight, then
+//!   settled, then checkpointed.
 //! - **family**: one of RocksDB's column families; what each holds: `disk/format.rs`.
 //! - **fault**: a command needs a record that is not in memory; it runs again when it is ([`store::Stop::Fault`]).
-//! - **foreseen**: a request that was read, and waits for those of other connections to be read (`exec/lookahead.rs`).
-//! - **frontier**: the epoch after which all that was staged so far is decided.
 //! - **handler**: the function of a command, run over a transaction ([`command::Handler`]).
 //! - **hot tier**: the records in memory, staged or as their families have them, least recently used first out
 //!   (`store/hot.rs`).
 //! - **journal**: the family that commits append to, until a checkpoint (`disk/journal.rs`).
+//! - **look ahead**: see what a request will touch before it runs, so that it is loaded meanwhile (`exec/look_ahead.rs`).
 //! - **lost**: an epoch whose commit failed; replies that depend on it become errors.
 //! - **namespace**: the id that a database's keys begin with on disk.
 //! - **outbox**: the replies of a connection that have not been sent, each with the epoch that it waits for.
+//! - **parked**: set aside with what it waits for, and who is to be woken then (`exec/parking.rs`).
 //! - **pinned**: kept in the hot tier for a request that waits.
 //! - **record**: a key and a value in a family ([`disk::format::RecordKey`]); a large collection has many.
 //! - **reclaim**: deletes in the background what was dropped with its id (`store/reclaim.rs`).
@@ -215,9 +224,11 @@
 //! - **sealed**: an epoch that takes no more: it is being committed.
 //! - **session**: the state of one connection that a command can see (`exec/session.rs`).
 //! - **settled**: an epoch that is decided: committed as `appendfsync` asks, or lost ([`store::Store::settled`]).
-//! - **staged**: written to the hot tier by a command, and not yet applied.
-//! - **tick**: one turn over all connections that have something to say; the **pump** ends it.
+//! - **staged**: written to the hot tier by a command, and not yet checkpointed.
+//! - **tick**: one turn over all connections that have something to say, and the commit that ends it (`exec/tick.rs`).
 //! - **ticket**: the name of a request that waits for records ([`store::Ticket`]).
+//! - **unread**: of a record, that it is written without a place in the hot tier, as nobody reads it one by one (deadlines, what
+//!   is to be reclaimed).
 //! - **upkeep**: what gives back memory and space on disk when much was deleted (`store/upkeep.rs`).
 //! - **view**: a snapshot of the families; only what walks ranges reads one, on the view pool ([`disk::View`],
 //!   `store/views.rs`).
@@ -229,7 +240,8 @@
 //! - **Further types**: more families and record keys. Small collections are one `meta` record; large ones own an id.
 //! - **MULTI/EXEC**: one [`store::Txn`] over all queued commands, with a [`store::Savepoint`] before each: a command that
 //!   fails is rolled back alone. A fault in the middle abandons the whole transaction and runs it again when the records are
-//!   in memory, pinned; one that goes on faulting is rehearsed whole. Commands that need a view cannot be in one; their live forms fault what they need instead.
+//!   in memory, pinned; one that goes on faulting is rehearsed whole. Commands that need a view cannot be in one; their live
+//!   forms fault what they need instead.
 //! - **Lua**: the same, the script being the body; it must be deterministic given its reads, so time and randomness come
 //!   from the transaction.
 //! - **WATCH, blocking commands, keyspace events**: values among [`store::Effects`], released when the epoch is settled; a

@@ -42,6 +42,15 @@ const PAGE: &str = "src/lib.rs";
 const WALKS: usize = 3;
 const STEPS_OF_A_WALK: usize = 5;
 
+/// Pages whose files have to exist; and files of a type that is to come, which have the type's name.
+const PAGES: [&str; 4] = [
+    PAGE,
+    "README.md",
+    "tools/CONTRIBUTING.md",
+    "tests/commands/README.md",
+];
+const TO_COME: [&str; 4] = ["types/x.rs", "command/x.rs", "src/types/x.rs", "src/command/x.rs"];
+
 const FORBIDDEN: [&str; 5] = ["todo!(", "unimplemented!(", "dbg!(", "FIXME", "#[ignore"];
 
 #[test]
@@ -104,7 +113,7 @@ fn files_are_short() {
             lengths.push((source.path, lines));
         }
     }
-    let mut faults = too_long(&lengths, LINES_OF_A_FILE, &LONG_FILES);
+    let mut faults = too_long(&lengths, LINES_OF_A_FILE, LONG_FILES);
     faults.extend(
         tables
             .iter()
@@ -120,7 +129,7 @@ fn functions_are_short() {
         let functions = source.functions().into_iter();
         lengths.extend(functions.map(|(_, name, lines)| (format!("{} {name}", source.path), lines)));
     }
-    report(too_long(&lengths, LINES_OF_A_FUNCTION, &LONG_FUNCTIONS));
+    report(too_long(&lengths, LINES_OF_A_FUNCTION, LONG_FUNCTIONS));
 }
 
 #[test]
@@ -133,7 +142,7 @@ fn imports_go_in_no_circle_within_a_layer() {
             .any(|tests| source.modules().starts_with(tests))
     };
     let sources: Vec<&Source> = sources.iter().filter(|source| !is_for_tests(source)).collect();
-    report(circles(uses::uses(&sources), &CIRCLES));
+    report(circles(uses::uses(&sources), CIRCLES));
 }
 
 #[test]
@@ -187,6 +196,24 @@ fn the_walks_name_what_exists() {
             let functions = source.map(Source::functions).unwrap_or_default();
             if !functions.iter().any(|(_, name, _)| *name == function) {
                 faults.push(format!("{}: no fn {function} in {path}", walk.title));
+            }
+        }
+    }
+    report(faults);
+}
+
+/// And so do the files that the pages name, from the project's root or from the folder `src`.
+#[test]
+fn pages_name_files_that_exist() {
+    let sources = everything();
+    let mut faults = Vec::new();
+    for page in PAGES {
+        let text = fs::read_to_string(root().join(page)).expect("a page");
+        for name in pages::files(&text) {
+            let is_it =
+                |source: &Source| source.path == name || source.path.strip_prefix("src/") == Some(name);
+            if !TO_COME.contains(&name) && !sources.iter().any(is_it) {
+                faults.push(format!("{page}: there is no {name}"));
             }
         }
     }
@@ -251,7 +278,7 @@ fn everything() -> Vec<Source> {
 }
 
 fn sources(folders: &[&str]) -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let mut paths = Vec::new();
     for folder in folders {
         collect(&root.join(folder), &mut paths);
@@ -267,6 +294,10 @@ fn sources(folders: &[&str]) -> Vec<Source> {
         .iter()
         .map(|path| Source::new(relative(path), fs::read_to_string(path).expect("a source file")))
         .collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {

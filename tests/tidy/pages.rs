@@ -1,4 +1,7 @@
-//! The walks of the architecture page: what a request, or a checkpoint, passes, function by function.
+//! The walks of the architecture page: what a request, or a checkpoint, passes, function by function; and the files that it
+//! names.
+
+use std::collections::BTreeSet;
 
 const SECTION: &str = "## Three walks";
 /// What begins a walk within the section, and what ends the section.
@@ -42,6 +45,20 @@ fn functions(line: &str) -> impl Iterator<Item = (String, String)> {
         let (file, function) = name.split_once(IN)?;
         Some((format!("{file}.rs"), function.into()))
     })
+}
+
+/// The files that a page names between backticks, a function in them or not, from the folder that it is about.
+pub fn files(text: &str) -> BTreeSet<&str> {
+    let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let named = quoted.map(|name| name.split_once("::").map_or(name, |(file, _)| file));
+    let is_file = |name: &&str| name.ends_with(".rs") && name.contains('/') && !name.contains(' ');
+    named.filter(is_file).collect()
+}
+
+#[test]
+fn files_are_read() {
+    let text = "//! `a/b.rs::c`, `a.rs`, `d e/f.rs` and `a/g`\n//! `a/h.rs`; `i`\n";
+    assert_eq!(files(text).into_iter().collect::<Vec<_>>(), ["a/b.rs", "a/h.rs"]);
 }
 
 #[test]
