@@ -3,7 +3,7 @@
 use rocksdb::WriteBatch;
 
 use super::format::{Family, RecordKey};
-use super::journal::{self, Position};
+use super::journal::{self, JournalKey, Position};
 use super::opened::Held;
 
 /// A set of records to write, all or nothing.
@@ -11,7 +11,7 @@ pub struct Batch {
     pub(super) inner: WriteBatch,
     records: usize,
     /// Of the journal's record among them.
-    pub(super) position: Option<u64>,
+    pub(super) position: Option<Position>,
     /// The journal's record is longer than RocksDB takes.
     pub(super) too_long: bool,
 }
@@ -36,7 +36,7 @@ pub struct Builder<'d> {
     db: Held<'d>,
     inner: WriteBatch,
     /// Where the changes of most families go, and the key that they will have.
-    journal: Option<(journal::Writer, Position)>,
+    journal: Option<(journal::Writer, JournalKey)>,
 }
 
 /// Longest journal record, that is most bytes of one commit: RocksDB takes no value of 4 GiB.
@@ -53,12 +53,12 @@ impl<'d> Builder<'d> {
         }
     }
 
-    /// A batch whose changes go to the journal, as the record of this position; about so many bytes of them are expected.
-    pub(super) fn journaled(db: Held<'d>, position: Position, expected: usize) -> Builder<'d> {
+    /// A batch whose changes go to the journal, as the record with this key; about so many bytes of them are expected.
+    pub(super) fn journaled(db: Held<'d>, key: JournalKey, expected: usize) -> Builder<'d> {
         let mut writer = journal::Writer::default();
         writer.bytes.reserve_exact(expected);
         Builder {
-            journal: Some((writer, position)),
+            journal: Some((writer, key)),
             ..Builder::over(db)
         }
     }
@@ -113,10 +113,10 @@ impl<'d> Builder<'d> {
         let (mut too_long, mut position) = (false, None);
         if let Some((journal, at)) = self.journal.filter(|(journal, _)| journal.changes > 0) {
             let family = self.db.cf(Family::Journal);
-            position = Some(at.number);
+            position = Some(at.position);
             too_long = journal.bytes.len() >= MOST_JOURNAL_BYTES;
             if !too_long {
-                self.inner.put_cf(family, at.key(), journal.bytes);
+                self.inner.put_cf(family, at.encode(), journal.bytes);
             }
         }
         Batch {

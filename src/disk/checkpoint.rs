@@ -19,7 +19,7 @@ use rocksdb::{
 };
 
 use super::format::{Family, Malformed, RecordKey};
-use super::journal::{Change, Changes, Position, What};
+use super::journal::{Change, Changes, JournalKey, Position, What};
 use super::marks::{MARK, journal_mark};
 use super::opened::{Guard, Held};
 use super::runs::Runs;
@@ -42,8 +42,8 @@ const DIRECTORY: &str = "checkpoint";
 /// What a checkpoint will do.
 pub struct Checkpoint {
     form: Form,
-    /// The last position it brings to its families.
-    last: Position,
+    /// The last record of the journal that it brings to its families.
+    last: JournalKey,
     /// There was more in the journal than one checkpoint takes.
     pub more: bool,
     pub changes: usize,
@@ -66,8 +66,8 @@ enum Form {
 
 /// A part of the journal: whole records of it, so whole transactions. They are where RocksDB has them.
 struct Part<'j> {
-    /// With their positions.
-    records: Vec<(Position, &'j [u8])>,
+    /// With their keys.
+    records: Vec<(JournalKey, &'j [u8])>,
     bytes: usize,
     more: bool,
 }
@@ -206,13 +206,13 @@ impl Disk {
         };
         let marks = db.marks()?;
         let mut deletes = 0;
-        for (number, &(position, record)) in part.records.iter().enumerate() {
+        for (number, &(key, record)) in part.records.iter().enumerate() {
             let mut changes = Changes::of(record);
             while let Some(offset) = changes.offset_in(record) {
                 let Change { family, what, .. } = changes.read().map_err(damaged)?;
                 deletes += usize::from(family == Family::Meta && what == What::Delete);
                 let family = family as usize;
-                if position.number > marks[family] {
+                if key.position > marks[family] {
                     let (head, at) = ([0; 2], (number as u32, offset as u32));
                     places[family].push(Place { head, at });
                 }
@@ -225,7 +225,7 @@ impl Disk {
         let form = if part.bytes < least && deletes < DELETES_IN_TABLES {
             Form::Batch(as_batch(&db, families, &part, last)?)
         } else {
-            let tables = self.as_tables(&db, families, &part, last.number);
+            let tables = self.as_tables(&db, families, &part, last.position);
             if tables.is_err() {
                 // They may be what fills the disk.
                 self.remove_tables()?;
@@ -251,7 +251,7 @@ impl Disk {
             }
             Form::Tables(tables) => self.take_in(&tables, checkpoint.last)?,
         }
-        self.applied.store(checkpoint.last.number, Relaxed);
+        self.applied.store(checkpoint.last.position, Relaxed);
         Ok(())
     }
 
@@ -269,7 +269,7 @@ impl Disk {
             .map_err(WriteError::from)
     }
 
-    fn take_in(&self, tables: &[(Family, PathBuf)], last: Position) -> Result<(), WriteError> {
+    fn take_in(&self, tables: &[(Family, PathBuf)], last: JournalKey) -> Result<(), WriteError> {
         let db = self.guard()?;
         if self.failed.load(Relaxed) {
             // RocksDB would still take tables, but not what comes after them.
@@ -282,7 +282,7 @@ impl Disk {
         }
         let journal = db.cf(Family::Journal);
         let mut batch = WriteBatch::default();
-        batch.delete_range_cf(journal, [0; 8], (last.number + 1).to_be_bytes());
+        batch.delete_range_cf(journal, [0; 8], last.position.next().to_be_bytes());
         batch.put_cf(journal, MARK, journal_mark(last, &db.marks()?));
         db.write(batch)?;
         *torn = false;
@@ -308,7 +308,7 @@ impl Disk {
     /// Takes out of the journal what was never acknowledged as committed: the log may have it after a failed sync.
     pub(super) fn drop_uncommitted(&self) -> Result<(), WriteError> {
         let mut batch = self.batch()?;
-        let from = self.committed.load(Relaxed) + 1;
+        let from = self.committed.load(Relaxed).next();
         batch.delete_range(Family::Journal, &from.to_be_bytes(), &u64::MAX.to_be_bytes());
         self.write(batch.finish(), Durability::Written, Patience::Wait)
     }
@@ -316,7 +316,8 @@ impl Disk {
     /// As if the last commit had been refused.
     #[cfg(test)]
     pub fn forget_last_commit(&self) {
-        self.committed.fetch_sub(1, Relaxed);
+        let before = Position::of(self.committed.load(Relaxed).number() - 1);
+        self.committed.store(before, Relaxed);
     }
 
     /// Removes tables that no family took in.
@@ -338,11 +339,11 @@ impl Disk {
         let last = it
             .key()
             .filter(|key| *key != MARK)
-            .map(Position::decode)
+            .map(JournalKey::decode)
             .transpose()?;
         it.status()?;
-        let last = last.map(|position| position.number);
-        let end = db.marks()?.into_iter().chain(last).max().unwrap_or(0);
+        let last = last.map(|key| key.position);
+        let end = db.marks()?.into_iter().chain(last).max().unwrap_or_default();
         self.committed.store(end, Relaxed);
         Ok(())
     }
@@ -353,7 +354,7 @@ impl Disk {
         options.fill_cache(false);
         options.set_pin_data(true);
         let mut walk = db.raw_iterator_cf_opt(db.cf(Family::Journal), options);
-        walk.seek((self.applied.load(Relaxed) + 1).to_be_bytes());
+        walk.seek(self.applied.load(Relaxed).next().to_be_bytes());
         JournalWalk(walk)
     }
 
@@ -362,7 +363,7 @@ impl Disk {
         db: &Guard,
         families: impl Iterator<Item = (Family, &'p mut Vec<Place>)>,
         part: &Part,
-        last: u64,
+        last: Position,
     ) -> Result<Vec<(Family, PathBuf)>, WriteError> {
         let dir = self.dir.join(DIRECTORY);
         fs::create_dir_all(&dir).map_err(|e| WriteError::Failed(format!("{}: {e}", dir.display())))?;
@@ -387,7 +388,7 @@ impl Disk {
         family: Family,
         places: &mut [Place],
         part: &Part,
-        last: u64,
+        last: Position,
         path: &Path,
     ) -> Result<(), WriteError> {
         let options = self.options.table(family, &self.cache);
@@ -427,7 +428,7 @@ fn read_part<'j>(JournalWalk(walk): &'j mut JournalWalk, most: usize) -> Result<
         // iterator that pins data ends ("rocksdb.iterator.is-value-pinned"), not until it moves; and this one is borrowed
         // for as long as what is read here.
         let pinned = unsafe { slice::from_raw_parts(record.as_ptr(), record.len()) };
-        records.push((Position::decode(key)?, pinned));
+        records.push((JournalKey::decode(key)?, pinned));
         walk.next();
     }
     walk.status()?;
@@ -455,7 +456,7 @@ fn as_batch<'p>(
     db: &Guard,
     families: impl Iterator<Item = (Family, &'p mut Vec<Place>)>,
     part: &Part,
-    last: Position,
+    last: JournalKey,
 ) -> Result<Batch, WriteError> {
     let mut batch = Builder::over(Held::Shared(db));
     for (family, places) in families {
@@ -474,8 +475,8 @@ fn as_batch<'p>(
         })?;
         deletes.end(&mut batch)?;
     }
-    for (position, _) in &part.records {
-        batch.delete(&RecordKey::new(Family::Journal, &position.key()));
+    for (key, _) in &part.records {
+        batch.delete(&RecordKey::new(Family::Journal, &key.encode()));
     }
     let mark = journal_mark(last, &db.marks()?);
     batch.put(&RecordKey::new(Family::Journal, MARK), &mark);
@@ -634,7 +635,7 @@ mod tests {
             commit(&disk, 1);
             disk.apply_journal().unwrap();
             check(&disk, 1);
-            assert!(disk.committed.load(Relaxed) >= round);
+            assert!(disk.committed.load(Relaxed) >= Position::of(round));
         }
     }
 

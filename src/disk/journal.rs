@@ -17,33 +17,97 @@
 //! (`cell` as `disk/cells.rs` has it.)
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cells::{Reader, push_cell};
 use super::delta;
 use super::format::{Family, Malformed, RecordKey};
 
-/// The place of a commit in the order of all, and what marks the records of its store: see `identity.rs`.
+/// The place of a commit in the order of all. The first one has 1.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Position(u64);
+
+impl Position {
+    /// Before all commits.
+    pub const NONE: Position = Position(0);
+
+    /// The one with this number.
+    pub fn of(number: u64) -> Position {
+        Position(number)
+    }
+
+    /// Its number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The one that follows.
+    pub fn next(self) -> Position {
+        Position(self.0 + 1)
+    }
+
+    /// As keys and marks have it.
+    pub fn to_be_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    /// The one that has these bytes.
+    pub fn from_be_bytes(bytes: [u8; 8]) -> Position {
+        Position(u64::from_be_bytes(bytes))
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A position that several threads know.
+#[derive(Default, Debug)]
+pub struct SharedPosition(AtomicU64);
+
+impl SharedPosition {
+    /// The position at present.
+    pub fn load(&self, ordering: Ordering) -> Position {
+        Position(self.0.load(ordering))
+    }
+
+    /// Changes it.
+    pub fn store(&self, position: Position, ordering: Ordering) {
+        self.0.store(position.0, ordering);
+    }
+}
+
+/// The key of a journal record: the position of its commit, and what marks the records of its store (see `identity.rs`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Position {
-    pub number: u64,
+pub struct JournalKey {
+    /// That of the commit.
+    pub position: Position,
     /// `None` in format 1.
     pub store: Option<[u8; 4]>,
 }
 
-impl Position {
-    /// Of its key, in bytes.
+impl JournalKey {
+    /// How many bytes it has.
     pub const LENGTH: usize = 12;
 
-    pub fn key(self) -> Vec<u8> {
+    /// Its bytes.
+    pub fn encode(self) -> Vec<u8> {
         let store = self.store.iter().flatten().copied();
-        self.number.to_be_bytes().into_iter().chain(store).collect()
+        self.position.to_be_bytes().into_iter().chain(store).collect()
     }
 
-    pub fn decode(key: &[u8]) -> Result<Position, Malformed> {
+    /// The key that has these bytes.
+    ///
+    /// # Errors
+    /// It has too few of them, or some that no key has.
+    pub fn decode(key: &[u8]) -> Result<JournalKey, Malformed> {
         let bad = Malformed("position in the journal");
-        let (number, store) = key.split_first_chunk().ok_or(bad)?;
-        Ok(Position {
-            number: u64::from_be_bytes(*number),
+        let (position, store) = key.split_first_chunk().ok_or(bad)?;
+        Ok(JournalKey {
+            position: Position::from_be_bytes(*position),
             store: match store {
                 [] => None,
                 _ => Some(store.try_into().map_err(|_| bad)?),

@@ -37,7 +37,7 @@ mod view;
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use rocksdb::WriteOptions;
@@ -50,7 +50,7 @@ pub use directory::Creation;
 pub use error::{OpenError, ReadError, WriteError};
 use format::{Family, RecordKey};
 use identity::Notes;
-use journal::Position;
+use journal::{JournalKey, SharedPosition};
 use opened::{Guard, Held, Opened};
 pub use options::{Compression, DiskOptions};
 pub use overlay::Record;
@@ -92,11 +92,11 @@ pub struct Disk {
     /// The MANIFEST and its length, as seen when that was last noted.
     manifest_seen: Mutex<(u64, u64)>,
     /// The position of the last record of the journal that was written without an error.
-    committed: AtomicU64,
+    committed: SharedPosition,
     /// The bytes of its batch.
     last_written: AtomicUsize,
     /// All that was in the journal up to here is in its families.
-    applied: AtomicU64,
+    applied: SharedPosition,
     /// Some families are ahead of others, as a checkpoint is under way or broke off: there is no view of that.
     torn: RwLock<bool>,
     /// A write or a sync failed since the store was opened.
@@ -123,8 +123,8 @@ impl Disk {
     /// many bytes, of which less may have to be written. One is made after the other was written, or given up: both would have
     /// the same position.
     pub fn journaled_batch(&self, bytes: usize) -> Result<Builder<'_>, ReadError> {
-        let position = Position {
-            number: self.committed.load(Ordering::Relaxed) + 1,
+        let key = JournalKey {
+            position: self.committed.load(Ordering::Relaxed).next(),
             store: Some(self.tag),
         };
         let usual = self.last_written.load(Ordering::Relaxed);
@@ -133,7 +133,7 @@ impl Disk {
         } else {
             bytes
         };
-        Ok(Builder::journaled(Held::Own(self.guard()?), position, expected))
+        Ok(Builder::journaled(Held::Own(self.guard()?), key, expected))
     }
 
     pub fn write(&self, batch: Batch, to: Durability, patience: Patience) -> Result<(), WriteError> {

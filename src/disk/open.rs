@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use rocksdb::{Cache, ReadOptions};
@@ -21,7 +21,7 @@ use rocksdb::{Cache, ReadOptions};
 use super::directory::{self, Creation, Found, LogFaults};
 use super::format::{FORMAT_VERSION, Family, OLDEST_FORMAT, RecordKey};
 use super::identity::{self, Identity, Known, Notes, State};
-use super::journal::Position;
+use super::journal::{JournalKey, Position, SharedPosition};
 use super::lock::{self, Lock};
 use super::marks::{self, MARK};
 use super::opened::Opened;
@@ -121,9 +121,9 @@ impl Disk {
             tag: notes.identity().tag(),
             notes: Mutex::new(notes),
             manifest_seen: Mutex::default(),
-            committed: AtomicU64::default(),
+            committed: SharedPosition::default(),
             last_written: AtomicUsize::default(),
-            applied: AtomicU64::default(),
+            applied: SharedPosition::default(),
             torn: RwLock::default(),
             failed: AtomicBool::default(),
             is_ending: AtomicBool::default(),
@@ -210,7 +210,7 @@ impl Disk {
         close(&|| self.open_to_write())?;
         self.failed.store(false, Relaxed);
         // The log may have lost what it did not sync, or kept what it could not.
-        self.applied.store(0, Relaxed);
+        self.applied.store(Position::NONE, Relaxed);
         self.drop_uncommitted()?;
         self.recover()?;
         self.begin_notes()
@@ -246,11 +246,11 @@ impl Disk {
     /// The journal is empty, so nothing in the store is of an older format: from here on its positions have no gaps.
     fn raise_format(&self) -> Result<(), OpenError> {
         let mut batch = self.batch()?;
-        let position = Position {
-            number: self.committed.load(Relaxed),
+        let up_to = JournalKey {
+            position: self.committed.load(Relaxed),
             store: Some(self.tag),
         };
-        let mark = marks::journal_mark(position, &self.guard()?.marks()?);
+        let mark = marks::journal_mark(up_to, &self.guard()?.marks()?);
         batch.put(&RecordKey::new(Family::Journal, MARK), &mark);
         batch.put(&RecordKey::format(), &FORMAT_VERSION.to_be_bytes());
         Ok(self.write(batch.finish(), Durability::Synced, Patience::Wait)?)
@@ -272,7 +272,7 @@ impl Disk {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = notes
             // What was lost, and is accepted, is no longer known.
-            .note(|known| known.synced = known.synced.min(committed))
+            .note(|known| known.synced = known.synced.min(committed.number()))
             .and_then(|()| notes.begin(&self.dir, State::Ready));
         drop(notes);
         begun.map_err(|e| io_error(&self.dir.join(identity::NAME), &e))?;
@@ -281,8 +281,8 @@ impl Disk {
     }
 
     /// Notes that commits up to this one are on stable storage.
-    pub(super) fn note_synced(&self, position: u64) {
-        self.note(|known| known.synced = known.synced.max(position));
+    pub(super) fn note_synced(&self, position: Position) {
+        self.note(|known| known.synced = known.synced.max(position.number()));
     }
 
     /// Notes which files are in use. Called when what was written is on stable storage.
@@ -355,7 +355,7 @@ fn is_empty(opened: &Opened) -> Result<bool, ReadError> {
 #[derive(Default)]
 struct Journal {
     /// The number of the last commit of those that follow each other without a gap.
-    end: u64,
+    end: Position,
     /// What is missing or damaged.
     faults: Vec<String>,
     /// The number of the last log that counts, if there are others behind it.
@@ -399,30 +399,30 @@ impl Journal {
         let mut walk = opened.raw_iterator_cf_opt(family, options);
         walk.seek([0; 8]);
         while let Some(key) = walk.key() {
-            let Position { number, store } = Position::decode(key).map_err(ReadError::from)?;
+            let JournalKey { position, store } = JournalKey::decode(key).map_err(ReadError::from)?;
             if format > OLDEST_FORMAT {
                 if store != identity.map(Identity::tag) {
                     return Err(OpenError::Damaged("a log file is of another store".to_owned()));
                 }
-                if number != end + 1 {
+                if position != end.next() {
                     faults.push(format!(
-                        "the log lacks what is between commits {end} and {number}"
+                        "the log lacks what is between commits {end} and {position}"
                     ));
                     break;
                 }
             }
-            end = number;
+            end = position;
             walk.next();
         }
         // Opening for writing looks for the end, too.
         walk.seek_to_last();
         walk.status()?;
-        let end = marks.into_iter().max().unwrap_or(0).max(end);
-        let synced = identity.map_or(0, |identity| identity.known.synced);
+        let end = marks.into_iter().max().unwrap_or_default().max(end);
+        let synced = Position::of(identity.map_or(0, |identity| identity.known.synced));
         if end < synced {
             faults.push(format!(
                 "commits {} to {synced}, which were on stable storage, are missing",
-                end + 1
+                end.next()
             ));
         }
         let is_excused = end >= synced && identity.is_some_and(|identity| identity.boot != identity::boot());

@@ -7,7 +7,7 @@ use std::sync::RwLockReadGuard;
 use rocksdb::{Cache, ColumnFamily, ColumnFamilyDescriptor, DB};
 
 use super::format::{Family, Malformed, RecordKey};
-use super::journal::Position;
+use super::journal::{JournalKey, Position};
 use super::marks::{MARK, Marks};
 use super::overlay::Overlay;
 use super::{DiskOptions, OpenError, ReadError};
@@ -99,11 +99,11 @@ impl Opened {
 
     /// Up to where each family has what was in the journal; for the journal itself, up to where nothing is left of it.
     pub fn marks(&self) -> Result<Marks, ReadError> {
-        let mut marks = [0; Family::ALL.len()];
+        let mut marks = [Position::NONE; Family::ALL.len()];
         for family in Family::JOURNALED.into_iter().chain([Family::Journal]) {
             if let Some(mark) = self.read(&RecordKey::new(family, MARK))? {
                 let number = mark.first_chunk().ok_or(Malformed("mark of a family"))?;
-                marks[family as usize] = u64::from_be_bytes(*number);
+                marks[family as usize] = Position::from_be_bytes(*number);
             }
         }
         Ok(marks)
@@ -112,11 +112,11 @@ impl Opened {
     /// The marks that families had, by their numbers, when the journal's own was written: lower ones mean that tables are
     /// missing which a family had taken in.
     pub fn marks_that_were(&self) -> Result<Marks, ReadError> {
-        let mut marks = [0; Family::ALL.len()];
+        let mut marks = [Position::NONE; Family::ALL.len()];
         if let Some(mark) = self.read(&RecordKey::new(Family::Journal, MARK))? {
-            let numbers = mark.get(Position::LENGTH..).unwrap_or_default().chunks_exact(8);
+            let numbers = mark.get(JournalKey::LENGTH..).unwrap_or_default().chunks_exact(8);
             for (mark, number) in marks.iter_mut().zip(numbers) {
-                *mark = number.try_into().map_or(0, u64::from_be_bytes);
+                *mark = number.try_into().map_or(Position::NONE, Position::from_be_bytes);
             }
         }
         Ok(marks)

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rocksdb::ReadOptions;
 
 use super::format::{Family, RecordKey};
-use super::journal::{Changes, Position, What};
+use super::journal::{Changes, JournalKey, What};
 use super::opened::{OnlyRead, Opened};
 use super::overlay::Overlay;
 use super::{ReadError, delta};
@@ -34,7 +34,7 @@ impl Overlay {
         let mut walk = opened.raw_iterator_cf_opt(journal, options);
         walk.seek([0; 8]);
         while let Some((key, record)) = walk.item() {
-            let position = Position::decode(key)?.number;
+            let position = JournalKey::decode(key)?.position;
             let mut changes = Changes::of(record);
             while changes.offset_in(record).is_some() {
                 let change = changes.read()?;

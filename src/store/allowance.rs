@@ -1,6 +1,6 @@
 //! How much of what it reads a command may gather in memory before it answers.
 
-use super::txn::{Result, Stop};
+use super::stop::{Result, Stop};
 
 /// What is left of it.
 #[derive(Clone, Copy, Debug)]

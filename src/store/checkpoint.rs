@@ -6,10 +6,9 @@
 //! It is prepared on a thread of its own, and installed by the committer, between two commits. Before that, the log is
 //! synced if need be.
 
-use super::Store;
 use super::epoch::Epoch;
-use super::reports::Report;
 use super::threads::Pool;
+use super::{Report, Store};
 use crate::disk::{Checkpoint, WriteError};
 
 /// The share of the hot tier that may wait for a checkpoint before one begins: 1/4. At twice that, clients wait.

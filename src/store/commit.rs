@@ -11,15 +11,15 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::Store;
 use super::catalog::Catalog;
 use super::checkpoint::Journaled;
 use super::epoch::Epoch;
 use super::health::Health;
 use super::hot::{Before, Hot};
-use super::reports::{News, Report, Reporter};
-use super::threads::Pool;
+use super::reports::News;
+use super::threads::{Pool, Reporter};
 use super::value::Value;
+use super::{Report, Store};
 use crate::disk::delta::Known;
 use crate::disk::format::RecordKey;
 use crate::disk::{Batch, Checkpoint, Disk, Durability, Patience, WriteError};

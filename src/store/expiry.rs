@@ -6,8 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::Store;
-use super::reports::Report;
+use super::{Report, Store};
 use crate::base::log;
 use crate::disk::format::{Family, split_expire_key};
 use crate::disk::{ReadError, View};

@@ -5,10 +5,9 @@ use std::sync::{Arc, Weak};
 
 use foldhash::fast::RandomState;
 
+use super::Report;
 use super::hot::Hot;
-use super::rehearsal::Rehearsed;
-use super::reports::{Report, Reporter};
-use super::threads::Pool;
+use super::threads::{Pool, Reporter};
 use super::value::Value;
 use crate::disk::format::{Family, RecordKey};
 use crate::disk::{Disk, ReadError};
@@ -18,6 +17,16 @@ pub type Ticket = u64;
 
 /// A record as it was read, or why it could not be.
 pub type Fetched = (RecordKey, Result<Option<Value>, ReadError>);
+
+/// What came of a rehearsal.
+pub struct Rehearsed {
+    /// That of the request.
+    pub ticket: Ticket,
+    /// Each once.
+    pub names: Vec<RecordKey>,
+    /// It came to a limit, so there are more.
+    pub ended_early: bool,
+}
 
 /// Most records in one job for the pool: larger ones would leave its other threads idle.
 const RECORDS_PER_JOB: usize = 64;
@@ -141,7 +150,7 @@ impl Fetch {
 
     /// A rehearsal is over: what it has named and is in memory is pinned there, the rest asked for.
     pub fn accept_rehearsal(&mut self, rehearsed: Rehearsed, hot: &mut Hot, ready: &mut Vec<Ticket>) {
-        let ticket = rehearsed.ticket();
+        let ticket = rehearsed.ticket;
         let Some(mut waiting) = self.waiting.remove(&ticket) else {
             return;
         };

@@ -1,6 +1,7 @@
 //! Keys over a transaction: their headers, deadlines, counts, and what goes to reclaim when one is dropped.
 
-use super::txn::{Result, Txn};
+use super::stop::Result;
+use super::txn::Txn;
 use super::value::Value;
 use crate::disk::format::{self, Database, Deadlines, Garbage, Header, OF_FIELDS, RecordKey, less};
 
@@ -73,6 +74,15 @@ impl Txn<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Seconds since a key was last used. Only memory knows that: to one read from disk the time before does not count.
+    ///
+    /// # Errors
+    /// As [`Txn::meta_key`].
+    pub fn idle_seconds(&mut self, key: Key) -> Result<u64> {
+        let name = self.meta_key(key)?;
+        Ok(self.live_store().map_or(0, |store| store.idle_seconds(&name)))
     }
 
     /// As [`Txn::lookup`], counted in the statistics of hits and misses.

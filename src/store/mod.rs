@@ -40,8 +40,10 @@ mod memory;
 mod recent;
 mod reclaim;
 mod rehearsal;
+mod rehearsal_view;
 mod reports;
 mod staging;
+mod stop;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -67,13 +69,16 @@ pub use recent::Recent;
 pub use rehearsal::Rehearsal;
 pub use reports::News;
 pub use staging::TxnEnd;
+pub use stop::{Damage, Result, Stop};
 pub use threads::Wake;
-pub use txn::{Damage, Effects, Result, Savepoint, Stop, Txn};
+pub use txn::{Effects, Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
 
 use crate::disk::format::Database;
-use crate::disk::{Creation, Disk, DiskOptions, Durability, OpenError, View};
+use crate::disk::{
+    Checkpoint, Creation, Disk, DiskOptions, Durability, OpenError, ReadError, View, WriteError,
+};
 use catalog::Catalog;
 use checkpoint::Checkpoints;
 use commit::Commits;
@@ -84,7 +89,7 @@ use figures::Totals;
 use health::Health;
 use hot::Hot;
 use reclaim::Reclaim;
-use reports::{Report, Reports};
+use reports::Reports;
 use threads::{Pool, Priority};
 use txn::Work;
 use upkeep::Upkeep;
@@ -148,6 +153,39 @@ impl std::fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+/// What a thread of the store did.
+enum Report {
+    /// Records were read.
+    Fetched(Vec<fetch::Fetched>),
+    /// A request was rehearsed.
+    Rehearsed(fetch::Rehearsed),
+    /// The epoch in flight is on disk, or lost.
+    Committed {
+        epoch: Epoch,
+        size: commit::Size,
+        result: std::result::Result<(), String>,
+    },
+    /// The log was synced, maybe for a checkpoint that waits for that.
+    Synced {
+        result: std::result::Result<(), String>,
+        waits: Option<Checkpoint>,
+    },
+    /// The `expire` family was walked.
+    Due(expiry::Scan),
+    /// A step of reclaim was made, to be written.
+    ReclaimStep(std::result::Result<reclaim::Step, ReadError>),
+    /// A step of reclaim was written.
+    Reclaimed(std::result::Result<(), String>),
+    /// A checkpoint, or a part of it, can be installed; there may be nothing to do.
+    Prepared(std::result::Result<Option<Checkpoint>, WriteError>),
+    /// It is installed. Whether there is more for the checkpoint to do.
+    Installed(std::result::Result<bool, String>),
+    /// The store was opened again, or could not be.
+    Reopened(std::result::Result<(), String>),
+    /// Bytes of the tables before and after they were written anew, if it was worth it.
+    Compacted(std::result::Result<Option<(u64, u64)>, String>),
+}
 
 impl Store {
     /// Opens the store in a directory, or makes one there if that is allowed. `wake` is called, on any thread, when there is

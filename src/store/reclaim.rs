@@ -3,8 +3,7 @@
 //! A step runs on the view pool: it reads the first `gc` record and builds the batch that deletes what the record
 //! names, or a part of it; the record itself goes with the last part. So a crash at any point only repeats deletes.
 
-use super::Store;
-use super::reports::Report;
+use super::{Report, Store};
 use crate::base::log;
 use crate::disk::format::{
     Deadlines, Family, Garbage, Header, RecordKey, SEGMENT, namespace_prefix, owned, prefix_end,

@@ -12,21 +12,16 @@
 //!
 //! Which of a request's faults have it rehearsed: see [`is_rehearsed`].
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::Weak;
 
-use foldhash::fast::RandomState;
-
-use super::Store;
 use super::epoch::Epoch;
-use super::fetch::Ticket;
-use super::reports::Report;
+use super::fetch::{Rehearsed, Ticket};
+use super::rehearsal_view::RehearsalView;
 use super::threads::{Pool, Priority};
-use super::txn::{Result, Stop, Txn};
-use super::value::Value;
-use crate::disk::format::{Database, RecordKey};
-use crate::disk::{Disk, View};
+use super::txn::Txn;
+use super::{Report, Store};
+use crate::disk::Disk;
+use crate::disk::format::RecordKey;
 
 /// The first of a request's faults that has it rehearsed. What takes fewer runs without is not worth a run more.
 const FIRST_REHEARSED: u32 = 3;
@@ -34,8 +29,6 @@ const FIRST_REHEARSED: u32 = 3;
 /// may name twice as many, until that was doubled so often.
 const MOST_NAMES: usize = 1 << 17;
 const DOUBLED: u32 = 3;
-/// Most bytes of records that a rehearsal keeps. Those beyond are read again whenever it wants them.
-const MOST_BYTES: usize = 16 << 20;
 /// A request that only reads and wants more than this can run over a view, and asks for one itself if it sees that much is
 /// missing.
 const MOST_NAMES_TO_READ: usize = 1 << 10;
@@ -67,22 +60,6 @@ pub struct Rehearsal {
     pub writes: bool,
     /// Runs it, with the seed that its other runs have.
     pub body: Box<dyn FnOnce(&mut Txn) + Send>,
-}
-
-/// What came of a rehearsal.
-pub struct Rehearsed {
-    ticket: Ticket,
-    /// Each once.
-    pub names: Vec<RecordKey>,
-    /// It came to a limit, so there are more.
-    pub ended_early: bool,
-}
-
-impl Rehearsed {
-    /// That of the request.
-    pub fn ticket(&self) -> Ticket {
-        self.ticket
-    }
 }
 
 type Job = Box<dyn FnOnce(&Disk) -> Report + Send>;
@@ -143,8 +120,8 @@ impl Store {
         let job = move |disk: &Disk| {
             Report::Rehearsed(disk.with_view(|view| {
                 let most_names = most_names(fault, rehearsal.writes);
-                let rehearsed = RehearsalView::new(view, most_names, next_id, hides_only, waiter);
-                rehearsed.run(ticket, missing, rehearsal)
+                let view = RehearsalView::new(view, most_names, next_id, hides_only, waiter);
+                run(view, ticket, missing, rehearsal)
             }))
         };
         self.faults.rehearsals.begun += 1;
@@ -181,104 +158,20 @@ impl Store {
     }
 }
 
-/// Where a rehearsal reads, and what it has read.
-pub(super) struct RehearsalView<'s> {
-    view: &'s View<'s>,
-    /// The records it has named; with their values, as far as it read them.
-    named: HashMap<RecordKey, Option<Option<Value>>, RandomState>,
-    bytes: usize,
-    most_names: usize,
-    is_full: bool,
-    /// The first id that it hands out.
-    pub next_id: u64,
-    /// Whether it deletes keys past their deadline.
-    pub deletes_expired: bool,
-    /// The request, while it waits.
-    waiter: Weak<()>,
-}
-
-impl<'s> RehearsalView<'s> {
-    fn new(
-        view: &'s View<'s>,
-        most_names: usize,
-        next_id: u64,
-        hides_only: bool,
-        waiter: Weak<()>,
-    ) -> RehearsalView<'s> {
-        RehearsalView {
-            view,
-            named: HashMap::default(),
-            bytes: 0,
-            most_names,
-            is_full: false,
-            next_id,
-            deletes_expired: !hides_only,
-            waiter,
-        }
+/// Runs the body. The records that the request is known to miss are named whatever comes of that.
+fn run(view: RehearsalView, ticket: Ticket, missing: Vec<RecordKey>, rehearsal: Rehearsal) -> Rehearsed {
+    let mut txn = Txn::rehearsing(view, rehearsal.now);
+    if txn.rehearsal().is_some_and(RehearsalView::is_awaited) {
+        (rehearsal.body)(&mut txn);
     }
-
-    /// Runs the body. The records that the request is known to miss are named whatever comes of that.
-    fn run(self, ticket: Ticket, missing: Vec<RecordKey>, rehearsal: Rehearsal) -> Rehearsed {
-        let mut txn = Txn::rehearsing(self, rehearsal.now);
-        if txn.rehearsal().is_some_and(RehearsalView::is_awaited) {
-            (rehearsal.body)(&mut txn);
-        }
-        let (mut named, ended_early) = txn
-            .into_rehearsal()
-            .map_or_else(Default::default, |view| (view.named, view.is_full));
-        named.extend(missing.into_iter().map(|name| (name, None)));
-        Rehearsed {
-            ticket,
-            names: named.into_keys().collect(),
-            ended_early,
-        }
-    }
-
-    fn is_awaited(&self) -> bool {
-        self.waiter.strong_count() > 0
-    }
-
-    /// Names a record. Whether it is new.
-    pub fn name(&mut self, key: RecordKey) -> bool {
-        if self.named.contains_key(&key) {
-            return false;
-        }
-        self.is_full |= self.named.len() >= self.most_names;
-        if !self.is_full {
-            self.named.insert(key, None);
-        }
-        true
-    }
-
-    /// A fault, once the rehearsal has come to its end before the body has.
-    pub fn goes_on(&self) -> Result<()> {
-        match self.is_full || !self.is_awaited() {
-            true => Err(Stop::Fault),
-            false => Ok(()),
-        }
-    }
-
-    /// The record, as the view shows it.
-    pub fn get(&mut self, key: &RecordKey) -> Result<Option<Value>> {
-        if let Some(Some(value)) = self.named.get(key) {
-            return Ok(value.clone());
-        }
-        self.name(key.clone());
-        self.goes_on()?;
-        let value = self.view.get(key)?.map(|bytes| Value::from(&bytes[..]));
-        if self.bytes < MOST_BYTES {
-            self.bytes += value.as_ref().map_or(0, |value| value.len());
-            self.named.insert(key.clone(), Some(value.clone()));
-        }
-        Ok(value)
-    }
-
-    /// The numbered database, whose record is not one of those that are fetched.
-    pub fn database(&self, number: usize) -> Result<Database> {
-        match self.view.get(&RecordKey::database(number))? {
-            Some(record) => Ok(Database::decode(&record)?),
-            None => Ok(Database::default()),
-        }
+    let (mut named, ended_early) = txn
+        .into_rehearsal()
+        .map_or_else(Default::default, |view| (view.named, view.is_full));
+    named.extend(missing.into_iter().map(|name| (name, None)));
+    Rehearsed {
+        ticket,
+        names: named.into_keys().collect(),
+        ended_early,
     }
 }
 

@@ -1,68 +1,13 @@
 //! Reports: what the store's threads have done, and what follows from each of them.
 
 use std::result::Result;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver};
 
 use super::checkpoint::Outcome;
-use super::epoch::Epoch;
-use super::fetch::Fetched;
-use super::rehearsal::Rehearsed;
-use super::{Store, Ticket, Wake, commit, expiry, reclaim};
-use crate::disk::{Checkpoint, ReadError, WriteError};
-
-/// What a thread of the store did.
-pub enum Report {
-    /// Records were read.
-    Fetched(Vec<Fetched>),
-    /// A request was rehearsed.
-    Rehearsed(Rehearsed),
-    /// The epoch in flight is on disk, or lost.
-    Committed {
-        epoch: Epoch,
-        size: commit::Size,
-        result: Result<(), String>,
-    },
-    /// The log was synced, maybe for a checkpoint that waits for that.
-    Synced {
-        result: Result<(), String>,
-        waits: Option<Checkpoint>,
-    },
-    /// The `expire` family was walked.
-    Due(expiry::Scan),
-    /// A step of reclaim was made, to be written.
-    ReclaimStep(Result<reclaim::Step, ReadError>),
-    /// A step of reclaim was written.
-    Reclaimed(Result<(), String>),
-    /// A checkpoint, or a part of it, can be installed; there may be nothing to do.
-    Prepared(Result<Option<Checkpoint>, WriteError>),
-    /// It is installed. Whether there is more for the checkpoint to do.
-    Installed(Result<bool, String>),
-    /// The store was opened again, or could not be.
-    Reopened(Result<(), String>),
-    /// Bytes of the tables before and after they were written anew, if it was worth it.
-    Compacted(Result<Option<(u64, u64)>, String>),
-}
-
-/// Where a thread reports to, and how it wakes the executor.
-#[derive(Clone)]
-pub struct Reporter {
-    sender: Sender<Report>,
-    wake: Wake,
-}
-
-impl Reporter {
-    /// Hands a report in, and wakes the executor. A closed channel means that the store is being dropped: nobody waits any
-    /// more.
-    pub fn report(&self, report: Report) {
-        let _ = self.sender.send(report);
-        (self.wake)();
-    }
-
-    /// What wakes the executor.
-    pub fn wake(&self) -> &Wake {
-        &self.wake
-    }
-}
+use super::fetch::Ticket;
+use super::threads::{Reporter, Wake};
+use super::{Report, Store};
+use crate::disk::Checkpoint;
 
 /// The channel on which reports come in.
 pub struct Reports {
@@ -77,7 +22,7 @@ impl Reports {
     pub fn new(wake: Wake) -> Reports {
         let (sender, incoming) = mpsc::channel();
         Reports {
-            reporter: Reporter { sender, wake },
+            reporter: Reporter::new(sender, wake),
             incoming,
         }
     }

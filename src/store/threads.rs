@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::reports::{Report, Reporter};
+use super::Report;
 use crate::base::process;
 use crate::disk::Disk;
 
@@ -14,6 +14,32 @@ use crate::disk::Disk;
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 type Job = Box<dyn FnOnce() + Send>;
+
+/// Where a thread reports to, and how it wakes the executor.
+#[derive(Clone)]
+pub struct Reporter {
+    sender: Sender<Report>,
+    wake: Wake,
+}
+
+impl Reporter {
+    /// Reports on this channel, and wakes the executor by this.
+    pub(super) fn new(sender: Sender<Report>, wake: Wake) -> Reporter {
+        Reporter { sender, wake }
+    }
+
+    /// Hands a report in, and wakes the executor. A closed channel means that the store is being dropped: nobody waits any
+    /// more.
+    pub(super) fn report(&self, report: Report) {
+        let _ = self.sender.send(report);
+        (self.wake)();
+    }
+
+    /// What wakes the executor.
+    pub fn wake(&self) -> &Wake {
+        &self.wake
+    }
+}
 
 /// Threads that run jobs in the order they were given. Dropping the pool finishes what is queued, then ends them.
 pub struct Pool {

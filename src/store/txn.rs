@@ -3,7 +3,6 @@
 //! A body that runs over a [`Txn`] may be run any number of times: its reads come from memory and either hit or stop it
 //! with [`Stop::Fault`]; its writes, ids and effects stay on the transaction until [`Store::stage`] takes them, whole.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
@@ -14,71 +13,14 @@ use super::Store;
 use super::allowance::Allowance;
 use super::cursors::Cursors;
 use super::epoch::Epoch;
-use super::keyspace::Key;
 use super::recent::Recent;
-use super::rehearsal::RehearsalView;
+use super::rehearsal_view::RehearsalView;
+use super::stop::{Result, Stop};
 use super::value::Value;
 use crate::base::random::Random;
+use crate::disk::View;
 use crate::disk::delta::{Known, Splice};
-use crate::disk::format::{Database, Malformed, RecordKey};
-use crate::disk::{ReadError, View};
-
-/// Why a body did not come to its end.
-#[derive(Debug)]
-pub enum Stop {
-    /// A record is not in memory. The transaction knows which; the body runs again when they are.
-    Fault,
-    /// The body walks a range: it runs again over a [`View`], on the view pool, once all before it is applied.
-    NeedsView,
-    /// The command fails with this text, which begins with its code ("ERR ...").
-    Error(Cow<'static, str>),
-    /// The same because of the disk, or of what it holds: the operator has to know of it, too.
-    Damage(Box<Damage>),
-}
-
-/// What could not be read.
-#[derive(Debug)]
-pub struct Damage {
-    /// For the client, as the text of [`Stop::Error`].
-    pub text: String,
-    /// Where it was found, if that is known.
-    pub record: Option<RecordKey>,
-}
-
-/// What a body comes to.
-pub type Result<T> = std::result::Result<T, Stop>;
-
-impl Stop {
-    /// The command fails with this text.
-    pub fn error<T>(text: impl Into<Cow<'static, str>>) -> Result<T> {
-        Err(Stop::Error(text.into()))
-    }
-}
-
-impl From<Malformed> for Stop {
-    fn from(malformed: Malformed) -> Stop {
-        Stop::Damage(Box::new(Damage {
-            text: format!("ERR the data directory is damaged: {malformed}"),
-            record: None,
-        }))
-    }
-}
-
-impl From<ReadError> for Stop {
-    fn from(error: ReadError) -> Stop {
-        Stop::Damage(Box::new(Damage::unreadable(&error, None)))
-    }
-}
-
-impl Damage {
-    /// A record could not be read, or nobody knows which.
-    pub fn unreadable(error: &ReadError, record: Option<RecordKey>) -> Damage {
-        Damage {
-            text: format!("ERR reading from disk failed: {error}"),
-            record,
-        }
-    }
-}
+use crate::disk::format::{Database, RecordKey};
 
 /// What a command causes beside its writes and its reply: released after its commit.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -400,13 +342,12 @@ impl<'s> Txn<'s> {
         result
     }
 
-    /// Seconds since a key was last used. Only memory knows that: to one read from disk the time before does not count.
-    pub fn idle_seconds(&mut self, key: Key) -> Result<u64> {
-        let name = self.meta_key(key)?;
-        Ok(match &self.source {
-            Source::Live(store) => store.idle_seconds(&name),
-            Source::View(..) | Source::Rehearsal(_) => 0,
-        })
+    /// The store, if the transaction reads from its memory.
+    pub(super) fn live_store(&self) -> Option<&Store> {
+        match &self.source {
+            Source::Live(store) => Some(store),
+            Source::View(..) | Source::Rehearsal(_) => None,
+        }
     }
 
     /// The numbered database.

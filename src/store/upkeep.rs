@@ -2,10 +2,9 @@
 //! budget or dead leaves the hot tier; and after much was deleted, its space on disk and the memory that went into it are
 //! given back.
 
-use super::Store;
 use super::epoch::Epoch;
-use super::reports::Report;
 use super::threads::Pool;
+use super::{Report, Store};
 use crate::base::{log, process};
 
 /// Records looked at in one slice, for which the executor is held about half a millisecond.

@@ -20,19 +20,4 @@ pub const LONG_FUNCTIONS: &[&str] = &[
 
 /// Uses between two files of a layer that close a circle: the first file uses the second.
 pub const CIRCLES: &[(&str, &str)] = &[
-    ("src/exec/parking.rs", "src/exec/line.rs"),
-    ("src/exec/parking.rs", "src/exec/over_view.rs"),
-    ("src/exec/stream.rs", "src/exec/over_view.rs"),
-    ("src/exec/table.rs", "src/exec/session.rs"),
-    ("src/store/allowance.rs", "src/store/txn.rs"),
-    ("src/store/keyspace.rs", "src/store/txn.rs"),
-    ("src/store/rehearsal.rs", "src/store/fetch.rs"),
-    ("src/store/rehearsal.rs", "src/store/txn.rs"),
-    ("src/store/reports.rs", "src/store/checkpoint.rs"),
-    ("src/store/reports.rs", "src/store/commit.rs"),
-    ("src/store/reports.rs", "src/store/expiry.rs"),
-    ("src/store/reports.rs", "src/store/fetch.rs"),
-    ("src/store/reports.rs", "src/store/reclaim.rs"),
-    ("src/store/reports.rs", "src/store/rehearsal.rs"),
-    ("src/store/reports.rs", "src/store/threads.rs"),
 ];

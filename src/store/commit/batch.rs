@@ -5,9 +5,9 @@ use crate::base::random::Random;
 use crate::disk::delta::Known;
 use crate::disk::format::RecordKey;
 use crate::disk::{Batch, Builder, Disk, Durability, Patience};
+use crate::store::Report;
 use crate::store::epoch::Epoch;
 use crate::store::hot::{Hot, Slot};
-use crate::store::reports::Report;
 use crate::store::value::Value;
 
 /// A record is written whole, rather than what changed in it, about each time that its changes have come to so many times

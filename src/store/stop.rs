@@ -1,0 +1,63 @@
+//! Why a body did not come to its end.
+
+use std::borrow::Cow;
+
+use crate::disk::ReadError;
+use crate::disk::format::{Malformed, RecordKey};
+
+/// Why a body did not come to its end.
+#[derive(Debug)]
+pub enum Stop {
+    /// A record is not in memory. The transaction knows which; the body runs again when they are.
+    Fault,
+    /// The body walks a range: it runs again over a view, on the view pool, once all before it is checkpointed.
+    NeedsView,
+    /// The command fails with this text, which begins with its code ("ERR ...").
+    Error(Cow<'static, str>),
+    /// The same because of the disk, or of what it holds: the operator has to know of it, too.
+    Damage(Box<Damage>),
+}
+
+/// What could not be read.
+#[derive(Debug)]
+pub struct Damage {
+    /// For the client, as the text of [`Stop::Error`].
+    pub text: String,
+    /// Where it was found, if that is known.
+    pub record: Option<RecordKey>,
+}
+
+/// What a body comes to.
+pub type Result<T> = std::result::Result<T, Stop>;
+
+impl Stop {
+    /// The command fails with this text.
+    pub fn error<T>(text: impl Into<Cow<'static, str>>) -> Result<T> {
+        Err(Stop::Error(text.into()))
+    }
+}
+
+impl From<Malformed> for Stop {
+    fn from(malformed: Malformed) -> Stop {
+        Stop::Damage(Box::new(Damage {
+            text: format!("ERR the data directory is damaged: {malformed}"),
+            record: None,
+        }))
+    }
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Stop {
+        Stop::Damage(Box::new(Damage::unreadable(&error, None)))
+    }
+}
+
+impl Damage {
+    /// A record could not be read, or nobody knows which.
+    pub fn unreadable(error: &ReadError, record: Option<RecordKey>) -> Damage {
+        Damage {
+            text: format!("ERR reading from disk failed: {error}"),
+            record,
+        }
+    }
+}
