@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use super::Stats;
 use crate::resp::{Protocol, Reply, Rope, encode};
 use crate::store::{Epoch, Store};
 
@@ -49,15 +48,16 @@ impl Outbox {
         self.rope.append(bytes);
     }
 
-    /// Lets go what has been decided. Returns the epoch that the next held reply waits for.
-    pub fn release(&mut self, store: &Store, stats: &mut Stats) -> Option<Epoch> {
+    /// Lets go what has been decided. Returns the epoch that the next held reply waits for. `count_error` is told of each reply
+    /// that becomes an error.
+    pub fn release(&mut self, store: &Store, mut count_error: impl FnMut(&str)) -> Option<Epoch> {
         while let Some(first) = self.held.front() {
             if first.epoch > store.settled() {
                 return Some(first.epoch);
             }
             match store.failure(first.epoch) {
                 Some(failure) => {
-                    self.replace_first_held(disk_error(&failure.text), stats);
+                    self.replace_first_held(disk_error(&failure.text), &mut count_error);
                 }
                 None => {
                     self.held.pop_front();
@@ -67,14 +67,14 @@ impl Outbox {
         None
     }
 
-    fn replace_first_held(&mut self, error: String, stats: &mut Stats) {
+    fn replace_first_held(&mut self, error: String, count_error: &mut impl FnMut(&str)) {
         let Some(lost) = self.held.pop_front() else { return };
         if lost.start == lost.end {
             return;
         }
         // What was an error before has been counted as one.
         if self.rope.byte(lost.start) != Some(b'-') {
-            stats.error(&error);
+            count_error(&error);
         }
         let mut text = Vec::new();
         encode(&Reply::err(error), Protocol::Resp2, &mut text);
@@ -147,8 +147,9 @@ mod tests {
         assert!(ready(&outbox) == encoded);
         outbox.advance(encoded.len());
         assert!(ready(&outbox).is_empty() && outbox.len() == encoded.len() + 5);
-        let mut stats = Stats::default();
-        outbox.replace_first_held("ERR lost".to_owned(), &mut stats);
+        let mut errors = Vec::new();
+        outbox.replace_first_held("ERR lost".to_owned(), &mut |text: &str| errors.push(text.to_owned()));
+        assert_eq!(errors, ["ERR lost"]);
         assert_eq!(ready(&outbox), b"-ERR lost\r\n");
         outbox.held.pop_front();
         assert_eq!(ready(&outbox), b"-ERR lost\r\n+OK\r\n");

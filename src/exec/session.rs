@@ -158,7 +158,7 @@ impl Session {
         let mut consumed = 0;
         let status = self.run_requests(engine, input, &mut consumed, waker);
         self.had_turn = false;
-        let held = self.outbox.release(&engine.store, &mut engine.stats);
+        let held = self.release(engine);
         self.client.waiting.set(status == Status::Waiting);
         self.client
             .enforce_hard_limits(engine, input.len() - consumed, self.outbox.len());
@@ -168,6 +168,12 @@ impl Session {
             status,
             held,
         }
+    }
+
+    /// Lets go the replies that have been decided. Returns the epoch that the next one waits for.
+    pub fn release(&mut self, engine: &mut Engine) -> Option<Epoch> {
+        let stats = &mut engine.stats;
+        self.outbox.release(&engine.store, |text| stats.error(text))
     }
 
     fn run_requests(

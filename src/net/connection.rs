@@ -226,10 +226,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outlet for RefCell<Line<S>> {
         let line = &mut *self.borrow_mut();
         let client = line.session.client.clone();
         let waker = client.waker()?;
-        let next = {
-            let engine = &mut *line.engine.borrow_mut();
-            line.session.outbox.release(&engine.store, &mut engine.stats)
-        };
+        let next = line.session.release(&mut line.engine.borrow_mut());
         let written = line.write(&mut Context::from_waker(&waker));
         line.note_buffers();
         let only_reads = matches!(line.status, Status::NeedsInput(_)) && !line.end_of_input;

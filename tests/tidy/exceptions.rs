@@ -19,5 +19,4 @@ pub const LONG_FUNCTIONS: &[&str] = &[
 ];
 
 /// Uses between two files of a layer that close a circle: the first file uses the second.
-pub const CIRCLES: &[(&str, &str)] = &[
-];
+pub const CIRCLES: &[(&str, &str)] = &[];
