@@ -58,7 +58,7 @@
 //!    takes request after request from the bytes (`exec/session.rs::run_requests`, `resp/decode.rs::decode`).
 //! 3. `exec/dispatch.rs::run_request` and `exec/dispatch.rs::dispatch` find the row (`exec/table.rs::find`), see what is to be
 //!    objected (`exec/dispatch.rs::objection`), and whether something hinders it: CLIENT PAUSE, or that much is staged
-//!    (`exec/dispatch.rs::hindrance`, `exec/line.rs::turn`).
+//!    (`exec/admission.rs::hindrance`).
 //! 4. `exec/request.rs::run` begins a transaction (`store/staging.rs::begin`) and calls the handler, `command/string.rs::set`. It
 //!    looks the key up (`store/keyspace.rs::lookup`, down to `store/txn.rs::get` and the hot tier, `store/hot.rs::get`) and
 //!    writes the new value into the transaction (`types/string.rs::set`, `store/keyspace.rs::write`).
