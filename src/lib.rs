@@ -58,7 +58,7 @@
 //!    takes request after request from the bytes (`exec/session.rs::run_requests`, `resp/decode.rs::decode`).
 //! 3. `exec/dispatch.rs::run_request` and `exec/dispatch.rs::dispatch` find the row (`exec/table.rs::find`), see what is to be
 //!    objected (`exec/dispatch.rs::objection`), and whether something hinders it: CLIENT PAUSE, or that much is staged
-//!    (`exec/dispatch.rs::hindrance`, `exec/line.rs::turn`).
+//!    (`exec/admission.rs::hindrance`).
 //! 4. `exec/request.rs::run` begins a transaction (`store/staging.rs::begin`) and calls the handler, `command/string.rs::set`. It
 //!    looks the key up (`store/keyspace.rs::lookup`, down to `store/txn.rs::get` and the hot tier, `store/hot.rs::get`) and
 //!    writes the new value into the transaction (`types/string.rs::set`, `store/keyspace.rs::write`).
@@ -80,8 +80,8 @@
 //!    record (`store/rehearsal.rs::retry`, `store/fetch.rs::request`). The request has a ticket, and is parked
 //!    (`exec/parking.rs::park`). What requests behind it in the pipeline will want is asked for, too
 //!    (`exec/look_ahead.rs::look_ahead`).
-//! 3. At the end of the tick `store/fetch.rs::dispatch` hands the names to the fetch pool, which reads them, many at once
-//!    (`store/fetch.rs::read`), and wakes the executor (`store/reports.rs::report`).
+//! 3. At the end of the tick `store/fetch.rs::dispatch` hands the names to the fetch pool (`store/threads.rs::ask`), which reads
+//!    them, many at once (`store/fetch.rs::read`), and wakes the executor.
 //! 4. `store/reports.rs::handle_report` takes what was read: `store/fetch.rs::accept` fills the hot tier (`store/hot.rs::fill`) and
 //!    pins the record for the ticket. `exec/parking.rs::wake_for_records` wakes the session, which sees that what it waits for has
 //!    come (`exec/parking.rs::has_come`), and runs the request again, from its beginning.
