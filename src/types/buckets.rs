@@ -255,15 +255,7 @@ impl Buckets {
         Ok(true)
     }
 
-    /// Takes the member out, and returns its value.
-    pub fn take(&mut self, txn: &mut Txn, member: &[u8]) -> Result<Option<Bytes>> {
-        let found = self.find(txn, member)?;
-        let value = self.value_of(txn, &found)?;
-        self.remove_at(txn, &found)?;
-        Ok(value)
-    }
-
-    /// As [`Buckets::take`], but does not read the value. Whether the member was there.
+    /// Takes the member out. Whether it was there.
     pub fn remove(&mut self, txn: &mut Txn, member: &[u8]) -> Result<bool> {
         let found = self.find(txn, member)?;
         self.remove_at(txn, &found)

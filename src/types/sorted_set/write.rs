@@ -228,7 +228,7 @@ impl Draft {
         txn.write(key, old, Header { kind, deadline }, &[body])
     }
 
-    /// As [`Draft::write`], the deadline staying as it was.
+    /// As [`Draft::save`], the deadline staying as it was.
     fn save_back(&self, txn: &mut Txn, key: Key, old: Option<&Entry>) -> Result<()> {
         self.save(txn, key, old, old.and_then(|old| old.header.deadline))
     }
