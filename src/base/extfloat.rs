@@ -61,6 +61,7 @@ impl ExtFloat {
         ExtFloat::round(decimal.to_binary(negative)?)
     }
 
+    /// The integer, exactly: 64 bits of mantissa hold each.
     pub fn from_i64(value: i64) -> ExtFloat {
         if value == 0 {
             return ExtFloat::zero(false);
@@ -76,6 +77,7 @@ impl ExtFloat {
         }
     }
 
+    /// Whether it is no infinity.
     pub fn is_finite(self) -> bool {
         matches!(self.magnitude, Magnitude::Finite { .. })
     }
