@@ -2,6 +2,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+/// The clock of the executor.
 pub struct Clock {
     now_ms: u64,
     lap: Instant,
@@ -10,6 +11,7 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// A clock that shows the time of now, which is also when the server started.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Clock {
         let now = Instant::now();

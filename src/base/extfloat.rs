@@ -1,37 +1,42 @@
 //! C's `long double` on x86-64 (the x87 extended format), in which Redis computes INCRBYFLOAT and
 //! HINCRBYFLOAT.
 //!
-//! A finite value is `mantissa * 2^exponent` with 64 bits of mantissa; its top bit is set unless the value is
-//! subnormal (`exponent == MIN_EXPONENT`) or zero. Parsing, addition and printing round to nearest, ties to
-//! even, as the C library does, so the digits that clients see are Redis's.
+//! Parsing, addition and printing round to nearest, ties to even, as the C library does, so the digits that clients see are
+//! Redis's. The format itself is `rustc_apfloat`'s; what it lacks is the C library's `%.17Lf`.
+
+use rustc_apfloat::{Float, Round, Status, ieee::X87DoubleExtended};
 
 use super::num::{Unrounded, parse_exponent, split_sign};
 
 /// Redis copies the text to a buffer of this many bytes, with a NUL behind it.
 const MAX_TEXT: usize = 5 * 1024;
-/// Bits of mantissa.
-const PRECISION: i64 = 64;
-/// The weights of the mantissa's lowest bit in the smallest and in the largest values.
-const MIN_EXPONENT: i64 = -16445;
-const MAX_EXPONENT: i64 = 16320;
 /// Powers of ten beyond which a decimal text surely overflows or rounds to zero.
 const MAX_DECIMAL: i64 = 4932;
 const MIN_DECIMAL: i64 = -4951;
+/// Decimal digits that surely fit the mantissa, and the greatest power of five that does.
+const SHORT_DIGITS: usize = 19;
+const SHORT_POWER: u64 = 27;
+/// Bits of mantissa.
+const PRECISION: i64 = 64;
+/// By so much the encoded exponent, bits 64 to 78, is above the weight of the mantissa's lowest bit.
+const BIAS: i64 = 16383 + 63;
 /// Digits behind the point that `to_human` prints before it trims zeros.
 const HUMAN_DECIMALS: usize = 17;
 
+const ROUND: Round = Round::NearestTiesToEven;
+
 /// A long double; never NaN, which neither parsing nor `checked_add` lets through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExtFloat {
-    negative: bool,
-    magnitude: Magnitude,
+#[derive(Debug, Clone, Copy)]
+pub struct ExtFloat(X87DoubleExtended);
+
+/// Equal if they are encoded alike: so zero is not equal to minus zero.
+impl PartialEq for ExtFloat {
+    fn eq(&self, other: &ExtFloat) -> bool {
+        self.0.bitwise_eq(other.0)
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Magnitude {
-    Finite { mantissa: u64, exponent: i64 },
-    Infinite,
-}
+impl Eq for ExtFloat {}
 
 impl ExtFloat {
     /// Parses a whole text: decimal, hexadecimal, or `inf`/`infinity` in any case. None also for NaN, for
@@ -40,140 +45,73 @@ impl ExtFloat {
         if text.len() >= MAX_TEXT {
             return None;
         }
-        if let Some(hex) = Unrounded::parse_hex(text) {
-            return if hex.mantissa == 0 {
-                Some(ExtFloat::zero(hex.negative))
-            } else {
-                ExtFloat::round(hex)
-            };
-        }
         let (negative, unsigned) = split_sign(text);
-        if unsigned.eq_ignore_ascii_case(b"inf") || unsigned.eq_ignore_ascii_case(b"infinity") {
-            return Some(ExtFloat {
-                negative,
-                magnitude: Magnitude::Infinite,
-            });
-        }
-        let decimal = Decimal::parse(unsigned)?;
-        if decimal.digits.is_empty() {
-            return Some(ExtFloat::zero(negative));
-        }
-        ExtFloat::round(decimal.to_binary(negative)?)
-    }
-
-    pub fn from_i64(value: i64) -> ExtFloat {
-        if value == 0 {
-            return ExtFloat::zero(false);
-        }
-        let shift = value.unsigned_abs().leading_zeros();
-        let magnitude = Magnitude::Finite {
-            mantissa: value.unsigned_abs() << shift,
-            exponent: -i64::from(shift),
+        let magnitude = if let Some(hex) = Unrounded::parse_hex(text) {
+            parse_hex(unsigned, hex.mantissa == 0)?
+        } else if unsigned.eq_ignore_ascii_case(b"inf") || unsigned.eq_ignore_ascii_case(b"infinity") {
+            X87DoubleExtended::INFINITY
+        } else {
+            Decimal::parse(unsigned)?.value()?
         };
-        ExtFloat {
-            negative: value < 0,
-            magnitude,
-        }
+        Some(ExtFloat(if negative { -magnitude } else { magnitude }))
     }
 
+    /// The integer, exactly: 64 bits of mantissa hold each.
+    pub fn from_i64(value: i64) -> ExtFloat {
+        ExtFloat(X87DoubleExtended::from_i128(i128::from(value)).value)
+    }
+
+    /// Whether it is no infinity.
     pub fn is_finite(self) -> bool {
-        matches!(self.magnitude, Magnitude::Finite { .. })
+        self.0.is_finite()
     }
 
     /// The rounded sum. None where Redis says "increment would produce NaN or Infinity".
     pub fn checked_add(self, other: ExtFloat) -> Option<ExtFloat> {
-        let (Some(a), Some(b)) = (self.unrounded(), other.unrounded()) else {
-            return None;
-        };
-        let (high, low) = if a.exponent >= b.exponent { (a, b) } else { (b, a) };
-        // 63 guard bits below the higher mantissa; what falls off even those can only be told as "a little".
-        const GUARD: i64 = 63;
-        let gap = high.exponent - low.exponent;
-        let high_bits = high.mantissa << GUARD;
-        let (low_bits, lost) = shift_right(low.mantissa << GUARD, gap);
-        let exponent = high.exponent - GUARD;
-        let (negative, mantissa) = if high.negative == low.negative {
-            (high.negative, high_bits + low_bits)
-        } else if high_bits >= low_bits {
-            // The lost part is subtracted too: borrow one, and what remains of it is above zero again.
-            (high.negative, high_bits - low_bits - u128::from(lost))
-        } else {
-            // Only at equal exponents or from a subnormal is the lower one larger, and then nothing was lost.
-            (low.negative, low_bits - high_bits)
-        };
-        if mantissa == 0 && !lost {
-            return Some(ExtFloat::zero(self.negative && other.negative));
-        }
-        ExtFloat::round(Unrounded {
-            negative,
-            mantissa,
-            sticky: lost,
-            exponent,
-        })
+        let sum = self.0.add_r(other.0, ROUND).value;
+        sum.is_finite().then_some(ExtFloat(sum))
     }
 
     /// C's `%.17Lf` without its trailing zeros, and without a minus on zero. None for an infinity.
     pub fn to_human(self) -> Option<String> {
-        let Magnitude::Finite { mantissa, exponent } = self.magnitude else {
+        if !self.is_finite() {
             return None;
-        };
+        }
+        let bits = self.0.to_bits();
+        let mantissa = bits as u64;
+        // Those of a subnormal value, and of zero, are 0 and mean 1.
+        let exponent = ((bits >> 64) as i64 & 0x7fff).max(1) - BIAS;
         let text = if exponent >= 0 {
-            BigUint::from_u64(mantissa)
-                .shifted_left(exponent.unsigned_abs())
-                .to_decimal()
+            whole_number(mantissa, exponent.unsigned_abs())
         } else {
             human_fraction(mantissa, exponent.unsigned_abs())
         };
-        Some(if self.negative && text != "0" {
+        Some(if self.0.is_negative() && text != "0" {
             format!("-{text}")
         } else {
             text
         })
     }
+}
 
-    fn zero(negative: bool) -> ExtFloat {
-        ExtFloat {
-            negative,
-            magnitude: Magnitude::Finite {
-                mantissa: 0,
-                exponent: MIN_EXPONENT,
-            },
-        }
+/// The value of an unsigned text that is known to be hexadecimal.
+fn parse_hex(text: &[u8], is_zero: bool) -> Option<X87DoubleExtended> {
+    if is_zero {
+        return Some(X87DoubleExtended::ZERO);
     }
-
-    /// None on overflow, and on underflow to zero.
-    fn round(value: Unrounded) -> Option<ExtFloat> {
-        let (mantissa, exponent) = value.round(PRECISION, MIN_EXPONENT)?;
-        let mantissa = u64::try_from(mantissa).ok()?;
-        let magnitude = Magnitude::Finite { mantissa, exponent };
-        (exponent <= MAX_EXPONENT).then_some(ExtFloat {
-            negative: value.negative,
-            magnitude,
-        })
-    }
-
-    fn unrounded(self) -> Option<Unrounded> {
-        let Magnitude::Finite { mantissa, exponent } = self.magnitude else {
-            return None;
-        };
-        Some(Unrounded {
-            negative: self.negative,
-            mantissa: u128::from(mantissa),
-            sticky: false,
-            exponent,
-        })
+    let text = str::from_utf8(text).ok()?;
+    if text.contains(['p', 'P']) {
+        rounded(text)
+    } else {
+        rounded(&format!("{text}p0"))
     }
 }
 
-/// `bits >> by` for any non-negative `by`, and whether ones fell off.
-fn shift_right(bits: u128, by: i64) -> (u128, bool) {
-    match u32::try_from(by)
-        .ok()
-        .and_then(|by| Some((by, bits.checked_shr(by)?)))
-    {
-        Some((by, kept)) => (kept, kept << by != bits),
-        None => (0, bits != 0),
-    }
+/// The value of a text that is known to be a number other than zero. None on overflow, and on underflow to zero.
+fn rounded(text: &str) -> Option<X87DoubleExtended> {
+    let parsed = X87DoubleExtended::from_str_r(text, ROUND).ok()?;
+    let value = parsed.value;
+    (!parsed.status.contains(Status::OVERFLOW) && value.is_finite() && !value.is_zero()).then_some(value)
 }
 
 /// `mantissa / 2^shift` to 17 decimals, ties to even, trailing zeros trimmed.
@@ -227,188 +165,76 @@ impl Decimal {
         Some(Decimal { digits, exponent })
     }
 
-    /// At least 66 correct bits, so that it can be rounded. None far outside the format's range.
-    fn to_binary(&self, negative: bool) -> Option<Unrounded> {
+    /// None on overflow, and on underflow to zero.
+    fn value(&self) -> Option<X87DoubleExtended> {
+        if self.digits.is_empty() {
+            return Some(X87DoubleExtended::ZERO);
+        }
         let magnitude = self.digits.len() as i64 + self.exponent;
         if !(MIN_DECIMAL..=MAX_DECIMAL + 1).contains(&magnitude) {
             return None;
         }
-        let (mantissa, sticky, exponent) = match self.small_quotient() {
-            Some(quotient) => quotient,
-            None => self.big_quotient(),
-        };
-        Some(Unrounded {
-            negative,
-            mantissa,
-            sticky,
-            exponent,
-        })
+        if self.digits.len() <= SHORT_DIGITS && self.exponent.unsigned_abs() <= SHORT_POWER {
+            return self.short_value();
+        }
+        let mut text = String::from_utf8(self.digits.clone()).ok()?;
+        text.push_str(&format!("e{}", self.exponent));
+        rounded(&text)
     }
 
-    /// The usual case: up to 19 digits, scaled by a power of five below 2^64.
-    fn small_quotient(&self) -> Option<(u128, bool, i64)> {
-        const MAX_POWER: u64 = 27;
-        if self.digits.len() > 19 || self.exponent.unsigned_abs() > MAX_POWER {
-            return None;
-        }
-        let value: u128 = self
-            .digits
-            .iter()
-            .fold(0, |value, digit| value * 10 + u128::from(digit - b'0'));
+    /// The usual case: digits that fit 64 bits, scaled by a power of five that does, too.
+    fn short_value(&self) -> Option<X87DoubleExtended> {
+        let digits = self.digits.iter();
+        let value = digits.fold(0, |value: u128, digit| value * 10 + u128::from(digit - b'0'));
         let power = 5u128.pow(self.exponent.unsigned_abs() as u32);
-        if self.exponent >= 0 {
-            return Some((value * power, false, self.exponent));
-        }
-        let shift = value.leading_zeros();
-        let dividend = value << shift;
-        Some((
-            dividend / power,
-            !dividend.is_multiple_of(power),
-            self.exponent - i64::from(shift),
-        ))
-    }
-
-    fn big_quotient(&self) -> (u128, bool, i64) {
-        let mut dividend = BigUint::from_digits(&self.digits);
-        let mut divisor = BigUint::from_u64(1);
-        let scaled = if self.exponent >= 0 {
-            &mut dividend
+        let unrounded = if self.exponent >= 0 {
+            Unrounded {
+                negative: false,
+                mantissa: value * power,
+                sticky: false,
+                exponent: self.exponent,
+            }
         } else {
-            &mut divisor
+            let shift = value.leading_zeros();
+            let dividend = value << shift;
+            Unrounded {
+                negative: false,
+                mantissa: dividend / power,
+                sticky: !dividend.is_multiple_of(power),
+                exponent: self.exponent - i64::from(shift),
+            }
         };
-        scaled.multiply_by_power_of_five(self.exponent.unsigned_abs());
-        let (quotient, sticky, shift) = dividend.leading_quotient(divisor);
-        (quotient, sticky, self.exponent + shift)
+        let (mantissa, exponent) = unrounded.round(PRECISION, 1 - BIAS)?;
+        let exponent = u128::try_from(exponent + BIAS).ok()?;
+        Some(X87DoubleExtended::from_bits(exponent << PRECISION | mantissa))
     }
 }
 
-/// An unsigned integer of any size: 64-bit limbs, lowest first, the highest not zero.
-#[derive(Clone, PartialEq, Eq)]
-struct BigUint {
-    limbs: Vec<u64>,
-}
-
-impl BigUint {
-    fn from_u64(value: u64) -> BigUint {
-        BigUint {
-            limbs: if value == 0 { Vec::new() } else { vec![value] },
-        }
-    }
-
-    fn from_digits(digits: &[u8]) -> BigUint {
-        let mut value = BigUint::from_u64(0);
-        for chunk in digits.chunks(19) {
-            let number = chunk
-                .iter()
-                .fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
-            value.multiply_add(10u64.pow(chunk.len() as u32), number);
-        }
-        value
-    }
-
-    fn bits(&self) -> u64 {
-        self.limbs.last().map_or(0, |top| {
-            self.limbs.len() as u64 * 64 - u64::from(top.leading_zeros())
-        })
-    }
-
-    fn multiply_add(&mut self, factor: u64, addend: u64) {
-        let mut carry = addend;
-        for limb in &mut self.limbs {
-            let product = u128::from(*limb) * u128::from(factor) + u128::from(carry);
-            (*limb, carry) = (product as u64, (product >> 64) as u64);
-        }
-        if carry != 0 {
-            self.limbs.push(carry);
-        }
-    }
-
-    fn multiply_by_power_of_five(&mut self, power: u64) {
-        const STEP: u64 = 27;
-        for _ in 0..power / STEP {
-            self.multiply_add(5u64.pow(STEP as u32), 0);
-        }
-        self.multiply_add(5u64.pow((power % STEP) as u32), 0);
-    }
-
-    fn shifted_left(&self, by: u64) -> BigUint {
-        let mut limbs = vec![0; (by / 64) as usize];
-        let within = by % 64;
-        let mut carry = 0;
-        for limb in &self.limbs {
-            limbs.push(limb << within | carry);
-            carry = limb.checked_shr(64 - within as u32).unwrap_or(0);
-        }
-        if carry != 0 {
-            limbs.push(carry);
-        }
-        BigUint { limbs }
-    }
-
-    /// `self - other`, if that is not negative.
-    fn minus(&self, other: &BigUint) -> Option<BigUint> {
-        if self.limbs.len() < other.limbs.len() {
-            return None;
-        }
-        let mut limbs = Vec::with_capacity(self.limbs.len());
-        let mut borrow = false;
-        for (index, limb) in self.limbs.iter().enumerate() {
-            let subtrahend = other.limbs.get(index).copied().unwrap_or(0);
-            let (difference, first) = limb.overflowing_sub(subtrahend);
-            let (difference, second) = difference.overflowing_sub(u64::from(borrow));
-            limbs.push(difference);
-            borrow = first || second;
-        }
+/// `mantissa * 2^shift`, in decimal.
+fn whole_number(mantissa: u64, shift: u64) -> String {
+    const CHUNK: u64 = 1_000_000_000;
+    // Limbs of 64 bits, the lowest first, the highest not zero.
+    let mut limbs = vec![0; (shift / 64) as usize];
+    let top = u128::from(mantissa) << (shift % 64);
+    limbs.extend([top as u64, (top >> 64) as u64]);
+    let mut chunks = Vec::new();
+    while limbs.pop_if(|limb| *limb == 0).is_some() {}
+    while !limbs.is_empty() {
+        // Halves of limbs, so that a division by a constant compiles to a multiplication.
+        let remainder = limbs.iter_mut().rev().fold(0, |remainder, limb| {
+            let high = remainder << 32 | *limb >> 32;
+            let low = (high % CHUNK) << 32 | *limb & u64::from(u32::MAX);
+            *limb = ((high / CHUNK) << 32) | (low / CHUNK);
+            low % CHUNK
+        });
+        chunks.push(remainder);
         while limbs.pop_if(|limb| *limb == 0).is_some() {}
-        (!borrow).then_some(BigUint { limbs })
     }
-
-    /// The leading bits of `self / divisor`, whether there is a remainder, and the power of two they stand
-    /// for. Both sides are brought to the same width; then each step of long division yields a bit.
-    fn leading_quotient(self, divisor: BigUint) -> (u128, bool, i64) {
-        const STEPS: i64 = PRECISION + 3;
-        let width = self.bits().max(divisor.bits());
-        let (up, down) = (width - self.bits(), width - divisor.bits());
-        let mut remainder = self.shifted_left(up);
-        let divisor = divisor.shifted_left(down);
-        let mut quotient = 0;
-        for step in 0..STEPS {
-            if step > 0 {
-                remainder = remainder.shifted_left(1);
-            }
-            quotient <<= 1;
-            if let Some(rest) = remainder.minus(&divisor) {
-                (quotient, remainder) = (quotient | 1, rest);
-            }
-        }
-        (
-            quotient,
-            !remainder.limbs.is_empty(),
-            down as i64 - up as i64 - (STEPS - 1),
-        )
+    let mut text = chunks.pop().unwrap_or(0).to_string();
+    for chunk in chunks.iter().rev() {
+        text.push_str(&format!("{chunk:09}"));
     }
-
-    fn to_decimal(&self) -> String {
-        const CHUNK: u64 = 1_000_000_000;
-        let mut value = self.limbs.clone();
-        let mut chunks = Vec::new();
-        while !value.is_empty() {
-            // Halves of limbs, so that a division by a constant compiles to a multiplication.
-            let remainder = value.iter_mut().rev().fold(0, |remainder, limb| {
-                let high = remainder << 32 | *limb >> 32;
-                let low = (high % CHUNK) << 32 | *limb & u64::from(u32::MAX);
-                *limb = ((high / CHUNK) << 32) | (low / CHUNK);
-                low % CHUNK
-            });
-            chunks.push(remainder);
-            while value.pop_if(|limb| *limb == 0).is_some() {}
-        }
-        let mut text = chunks.pop().unwrap_or(0).to_string();
-        for chunk in chunks.iter().rev() {
-            text.push_str(&format!("{chunk:09}"));
-        }
-        text
-    }
+    text
 }
 
 #[cfg(test)]

@@ -23,10 +23,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// How severe a message is; as a setting, the least severe one that is logged.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Level {
+    /// For who looks for a bug.
     Debug,
+    /// Details that are rarely useful.
     Verbose,
+    /// What an operator wants to know.
     #[default]
     Notice,
+    /// What an operator has to know.
     Warning,
     /// Above every message.
     Nothing,
@@ -50,18 +54,22 @@ pub fn to_file(path: PathBuf) -> io::Result<()> {
     Ok(())
 }
 
+/// Logs messages from this level on.
 pub fn set_level(least: Level) {
     LEAST.store(least as u8, Ordering::Relaxed);
 }
 
+/// Logs a message of level verbose.
 pub fn verbose(message: impl Display) {
     write(Level::Verbose, message);
 }
 
+/// Logs a message of level notice.
 pub fn notice(message: impl Display) {
     write(Level::Notice, message);
 }
 
+/// Logs a message of level warning.
 pub fn warning(message: impl Display) {
     write(Level::Warning, message);
 }
@@ -78,6 +86,7 @@ impl Seldom {
     const PERIOD: Duration = Duration::from_secs(60);
     const MOST: u32 = 10;
 
+    /// Logs a message of level warning, unless there were too many of late.
     pub fn warning(&mut self, message: impl Display) {
         if let Some(before) = self.admits(Instant::now()) {
             match before {
@@ -165,6 +174,7 @@ pub struct Line {
 impl Line {
     const LONGEST: usize = 256;
 
+    /// The line without its end; "?" if it was cut within a character.
     pub fn text(&self) -> &str {
         str::from_utf8(&self.bytes[..self.len]).unwrap_or("?")
     }

@@ -31,6 +31,7 @@ impl Memory {
 
 const PAGE: u64 = 4096;
 
+/// What the process uses now.
 pub fn memory() -> Memory {
     // The allocator's figures are as of its last epoch; one that fails to begin leaves them a little old.
     let _ = epoch::advance();
@@ -120,9 +121,13 @@ pub fn allocator() -> String {
 /// Seconds of processor time.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct CpuTimes {
+    /// Of the process, in its own code.
     pub user: f64,
+    /// Of the process, in the kernel.
     pub system: f64,
+    /// The same of children that have ended and were waited for.
     pub children_user: f64,
+    /// Likewise.
     pub children_system: f64,
 }
 

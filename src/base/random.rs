@@ -12,10 +12,12 @@ impl Random {
         Random(RandomState::new().hash_one(0u8))
     }
 
+    /// The sequence of a seed, always the same.
     pub fn from_seed(seed: u64) -> Random {
         Random(seed)
     }
 
+    /// The next number, any of 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -43,6 +45,7 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Chooses `wanted` of `all` things.
     pub fn new(wanted: u64, all: u64) -> Selection {
         Selection { wanted, left: all }
     }

@@ -15,6 +15,7 @@ use super::log::{self, Line};
 /// What a signal does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Effect {
+    /// Nothing.
     Ignored,
     /// The server ends in order. Before it is ready, and at a second SIGINT, it ends at once: what was acknowledged is in
     /// the log.

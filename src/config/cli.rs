@@ -128,7 +128,7 @@ fn next_option(arguments: &mut Peekable<IntoIter<Vec<u8>>>) -> Result<Option<Giv
         return Err(refused(text, "Options begin with two dashes".to_owned()));
     };
     if given.words.is_empty() {
-        let accumulates = lookup(&given.name).is_some_and(|(row, _)| row.flags.has(Flags::ACCUMULATES));
+        let accumulates = lookup(&given.name).is_some_and(|(row, _)| row.flags.contains(Flags::ACCUMULATES));
         let none = accumulates && arguments.peek().is_none_or(|next| next.starts_with(b"--"));
         given
             .words
@@ -193,7 +193,7 @@ fn command() -> Command {
 }
 
 fn option(row: &'static Row) -> Arg {
-    let hidden = row.flags.has(Flags::HIDDEN) || !row.flags.has_effect();
+    let hidden = row.flags.contains(Flags::HIDDEN) || !row.flags.has_effect();
     Arg::new(row.name)
         .long(row.name)
         .value_name(row.describe())

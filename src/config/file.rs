@@ -203,7 +203,7 @@ impl Config {
         };
         let mut words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let before = row.show(self);
-        let adds = row.flags.has(Flags::ACCUMULATES)
+        let adds = row.flags.contains(Flags::ACCUMULATES)
             && !before.is_empty()
             && words.iter().any(|word| !word.is_empty());
         if adds {

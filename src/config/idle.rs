@@ -17,7 +17,7 @@ macro_rules! idle_options {
             alias: idle_options!(@alias $($alias)?),
             group: $group,
             default: $default,
-            flags: Flags::of(&[$(Flags::$flag),*]),
+            flags: Flags::empty()$(.union(Flags::$flag))*,
             meaning: $why,
             access: Access::Idle(&const { $kind }),
         },)*)*];

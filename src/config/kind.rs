@@ -222,7 +222,9 @@ impl Word<u64> for Memory {
 /// An amount of memory, or a percentage of `maxmemory`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryShare {
+    /// A number of bytes.
     Bytes(u64),
+    /// A percentage of `maxmemory`, 0 to 100.
     Percent(u8),
 }
 

@@ -127,7 +127,7 @@ impl Config {
         for pattern in patterns.iter().map(AsRef::as_ref) {
             if pattern.iter().any(|byte| matches!(byte, b'[' | b'*' | b'?')) {
                 let glob = Pattern::new(pattern, true);
-                let shown = ROWS.iter().filter(|row| !row.flags.has(Flags::HIDDEN));
+                let shown = ROWS.iter().filter(|row| !row.flags.contains(Flags::HIDDEN));
                 let names = shown.flat_map(|row| row.names().map(move |name| (name, row)));
                 names
                     .filter(|(name, _)| glob.matches(name.as_bytes()))
@@ -142,7 +142,7 @@ impl Config {
     /// The options that were set to something else than their default, and have no effect here.
     pub fn without_effect(&self) -> Vec<&'static str> {
         let default = Config::default();
-        let idle = |row: &&Row| row.flags.has(Flags::NO_EFFECT) && row.show(self) != row.show(&default);
+        let idle = |row: &&Row| row.flags.contains(Flags::NO_EFFECT) && row.show(self) != row.show(&default);
         ROWS.iter().filter(idle).map(|row| row.name).collect()
     }
 
@@ -163,7 +163,7 @@ impl Config {
             if row.show(&next) == row.show(self) {
                 continue;
             }
-            if row.flags.has(Flags::STARTUP) {
+            if row.flags.contains(Flags::STARTUP) {
                 return Err(SetError::failed(choice.name, IMMUTABLE));
             }
             changed.push(row.name);
@@ -179,7 +179,7 @@ impl Config {
 
     /// Whether the values of an option must stay out of logs.
     pub fn is_sensitive(option: &[u8]) -> bool {
-        lookup(option).is_some_and(|(row, _)| row.flags.has(Flags::SENSITIVE))
+        lookup(option).is_some_and(|(row, _)| row.flags.contains(Flags::SENSITIVE))
     }
 
     /// The options of the pairs, in their order, after every check that needs no value.
@@ -194,9 +194,9 @@ impl Config {
             let Some((row, name)) = lookup(written.as_bytes()) else {
                 return Err(SetError::UnknownOption(shown(written.as_bytes()).into_owned()));
             };
-            let protected =
-                row.flags.has(Flags::PROTECTED) && !self.enable_protected_configs.allows(client_is_local);
-            if row.flags.has(Flags::IMMUTABLE) {
+            let protected = row.flags.contains(Flags::PROTECTED)
+                && !self.enable_protected_configs.allows(client_is_local);
+            if row.flags.contains(Flags::IMMUTABLE) {
                 return Err(SetError::failed(written, IMMUTABLE));
             } else if protected {
                 return Err(SetError::failed(written, "can't set protected config"));

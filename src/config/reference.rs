@@ -42,7 +42,7 @@ fn without_effect(flag: Flags, meaning: &str, text: &mut String) {
     text.push_str(&format!(
         "| Option | Type | Default | {meaning} |\n|---|---|---|---|\n"
     ));
-    let shown = |row: &&Row| row.flags.has(flag) && !row.flags.has(Flags::HIDDEN);
+    let shown = |row: &&Row| row.flags.contains(flag) && !row.flags.contains(Flags::HIDDEN);
     for row in ROWS.iter().filter(shown) {
         text.push_str(&line(&[
             names(row),
@@ -73,7 +73,7 @@ fn default(row: &Row) -> String {
 }
 
 fn change(row: &Row) -> &'static str {
-    if row.flags.has(Flags::IMMUTABLE) || row.flags.has(Flags::STARTUP) {
+    if row.flags.contains(Flags::IMMUTABLE) || row.flags.contains(Flags::STARTUP) {
         "startup"
     } else {
         "live"

@@ -1,5 +1,7 @@
 //! Options whose value is more than one word, and the types they have.
 
+use bitflags::bitflags;
+
 use super::kind::{Kind, Outcome, WRONG_ARGUMENTS, Word, not_one_of};
 use crate::base::{
     num::{parse_f64, parse_i64},
@@ -99,7 +101,9 @@ impl Kind<Vec<BindAddress>> for Bind {
 /// `save <seconds> <changes>`: in Redis, when to take a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavePoint {
+    /// At least 1.
     pub seconds: i64,
+    /// At least 0.
     pub changes: i64,
 }
 
@@ -152,14 +156,18 @@ pub struct OutputLimit {
     pub hard_bytes: u64,
     /// Disconnect after `soft_seconds` above this.
     pub soft_bytes: u64,
+    /// Seconds, see `soft_bytes`.
     pub soft_seconds: u64,
 }
 
 /// The limits of each class of clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OutputLimits {
+    /// Of clients that are no others.
     pub normal: OutputLimit,
+    /// Of replicas.
     pub replica: OutputLimit,
+    /// Of clients that have subscribed.
     pub pubsub: OutputLimit,
 }
 
@@ -359,28 +367,44 @@ impl Kind<Vec<&'static str>> for ShutdownFlags {
     }
 }
 
-/// Which keyspace events are published: a set of classes, each a letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct KeyspaceEvents(u16);
+bitflags! {
+    /// Which keyspace events are published: a set of classes, each a letter.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct KeyspaceEvents: u16 {
+        /// Published under the key's name (`K`).
+        const KEYSPACE = 1 << 0;
+        /// Published under the event's name (`E`).
+        const KEYEVENT = 1 << 1;
+        /// Commands about keys of any type (`g`).
+        const GENERIC = 1 << 2;
+        /// Commands about strings (`$`).
+        const STRING = 1 << 3;
+        /// Commands about lists (`l`).
+        const LIST = 1 << 4;
+        /// Commands about sets (`s`).
+        const SET = 1 << 5;
+        /// Commands about hashes (`h`).
+        const HASH = 1 << 6;
+        /// Commands about sorted sets (`z`).
+        const ZSET = 1 << 7;
+        /// A key expires (`x`).
+        const EXPIRED = 1 << 8;
+        /// A key is evicted (`e`).
+        const EVICTED = 1 << 9;
+        /// Commands about streams (`t`).
+        const STREAM = 1 << 10;
+        /// A key is asked for that is not there (`m`).
+        const KEY_MISS = 1 << 11;
+        /// What modules do (`d`).
+        const MODULE = 1 << 12;
+        /// A key is made (`n`).
+        const NEW = 1 << 13;
+    }
+}
 
 impl KeyspaceEvents {
-    pub const KEYSPACE: KeyspaceEvents = KeyspaceEvents(1 << 0);
-    pub const KEYEVENT: KeyspaceEvents = KeyspaceEvents(1 << 1);
-    pub const GENERIC: KeyspaceEvents = KeyspaceEvents(1 << 2);
-    pub const STRING: KeyspaceEvents = KeyspaceEvents(1 << 3);
-    pub const LIST: KeyspaceEvents = KeyspaceEvents(1 << 4);
-    pub const SET: KeyspaceEvents = KeyspaceEvents(1 << 5);
-    pub const HASH: KeyspaceEvents = KeyspaceEvents(1 << 6);
-    pub const ZSET: KeyspaceEvents = KeyspaceEvents(1 << 7);
-    pub const EXPIRED: KeyspaceEvents = KeyspaceEvents(1 << 8);
-    pub const EVICTED: KeyspaceEvents = KeyspaceEvents(1 << 9);
-    pub const STREAM: KeyspaceEvents = KeyspaceEvents(1 << 10);
-    pub const KEY_MISS: KeyspaceEvents = KeyspaceEvents(1 << 11);
-    pub const MODULE: KeyspaceEvents = KeyspaceEvents(1 << 12);
-    pub const NEW: KeyspaceEvents = KeyspaceEvents(1 << 13);
-
     /// The classes that `A` stands for; misses and new keys have to be asked for.
-    const ALL: [(u8, KeyspaceEvents); 10] = [
+    const COMMON: [(u8, KeyspaceEvents); 10] = [
         (b'g', Self::GENERIC),
         (b'$', Self::STRING),
         (b'l', Self::LIST),
@@ -393,28 +417,18 @@ impl KeyspaceEvents {
         (b'd', Self::MODULE),
     ];
 
-    pub fn contains(self, classes: KeyspaceEvents) -> bool {
-        self.0 & classes.0 == classes.0
-    }
-
-    fn all() -> KeyspaceEvents {
-        Self::ALL
-            .into_iter()
-            .fold(KeyspaceEvents::default(), |all, (_, class)| all.with(class))
-    }
-
-    fn with(self, classes: KeyspaceEvents) -> KeyspaceEvents {
-        KeyspaceEvents(self.0 | classes.0)
+    fn common() -> KeyspaceEvents {
+        Self::COMMON.into_iter().map(|(_, class)| class).collect()
     }
 
     fn class(letter: u8) -> Option<KeyspaceEvents> {
         match letter {
-            b'A' => Some(Self::all()),
+            b'A' => Some(Self::common()),
             b'K' => Some(Self::KEYSPACE),
             b'E' => Some(Self::KEYEVENT),
             b'm' => Some(Self::KEY_MISS),
             b'n' => Some(Self::NEW),
-            letter => Self::ALL
+            letter => Self::COMMON
                 .into_iter()
                 .find(|(known, _)| *known == letter)
                 .map(|(_, class)| class),
@@ -426,19 +440,17 @@ pub(super) struct EventClasses;
 
 impl Word<KeyspaceEvents> for EventClasses {
     fn parse(&self, word: &[u8]) -> Result<KeyspaceEvents, String> {
-        let classes: Option<Vec<_>> = word.iter().map(|letter| KeyspaceEvents::class(*letter)).collect();
-        let classes = classes.ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?;
-        Ok(classes
-            .into_iter()
-            .fold(KeyspaceEvents::default(), KeyspaceEvents::with))
+        let classes: Option<KeyspaceEvents> =
+            word.iter().map(|letter| KeyspaceEvents::class(*letter)).collect();
+        classes.ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into())
     }
 
     fn show(&self, value: &KeyspaceEvents) -> Vec<u8> {
         let mut letters = Vec::new();
-        if value.contains(KeyspaceEvents::all()) {
+        if value.contains(KeyspaceEvents::common()) {
             letters.push(b'A');
         } else {
-            let listed = KeyspaceEvents::ALL
+            let listed = KeyspaceEvents::COMMON
                 .into_iter()
                 .filter(|(_, class)| value.contains(*class));
             letters.extend(listed.map(|(letter, _)| letter));

@@ -15,7 +15,7 @@ pub(super) fn nearest(written: &str) -> Option<&'static str> {
         return None;
     }
     let names = || {
-        let shown = ROWS.iter().filter(|row| !row.flags.has(Flags::HIDDEN));
+        let shown = ROWS.iter().filter(|row| !row.flags.contains(Flags::HIDDEN));
         shown.flat_map(Row::names).chain([INCLUDE, USER])
     };
     let (distance, name) = names()

@@ -6,6 +6,8 @@
 
 use std::path::PathBuf;
 
+use bitflags::bitflags;
+
 pub use crate::base::log::Level as LogLevel;
 
 use super::{
@@ -18,44 +20,33 @@ use super::{
     user::DefaultUser,
 };
 
-/// Properties of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Flags(u8);
+bitflags! {
+    /// Properties of a row.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) struct Flags: u8 {
+        /// CONFIG SET always refuses, as in Redis.
+        const IMMUTABLE = 1;
+        /// Fixed at the start, though Redis can change it live: CONFIG SET accepts only the value it has.
+        const STARTUP = 1 << 1;
+        /// CONFIG SET needs `enable-protected-configs`.
+        const PROTECTED = 1 << 2;
+        /// Not for logs.
+        const SENSITIVE = 1 << 3;
+        /// Shown by CONFIG GET only under its exact name.
+        const HIDDEN = 1 << 4;
+        /// Accepted, stored and shown for compatibility; has no meaning here.
+        const NO_EFFECT = 1 << 5;
+        /// In configuration files, each further line adds to the value.
+        const ACCUMULATES = 1 << 6;
+        /// As `NO_EFFECT`, until what it is about is there: the row needs no other change then.
+        const NOT_YET = 1 << 7;
+    }
+}
 
 impl Flags {
-    /// CONFIG SET always refuses, as in Redis.
-    pub(super) const IMMUTABLE: Flags = Flags(1);
-    /// Fixed at the start, though Redis can change it live: CONFIG SET accepts only the value it has.
-    pub(super) const STARTUP: Flags = Flags(1 << 1);
-    /// CONFIG SET needs `enable-protected-configs`.
-    pub(super) const PROTECTED: Flags = Flags(1 << 2);
-    /// Not for logs.
-    pub(super) const SENSITIVE: Flags = Flags(1 << 3);
-    /// Shown by CONFIG GET only under its exact name.
-    pub(super) const HIDDEN: Flags = Flags(1 << 4);
-    /// Accepted, stored and shown for compatibility; has no meaning here.
-    pub(super) const NO_EFFECT: Flags = Flags(1 << 5);
-    /// In configuration files, each further line adds to the value.
-    pub(super) const ACCUMULATES: Flags = Flags(1 << 6);
-    /// As `NO_EFFECT`, until what it is about is there: the row needs no other change then.
-    pub(super) const NOT_YET: Flags = Flags(1 << 7);
-
-    pub(super) const fn of(flags: &[Flags]) -> Flags {
-        let mut bits = 0;
-        let mut index = 0;
-        while index < flags.len() {
-            bits |= flags[index].0;
-            index += 1;
-        }
-        Flags(bits)
-    }
-
+    /// Whether the option has an effect now.
     pub(super) const fn has_effect(self) -> bool {
-        !self.has(Flags::NO_EFFECT) && !self.has(Flags::NOT_YET)
-    }
-
-    pub(super) const fn has(self, flag: Flags) -> bool {
-        self.0 & flag.0 != 0
+        !self.intersects(Flags::NO_EFFECT.union(Flags::NOT_YET))
     }
 }
 
@@ -192,7 +183,7 @@ macro_rules! options {
             alias: options!(@alias $($alias)?),
             group: $group,
             default: $default,
-            flags: Flags::of(&[$(Flags::$flag),*]),
+            flags: Flags::empty()$(.union(Flags::$flag))*,
             meaning: $meaning,
             access: Access::Field(Field {
                 is_list: is_list::<$type, _>(&$kind),
@@ -241,8 +232,10 @@ impl Named for LogLevel {
 named_enum! {
     /// Who may do something dangerous.
     ProtectedAction {
+        /// Nobody.
         #[default]
         No = "no",
+        /// Everybody.
         Yes = "yes",
         /// Connections from this machine.
         Local = "local",
@@ -252,14 +245,18 @@ named_enum! {
 named_enum! {
     /// Who is told how the server is.
     Supervised {
+        /// Nobody.
         #[default]
         No = "no",
+        /// systemd.
         Systemd = "systemd",
+        /// systemd, if it has started the server.
         Auto = "auto",
     }
 }
 
 impl ProtectedAction {
+    /// Whether a client may do it, which is on this machine or not.
     pub fn allows(self, client_is_local: bool) -> bool {
         match self {
             ProtectedAction::No => false,
@@ -272,9 +269,12 @@ impl ProtectedAction {
 named_enum! {
     /// How the files of the store are compressed.
     Compression {
+        /// Not at all.
         None = "none",
+        /// Fast.
         #[default]
         Lz4 = "lz4",
+        /// Small.
         Zstd = "zstd",
     }
 }

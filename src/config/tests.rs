@@ -271,7 +271,7 @@ fn every_changeable_option_accepts_the_value_it_shows() {
         enable_protected_configs: ProtectedAction::Yes,
         ..Config::default()
     };
-    for row in ROWS.iter().filter(|row| !row.flags.has(Flags::IMMUTABLE)) {
+    for row in ROWS.iter().filter(|row| !row.flags.contains(Flags::IMMUTABLE)) {
         for name in row.names() {
             let shown = value(&config, name);
             assert_eq!(set(&mut config, name, &shown), Ok(vec![]), "{name}");
@@ -585,7 +585,10 @@ fn the_reference() {
         without.contains("| `notify-keyspace-events` |") && !effective.contains("`notify-keyspace-events`")
     );
     assert!(!text.contains("key-load-delay"), "hidden");
-    let listed = ROWS.iter().filter(|row| !row.flags.has(Flags::HIDDEN)).count();
+    let listed = ROWS
+        .iter()
+        .filter(|row| !row.flags.contains(Flags::HIDDEN))
+        .count();
     assert_eq!(
         text.lines().filter(|line| line.starts_with("| `")).count(),
         listed

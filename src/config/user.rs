@@ -33,6 +33,7 @@ pub struct DefaultUser {
 }
 
 impl DefaultUser {
+    /// The name of the only user.
     pub const NAME: &[u8] = b"default";
 
     /// From what stands behind `user` in a line: a name and rules, which are applied in their order.

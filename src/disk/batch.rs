@@ -22,10 +22,12 @@ impl Batch {
         self.records
     }
 
+    /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.records == 0
     }
 
+    /// Its bytes, as RocksDB writes them to its log.
     pub fn size(&self) -> usize {
         self.inner.size_in_bytes()
     }
@@ -63,6 +65,7 @@ impl<'d> Builder<'d> {
         }
     }
 
+    /// Writes a record whole.
     pub fn put(&mut self, key: &RecordKey, value: &[u8]) {
         match self.journal_of(key) {
             Some(journal) => journal.put(key, value),
@@ -78,6 +81,7 @@ impl<'d> Builder<'d> {
         }
     }
 
+    /// Deletes a record, which may not be there.
     pub fn delete(&mut self, key: &RecordKey) {
         match self.journal_of(key) {
             Some(journal) => journal.delete(key),
@@ -100,14 +104,17 @@ impl<'d> Builder<'d> {
         Family::JOURNALED.contains(&key.family()).then_some(journal)
     }
 
+    /// How many changes it has.
     pub fn len(&self) -> usize {
         self.inner.len() + self.journal.as_ref().map_or(0, |(journal, _)| journal.changes)
     }
 
+    /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// The batch, ready to be written.
     pub fn finish(mut self) -> Batch {
         let records = self.len();
         let (mut too_long, mut position) = (false, None);

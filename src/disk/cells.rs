@@ -12,6 +12,7 @@ const TRUNCATED: Malformed = Malformed("truncated cell");
 /// Longest encoding of a varint, in bytes.
 pub const VARINT_MAX: usize = 10;
 
+/// Appends a number, seven bits a byte, the lowest first; the last byte is below 0x80.
 pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -20,6 +21,7 @@ pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Appends a byte string: its length as a varint, then its bytes.
 pub fn push_cell(out: &mut Vec<u8>, bytes: &[u8]) {
     push_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -36,10 +38,12 @@ pub const fn cell_len(bytes: usize) -> usize {
 pub struct Reader<'a>(pub &'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// Whether nothing is left.
     pub fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
+    /// Takes a varint.
     #[inline(always)]
     pub fn varint(&mut self) -> Result<u64, Malformed> {
         // Nearly all are short.
@@ -68,12 +72,14 @@ impl<'a> Reader<'a> {
         Err(TRUNCATED)
     }
 
+    /// Takes a byte string with its length in front.
     #[inline(always)]
     pub fn cell(&mut self) -> Result<&'a [u8], Malformed> {
         let len = usize::try_from(self.varint()?).map_err(|_| TRUNCATED)?;
         self.bytes(len)
     }
 
+    /// Takes `len` bytes.
     #[inline]
     pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
         let (bytes, rest) = self.0.split_at_checked(len).ok_or(TRUNCATED)?;
@@ -81,6 +87,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    /// Takes eight bytes, big endian.
     pub fn u64(&mut self) -> Result<u64, Malformed> {
         let (bytes, rest) = self.0.split_first_chunk().ok_or(TRUNCATED)?;
         self.0 = rest;

@@ -41,11 +41,12 @@ const DIRECTORY: &str = "checkpoint";
 
 /// What a checkpoint will do.
 pub struct Checkpoint {
-    form: Form,
+    output: Output,
     /// The last record of the journal that it brings to its families.
     last: JournalKey,
     /// There was more in the journal than one checkpoint takes.
     pub more: bool,
+    /// How many changes it brings to families.
     pub changes: usize,
     /// Of keys.
     deletes: usize,
@@ -55,11 +56,11 @@ impl Checkpoint {
     /// Tables are on stable storage at once, and what is in a family must not outlast what is in the journal: not even the
     /// loss of power. So for them the log has to be synced first.
     pub fn needs_sync(&self) -> bool {
-        matches!(self.form, Form::Tables(_))
+        matches!(self.output, Output::Tables(_))
     }
 }
 
-enum Form {
+enum Output {
     Batch(Batch),
     Tables(Vec<(Family, PathBuf)>),
 }
@@ -85,14 +86,14 @@ pub const WRITE_BUFFERS: usize = 2;
 /// What checkpoints are prepared on: where the changes of each family are. Kept from one to the next, as memory that is
 /// new to the process costs more than what is done in it.
 #[derive(Default)]
-pub(super) struct Desk([Vec<Place>; Family::ALL.len()]);
+pub(super) struct Scratch([Vec<Place>; Family::ALL.len()]);
 
-impl Desk {
+impl Scratch {
     /// Makes ready for the next checkpoint. More memory than one should take was needed for very many changes, once: it is
     /// given back.
     fn clear(&mut self, write_buffer: usize) {
         if self.bytes() > write_buffer {
-            *self = Desk::default();
+            *self = Scratch::default();
         }
         self.0.iter_mut().for_each(Vec::clear);
     }
@@ -159,7 +160,7 @@ fn sort(part: &Part, places: &mut [Place]) {
 }
 
 /// How many changes further on the processor should already load what one is read.
-const AHEAD: usize = 8;
+const PREFETCH_DISTANCE: usize = 8;
 
 /// Calls `made` for each key among the changes of a family, in order, with what all changes of it come to.
 fn fold(
@@ -169,7 +170,7 @@ fn fold(
 ) -> Result<(), WriteError> {
     sort(part, places);
     let changes = places.iter().enumerate().map(|(number, place)| {
-        if let Some(soon) = places.get(number + AHEAD) {
+        if let Some(soon) = places.get(number + PREFETCH_DISTANCE) {
             // In this order they are all over the part.
             prefetch(soon.bytes(part).as_ptr());
         }
@@ -189,15 +190,15 @@ fn fold(
 impl Disk {
     /// Prepares to bring to its families what is in the journal. `None`: it is empty.
     pub fn prepare_checkpoint(&self) -> Result<Option<Checkpoint>, WriteError> {
-        let kept = || self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut desk = std::mem::take(&mut *kept());
-        let checkpoint = self.prepare_on(&mut desk);
-        desk.clear(self.options.write_buffer);
-        *kept() = desk;
+        let kept = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = std::mem::take(&mut *kept());
+        let checkpoint = self.prepare_in(&mut scratch);
+        scratch.clear(self.options.write_buffer);
+        *kept() = scratch;
         checkpoint
     }
 
-    fn prepare_on(&self, Desk(places): &mut Desk) -> Result<Option<Checkpoint>, WriteError> {
+    fn prepare_in(&self, Scratch(places): &mut Scratch) -> Result<Option<Checkpoint>, WriteError> {
         let db = self.guard()?;
         let mut journal = self.walk_journal(&db);
         let part = read_part(&mut journal, most_at_once(self.options.write_buffer))?;
@@ -222,18 +223,18 @@ impl Disk {
         let families = Family::ALL.into_iter().zip(places);
         let families = families.filter(|(_, places)| !places.is_empty());
         let least = (self.options.write_buffer / SHARE_IN_BATCH).max(LEAST_IN_TABLES);
-        let form = if part.bytes < least && deletes < DELETES_IN_TABLES {
-            Form::Batch(as_batch(&db, families, &part, last)?)
+        let output = if part.bytes < least && deletes < DELETES_IN_TABLES {
+            Output::Batch(as_batch(&db, families, &part, last)?)
         } else {
             let tables = self.as_tables(&db, families, &part, last.position);
             if tables.is_err() {
                 // They may be what fills the disk.
                 self.remove_tables()?;
             }
-            Form::Tables(tables?)
+            Output::Tables(tables?)
         };
         Ok(Some(Checkpoint {
-            form,
+            output,
             last,
             more: part.more,
             changes,
@@ -244,14 +245,14 @@ impl Disk {
     /// Carries a checkpoint out. Nothing else may write meanwhile. If it [needs that](Checkpoint::needs_sync), the log has
     /// been synced since it was prepared.
     pub fn install(&self, checkpoint: Checkpoint) -> Result<(), WriteError> {
-        match checkpoint.form {
-            Form::Batch(batch) => {
+        match checkpoint.output {
+            Output::Batch(batch) => {
                 self.write(batch, Durability::Written, Patience::Wait)?;
                 self.note_deletes(checkpoint.deletes)?;
             }
-            Form::Tables(tables) => self.take_in(&tables, checkpoint.last)?,
+            Output::Tables(tables) => self.ingest_tables(&tables, checkpoint.last)?,
         }
-        self.applied.store(checkpoint.last.position, Relaxed);
+        self.checkpointed.store(checkpoint.last.position, Relaxed);
         Ok(())
     }
 
@@ -269,14 +270,14 @@ impl Disk {
             .map_err(WriteError::from)
     }
 
-    fn take_in(&self, tables: &[(Family, PathBuf)], last: JournalKey) -> Result<(), WriteError> {
+    fn ingest_tables(&self, tables: &[(Family, PathBuf)], last: JournalKey) -> Result<(), WriteError> {
         let db = self.guard()?;
         if self.failed.load(Relaxed) {
             // RocksDB would still take tables, but not what comes after them.
             return Err(WriteError::Failed("a write failed before".to_owned()));
         }
-        let mut torn = self.torn.write().unwrap_or_else(PoisonError::into_inner);
-        *torn = true;
+        let mut is_partial = self.is_partial.write().unwrap_or_else(PoisonError::into_inner);
+        *is_partial = true;
         for (family, path) in tables {
             ingest(&db, *family, path)?;
         }
@@ -285,8 +286,8 @@ impl Disk {
         batch.delete_range_cf(journal, [0; 8], last.position.next().to_be_bytes());
         batch.put_cf(journal, MARK, journal_mark(last, &db.marks()?));
         db.write(batch)?;
-        *torn = false;
-        drop(torn);
+        *is_partial = false;
+        drop(is_partial);
         // Frees the memory, and the log: there is little left to write.
         let mut options = FlushOptions::default();
         options.set_wait(false);
@@ -301,7 +302,7 @@ impl Disk {
             }
             self.install(checkpoint)?;
         }
-        *self.torn.write().unwrap_or_else(PoisonError::into_inner) = false;
+        *self.is_partial.write().unwrap_or_else(PoisonError::into_inner) = false;
         Ok(())
     }
 
@@ -354,7 +355,7 @@ impl Disk {
         options.fill_cache(false);
         options.set_pin_data(true);
         let mut walk = db.raw_iterator_cf_opt(db.cf(Family::Journal), options);
-        walk.seek(self.applied.load(Relaxed).next().to_be_bytes());
+        walk.seek(self.checkpointed.load(Relaxed).next().to_be_bytes());
         JournalWalk(walk)
     }
 
@@ -488,171 +489,4 @@ fn damaged(malformed: Malformed) -> WriteError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::disk::delta::Known;
-    use crate::disk::{Compression, Creation, DiskOptions};
-
-    fn open(dir: &Path) -> Disk {
-        let options = DiskOptions {
-            write_buffer: 4 << 20,
-            block_cache: 1 << 20,
-            background_jobs: 1,
-            compression: Compression::None,
-            open_tables: 1000,
-        };
-        Disk::open(dir, &options, &Creation::default()).unwrap()
-    }
-
-    fn value(n: usize, round: u8) -> Vec<u8> {
-        let mut value = vec![n as u8; 600];
-        value[n % 600] = round;
-        value
-    }
-
-    /// Commits a round of changes of many records in several families: whole at first, then what changed.
-    fn commit(disk: &Disk, round: u8) {
-        let mut batch = disk.journaled_batch(0).unwrap();
-        // Enough for tables.
-        batch.put(&RecordKey::blob(1, u64::from(round)), &[round; LEAST_IN_TABLES]);
-        for n in 0..300 {
-            let keys = [
-                RecordKey::tree(1, n as u64),
-                RecordKey::meta(1, &n.to_string().into_bytes()),
-            ];
-            for key in keys {
-                match Known::Nothing.operand(&value(n, round - 1), &value(n, round), &mut Vec::new()) {
-                    Some(operand) if round > 1 => batch.merge(&key, operand),
-                    _ => batch.put(&key, &value(n, round)),
-                }
-            }
-            batch.put(&RecordKey::garbage(n as u64), b"\x03");
-            if round.is_multiple_of(2) {
-                batch.delete(&RecordKey::garbage(n as u64));
-            }
-        }
-        disk.write(batch.finish(), Durability::Written, Patience::Wait)
-            .unwrap();
-    }
-
-    fn check(disk: &Disk, round: u8) {
-        for n in 0..300 {
-            for key in [
-                RecordKey::tree(1, n as u64),
-                RecordKey::meta(1, &n.to_string().into_bytes()),
-            ] {
-                assert_eq!(disk.get(&key).unwrap(), Some(value(n, round)), "{n}");
-            }
-            let garbage = disk.get(&RecordKey::garbage(n as u64)).unwrap();
-            assert_eq!(garbage.is_some(), round % 2 == 1);
-        }
-        let records = disk.with_view(|view| {
-            let mut walk = view.walk(Family::Tree, b"", None).unwrap();
-            std::iter::from_fn(|| walk.next_record().unwrap().map(drop)).count()
-        });
-        assert_eq!(records, 300);
-        assert!(disk.prepare_checkpoint().unwrap().is_none());
-    }
-
-    #[test]
-    fn what_a_large_commit_took_is_given_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let disk = open(dir.path());
-        let held = || disk.desk.lock().unwrap().bytes();
-        for (changes, is_kept) in [(10_000, true), (200_000, false)] {
-            let mut batch = disk.journaled_batch(0).unwrap();
-            (0..changes).for_each(|n| batch.delete(&RecordKey::garbage(n)));
-            disk.write(batch.finish(), Durability::Written, Patience::Wait)
-                .unwrap();
-            let checkpoint = disk.prepare_checkpoint().unwrap().unwrap();
-            disk.install(checkpoint).unwrap();
-            assert_eq!(held() > 0, is_kept);
-        }
-    }
-
-    #[test]
-    fn a_checkpoint_does_not_begin_where_the_log_has_failed() {
-        let dir = tempfile::tempdir().unwrap();
-        let disk = open(dir.path());
-        commit(&disk, 1);
-        let checkpoint = disk.prepare_checkpoint().unwrap().unwrap();
-        assert!(checkpoint.needs_sync());
-        disk.failed.store(true, Relaxed);
-        assert!(disk.install(checkpoint).is_err());
-        // Nothing is torn.
-        assert!(
-            disk.with_view(|view| view.get(&RecordKey::tree(1, 0)).unwrap())
-                .is_none()
-        );
-        disk.reopen(|close| close()).unwrap();
-        check(&disk, 1);
-    }
-
-    #[test]
-    fn a_crash_before_within_and_after_a_checkpoint_loses_nothing_and_does_nothing_twice() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut round = 0;
-        for tables_taken in 0..=5 {
-            let disk = open(dir.path());
-            for _ in 0..5 {
-                round += 1;
-                commit(&disk, round);
-            }
-            let checkpoint = disk.prepare_checkpoint().unwrap().unwrap();
-            let Form::Tables(tables) = &checkpoint.form else {
-                panic!("a batch of {} changes", checkpoint.changes);
-            };
-            if tables_taken > tables.len() {
-                disk.install(checkpoint).unwrap();
-                check(&disk, round);
-            } else {
-                let db = disk.guard().unwrap();
-                let options = IngestExternalFileOptions::default();
-                for (family, path) in &tables[..tables_taken] {
-                    db.ingest_external_file_cf_opts(db.cf(*family), &options, vec![path])
-                        .unwrap();
-                }
-            }
-            drop(disk);
-            check(&open(dir.path()), round);
-        }
-    }
-
-    #[test]
-    fn small_checkpoints_are_batches_and_large_ones_pass_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let disk = open(dir.path());
-        let key = RecordKey::tree(1, 0);
-        for round in 1..10 {
-            let mut batch = disk.journaled_batch(0).unwrap();
-            batch.put(&key, &[0; 600]);
-            disk.write(batch.finish(), Durability::Written, Patience::Wait)
-                .unwrap();
-            let checkpoint = disk.prepare_checkpoint().unwrap().unwrap();
-            assert!(matches!(checkpoint.form, Form::Batch(_)));
-            disk.install(checkpoint).unwrap();
-            assert_eq!(disk.get(&key).unwrap(), Some(vec![0; 600]));
-            commit(&disk, 1);
-            disk.apply_journal().unwrap();
-            check(&disk, 1);
-            assert!(disk.committed.load(Relaxed) >= Position::of(round));
-        }
-    }
-
-    #[test]
-    fn there_is_no_view_of_families_of_which_some_are_ahead() {
-        let dir = tempfile::tempdir().unwrap();
-        let disk = open(dir.path());
-        commit(&disk, 1);
-        let mut checkpoint = disk.prepare_checkpoint().unwrap().unwrap();
-        if let Form::Tables(tables) = &mut checkpoint.form {
-            tables[1].1 = dir.path().join("not-there");
-        }
-        assert!(disk.install(checkpoint).is_err());
-        let read = |disk: &Disk| disk.with_view(|view| view.get(&RecordKey::tree(1, 0)));
-        assert!(read(&disk).is_err());
-        disk.apply_journal().unwrap();
-        assert_eq!(read(&disk).unwrap(), Some(value(0, 1)));
-        check(&disk, 1);
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use rocksdb::{BottommostLevelCompaction, CompactOptions};
 
-use super::checkpoint::Desk;
+use super::checkpoint::Scratch;
 use super::format::Family;
 use super::{Disk, ReadError, WriteError};
 
@@ -15,7 +15,7 @@ impl Disk {
     pub fn compact(&self) -> Result<(), WriteError> {
         // Memory first: the rest takes longer.
         self.flush()?;
-        *self.desk.lock().unwrap_or_else(PoisonError::into_inner) = Desk::default();
+        *self.scratch.lock().unwrap_or_else(PoisonError::into_inner) = Scratch::default();
         self.empty_cache();
         for family in Family::ALL {
             if self.is_ending.load(Relaxed) {

@@ -27,13 +27,16 @@ pub struct Splice {
     pub at: usize,
     /// So many bytes of the old one have given way to so many of the new one.
     pub removed: usize,
+    /// See `removed`.
     pub added: usize,
 }
 
 /// What is known of how a record differs from the one that was made of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Known {
+    /// The two have to be compared.
     Nothing,
+    /// They differ in one place.
     Splice(Splice),
     /// It is made of three parts, which differ each for itself: where the first two end, in the old record and in the new
     /// one.

@@ -13,6 +13,7 @@ use super::log_file::{self, Scan};
 /// Whether a store may be made where there is none.
 #[derive(Clone, Debug, Default)]
 pub struct Creation {
+    /// None may be made.
     pub is_refused: bool,
     /// Files that are not in the way: the server's own log and the like.
     pub beside: Vec<PathBuf>,

@@ -63,10 +63,11 @@
 
 #[cfg(any(test, fuzzing))]
 pub mod property;
-
-use std::fmt;
+mod record_key;
 
 use thiserror::Error;
+
+pub use record_key::RecordKey;
 
 /// The layout above. A store with another number is not opened: never a guess.
 pub const FORMAT_VERSION: u32 = 2;
@@ -81,18 +82,28 @@ pub const SEGMENT: usize = 8192;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Family {
+    /// What the store knows of itself: its format, ids, databases.
     System = 0,
+    /// One record a key.
     Meta = 1,
+    /// The bytes of long strings.
     Segment = 2,
+    /// Which keys have a deadline, in its order.
     Expire = 3,
+    /// What was unlinked and is to be reclaimed.
     Gc = 4,
+    /// Pages of members by hash.
     Bucket = 5,
+    /// Nodes of counted trees.
     Tree = 6,
+    /// Elements too long for a page or a node.
     Blob = 7,
+    /// What was committed and is not yet in its family.
     Journal = 8,
 }
 
 impl Family {
+    /// All families, each at its number.
     pub const ALL: [Family; 9] = [
         Family::System,
         Family::Meta,
@@ -119,6 +130,7 @@ impl Family {
     /// Where a large collection's records are, under its id.
     pub const OF_COLLECTIONS: [Family; 3] = [Family::Bucket, Family::Tree, Family::Blob];
 
+    /// Its name in RocksDB.
     pub fn name(self) -> &'static str {
         match self {
             Family::System => "default",
@@ -133,6 +145,7 @@ impl Family {
         }
     }
 
+    /// The family of a number that the journal has.
     pub fn from_number(number: u8) -> Option<Family> {
         Family::ALL.get(usize::from(number)).copied()
     }
@@ -142,22 +155,34 @@ impl Family {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Kind {
+    /// A string that is whole in its record.
     String = 1,
+    /// A string in segments.
     LongString = 2,
+    /// A small hash.
     Hash = 3,
+    /// A hash in records of its own.
     LargeHash = 4,
+    /// A small list.
     List = 5,
+    /// A list in records of its own.
     LargeList = 6,
+    /// A small set.
     Set = 7,
+    /// A set in records of its own.
     LargeSet = 8,
+    /// A small sorted set.
     SortedSet = 9,
+    /// A sorted set in records of its own.
     LargeSortedSet = 10,
+    /// A stream, always in records of its own.
     Stream = 11,
     /// A small hash with room for a deadline in each field.
     ExpiringHash = 12,
 }
 
 impl Kind {
+    /// All kinds, in the order of their numbers, from 1 on.
     pub const ALL: [Kind; 12] = [
         Kind::String,
         Kind::LongString,
@@ -183,6 +208,7 @@ const DEADLINE_FLAG: u8 = 0x80;
 /// The header of a `meta` record, decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
+    /// What the key holds.
     pub kind: Kind,
     /// Unix milliseconds after which the key is gone.
     pub deadline: Option<u64>,
@@ -222,16 +248,20 @@ impl Header {
 /// The body of a long string's `meta` record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LongString {
+    /// Its segments are under this id.
     pub id: u64,
+    /// Bytes.
     pub length: u64,
 }
 
 impl LongString {
+    /// Reads the body of a long string.
     pub fn decode(body: &[u8]) -> Result<LongString, Malformed> {
         let (id, length) = two_u64(body).ok_or(Malformed("body of a long string"))?;
         Ok(LongString { id, length })
     }
 
+    /// The body of a long string.
     pub fn encode(self) -> [u8; 16] {
         let mut out = [0; 16];
         out[..8].copy_from_slice(&self.id.to_be_bytes());
@@ -239,6 +269,7 @@ impl LongString {
         out
     }
 
+    /// How many segments its length takes.
     pub fn segments(self) -> u32 {
         self.length.div_ceil(SEGMENT as u64) as u32
     }
@@ -255,8 +286,17 @@ pub fn collection_id(body: &[u8]) -> Result<u64, Malformed> {
 /// What a `gc` record says is to be reclaimed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Garbage {
-    Segments { count: u32 },
-    Namespace { keys: u64 },
+    /// The records of a long string.
+    Segments {
+        /// How many there are, at most.
+        count: u32,
+    },
+    /// A database that was emptied, and all that its keys own.
+    Namespace {
+        /// How many keys it has.
+        keys: u64,
+    },
+    /// The records of a large collection.
     Collection,
 }
 
@@ -278,6 +318,7 @@ pub fn owned(header: Header, body: &[u8]) -> Result<Option<(u64, Garbage)>, Malf
 /// When a key, or something in it, is due: what family "expire" has of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Deadlines {
+    /// The key's own, in Unix milliseconds.
     pub key: Option<u64>,
     /// The earliest of its fields; `None` if the key is due first, or then too. So no two of a key are the same.
     pub fields: Option<u64>,
@@ -287,6 +328,7 @@ pub struct Deadlines {
 pub const OF_FIELDS: &[u8] = &[1];
 
 impl Deadlines {
+    /// The deadlines that a `meta` record has.
     pub fn of(header: Header, body: &[u8]) -> Result<Deadlines, Malformed> {
         let key = header.deadline;
         let fields = earliest_of_fields(header.kind, body)?;
@@ -309,6 +351,7 @@ fn earliest_of_fields(kind: Kind, body: &[u8]) -> Result<Option<u64>, Malformed>
 }
 
 impl Garbage {
+    /// The value of the `gc` record.
     pub fn encode(self) -> Vec<u8> {
         match self {
             Garbage::Segments { count } => [&[1][..], &count.to_be_bytes()].concat(),
@@ -317,6 +360,7 @@ impl Garbage {
         }
     }
 
+    /// Reads the value of a `gc` record.
     pub fn decode(value: &[u8]) -> Result<Garbage, Malformed> {
         match value {
             [1, rest @ ..] if rest.len() == 4 => Ok(Garbage::Segments {
@@ -334,12 +378,16 @@ impl Garbage {
 /// A numbered database, as its system record keeps it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Database {
+    /// What it is called on disk.
     pub namespace: u64,
+    /// How many keys it has.
     pub keys: u64,
+    /// How many of them have a deadline.
     pub expires: u64,
 }
 
 impl Database {
+    /// Reads the record of a database.
     pub fn decode(value: &[u8]) -> Result<Database, Malformed> {
         let bad = Malformed("database record");
         let (namespace, keys) = value.get(..16).and_then(two_u64).ok_or(bad)?;
@@ -351,6 +399,7 @@ impl Database {
         })
     }
 
+    /// The record of a database.
     pub fn encode(self) -> [u8; 24] {
         let mut out = [0; 24];
         out[..8].copy_from_slice(&self.namespace.to_be_bytes());
@@ -422,167 +471,6 @@ pub fn split_expire_key(bytes: &[u8]) -> Result<(u64, u64, &[u8]), Malformed> {
     Ok((u64::from_be_bytes(*deadline), namespace, key))
 }
 
-/// How many bytes of a record key are kept without an allocation: a hot-tier node is one cache line with it.
-const INLINE: usize = 22;
-
-/// The name of a record: its family and its key there. Most fit inline, so that the hot tier compares them without
-/// following a pointer.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RecordKey(Repr);
-
-/// What fits inline always is: so equal keys have equal representations.
-#[derive(Clone, PartialEq, Eq)]
-enum Repr {
-    Inline { len: u8, bytes: [u8; INLINE] },
-    Heap(Box<[u8]>),
-}
-
-impl RecordKey {
-    fn from_parts(family: Family, parts: [&[u8]; 3]) -> RecordKey {
-        let len = 1 + parts[0].len() + parts[1].len() + parts[2].len();
-        if len <= INLINE {
-            let mut bytes = [0; INLINE];
-            bytes[0] = family as u8;
-            let mut at = 1;
-            for part in parts {
-                bytes[at..at + part.len()].copy_from_slice(part);
-                at += part.len();
-            }
-            return RecordKey(Repr::Inline {
-                len: len as u8,
-                bytes,
-            });
-        }
-        let mut bytes = Vec::with_capacity(len);
-        bytes.push(family as u8);
-        parts.iter().for_each(|part| bytes.extend_from_slice(part));
-        RecordKey(Repr::Heap(bytes.into_boxed_slice()))
-    }
-
-    /// A record of those that belong to an id, by its number in big endian.
-    #[inline]
-    fn numbered<const N: usize>(family: Family, id: u64, number: [u8; N]) -> RecordKey {
-        let mut bytes = [0; INLINE];
-        bytes[0] = family as u8;
-        bytes[1..9].copy_from_slice(&id.to_be_bytes());
-        bytes[9..9 + N].copy_from_slice(&number);
-        let len = 9 + N as u8;
-        RecordKey(Repr::Inline { len, bytes })
-    }
-
-    pub fn new(family: Family, key: &[u8]) -> RecordKey {
-        RecordKey::from_parts(family, [key, b"", b""])
-    }
-
-    pub fn meta(namespace: u64, key: &[u8]) -> RecordKey {
-        let (id, n) = ordered_id(namespace);
-        RecordKey::from_parts(Family::Meta, [&id[..n], key, b""])
-    }
-
-    pub fn segment(id: u64, index: u32) -> RecordKey {
-        RecordKey::numbered(Family::Segment, id, index.to_be_bytes())
-    }
-
-    pub fn bucket(id: u64, page: u32) -> RecordKey {
-        RecordKey::numbered(Family::Bucket, id, page.to_be_bytes())
-    }
-
-    pub fn tree(id: u64, node: u64) -> RecordKey {
-        RecordKey::numbered(Family::Tree, id, node.to_be_bytes())
-    }
-
-    pub fn blob(id: u64, index: u64) -> RecordKey {
-        RecordKey::numbered(Family::Blob, id, index.to_be_bytes())
-    }
-
-    pub fn expire(deadline: u64, namespace: u64, key: &[u8]) -> RecordKey {
-        let (id, n) = ordered_id(namespace);
-        RecordKey::from_parts(Family::Expire, [&deadline.to_be_bytes(), &id[..n], key])
-    }
-
-    pub fn garbage(id: u64) -> RecordKey {
-        RecordKey::from_parts(Family::Gc, [&id.to_be_bytes(), b"", b""])
-    }
-
-    pub fn database(number: usize) -> RecordKey {
-        RecordKey::from_parts(Family::System, [b"db", &(number as u32).to_be_bytes(), b""])
-    }
-
-    pub fn next_id() -> RecordKey {
-        RecordKey::from_parts(Family::System, [b"next-id", b"", b""])
-    }
-
-    pub fn format() -> RecordKey {
-        RecordKey::from_parts(Family::System, [b"format", b"", b""])
-    }
-
-    /// Family tag and key: what equality and order go by.
-    pub fn tagged(&self) -> &[u8] {
-        match &self.0 {
-            Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
-            Repr::Heap(bytes) => bytes,
-        }
-    }
-
-    pub fn family(&self) -> Family {
-        Family::ALL[usize::from(self.tagged()[0])]
-    }
-
-    /// The key in its family, as it is on disk.
-    pub fn key(&self) -> &[u8] {
-        &self.tagged()[1..]
-    }
-
-    /// The namespace, for a `meta` record.
-    pub fn namespace(&self) -> Option<u64> {
-        match self.family() {
-            Family::Meta => split_ordered_id(self.key()).map(|(id, _)| id),
-            _ => None,
-        }
-    }
-
-    /// Bytes held outside the value itself.
-    pub fn heap_len(&self) -> usize {
-        match &self.0 {
-            Repr::Inline { .. } => 0,
-            Repr::Heap(bytes) => bytes.len(),
-        }
-    }
-}
-
-impl PartialOrd for RecordKey {
-    fn partial_cmp(&self, other: &RecordKey) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for RecordKey {
-    fn cmp(&self, other: &RecordKey) -> std::cmp::Ordering {
-        self.tagged().cmp(other.tagged())
-    }
-}
-
-impl std::hash::Hash for RecordKey {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        match &self.0 {
-            // All of its bytes, as their number is known: faster than those that are set.
-            Repr::Inline { bytes, .. } => {
-                let (first, _) = bytes.split_first_chunk().unwrap_or((&[0; 16], &[]));
-                let (_, last) = bytes.split_last_chunk().unwrap_or((&[], &[0; 8]));
-                state.write_u128(u128::from_ne_bytes(*first));
-                state.write_u64(u64::from_ne_bytes(*last));
-            }
-            Repr::Heap(bytes) => state.write(bytes),
-        }
-    }
-}
-
-impl fmt::Debug for RecordKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}:{}", self.family(), self.key().escape_ascii())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -645,18 +533,6 @@ mod tests {
         }
         let key = RecordKey::expire(5, 300, b"k");
         assert_eq!(split_expire_key(key.key()), Ok((5, 300, &b"k"[..])));
-    }
-
-    #[test]
-    fn record_keys_are_equal_whether_inline_or_not() {
-        let long = vec![b'k'; 100];
-        for key in [&b""[..], b"k", &long] {
-            let a = RecordKey::meta(9, key);
-            assert_eq!(a, RecordKey::new(Family::Meta, a.key()));
-            assert_eq!(a.namespace(), Some(9));
-            assert_eq!(split_ordered_id(a.key()), Some((9, key)));
-        }
-        assert_eq!(size_of::<RecordKey>(), 24);
     }
 
     #[test]

@@ -44,7 +44,7 @@ use rocksdb::WriteOptions;
 
 use batch::LARGE_RECORD;
 pub use batch::{Batch, Builder};
-use checkpoint::Desk;
+use checkpoint::Scratch;
 pub use checkpoint::{Checkpoint, WRITE_BUFFERS as CHECKPOINT_WRITE_BUFFERS};
 pub use directory::Creation;
 pub use error::{OpenError, ReadError, WriteError};
@@ -71,6 +71,7 @@ pub enum Durability {
 /// Whether a write may wait for a stall (memtables full, compaction behind) to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Patience {
+    /// Until the stall ends.
     Wait,
     /// Give up at once with [`WriteError::WouldStall`].
     None,
@@ -96,14 +97,14 @@ pub struct Disk {
     /// The bytes of its batch.
     last_written: AtomicUsize,
     /// All that was in the journal up to here is in its families.
-    applied: SharedPosition,
+    checkpointed: SharedPosition,
     /// Some families are ahead of others, as a checkpoint is under way or broke off: there is no view of that.
-    torn: RwLock<bool>,
+    is_partial: RwLock<bool>,
     /// A write or a sync failed since the store was opened.
     failed: AtomicBool,
     /// The process is about to end.
     is_ending: AtomicBool,
-    desk: Mutex<Desk>,
+    scratch: Mutex<Scratch>,
     /// About how many deletes of keys the memtable has.
     deletes_in_memtable: AtomicUsize,
 }
@@ -136,6 +137,10 @@ impl Disk {
         Ok(Builder::journaled(Held::Own(self.guard()?), key, expected))
     }
 
+    /// Writes a batch: all of it, or nothing.
+    ///
+    /// # Errors
+    /// [`WriteError::WouldStall`] without patience only. After an error of RocksDB the store must be [reopened](Disk::reopen).
     pub fn write(&self, batch: Batch, to: Durability, patience: Patience) -> Result<(), WriteError> {
         if batch.too_long {
             let text = format!(
@@ -225,12 +230,12 @@ impl Disk {
     /// As [`Disk::with_view`]; reads end with an error once `stop` is set.
     pub fn with_view_until<T>(&self, stop: Option<&AtomicBool>, body: impl FnOnce(&View<'_>) -> T) -> T {
         let mut guard = self.guard();
-        let torn = self.torn.read().unwrap_or_else(PoisonError::into_inner);
-        if *torn {
+        let is_partial = self.is_partial.read().unwrap_or_else(PoisonError::into_inner);
+        if *is_partial {
             guard = Err(ReadError::failed("a checkpoint could not be finished"));
         }
         let view = View::new(guard.as_ref(), stop);
-        drop(torn);
+        drop(is_partial);
         body(&view)
     }
 

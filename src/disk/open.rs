@@ -123,11 +123,11 @@ impl Disk {
             manifest_seen: Mutex::default(),
             committed: SharedPosition::default(),
             last_written: AtomicUsize::default(),
-            applied: SharedPosition::default(),
-            torn: RwLock::default(),
+            checkpointed: SharedPosition::default(),
+            is_partial: RwLock::default(),
             failed: AtomicBool::default(),
             is_ending: AtomicBool::default(),
-            desk: Mutex::default(),
+            scratch: Mutex::default(),
             deletes_in_memtable: AtomicUsize::new(0),
         }
     }
@@ -210,7 +210,7 @@ impl Disk {
         close(&|| self.open_to_write())?;
         self.failed.store(false, Relaxed);
         // The log may have lost what it did not sync, or kept what it could not.
-        self.applied.store(Position::NONE, Relaxed);
+        self.checkpointed.store(Position::NONE, Relaxed);
         self.drop_uncommitted()?;
         self.recover()?;
         self.begin_notes()

@@ -10,20 +10,27 @@ use rocksdb::{
 use super::delta;
 use super::format::Family;
 
+/// How blocks of tables are compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Compression {
+    /// Not at all.
     None,
+    /// Fast.
     Lz4,
+    /// Small.
     Zstd,
 }
 
+/// How a store is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct DiskOptions {
     /// Size in bytes of a memtable before it is written out.
     pub write_buffer: usize,
     /// Size in bytes of the cache of uncompressed blocks, which holds index and filter blocks too.
     pub block_cache: usize,
+    /// Most flushes and compactions at a time.
     pub background_jobs: usize,
+    /// Of tables from level 2 on.
     pub compression: Compression,
     /// Most tables that are open at a time.
     pub open_tables: u64,

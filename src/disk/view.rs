@@ -11,6 +11,7 @@ use super::opened::{Guard, Held};
 use super::overlay::{OverlaidWalk, Record};
 use super::{Builder, ReadError};
 
+/// The store as it was at one moment. Where it could not be opened, each read is that error.
 pub struct View<'d>(Result<Open<'d>, ReadError>);
 
 struct Open<'d> {
@@ -56,6 +57,7 @@ impl<'d> View<'d> {
         Ok(Builder::over(Held::Shared(self.open()?.db)))
     }
 
+    /// One record.
     pub fn get(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
         let Open { db, snapshot, stop } = self.open()?;
         stop.check()?;

@@ -7,6 +7,7 @@ use super::wire::{self, Out, Protocol};
 /// What an aggregate is in either protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shape {
+    /// An array in both.
     Array,
     /// RESP2: an array.
     Set,
@@ -29,6 +30,7 @@ pub struct Aggregate {
 }
 
 impl Aggregate {
+    /// One without elements yet.
     pub fn new(shape: Shape, protocol: Protocol) -> Aggregate {
         Aggregate {
             shape,
@@ -38,6 +40,7 @@ impl Aggregate {
         }
     }
 
+    /// How many elements were added; a pair is one.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -72,6 +75,7 @@ impl Aggregate {
         self.encoded.refer_to(part.clone());
     }
 
+    /// Ends the bulk that [`Aggregate::begin_bulk`] has begun.
     pub fn end_bulk(&mut self) {
         self.encoded.text().extend_from_slice(b"\r\n");
     }
@@ -136,8 +140,11 @@ impl Aggregate {
 /// The second of a pair.
 #[derive(Clone, Copy, Debug)]
 pub enum Second<'a> {
+    /// A bulk, copied.
     Bulk(&'a [u8]),
+    /// A bulk; what is long is not copied.
     Blob(&'a Blob),
+    /// A double; RESP2: a bulk.
     Double(f64),
 }
 

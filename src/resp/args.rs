@@ -39,10 +39,12 @@ impl<'a> Args<'a> {
         Args { base, spans }
     }
 
+    /// How many there are.
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
@@ -52,6 +54,7 @@ impl<'a> Args<'a> {
         self.spans.get(i).map(|span| span.of(self.base))
     }
 
+    /// One after the other.
     pub fn iter(&self) -> ArgsIter<'a> {
         ArgsIter {
             base: self.base,
@@ -151,6 +154,7 @@ impl OwnedArgs {
         })
     }
 
+    /// A view of them.
     pub fn as_args(&self) -> Args<'_> {
         Args::new(&self.base, &self.spans)
     }

@@ -5,8 +5,18 @@ use std::{fmt, ops::Deref, ops::Range, sync::Arc};
 /// Bytes in a reply: a constant, a part of a value that the store holds, or bytes made for this reply.
 #[derive(Clone)]
 pub enum Blob {
+    /// A constant.
     Static(&'static [u8]),
-    Shared { bytes: Arc<[u8]>, start: u32, end: u32 },
+    /// A part of bytes that others hold too.
+    Shared {
+        /// All of them.
+        bytes: Arc<[u8]>,
+        /// Where the part begins.
+        start: u32,
+        /// Where it ends.
+        end: u32,
+    },
+    /// Bytes made for this reply.
     Owned(Vec<u8>),
 }
 

@@ -102,6 +102,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// A decoder that awaits the first byte of a request.
     pub fn new() -> Decoder {
         Decoder::default()
     }

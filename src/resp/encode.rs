@@ -84,14 +84,22 @@ fn element<O: Out>(reply: &Reply, protocol: Protocol, depth: usize, out: &mut O)
                 pairs(std::slice::from_ref(entry), protocol, depth + 1, out);
             }
         }
-        Reply::Attribute(attributes, reply) => {
-            if resp3 {
-                header(b'|', attributes.len(), out.text());
-                pairs(attributes, protocol, depth, out);
-            }
-            element(reply, protocol, depth + 1, out);
-        }
+        Reply::Attribute(attributes, reply) => with_attributes(attributes, reply, protocol, depth, out),
     }
+}
+
+fn with_attributes<O: Out>(
+    attributes: &[(Reply, Reply)],
+    reply: &Reply,
+    protocol: Protocol,
+    depth: usize,
+    out: &mut O,
+) {
+    if protocol == Protocol::Resp3 {
+        header(b'|', attributes.len(), out.text());
+        pairs(attributes, protocol, depth, out);
+    }
+    element(reply, protocol, depth + 1, out);
 }
 
 fn pairs<O: Out>(pairs: &[(Reply, Reply)], protocol: Protocol, depth: usize, out: &mut O) {

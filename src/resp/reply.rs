@@ -11,9 +11,11 @@ use super::error::ProtocolError;
 pub enum Reply {
     /// `+OK`
     Ok,
+    /// One line; CR and LF in it become spaces.
     Simple(Cow<'static, str>),
     /// Its code and its text, without the leading `-`: "ERR syntax error".
     Error(Cow<'static, str>),
+    /// An integer.
     Int(i64),
     /// RESP2: a bulk with the same text.
     Double(f64),
@@ -23,6 +25,7 @@ pub enum Reply {
     Bool(bool),
     /// Decimal digits, with a sign. RESP2: a bulk.
     BigNumber(String),
+    /// A byte string.
     Bulk(Blob),
     /// A bulk in parts, none of which is copied.
     Parts(Vec<Blob>),
@@ -32,6 +35,7 @@ pub enum Reply {
     Null,
     /// RESP2: the null array. RESP3: null.
     NullArray,
+    /// Replies, one after the other.
     Array(Vec<Reply>),
     /// Elements that are encoded already: cheaper where there are many.
     Aggregate(Box<Aggregate>),
@@ -52,10 +56,12 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// A byte string.
     pub fn bulk(bytes: impl Into<Blob>) -> Reply {
         Reply::Bulk(bytes.into())
     }
 
+    /// One line.
     pub fn simple(text: impl Into<Cow<'static, str>>) -> Reply {
         Reply::Simple(text.into())
     }

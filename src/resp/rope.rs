@@ -49,6 +49,7 @@ pub struct Rope {
 }
 
 impl Rope {
+    /// An empty rope with room for that many bytes of text.
     pub fn with_capacity(bytes: usize) -> Rope {
         Rope {
             text: Vec::with_capacity(bytes),
@@ -73,6 +74,7 @@ impl Rope {
         self.text_left() + self.referred - self.taken_of_first
     }
 
+    /// Whether all bytes were taken.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

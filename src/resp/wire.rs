@@ -10,8 +10,10 @@ const MAX_HEADER: usize = 1 + 20 + 2;
 /// What HELLO has negotiated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
+    /// What every client speaks.
     #[default]
     Resp2,
+    /// What a client has asked for with HELLO 3.
     Resp3,
 }
 
@@ -23,6 +25,7 @@ pub trait Out {
     fn push(&mut self, blob: &Blob);
     /// As [`Out::push`], where a copy would be one too many whatever the length.
     fn push_part(&mut self, blob: &Blob);
+    /// Appends all bytes of a rope.
     fn append(&mut self, rope: &Rope);
 }
 
