@@ -295,7 +295,7 @@ impl Disk {
     }
 
     /// Brings all that is in the journal to its families. Blocks.
-    pub fn apply_journal(&self) -> Result<(), WriteError> {
+    pub fn checkpoint_all(&self) -> Result<(), WriteError> {
         while let Some(checkpoint) = self.prepare_checkpoint()? {
             if checkpoint.needs_sync() {
                 self.sync()?;

@@ -89,7 +89,7 @@ fn make(store: u8) -> (Files, Files) {
         disk.write(batch.finish(), Durability::Written, Patience::Wait)
             .unwrap();
         if commit.is_multiple_of(CHECKPOINT_EACH) && commit < COMMITS {
-            disk.apply_journal().unwrap();
+            disk.checkpoint_all().unwrap();
         }
         if commit == OLDER || commit == SYNCED {
             // The second time a length that has not changed is noted.

@@ -235,7 +235,7 @@ impl Disk {
     /// Brings what a crash left in the journal to its families.
     fn recover(&self) -> Result<(), OpenError> {
         self.find_journal_end()?;
-        self.apply_journal()?;
+        self.checkpoint_all()?;
         let (committed, db) = (self.committed.load(Relaxed), self.guard()?);
         let is_current =
             format_of(&db)? == FORMAT_VERSION && db.marks()?[Family::Journal as usize] == committed;

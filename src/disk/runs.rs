@@ -178,7 +178,7 @@ mod tests {
         }
         disk.write(batch.finish(), Durability::Written, Patience::Wait)
             .unwrap();
-        disk.apply_journal().unwrap();
+        disk.checkpoint_all().unwrap();
     }
 
     /// The keys that a walk meets, and how many records that were deleted, or of which there is a later one, it passed.
@@ -224,7 +224,7 @@ mod tests {
             batch.delete(&key(n));
             disk.write(batch.finish(), Durability::Written, Patience::Wait)
                 .unwrap();
-            disk.apply_journal().unwrap();
+            disk.checkpoint_all().unwrap();
             let held = disk.property(Family::Meta, "rocksdb.num-deletes-active-mem-table");
             assert!(held <= 4096, "{held} deletes are in the memtable");
         }

@@ -337,7 +337,7 @@ impl Store {
         }
         self.disk
             .sync()
-            .and_then(|()| self.disk.apply_journal())
+            .and_then(|()| self.disk.checkpoint_all())
             .and_then(|()| self.disk.flush())
             .map_err(|e| e.to_string())?;
         self.disk.end_work();

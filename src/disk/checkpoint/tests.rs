@@ -144,7 +144,7 @@ fn small_checkpoints_are_batches_and_large_ones_pass_them() {
         disk.install(checkpoint).unwrap();
         assert_eq!(disk.get(&key).unwrap(), Some(vec![0; 600]));
         commit(&disk, 1);
-        disk.apply_journal().unwrap();
+        disk.checkpoint_all().unwrap();
         check(&disk, 1);
         assert!(disk.committed.load(Relaxed) >= Position::of(round));
     }
@@ -162,7 +162,7 @@ fn there_is_no_view_of_families_of_which_some_are_ahead() {
     assert!(disk.install(checkpoint).is_err());
     let read = |disk: &Disk| disk.with_view(|view| view.get(&RecordKey::tree(1, 0)));
     assert!(read(&disk).is_err());
-    disk.apply_journal().unwrap();
+    disk.checkpoint_all().unwrap();
     assert_eq!(read(&disk).unwrap(), Some(value(0, 1)));
     check(&disk, 1);
 }
