@@ -24,7 +24,7 @@
 //! | [`disk`] | the only user of RocksDB; `disk/format.rs` is every byte on disk, as a grammar | know what a record means |
 //! | [`base`] | clock, globs, number formats, the log, signals, the process | know anything else |
 //! | [`resp`] | RESP2 and RESP3: bytes in, requests out; replies in, bytes out | see a socket |
-//! | [`config`] | one table of options: file, flags, CONFIG, the reference in `tools/` | apply an option |
+//! | [`config`] | tables of options: file, flags, CONFIG, the reference in `tools/` | apply an option |
 //!
 //! ## The life of a command
 //!
@@ -40,7 +40,7 @@
 //! ```
 //!
 //! One thread, the **executor**, runs all commands, one at a time, and owns [`exec::Engine`]. With `io-threads 1` the
-//! sockets live there too, as tasks of one current-thread runtime; with more, I/O threads pump bytes between sockets and
+//! sockets live there too, as tasks of one current-thread runtime; with more, I/O threads move bytes between sockets and
 //! in-memory pipes, and everything else is the same. A **tick** is one turn of the runtime over all connections that have
 //! something to say: first they read, so that what their requests touch is loaded side by side (`exec/look_ahead.rs`), then
 //! they run. The end of the tick is a task woken by its first write, and lets those go first that have read (`exec/tick.rs`).
@@ -66,7 +66,7 @@
 //!    (`store/staging.rs::stage_record`, `store/hot.rs::stage`). The reply goes to the outbox, where it waits for that epoch
 //!    (`exec/session.rs::reply`, `exec/outbox.rs::push`).
 //! 6. When all connections have had their turn, `net/mod.rs::commit_and_release` ends the tick, with
-//!    `exec/tick.rs::commit_and_release` and `store/reports.rs::pump`: the epoch is sealed (`store/commit.rs::seal`), made one
+//!    `exec/tick.rs::commit_and_release` and `store/reports.rs::end_tick`: the epoch is sealed (`store/commit.rs::seal`), made one
 //!    batch (`store/commit.rs::build`) and written to the log, by the executor itself if it is small.
 //! 7. `store/commit.rs::decide` notes that it is settled (`store/commit.rs::succeeded`); `exec/tick.rs::release` names the
 //!    connections that wait for it. They are flushed (`net/connection.rs::flush`): `exec/outbox.rs::release` lets the reply go,
@@ -100,7 +100,7 @@
 //!
 //! Its phases, and what fails them, are drawn in `store/checkpoint.rs`; what a failure does to the store, in `store/health.rs`.
 //!
-//! 1. Each `store/reports.rs::pump` asks whether one is due (`store/checkpoint.rs::begin_checkpoint`,
+//! 1. Each `store/reports.rs::end_tick` asks whether one is due (`store/checkpoint.rs::begin_checkpoint`,
 //!    `store/checkpoint.rs::is_checkpoint_due`): much is staged, or the journal is long, or somebody waits for it
 //!    (`store/checkpoint.rs::want_checkpointed`).
 //! 2. It takes all that is settled. From here on the hot tier tells what is written later (`store/hot.rs::begin_window`).
@@ -160,6 +160,8 @@
 //!
 //! ## Collections
 //!
+//! All have one shape: open, get, put, remove, walk, save; each is checked against a model in `types/tests/`.
+//!
 //! A small collection is packed into its key's record (`types/hash`, `list`, `set`, `sorted_set`); a larger one has an id, and
 //! its records are read by point gets only, so what was deleted is never walked over:
 //!
@@ -186,7 +188,8 @@
 //!   tests say what a row lacks.
 //! - **A type**: `types/x.rs`, `command/x.rs`, a [`disk::format::Kind`]; exhaustive matches point to the rest (what the
 //!   type owns on disk: `store/keyspace.rs`; its grammar: `disk/format.rs`).
-//! - **An option**: one row in `config/table.rs`; if it is live, one arm where CONFIG SET applies changes.
+//! - **An option**: one row in `config/table.rs`, or in `config/idle.rs` if it decides nothing; if it is live, one arm where
+//!   CONFIG SET applies changes.
 //! - **A transcript**: a file in `tests/commands/`; it runs against Redkeep in several modes and against redis-server.
 //!
 //! More of it, the loops and the suites: `tools/CONTRIBUTING.md`.

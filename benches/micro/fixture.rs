@@ -97,10 +97,10 @@ impl Fixture {
 
     /// Commits what is staged.
     pub fn commit(&mut self) {
-        self.store.pump(NOW);
+        self.store.end_tick(NOW);
         while !self.store.is_idle() {
             self.woken.recv().expect("the store's threads live");
-            self.store.pump(NOW);
+            self.store.end_tick(NOW);
         }
     }
 }

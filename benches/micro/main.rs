@@ -2,7 +2,7 @@
 //!
 //! - *codec*: one request decoded, one reply encoded;
 //! - *txn*: one command over records in memory, from `begin` to `apply`, without its commit;
-//! - *commit*: one record of an epoch of so many, from the pump until it is decided. The epochs hold 100-byte values.
+//! - *commit*: one record of an epoch of so many, from the end of the tick until it is decided. The epochs hold 100-byte values.
 //!
 //! A case is measured in rounds; its figure is their median, and the spread is how far the fastest and the slowest are from
 //! it. The allocator is the server's, without huge pages.

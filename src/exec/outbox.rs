@@ -148,7 +148,9 @@ mod tests {
         outbox.advance(encoded.len());
         assert!(ready(&outbox).is_empty() && outbox.len() == encoded.len() + 5);
         let mut errors = Vec::new();
-        outbox.replace_first_held("ERR lost".to_owned(), &mut |text: &str| errors.push(text.to_owned()));
+        outbox.replace_first_held("ERR lost".to_owned(), &mut |text: &str| {
+            errors.push(text.to_owned())
+        });
         assert_eq!(errors, ["ERR lost"]);
         assert_eq!(ready(&outbox), b"-ERR lost\r\n");
         outbox.held.pop_front();

@@ -54,7 +54,7 @@ impl TickEnd {
 impl Engine {
     /// Has the tick end with a commit, if there is anything to commit or to release.
     pub(super) fn want_commit(&mut self) {
-        if !self.tick_end.is_asked && self.store.wants_pump() {
+        if !self.tick_end.is_asked && self.store.has_work() {
             self.tick_end.is_asked = true;
             self.tick_end.ask();
         }
@@ -73,7 +73,7 @@ impl Engine {
         }
         tick_end.is_asked = false;
         let now = self.clock.refresh();
-        let news = self.store.pump(now);
+        let news = self.store.end_tick(now);
         let outlets = self.release(news);
         let more = self.expire_more() | self.store.upkeep();
         self.want_commit();

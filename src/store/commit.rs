@@ -549,7 +549,7 @@ impl Store {
         self.commits.open.epoch
     }
 
-    /// Has the log synced at the next pump (`appendfsync everysec`).
+    /// Has the log synced at the end of the next tick (`appendfsync everysec`).
     pub fn sync_soon(&mut self) {
         self.commits.sync_due = true;
     }

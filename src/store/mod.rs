@@ -1,7 +1,7 @@
 //! The store: transactions over the hot tier, faults, commits, checkpoints, expiry, reclaim and upkeep.
 //!
 //! A [`Store`] belongs to the executor and never blocks. What takes time happens on its threads, which report what they
-//! did; the executor handles that when it calls [`Store::pump`].
+//! did; the executor handles that when it calls [`Store::end_tick`].
 //!
 //! Each part of the store owns its state, and is the only one to change it. What a part does to others is in `impl Store`
 //! beside it:
@@ -189,7 +189,7 @@ enum Report {
 
 impl Store {
     /// Opens the store in a directory, or makes one there if that is allowed. `wake` is called, on any thread, when there is
-    /// something for [`Store::pump`].
+    /// something for [`Store::end_tick`].
     ///
     /// # Errors
     /// The directory cannot be used, what it holds is damaged, or threads cannot be started.
@@ -244,8 +244,8 @@ impl Store {
         self.catalog.number_of(namespace)
     }
 
-    /// Whether there is work for [`Store::pump`].
-    pub fn wants_pump(&self) -> bool {
+    /// Whether there is work for [`Store::end_tick`].
+    pub fn has_work(&self) -> bool {
         self.faults.fetch.has_queued()
             || self.commits.wants_seal()
             || self.is_checkpoint_due()

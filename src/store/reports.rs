@@ -28,7 +28,7 @@ impl Reports {
     }
 }
 
-/// What [`Store::pump`] found: whom to wake.
+/// What [`Store::end_tick`] found: whom to wake.
 #[derive(Default)]
 pub struct News {
     /// Requests whose records are in memory.
@@ -42,7 +42,7 @@ pub struct News {
 impl Store {
     /// Handles reports, hands faults to the fetch pool, commits what is staged, and begins what is due. Called at the end of
     /// a tick and whenever the store's threads wake the executor. `now` is Unix milliseconds.
-    pub fn pump(&mut self, now: u64) -> News {
+    pub fn end_tick(&mut self, now: u64) -> News {
         let mut news = News::default();
         let before = (self.checkpointed(), self.health.is_writable());
         while let Ok(report) = self.reports.incoming.try_recv() {

@@ -72,7 +72,7 @@ impl TestStore {
                     if let Some(earlier) = held.replace(ticket) {
                         self.store.faults.fetch.chain(earlier, ticket);
                     }
-                    self.pump_until(|store| store.is_ready(ticket));
+                    self.end_ticks_until(|store| store.is_ready(ticket));
                     continue;
                 }
             };
@@ -100,17 +100,17 @@ impl TestStore {
 
     /// Waits until everything is on disk where it belongs.
     pub fn settle(&mut self) {
-        self.pump_until(Store::is_idle);
+        self.end_ticks_until(Store::is_idle);
         let epoch = self.store.last_staged();
         self.store.want_checkpointed(epoch);
-        self.pump_until(|store| store.checkpointed() >= epoch);
+        self.end_ticks_until(|store| store.checkpointed() >= epoch);
     }
 
     /// The keys that active expiry finds due.
     pub fn due(&mut self) -> Vec<Vec<u8>> {
         self.settle();
         self.store.look_for_due(self.now);
-        self.pump_until(|store| !store.expiry.is_walking());
+        self.end_ticks_until(|store| !store.expiry.is_walking());
         self.store.due().drain(..).map(|due| due.name).collect()
     }
 
@@ -131,9 +131,9 @@ impl TestStore {
         (self.store, self.woken) = open(&self.dir);
     }
 
-    fn pump_until(&mut self, is_done: impl Fn(&Store) -> bool) {
+    fn end_ticks_until(&mut self, is_done: impl Fn(&Store) -> bool) {
         loop {
-            self.store.pump(self.now);
+            self.store.end_tick(self.now);
             if is_done(&self.store) {
                 return;
             }

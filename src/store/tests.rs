@@ -90,7 +90,7 @@ fn faults_on_one_record_are_one_read() {
         .map(|_| driver.store.request(vec![record.clone(), record.clone()]))
         .collect();
     let all = tickets.clone();
-    driver.pump_until(move |store| all.iter().all(|&ticket| store.is_ready(ticket)));
+    driver.end_ticks_until(move |store| all.iter().all(|&ticket| store.is_ready(ticket)));
     assert_eq!(driver.store.faults.fetch.fetched, 1);
     driver.store.drop_hot();
     assert_eq!(driver.store.hot.len(), 1, "pinned for those who wait");
@@ -110,7 +110,7 @@ fn a_request_that_is_given_up_leaves_no_pin() {
         driver.store.request(vec![record]),
     );
     driver.store.finish(gone);
-    driver.pump_until(|store| store.is_ready(stays));
+    driver.end_ticks_until(|store| store.is_ready(stays));
     driver.store.finish(stays);
     driver.cold();
 }
@@ -296,10 +296,10 @@ fn what_is_written_while_the_log_is_synced_does_not_wait() {
     assert_eq!(driver.store.commits.inline_commits, 0);
     // That is to be synced, too.
     driver.store.sync_soon();
-    driver.store.pump(NOW);
+    driver.store.end_tick(NOW);
     assert!(driver.store.commits.sync_due);
     release.send(()).unwrap();
-    driver.pump_until(|store| !store.commits.sync_due && store.commits.is_quiet());
+    driver.end_ticks_until(|store| !store.commits.sync_due && store.commits.is_quiet());
     driver.set("a", b"2", None);
     driver.commit();
     assert_eq!(driver.store.commits.inline_commits, 1);

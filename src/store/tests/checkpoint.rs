@@ -82,9 +82,9 @@ fn what_a_failed_checkpoint_left_in_the_journal_stays_in_memory() {
     driver
         .store
         .handle_report(Report::Prepared(failed), &mut News::default(), NOW);
-    driver.store.pump(NOW);
+    driver.store.end_tick(NOW);
     assert!(driver.store.broken().is_some() && driver.store.checkpointed() < driver.store.settled());
-    assert!(!driver.store.is_congested() && !driver.store.wants_pump());
+    assert!(!driver.store.is_congested() && !driver.store.has_work());
     driver.store.drop_hot();
     assert_eq!(driver.get("a"), Some(b"2".to_vec()));
     driver.repair();
@@ -153,7 +153,8 @@ fn a_record_stays_in_memory_until_its_family_has_it() {
     for i in 0..1000 {
         driver.set(&format!("k{i}"), &[7; 1000], None);
     }
-    driver.pump_until(|store| store.checkpoints.finished > checkpoints && !store.checkpoints.is_running());
+    driver
+        .end_ticks_until(|store| store.checkpoints.finished > checkpoints && !store.checkpoints.is_running());
     assert!(driver.store.hot.staged() < 500_000);
     driver.check();
 }
@@ -169,11 +170,11 @@ fn what_is_unlinked_is_reclaimed_though_no_checkpoint_is_due() {
     driver.store.reclaim_some();
     let report = driver.store.reports.incoming.recv_timeout(PATIENCE).unwrap();
     driver.store.handle_report(report, &mut News::default(), NOW);
-    driver.store.pump(NOW);
+    driver.store.end_tick(NOW);
     assert!(driver.store.checkpointed() < driver.store.settled());
     driver.store.note_second(2);
     driver.store.reclaim_some();
-    driver.pump_until(|store| store.checkpointed() == store.settled());
+    driver.end_ticks_until(|store| store.checkpointed() == store.settled());
     driver.reclaim_all();
     assert!(driver.records(Family::Segment).is_empty());
 }

@@ -101,7 +101,7 @@ impl Driver {
                     let ticket = self.store.retry(missing, last, rehearsal);
                     last = Some(ticket);
                     self.faults += 1;
-                    self.pump_until(|store| store.is_ready(ticket));
+                    self.end_ticks_until(|store| store.is_ready(ticket));
                 }
                 Err(Stop::NeedsView) => {
                     self.store.abandon(end);
@@ -124,10 +124,10 @@ impl Driver {
         result
     }
 
-    pub fn pump_until(&mut self, done: impl Fn(&Store) -> bool) {
+    pub fn end_ticks_until(&mut self, done: impl Fn(&Store) -> bool) {
         let start = Instant::now();
         loop {
-            self.store.pump(self.now);
+            self.store.end_tick(self.now);
             if done(&self.store) {
                 return;
             }
@@ -137,7 +137,7 @@ impl Driver {
     }
 
     pub fn commit(&mut self) {
-        self.pump_until(Store::is_idle);
+        self.end_ticks_until(Store::is_idle);
     }
 
     /// Has everything committed, and brought from the journal to its families.
@@ -145,7 +145,7 @@ impl Driver {
         self.commit();
         let epoch = self.store.last_staged();
         self.store.want_checkpointed(epoch);
-        self.pump_until(|store| store.checkpointed() >= epoch);
+        self.end_ticks_until(|store| store.checkpointed() >= epoch);
     }
 
     pub fn reclaim_all(&mut self) {
@@ -154,7 +154,7 @@ impl Driver {
         while !self.records(Family::Gc).is_empty() || !self.store.is_idle() {
             assert!(start.elapsed() < PATIENCE, "reclaim does not end");
             self.store.reclaim_some();
-            self.store.pump(self.now);
+            self.store.end_tick(self.now);
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -164,7 +164,7 @@ impl Driver {
         // What is not on disk is not found before the next look.
         self.settle();
         self.store.look_for_due(self.now);
-        self.pump_until(|store| !store.expiry.is_walking());
+        self.end_ticks_until(|store| !store.expiry.is_walking());
         while let Some(due) = self.store.due().pop_front() {
             let db = self.store.database_of(due.namespace);
             self.run(move |txn| match db {
@@ -252,7 +252,7 @@ impl Driver {
     /// Has the store opened again after [`Driver::fail`].
     pub fn repair(&mut self) {
         self.store.repair();
-        self.pump_until(|store| store.broken().is_none());
+        self.end_ticks_until(|store| store.broken().is_none());
     }
 }
 

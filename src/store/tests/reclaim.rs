@@ -38,7 +38,7 @@ fn deadlines_outlive_a_crash_and_a_failed_delete() {
     let mut driver = driver.crash();
     driver.now = NOW + 1;
     driver.store.look_for_due(driver.now);
-    driver.pump_until(|store| !store.expiry.is_walking());
+    driver.end_ticks_until(|store| !store.expiry.is_walking());
     driver.store.due().clear();
     assert_eq!(driver.get("a"), None);
     driver.fail();
@@ -83,7 +83,7 @@ fn reclaim_goes_on_after_a_crash() {
     driver.settle();
     let before = driver.records(Family::Meta).len();
     driver.store.reclaim_some();
-    driver.pump_until(|store| store.reclaim.steps >= 1);
+    driver.end_ticks_until(|store| store.reclaim.steps >= 1);
     let mut driver = driver.crash();
     assert!((1..before).contains(&driver.records(Family::Meta).len()));
     driver.reclaim_all();

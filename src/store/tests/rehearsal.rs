@@ -155,7 +155,7 @@ fn others_who_write_what_it_reads_do_not_keep_a_request_from_its_end() {
                 Ok(())
             });
         }
-        driver.pump_until(|store| store.is_ready(ticket));
+        driver.end_ticks_until(|store| store.is_ready(ticket));
     }
     assert!(driver.store.faults.rehearsals.begun < 10);
     last.into_iter().for_each(|ticket| driver.store.finish(ticket));
@@ -199,7 +199,7 @@ fn one_that_only_reads_is_shown_a_part_at_a_time() {
         };
         let ticket = driver.store.retry(missing, last, rehearsal);
         last = Some(ticket);
-        driver.pump_until(|store| store.is_ready(ticket));
+        driver.end_ticks_until(|store| store.is_ready(ticket));
         assert!(driver.store.faults.fetch.fetched - before <= 2049);
     };
     assert_eq!((length, faults), (3000, 5));
@@ -222,12 +222,12 @@ fn a_request_that_is_given_up_while_it_is_rehearsed_leaves_nothing() {
         let ticket = driver.store.retry(vec![record(n)], last, rehearsal);
         last = Some(ticket);
         if n < 2 {
-            driver.pump_until(|store| store.is_ready(ticket));
+            driver.end_ticks_until(|store| store.is_ready(ticket));
         }
     }
     has_begun.recv_timeout(PATIENCE).unwrap();
     last.into_iter().for_each(|ticket| driver.store.finish(ticket));
-    driver.pump_until(|store| store.faults.fetch.in_flight() == 0);
+    driver.end_ticks_until(|store| store.faults.fetch.in_flight() == 0);
     driver.cold();
     assert_eq!(driver.store.hot.len(), 0, "no pin is left");
 }

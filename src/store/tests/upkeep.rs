@@ -27,7 +27,7 @@ impl Driver {
             self.store.give_back();
             self.store.begin_upkeep();
             while self.store.upkeep() {}
-            self.store.pump(self.now);
+            self.store.end_tick(self.now);
             if done(&self.store) {
                 return;
             }
@@ -107,7 +107,7 @@ fn a_large_commit_is_made_beside_the_executor_and_lost_or_kept_whole() {
     let mut driver = Driver::new(64 << 20);
     driver.set_many(5000);
     driver.set("large", &vec![2; 1 << 20], None);
-    driver.store.pump(NOW);
+    driver.store.end_tick(NOW);
     assert!(driver.store.commits.flight.is_some(), "nobody waits for it");
     driver.set("small", b"1", None);
     driver.commit();
