@@ -207,7 +207,18 @@ impl Disk {
         if let Some(reason) = why_unwritable(&self.dir) {
             return Err(OpenError::Io(format!("no room: {reason}")));
         }
-        close(&|| self.open_to_write())?;
+        close(&|| {
+            self.open_to_write()?;
+            let recovered = self.recover_again();
+            if let Err(error) = &recovered {
+                // What only the journal has would be missing in the families.
+                self.stay_with_reading(&error.to_string())?;
+            }
+            recovered
+        })
+    }
+
+    fn recover_again(&self) -> Result<(), OpenError> {
         self.failed.store(false, Relaxed);
         // The log may have lost what it did not sync, or kept what it could not.
         self.checkpointed.store(Position::NONE, Relaxed);
