@@ -81,6 +81,8 @@ pub enum Patience {
 /// under way nothing can be read either.
 pub struct Disk {
     db: RwLock<Option<Opened>>,
+    /// Held while families lack what the journal has, as the store is being opened again: who reads waits.
+    lacks_journal: RwLock<()>,
     dir: PathBuf,
     /// Held as long as the store is open.
     _lock: File,
@@ -113,6 +115,14 @@ impl Disk {
     fn guard(&self) -> Result<Guard<'_>, ReadError> {
         let opened = self.db.read().unwrap_or_else(PoisonError::into_inner);
         Guard::of(opened).ok_or_else(|| ReadError::failed("the store is closed after an error on its disk"))
+    }
+
+    /// As [`Disk::guard`], for what reads records.
+    fn guard_to_read(&self) -> Result<Guard<'_>, ReadError> {
+        let whole = self.lacks_journal.read().unwrap_or_else(PoisonError::into_inner);
+        let guard = self.guard();
+        drop(whole);
+        guard
     }
 
     /// Begins a batch that is written to its families at once.
@@ -193,7 +203,7 @@ impl Disk {
 
     /// One record.
     pub fn get(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
-        self.guard()?.read(key)
+        self.guard_to_read()?.read(key)
     }
 
     /// Many records of one family; `keys` must be sorted. `found` is called once for each, in their order.
@@ -203,7 +213,7 @@ impl Disk {
         keys: impl Iterator<Item = &'k RecordKey>,
         mut found: impl FnMut(Result<Option<&[u8]>, ReadError>),
     ) {
-        let db = match self.guard() {
+        let db = match self.guard_to_read() {
             Ok(db) => db,
             Err(e) => return keys.for_each(|_| found(Err(e.clone()))),
         };
@@ -229,7 +239,7 @@ impl Disk {
 
     /// As [`Disk::with_view`]; reads end with an error once `stop` is set.
     pub fn with_view_until<T>(&self, stop: Option<&AtomicBool>, body: impl FnOnce(&View<'_>) -> T) -> T {
-        let mut guard = self.guard();
+        let mut guard = self.guard_to_read();
         let is_partial = self.is_partial.read().unwrap_or_else(PoisonError::into_inner);
         if *is_partial {
             guard = Err(ReadError::failed("a checkpoint could not be finished"));

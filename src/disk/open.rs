@@ -114,6 +114,7 @@ impl Disk {
     fn of(dir: &Path, lock: File, options: &DiskOptions, cache: Cache, opened: Opened, notes: Notes) -> Disk {
         Disk {
             db: RwLock::new(Some(opened)),
+            lacks_journal: RwLock::default(),
             dir: dir.to_owned(),
             _lock: lock,
             options: *options,
@@ -163,19 +164,15 @@ impl Disk {
         Ok((disk, journal))
     }
 
-    fn stay_with_reading(&self, reason: &str) -> Result<(), OpenError> {
+    /// Opens the database as it is, with what the journal holds, as nothing can be written for this reason.
+    pub(super) fn stay_with_reading(&self, reason: &str) -> Result<(), OpenError> {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         // It may have been opened for writing, or closed.
         *db = None;
-        *db = Some(self.open_as_it_is(reason)?);
-        Ok(())
-    }
-
-    /// The database as it is, with what the journal holds, as nothing can be written for this reason.
-    fn open_as_it_is(&self, reason: &str) -> Result<Opened, OpenError> {
         let mut opened = Opened::to_read(&self.dir, &self.options, &self.cache)?;
         opened.read_journal(reason)?;
-        Ok(opened)
+        *db = Some(opened);
+        Ok(())
     }
 
     /// Opens a store that was inspected for writing, and has it go on from what there is.
@@ -208,17 +205,17 @@ impl Disk {
             return Err(OpenError::Io(format!("no room: {reason}")));
         }
         close(&|| {
-            self.open_to_write()?;
-            let recovered = self.recover_again();
-            if let Err(error) = &recovered {
-                // What only the journal has would be missing in the families.
+            let _readers_wait = self.lacks_journal.write().unwrap_or_else(PoisonError::into_inner);
+            let writing = self.begin_writing_again();
+            if let Err(error) = &writing {
                 self.stay_with_reading(&error.to_string())?;
             }
-            recovered
+            writing
         })
     }
 
-    fn recover_again(&self) -> Result<(), OpenError> {
+    fn begin_writing_again(&self) -> Result<(), OpenError> {
+        self.open_to_write()?;
         self.failed.store(false, Relaxed);
         // The log may have lost what it did not sync, or kept what it could not.
         self.checkpointed.store(Position::NONE, Relaxed);
@@ -227,20 +224,14 @@ impl Disk {
         self.begin_notes()
     }
 
+    /// What the journal has is missing in the families until [`Disk::recover`] has ended, and if it fails, the store has to
+    /// [stay with reading](Disk::stay_with_reading).
     fn open_to_write(&self) -> Result<(), OpenError> {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        // It has to be closed before; families that an earlier version did not have are made.
         *db = None;
-        // Families that an earlier version did not have are made.
-        match Opened::to_write(&self.dir, &self.options, &self.cache, false) {
-            Ok(opened) => {
-                *db = Some(opened);
-                Ok(())
-            }
-            Err(error) => {
-                *db = Some(self.open_as_it_is(&error.to_string())?);
-                Err(error)
-            }
-        }
+        *db = Some(Opened::to_write(&self.dir, &self.options, &self.cache, false)?);
+        Ok(())
     }
 
     /// Brings what a crash left in the journal to its families.

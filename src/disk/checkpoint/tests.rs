@@ -1,5 +1,7 @@
 //! Tests of checkpoints.
 
+use std::sync::atomic::{AtomicBool, AtomicU8};
+
 use super::*;
 use crate::disk::delta::Known;
 use crate::disk::{Compression, Creation, DiskOptions};
@@ -97,6 +99,41 @@ fn a_checkpoint_does_not_begin_where_the_log_has_failed() {
     );
     disk.reopen(|close| close()).unwrap();
     check(&disk, 1);
+}
+
+#[test]
+fn who_reads_while_the_store_is_opened_again_misses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = open(dir.path());
+    let key = RecordKey::tree(1, 0);
+    let (round, ended) = (AtomicU8::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads = 0;
+            while !ended.load(Relaxed) {
+                let committed = round.load(Relaxed);
+                let of_view = disk.with_view(|view| view.get(&key).unwrap());
+                for found in [disk.get(&key).unwrap(), of_view] {
+                    assert!(committed == 0 || found.is_some_and(|value| value[0] >= committed));
+                }
+                reads += 1;
+            }
+            reads
+        });
+        for n in 1..=20 {
+            let mut batch = disk.journaled_batch(0).unwrap();
+            batch.put(&key, &[n; 600]);
+            batch.put(&RecordKey::blob(1, 0), &[n; LEAST_IN_TABLES]);
+            disk.write(batch.finish(), Durability::Written, Patience::Wait)
+                .unwrap();
+            // As a store is that found no room when it was opened.
+            disk.stay_with_reading("no room").unwrap();
+            round.store(n, Relaxed);
+            disk.reopen(|close| close()).unwrap();
+        }
+        ended.store(true, Relaxed);
+        assert!(reader.join().unwrap() > 20);
+    });
 }
 
 #[test]
