@@ -2,7 +2,7 @@
 //! that, its turn in the line. All others go on.
 
 use super::parking::Wait;
-use super::table::Command;
+use super::table::{Command, Run};
 use super::{Engine, Session};
 
 impl Session {
@@ -14,7 +14,12 @@ impl Session {
         row: &Command,
         came: Option<&Wait>,
     ) -> Option<Wait> {
-        let is_paused = engine.pause.holds(row);
+        // EXEC adds what is in its queue.
+        let may_write = match row.run {
+            Run::Exec => self.queue.as_ref().is_some_and(|queue| queue.may_write()),
+            _ => row.may_write(),
+        };
+        let is_paused = engine.pause.holds(may_write);
         self.client.paused.set(is_paused);
         if is_paused {
             return Some(Wait::Pause);
@@ -23,13 +28,13 @@ impl Session {
             Some(Wait::Turn(place)) => Some(*place),
             _ => None,
         };
-        self.turn(engine, row, place)
+        self.turn(engine, may_write, place)
     }
 
     /// The turn that a request has to wait for, if it may not run now as far as memory is concerned; `place` is where it has
     /// waited so far. Who had a turn goes on until others have theirs.
-    fn turn(&mut self, engine: &mut Engine, command: &Command, place: Option<u64>) -> Option<Wait> {
-        if !command.may_write() {
+    fn turn(&mut self, engine: &mut Engine, may_write: bool, place: Option<u64>) -> Option<Wait> {
+        if !may_write {
             return None;
         }
         let line = &mut engine.parking.line;

@@ -33,6 +33,8 @@ pub struct Client {
     pub subcommand: Cell<&'static str>,
     pub no_evict: Cell<bool>,
     pub no_touch: Cell<bool>,
+    /// How many requests wait for EXEC; `None`: MULTI was not said.
+    pub queued: Cell<Option<usize>>,
     /// What its buffers hold.
     pub buffers: Cell<Buffers>,
     /// What of it counts among [`Clients::buffered_bytes`].
@@ -96,6 +98,8 @@ pub struct Buffers {
     pub input: usize,
     /// Memory taken for these two.
     pub input_memory: usize,
+    /// Memory of the requests that wait for EXEC.
+    pub queued: usize,
     /// Replies that were not sent yet.
     pub output: usize,
     /// Memory taken for them.
@@ -105,7 +109,7 @@ pub struct Buffers {
 impl Buffers {
     /// All memory. What is in a buffer that is only lent is in memory, too.
     pub fn memory(&self) -> usize {
-        self.input_memory.max(self.request + self.input) + self.output_memory
+        self.input_memory.max(self.request + self.input) + self.queued + self.output_memory
     }
 
     /// Room in the input's memory.
@@ -148,6 +152,7 @@ impl Clients {
             subcommand: Cell::new(""),
             no_evict: Cell::new(false),
             no_touch: Cell::new(false),
+            queued: Cell::default(),
             buffers: Cell::default(),
             counted: Cell::new(0),
             evicted: Cell::new(false),

@@ -7,6 +7,7 @@ use super::Engine;
 use super::client::{Buffers, Client, Peer};
 use super::outbox::Outbox;
 use super::parking::Wait;
+use super::transaction::Queue;
 use crate::base::random::Random;
 use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
 use crate::store::{Epoch, Ticket};
@@ -40,6 +41,8 @@ pub struct Session {
     pub db: usize,
     pub authenticated: bool,
     pub reply_mode: ReplyMode,
+    /// What MULTI has begun.
+    pub(super) queue: Option<Box<Queue>>,
     /// Close once the outbox is sent.
     pub closing: bool,
     pub(super) decoder: Decoder,
@@ -91,6 +94,7 @@ impl Session {
             db: 0,
             authenticated: engine.config.needs_no_login(),
             reply_mode: ReplyMode::On,
+            queue: None,
             closing: false,
             decoder: Decoder::new(),
             request: Begun {
@@ -140,6 +144,7 @@ impl Session {
             request,
             input: input.saturating_sub(request),
             input_memory: input_memory + self.decoder.memory(),
+            queued: self.queue.as_ref().map_or(0, |queue| queue.memory()),
             output: self.outbox.len(),
             output_memory: self.outbox.memory() + on_the_way,
         }

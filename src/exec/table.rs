@@ -33,6 +33,8 @@ pub enum Run {
     Control(Control),
     /// As `Control`, once everything before it is on disk where it belongs.
     Settled(Control),
+    /// EXEC: runs what MULTI has queued.
+    Exec,
     /// Has subcommands; the control is the command without any.
     Container(&'static [Command], Option<Control>),
 }
@@ -76,6 +78,11 @@ impl Command {
 
     pub const fn control(name: &'static str, arity: i32, control: Control) -> Command {
         Command::new(name, arity, Run::Control(control))
+    }
+
+    /// EXEC.
+    pub const fn exec(name: &'static str, arity: i32) -> Command {
+        Command::new(name, arity, Run::Exec)
     }
 
     /// A control that runs once everything before it is on disk where it belongs.
@@ -176,7 +183,7 @@ impl Command {
     pub fn subcommands(&self) -> &'static [Command] {
         match self.run {
             Run::Container(subcommands, _) => subcommands,
-            Run::Data(_) | Run::Control(_) | Run::Settled(_) => &[],
+            Run::Data(_) | Run::Control(_) | Run::Settled(_) | Run::Exec => &[],
         }
     }
 

@@ -68,7 +68,7 @@ pub use keyspace::{Entry, Key};
 pub use recent::Recent;
 pub use rehearsal::Rehearsal;
 pub use reports::News;
-pub use staging::TxnEnd;
+pub use staging::{Suspended, TxnEnd};
 pub use stop::{Damage, Result, Stop};
 pub use threads::Wake;
 pub use txn::{Effects, Savepoint, Txn};

@@ -1,9 +1,11 @@
 //! Staging: what a transaction did becomes part of the open group, in memory. It is committed at the end of the tick.
 
 use super::Store;
+use super::allowance::Allowance;
 use super::commit::Written;
 use super::epoch::Epoch;
 use super::txn::{Txn, Work, Write};
+use crate::base::random::Random;
 use crate::disk::format::{Family, RecordKey};
 
 /// The end of a transaction: what it gathered, detached from the store.
@@ -16,7 +18,45 @@ impl Txn<'_> {
     }
 }
 
+/// A transaction that is set aside, detached from the store: nothing else may run in it meanwhile.
+pub struct Suspended {
+    work: Box<Work>,
+    now: u64,
+    random: Random,
+    touches: bool,
+    allowance: Allowance,
+}
+
+impl Txn<'_> {
+    /// Sets the transaction aside, for [`Store::resume`].
+    pub fn suspend(self) -> Suspended {
+        Suspended {
+            now: self.now,
+            random: self.random.clone(),
+            touches: self.touches,
+            allowance: self.allowance,
+            work: self.into_work(),
+        }
+    }
+}
+
+impl Suspended {
+    /// Ends the transaction.
+    pub fn end(self) -> TxnEnd {
+        TxnEnd(self.work)
+    }
+}
+
 impl Store {
+    /// Goes on with a transaction.
+    pub fn resume(&mut self, suspended: Suspended) -> Txn<'_> {
+        let mut txn = Txn::live(self, suspended.work, suspended.now);
+        txn.random = suspended.random;
+        txn.touches = suspended.touches;
+        txn.allowance = suspended.allowance;
+        txn
+    }
+
     /// A transaction at the given time (Unix milliseconds). Nothing it does counts until [`Store::stage`].
     pub fn begin(&mut self, now: u64) -> Txn<'_> {
         let work = self.spare.take().unwrap_or_default();

@@ -248,13 +248,16 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     field("idle", &seconds_since(client.active_ms.get()));
     field("flags", &flags(client));
     field("db", &client.db.get());
-    for (name, none) in [("sub", 0), ("psub", 0), ("ssub", 0), ("multi", -1)] {
-        field(name, &none);
+    for name in ["sub", "psub", "ssub"] {
+        field(name, &0);
     }
+    let queued = client.queued.get().map(|requests| requests.to_string());
+    field("multi", &queued.as_deref().unwrap_or("-1"));
     field("qbuf", &buffers.input);
     field("qbuf-free", &buffers.input_free());
     field("argv-mem", &buffers.request);
-    for name in ["multi-mem", "rbs", "rbp", "obl", "oll"] {
+    field("multi-mem", &buffers.queued);
+    for name in ["rbs", "rbp", "obl", "oll"] {
         field(name, &0);
     }
     field("omem", &buffers.output);
@@ -277,6 +280,7 @@ fn describe(client: &Client, now: u64, out: &mut String) {
 
 fn flags(client: &Client) -> String {
     let flags = [
+        (client.queued.get().is_some(), 'x'),
         (client.paused.get(), 'b'),
         (client.is_unix, 'U'),
         (client.no_evict.get(), 'e'),

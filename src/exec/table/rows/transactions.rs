@@ -1,0 +1,30 @@
+//! Rows of the commands about transactions.
+
+use super::*;
+use crate::exec::control::transaction;
+
+/// A row of this group.
+const fn row(name: &'static str, arity: i32, control: Control) -> Command {
+    Command::control(name, arity, control).acl(acl::TRANSACTION)
+}
+
+pub const ROWS: &[Command] = &[
+    row("discard", 1, transaction::discard)
+        .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY)
+        .docs(
+            "2.0.0",
+            "Discard all commands issued after MULTI",
+            "O(N), when N is the number of queued commands",
+        ),
+    Command::exec("exec", 1)
+        .acl(acl::TRANSACTION)
+        .flags(NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG)
+        .docs(
+            "1.2.0",
+            "Execute all commands issued after MULTI",
+            "Depends on commands in the transaction",
+        ),
+    row("multi", 1, transaction::multi)
+        .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY)
+        .docs("1.2.0", "Mark the start of a transaction block", "O(1)"),
+];
