@@ -73,7 +73,7 @@ impl<'d> Builder<'d> {
         }
     }
 
-    /// Writes what changed in a record that is there: an operand of [`delta`].
+    /// Writes what changed in a record that is there: an operand of [`super::delta`].
     pub fn merge(&mut self, key: &RecordKey, operand: &[u8]) {
         match self.journal_of(key) {
             Some(journal) => journal.merge(key, operand),

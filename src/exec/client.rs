@@ -210,8 +210,4 @@ impl Clients {
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
 }

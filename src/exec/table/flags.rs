@@ -17,22 +17,23 @@ pub mod flag {
     pub const BLOCKING: u32 = 1 << 6;
     pub const LOADING: u32 = 1 << 7;
     pub const STALE: u32 = 1 << 8;
+    #[expect(dead_code, reason = "commands that run scripts have it, and are to come")]
     pub const SKIP_MONITOR: u32 = 1 << 9;
     pub const SKIP_SLOWLOG: u32 = 1 << 10;
-    pub const ASKING: u32 = 1 << 11;
-    pub const FAST: u32 = 1 << 12;
-    pub const NO_AUTH: u32 = 1 << 13;
-    pub const MAY_REPLICATE: u32 = 1 << 14;
-    pub const NO_ASYNC_LOADING: u32 = 1 << 15;
-    pub const NO_MULTI: u32 = 1 << 16;
-    pub const MOVABLEKEYS: u32 = 1 << 17;
-    pub const ALLOW_BUSY: u32 = 1 << 18;
-    pub const NO_MANDATORY_KEYS: u32 = 1 << 19;
+    pub const FAST: u32 = 1 << 11;
+    pub const NO_AUTH: u32 = 1 << 12;
+    pub const MAY_REPLICATE: u32 = 1 << 13;
+    pub const NO_ASYNC_LOADING: u32 = 1 << 14;
+    pub const NO_MULTI: u32 = 1 << 15;
+    pub const MOVABLEKEYS: u32 = 1 << 16;
+    pub const ALLOW_BUSY: u32 = 1 << 17;
+    #[expect(dead_code, reason = "commands that run scripts have it, and are to come")]
+    pub const NO_MANDATORY_KEYS: u32 = 1 << 18;
     /// Refused unless the configuration allows it. Has no name: COMMAND INFO does not show it.
-    pub const PROTECTED: u32 = 1 << 20;
+    pub const PROTECTED: u32 = 1 << 19;
 
     /// The name of bit `i`, as COMMAND INFO spells it.
-    pub const NAMES: [&str; 20] = [
+    pub const NAMES: [&str; 19] = [
         "write",
         "readonly",
         "denyoom",
@@ -44,7 +45,6 @@ pub mod flag {
         "stale",
         "skip_monitor",
         "skip_slowlog",
-        "asking",
         "fast",
         "no_auth",
         "may_replicate",
@@ -77,6 +77,7 @@ pub mod acl {
     pub const BLOCKING: u32 = 1 << 16;
     pub const DANGEROUS: u32 = 1 << 17;
     pub const CONNECTION: u32 = 1 << 18;
+    #[expect(dead_code, reason = "MULTI and its like have it, and are to come")]
     pub const TRANSACTION: u32 = 1 << 19;
     pub const SCRIPTING: u32 = 1 << 20;
 
@@ -123,13 +124,10 @@ pub mod access {
     pub const INSERT: u32 = 1 << 6;
     /// Deletes data from the value.
     pub const DELETE: u32 = 1 << 7;
-    pub const NOT_KEY: u32 = 1 << 8;
-    /// The search may not find all keys.
-    pub const INCOMPLETE: u32 = 1 << 9;
     /// Which of the others hold depends on the arguments.
-    pub const VARIABLE_FLAGS: u32 = 1 << 10;
+    pub const VARIABLE_FLAGS: u32 = 1 << 8;
 
-    pub const NAMES: [&str; 11] = [
+    pub const NAMES: [&str; 9] = [
         "RO",
         "RW",
         "OW",
@@ -138,8 +136,6 @@ pub mod access {
         "update",
         "insert",
         "delete",
-        "not_key",
-        "incomplete",
         "variable_flags",
     ];
 }
