@@ -35,6 +35,7 @@ pub struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
+    /// Arguments within `base`; each span has to lie in it.
     pub(super) fn new(base: &'a [u8], spans: &'a [Span]) -> Args<'a> {
         Args { base, spans }
     }
