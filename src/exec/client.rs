@@ -13,25 +13,39 @@ use crate::resp::Protocol;
 
 /// A connection, as others see it.
 pub struct Client {
+    /// Never 0, and never another connection's in this run of the server.
     pub id: u64,
     /// "ip:port", or the path of the unix socket and ":0".
     pub address: String,
+    /// Where it came to, in the same form.
     pub local_address: String,
+    /// Came over the unix socket.
     pub is_unix: bool,
     /// The number of its socket.
     pub fd: i32,
+    /// What CLIENT SETNAME or HELLO said; empty: nothing.
     pub name: RefCell<Vec<u8>>,
+    /// What CLIENT SETINFO LIB-NAME said; empty: nothing.
     pub library: RefCell<Vec<u8>>,
+    /// What CLIENT SETINFO LIB-VER said; empty: nothing.
     pub library_version: RefCell<Vec<u8>>,
+    /// Whom it has logged in as, or would be.
     pub user: RefCell<String>,
+    /// The number of the selected database: the session's, for others to see.
     pub db: Cell<usize>,
+    /// The session's, for others to see.
     pub protocol: Cell<Protocol>,
+    /// Unix time at which it was accepted.
     pub created_ms: u64,
+    /// Unix time at which bytes last came, or a request last began.
     pub active_ms: Cell<u64>,
     /// The command last run, in lower case, with its subcommand behind '|'.
     pub command: Cell<&'static str>,
+    /// The subcommand last run, in lower case; empty: none.
     pub subcommand: Cell<&'static str>,
+    /// CLIENT NO-EVICT is on.
     pub no_evict: Cell<bool>,
+    /// CLIENT NO-TOUCH is on.
     pub no_touch: Cell<bool>,
     /// What its buffers hold.
     pub buffers: Cell<Buffers>,
@@ -39,6 +53,7 @@ pub struct Client {
     pub(super) counted: Cell<usize>,
     /// It held the most when there was too much: the connection ends, and its memory is as good as free.
     pub(super) evicted: Cell<bool>,
+    /// Unix time from which on its output was above the soft limit, without a break.
     pub over_soft_limit_since_ms: Cell<Option<u64>>,
     /// CLIENT KILL was said: the connection ends at its next turn.
     pub killed: Cell<bool>,
@@ -80,8 +95,11 @@ impl Client {
 
 /// How a connection introduces itself.
 pub struct Peer {
+    /// As in [`Client::address`].
     pub address: String,
+    /// As in [`Client::local_address`].
     pub local_address: String,
+    /// Came over the unix socket.
     pub is_unix: bool,
     /// The number of the socket.
     pub fd: i32,
@@ -128,6 +146,7 @@ pub struct Clients {
 }
 
 impl Clients {
+    /// A new connection, under an id of its own, as yet without a name, without buffers and without a waker.
     pub fn add(&mut self, peer: Peer, now_ms: u64) -> Rc<Client> {
         self.last_id += 1;
         let client = Rc::new(Client {
@@ -161,14 +180,17 @@ impl Clients {
         client
     }
 
+    /// Nobody sees it any more; its session may still hold it.
     pub fn remove(&mut self, id: u64) {
         self.by_id.remove(&id);
     }
 
+    /// The connection with this id, unless it is gone.
     pub fn get(&self, id: u64) -> Option<&Rc<Client>> {
         self.by_id.get(&id)
     }
 
+    /// In the order of their ids, which is that in which they came.
     pub fn iter(&self) -> impl Iterator<Item = &Rc<Client>> {
         self.by_id.values()
     }
@@ -207,11 +229,8 @@ impl Clients {
         client.kill();
     }
 
+    /// How many are connected.
     pub fn len(&self) -> usize {
         self.by_id.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
     }
 }

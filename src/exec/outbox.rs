@@ -20,6 +20,7 @@ struct Held {
     epoch: Epoch,
 }
 
+/// The replies of a connection that were not sent yet, in the order of its requests.
 #[derive(Default)]
 pub struct Outbox {
     rope: Rope,
@@ -112,6 +113,7 @@ impl Outbox {
         self.rope.len()
     }
 
+    /// Whether all was sent, and nothing is held.
     pub fn is_empty(&self) -> bool {
         self.rope.is_empty()
     }

@@ -43,6 +43,7 @@ struct Line<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
+    /// A connection with a session of its own, that holds no buffer yet.
     pub fn new(stream: S, engine: SharedEngine, chunks: Rc<Chunks>, peer: Peer) -> Connection<S> {
         let session = Session::new(&mut engine.borrow_mut(), peer);
         Connection(Rc::new_cyclic(|line: &Weak<RefCell<Line<S>>>| {

@@ -59,7 +59,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use allowance::{Allowance, OUT_OF_MEMORY};
-pub use commit::Failure;
 pub use epoch::Epoch;
 pub use expiry::Due;
 pub use fetch::Ticket;
@@ -68,7 +67,6 @@ pub use keyspace::{Entry, Key};
 pub use recent::Recent;
 pub use rehearsal::Rehearsal;
 pub use reports::News;
-pub use staging::TxnEnd;
 pub use stop::{Damage, Result, Stop};
 pub use threads::Wake;
 pub use txn::{Effects, Savepoint, Txn};

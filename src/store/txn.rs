@@ -387,6 +387,7 @@ impl<'s> Txn<'s> {
     }
 
     /// Whether it has changed anything.
+    #[cfg(test)]
     pub fn has_writes(&self) -> bool {
         !self.work.writes.log.is_empty() || !self.work.databases.is_empty()
     }

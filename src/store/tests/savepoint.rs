@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::base::random::Random;
+use crate::store::staging::TxnEnd;
 
 /// The loose records of the test are under this id.
 const ID: u64 = 1 << 40;
