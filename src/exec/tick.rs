@@ -21,7 +21,7 @@ use crate::store::News;
 /// What is left to the caller of [`Engine::commit_and_release`].
 #[must_use]
 pub struct Released {
-    /// Connections that hold replies which may leave now: they borrow the engine, so they are flushed after it.
+    /// Connections that have something to send which may leave now: they borrow the engine, so they are flushed after it.
     pub outlets: Vec<Weak<dyn Outlet>>,
     /// There is more to do, once others had their turn.
     pub more: bool,
@@ -54,7 +54,7 @@ impl TickEnd {
 impl Engine {
     /// Has the tick end with a commit, if there is anything to commit or to release.
     pub(super) fn want_commit(&mut self) {
-        if !self.tick_end.is_asked && self.store.has_work() {
+        if !self.tick_end.is_asked && (self.store.has_work() || self.clients.has_to_flush()) {
             self.tick_end.is_asked = true;
             self.tick_end.ask();
         }
@@ -91,7 +91,7 @@ impl Engine {
                 self.parking.wake_for_records(ticket);
             }
         }
-        let outlets = match news.settled {
+        let mut outlets: Vec<Weak<dyn Outlet>> = match news.settled {
             true => self.parking.release_replies(self.store.settled()).collect(),
             false => Vec::new(),
         };
@@ -106,6 +106,7 @@ impl Engine {
         }
         self.move_line();
         self.hear_of_views();
+        outlets.extend(self.clients.take_to_flush());
         outlets
     }
 

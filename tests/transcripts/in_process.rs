@@ -9,7 +9,7 @@ use crate::support::{Value, reply};
 use redkeep::config::Config;
 use redkeep::exec::client::Peer;
 use redkeep::exec::{Advance, Engine, Outlet, Released, Session, Status, store_options};
-use redkeep::store::{Epoch, Store};
+use redkeep::store::Store;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -50,9 +50,8 @@ impl Wake for Bell {
 struct Knocker(Waker);
 
 impl Outlet for Knocker {
-    fn flush(&self) -> Option<Epoch> {
+    fn flush(&self) {
         self.0.wake_by_ref();
-        None
     }
 }
 
@@ -60,7 +59,7 @@ impl Outlet for Knocker {
 struct Connection {
     session: Session,
     waker: Waker,
-    outlet: Rc<Knocker>,
+    _outlet: Rc<dyn Outlet>,
     address: SocketAddr,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -74,29 +73,22 @@ impl Connection {
             self.closed = true;
             return;
         }
-        let Advance {
-            consumed,
-            status,
-            held,
-        } = self.session.advance(engine, &self.input, &self.waker);
-        if let Some(epoch) = held {
-            let outlet: Weak<Knocker> = Rc::downgrade(&self.outlet);
-            engine.flush_when_settled(epoch, outlet);
-        }
+        let Advance { consumed, status } = self.session.advance(engine, &self.input, &self.waker);
         self.input.drain(..consumed);
+        let mut outbox = self.session.client.outbox.borrow_mut();
         loop {
             let mut slices = [IoSlice::new(&[]); 2];
-            let count = self.session.outbox.ready(&mut slices);
+            let count = outbox.ready(&mut slices);
             let ready: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
             if ready.is_empty() {
                 break;
             }
             self.output.extend_from_slice(&ready);
-            self.session.outbox.advance(ready.len());
+            outbox.advance(ready.len());
         }
         match status {
             Status::Yielded => self.waker.wake_by_ref(),
-            Status::Closing => self.closed = self.session.outbox.is_empty(),
+            Status::Closing => self.closed = outbox.is_empty(),
             Status::NeedsInput(_) | Status::Waiting => {}
         }
     }
@@ -157,9 +149,11 @@ impl InProcess {
             };
             let waker = Waker::from(Arc::new(bell));
             session.client.set_waker(&waker);
+            let outlet: Rc<dyn Outlet> = Rc::new(Knocker(waker.clone()));
+            session.client.set_outlet(Rc::downgrade(&outlet));
             Connection {
                 session,
-                outlet: Rc::new(Knocker(waker.clone())),
+                _outlet: outlet,
                 waker,
                 address,
                 input: Vec::new(),
