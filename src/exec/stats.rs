@@ -27,6 +27,10 @@ pub struct Stats {
     pub evicted_clients: u64,
     pub faults: u64,
     pub views: u64,
+    /// Keys that were past their deadline, and are deleted for good.
+    pub expired_keys: u64,
+    /// Fields of hashes likewise.
+    pub expired_fields: u64,
     pub reads: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
@@ -49,6 +53,8 @@ impl Default for Stats {
             evicted_clients: 0,
             faults: 0,
             views: 0,
+            expired_keys: 0,
+            expired_fields: 0,
             reads: 0,
             bytes_in: 0,
             bytes_out: 0,

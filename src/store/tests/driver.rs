@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::disk::format::{self, Database, Family, RecordKey, SEGMENT};
 use crate::disk::{Compression, Creation, DiskOptions, Durability};
-use crate::store::{Epoch, Key, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn};
+use crate::store::{Effect, Epoch, Key, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn};
 use crate::types::string;
 
 pub const NOW: u64 = 1_000_000;
@@ -19,6 +19,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Driver {
     pub store: Store,
     pub now: u64,
+    /// What has been caused and is settled.
+    pub effects: Vec<Effect>,
     /// How many runs ended in a fault.
     pub faults: usize,
     dir: TempDir,
@@ -51,6 +53,7 @@ impl Driver {
         Driver {
             store: open(&dir, hot_budget),
             now: NOW,
+            effects: Vec::new(),
             faults: 0,
             dir,
         }
@@ -64,6 +67,7 @@ impl Driver {
         Driver {
             store: open(&dir, budget),
             now,
+            effects: Vec::new(),
             faults: 0,
             dir,
         }
@@ -124,10 +128,15 @@ impl Driver {
         result
     }
 
+    pub fn end_tick(&mut self) {
+        let news = self.store.end_tick(self.now);
+        self.effects.extend(news.effects);
+    }
+
     pub fn end_ticks_until(&mut self, done: impl Fn(&Store) -> bool) {
         let start = Instant::now();
         loop {
-            self.store.end_tick(self.now);
+            self.end_tick();
             if done(&self.store) {
                 return;
             }
@@ -154,7 +163,7 @@ impl Driver {
         while !self.records(Family::Gc).is_empty() || !self.store.is_idle() {
             assert!(start.elapsed() < PATIENCE, "reclaim does not end");
             self.store.reclaim_some();
-            self.store.end_tick(self.now);
+            self.end_tick();
             std::thread::sleep(Duration::from_millis(1));
         }
     }

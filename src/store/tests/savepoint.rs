@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::base::random::Random;
+use crate::store::effects::Lookups;
 
 /// The loose records of the test are under this id.
 const ID: u64 = 1 << 40;
@@ -16,7 +17,8 @@ const DATABASES: u64 = 3;
 struct Seen {
     records: BTreeMap<RecordKey, Option<Vec<u8>>>,
     databases: BTreeMap<usize, Database>,
-    effects: Effects,
+    effects: Vec<Effect>,
+    lookups: Lookups,
     ids: u64,
 }
 
@@ -33,7 +35,8 @@ impl Seen {
                 })
                 .collect(),
             databases: work.databases.iter().copied().collect(),
-            effects: work.effects,
+            effects: work.effects.clone(),
+            lookups: work.lookups,
             ids: work.ids,
         }
     }
@@ -86,7 +89,7 @@ fn act(txn: &mut Txn, random: &mut Random, depth: u32) -> Result<()> {
                 txn.rollback(before);
             }
         }
-        _ => txn.effects().expired_fields += 1,
+        _ => txn.cause_fields_expired(random.below(3)),
     }
     Ok(())
 }
@@ -141,5 +144,5 @@ fn what_was_rolled_back_might_as_well_not_have_been_done() {
         }
     }
     driver.check();
-    assert!(driver.store.totals.effects.expired > 0);
+    assert!(driver.effects.contains(&Effect::KeyExpired));
 }
