@@ -65,9 +65,10 @@ impl Session {
         if let Some(error) = self.objection(engine, first.command, sub, row, args) {
             return self.refuse_command(engine, Some(found), error);
         }
-        if self.queues(found, args) {
+        if let Some(reply) = self.queue(found, args) {
             engine.clock.end_lap();
-            self.reply(engine, &Reply::simple("QUEUED"), Epoch::NONE);
+            self.reply(engine, &reply, Epoch::NONE);
+            outcome(engine, &reply);
             return true;
         }
         let has_begun = matches!(came, Some(Wait::Checkpoint(_) | Wait::View(..)));
@@ -83,7 +84,7 @@ impl Session {
                 let ran = self.exec(engine, now);
                 self.conclude(engine, ran)
             }
-            Run::Settled(control) => match engine.unless_where_views_find_it(has_begun) {
+            Run::Checkpointed(control) => match engine.unless_where_views_find_it(has_begun) {
                 Some(wait) => Outcome::Waits(wait),
                 None => self.run_control(engine, control, args),
             },
@@ -166,6 +167,7 @@ impl Session {
             db: self.db,
             protocol: self.protocol,
             now,
+            client: self.client.id,
             seed: self.request.seed,
             touches: !self.client.no_touch.get(),
             is_heard: self.reply_mode == ReplyMode::On,
@@ -247,7 +249,7 @@ impl Session {
         if let Some(row) = row {
             engine.stats.rejected(row.number);
             if matches!(row.command.run, Run::Exec) {
-                self.drop_queue();
+                self.drop_queue(engine);
                 error = exec_refused(&error);
             }
         }

@@ -5,10 +5,13 @@ use super::Engine;
 /// Which requests are set aside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Paused {
+    /// Those that may change data.
     Writes,
+    /// Every request, CLIENT UNPAUSE too.
     All,
 }
 
+/// The pause under way, if there is one.
 #[derive(Default)]
 pub struct Pause {
     paused: Option<Paused>,
@@ -22,7 +25,7 @@ impl Pause {
         self.until_ms = self.until_ms.max(until_ms);
     }
 
-    /// Whether it holds a request back; `may_write`: the request might change data.
+    /// Whether a request is set aside at present; `may_write`: it might change data.
     pub fn holds(&self, may_write: bool) -> bool {
         match self.paused {
             None => false,
@@ -31,12 +34,15 @@ impl Pause {
         }
     }
 
+    /// Whether anything is set aside at present.
     pub fn is_on(&self) -> bool {
         self.paused.is_some()
     }
 }
 
 impl Engine {
+    /// Begins a pause until this Unix time, or makes the one there is longer and stricter. Keys past their deadline are
+    /// hidden meanwhile, and not deleted. In the past, it does not begin.
     pub fn pause(&mut self, paused: Paused, until_ms: u64) {
         self.pause.extend(paused, until_ms);
         self.store.hide_expired(true);
@@ -50,6 +56,7 @@ impl Engine {
         }
     }
 
+    /// Ends the pause, if there is one, and wakes who was set aside.
     pub fn end_pause(&mut self) {
         self.store.hide_expired(false);
         self.pause = Pause::default();

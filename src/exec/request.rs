@@ -20,11 +20,16 @@ const MOST_REHEARSED: usize = 16 << 20;
 /// A request over data. All of its runs are of the same value, but for the time.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
+    /// What it does.
     pub body: Body<'a>,
+    /// The number of the database that the session had selected.
     pub db: usize,
+    /// What its reply is encoded for where it is made.
     pub protocol: Protocol,
     /// Unix milliseconds.
     pub now: u64,
+    /// The id of the client.
+    pub client: u64,
     /// Of what it chooses at random: the same in each of its runs.
     pub seed: u64,
     /// Whether what it reads counts as used.
@@ -137,7 +142,7 @@ impl Request<'_> {
         limits: &CallLimits,
     ) -> impl FnOnce(&mut Txn, Option<&dyn Sink>) -> store::Result<Reply> + Send + use<> {
         let (body, limits) = (Detached::from(self.body), limits.clone());
-        let (db, protocol, seed) = (self.db, self.protocol, self.seed);
+        let (db, protocol, client, seed) = (self.db, self.protocol, self.client, self.seed);
         move |txn, sink| {
             txn.random = Random::from_seed(seed);
             let call = Call {
@@ -145,6 +150,7 @@ impl Request<'_> {
                 db,
                 limits: &limits,
                 protocol,
+                client,
                 sink,
             };
             match body {
@@ -198,6 +204,7 @@ impl Engine {
             db: request.db,
             limits: &self.limits,
             protocol: request.protocol,
+            client: request.client,
             sink: None,
         };
         let mut txn = request.begin(&mut self.store, &self.limits);

@@ -1,4 +1,4 @@
-//! MULTI and EXEC: requests that are queued, and then run as one transaction.
+//! MULTI, EXEC and WATCH: requests that are queued, and then run as one transaction.
 //!
 //! Commands over data share one [`Txn`]. Before each is a savepoint: one that fails is taken back alone, and the others
 //! count. Where one faults, the others are run as far as they come, for what they miss; then all of it is fetched together,
@@ -8,6 +8,8 @@
 //! A command about the connection or the server (a *control*) cannot be taken back. So a queue that has one is first run
 //! without its controls, until nothing faults any more; then everything runs in its order, the transaction set aside while
 //! a control runs. (What such a run finds missing after all is fetched, and controls that ran keep their replies.)
+//!
+//! Keys that WATCH has named are kept by the store (`store/watches.rs`), which says whether one of them has changed.
 //!
 //! SELECT counts as neither: it says which database the commands behind it mean.
 
@@ -26,7 +28,7 @@ use crate::store::{self, Epoch, Stop, Txn};
 const REFUSED: &str = "EXECABORT Transaction discarded because of previous errors.";
 
 /// Commands that are not queued.
-const RUN_AT_ONCE: [&str; 6] = ["exec", "discard", "multi", "watch", "quit", "reset"];
+const RUN_AT_ONCE: [&str; 5] = ["exec", "discard", "multi", "quit", "reset"];
 
 /// What MULTI has begun: requests that wait for EXEC.
 #[derive(Clone, Default)]
@@ -78,7 +80,7 @@ impl Queued {
         match self.found.command.run {
             Run::Data(handler) => Step::Data(handler),
             Run::Control(_) if self.found.command.name == "select" => Step::Select,
-            Run::Control(control) | Run::Settled(control) | Run::Container(_, Some(control)) => {
+            Run::Control(control) | Run::Checkpointed(control) | Run::Container(_, Some(control)) => {
                 Step::Control(control)
             }
             Run::Container(_, None) | Run::Exec => unreachable!("dispatch runs it at once"),
@@ -193,17 +195,19 @@ fn select(args: Args, databases: usize, db: &mut usize) -> Reply {
 }
 
 impl Session {
-    /// Whether a request is queued rather than run; then it is.
-    pub(super) fn queues(&mut self, found: Found, args: Args) -> bool {
-        let Some(queue) = &mut self.queue else {
-            return false;
-        };
-        let is_queued = !RUN_AT_ONCE.contains(&found.command.name);
-        if is_queued {
-            queue.push(found, args);
-            self.client.queued.set(Some(queue.requests.len()));
+    /// What a request is answered that is queued rather than run, or that cannot be run after MULTI. `None`: it runs.
+    pub(super) fn queue(&mut self, found: Found, args: Args) -> Option<Reply> {
+        let queue = self.queue.as_mut()?;
+        match found.command.name {
+            // It does no harm to the others.
+            "watch" => Some(Reply::err("ERR WATCH inside MULTI is not allowed")),
+            name if RUN_AT_ONCE.contains(&name) => None,
+            _ => {
+                queue.push(found, args);
+                self.client.queued.set(Some(queue.requests.len()));
+                Some(Reply::simple("QUEUED"))
+            }
         }
-        is_queued
     }
 
     /// One of the requests that were to be queued cannot be run: nor can the others.
@@ -223,10 +227,11 @@ impl Session {
         begins
     }
 
-    /// Forgets what was queued. False: nothing could be.
-    pub(super) fn drop_queue(&mut self) -> bool {
+    /// Forgets what was queued, and what is watched.
+    pub(super) fn drop_queue(&mut self, engine: &mut Engine) {
+        engine.store.unwatch(self.client.id);
         self.client.queued.set(None);
-        self.queue.take().is_some()
+        self.queue = None;
     }
 
     /// Runs what was queued, or goes on with it.
@@ -234,13 +239,16 @@ impl Session {
         let Some(queue) = self.queue.take() else {
             return Ran::Ready(Stop::error("ERR EXEC without MULTI"), Epoch::NONE);
         };
-        let ran = match queue.is_refused {
-            true => Ran::Ready(Stop::error(REFUSED), Epoch::NONE),
-            false => self.run_queue(engine, &queue, now),
+        // What is watched may change while it waits for records.
+        let changed = engine.store.watched_change(self.client.id, now);
+        let ran = match (queue.is_refused, changed) {
+            (true, _) => Ran::Ready(Stop::error(REFUSED), Epoch::NONE),
+            (false, Some(epoch)) => Ran::Ready(Ok(Reply::NullArray), epoch),
+            (false, None) => self.run_queue(engine, &queue, now),
         };
         match ran {
             Ran::Waits(_) => self.queue = Some(queue),
-            _ => drop(self.drop_queue()),
+            _ => self.drop_queue(engine),
         }
         ran
     }
@@ -286,6 +294,7 @@ impl Session {
                         db: self.db,
                         limits: &engine.limits,
                         protocol: self.protocol,
+                        client: self.client.id,
                         sink: None,
                     };
                     let result = run_one(&mut txn, handler, &call);

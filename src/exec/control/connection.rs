@@ -15,6 +15,7 @@ const HELLO_NEEDS_AUTH: &str = "NOAUTH HELLO must be called with the client alre
     HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
     version at the same time";
 
+/// PING: PONG as a simple string, or the argument as a bulk string.
 pub fn ping(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match args.len() {
         1 => Reply::simple("PONG"),
@@ -23,15 +24,18 @@ pub fn ping(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     }
 }
 
+/// ECHO: the argument, as a bulk string.
 pub fn echo(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     Reply::bulk(args[1].to_vec())
 }
 
+/// QUIT: OK, and behind it the connection ends.
 pub fn quit(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
     session.closing = true;
     Reply::Ok
 }
 
+/// SELECT: the commands that follow are about the database with this number. An error if there are not so many.
 pub fn select(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     match selected(args, engine.limits.databases) {
         Ok(db) => {
@@ -59,7 +63,7 @@ pub fn selected(args: Args, databases: usize) -> Result<usize, Reply> {
 
 /// Brings the connection back to what a new one is, except for its id.
 pub fn reset(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
-    session.drop_queue();
+    session.drop_queue(engine);
     session.select(0);
     session.speak(Protocol::Resp2);
     session.reply_mode = ReplyMode::On;
@@ -71,6 +75,7 @@ pub fn reset(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
     Reply::simple("RESET")
 }
 
+/// AUTH: a password alone is that of the default user. An error if they do not fit, or if no password is needed.
 pub fn auth(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let (user, password) = match args.len() {
         2 if engine.config.is_open() => return Reply::err(NO_PASSWORD_SET),
@@ -130,6 +135,8 @@ impl<'a> Hello<'a> {
     }
 }
 
+/// HELLO: a map about the server, in the protocol that is asked for. An error, and nothing is changed, if the protocol is
+/// neither 2 nor 3, the password is wrong, or none was given and one is needed.
 pub fn hello(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let hello = match Hello::parse(args) {
         Ok(hello) => hello,
@@ -188,6 +195,7 @@ pub fn check_name(name: &[u8]) -> Result<(), Reply> {
     }
 }
 
+/// Whether all bytes are visible ASCII characters, no space among them; so it is with none at all.
 pub fn is_printable(name: &[u8]) -> bool {
     name.iter().all(u8::is_ascii_graphic)
 }
