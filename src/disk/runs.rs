@@ -21,6 +21,7 @@ const MOST_HIDDEN: u64 = 16 * MOST as u64;
 
 /// Where deletes go.
 pub(super) trait Deletes {
+    /// Has one record deleted, which need not be there.
     fn delete(&mut self, family: Family, key: &[u8]) -> Result<(), WriteError>;
 
     /// Of all with `from <= key < to`.
