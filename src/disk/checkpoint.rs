@@ -189,6 +189,9 @@ fn fold(
 
 impl Disk {
     /// Prepares to bring to its families what is in the journal. `None`: it is empty.
+    ///
+    /// # Errors
+    /// The journal cannot be read or is damaged, or a table cannot be written. Then all is as it was.
     pub fn prepare_checkpoint(&self) -> Result<Option<Checkpoint>, WriteError> {
         let kept = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = std::mem::take(&mut *kept());
@@ -244,6 +247,10 @@ impl Disk {
 
     /// Carries a checkpoint out. Nothing else may write meanwhile. If it [needs that](Checkpoint::needs_sync), the log has
     /// been synced since it was prepared.
+    ///
+    /// # Errors
+    /// The batch cannot be written, or a family does not take its table. Families that already have theirs keep it: until
+    /// the rest has followed, views are refused.
     pub fn install(&self, checkpoint: Checkpoint) -> Result<(), WriteError> {
         match checkpoint.output {
             Output::Batch(batch) => {
@@ -295,6 +302,9 @@ impl Disk {
     }
 
     /// Brings all that is in the journal to its families. Blocks.
+    ///
+    /// # Errors
+    /// As of the two; what is in its families by then stays there.
     pub fn checkpoint_all(&self) -> Result<(), WriteError> {
         while let Some(checkpoint) = self.prepare_checkpoint()? {
             if checkpoint.needs_sync() {
@@ -307,6 +317,9 @@ impl Disk {
     }
 
     /// Takes out of the journal what was never acknowledged as committed: the log may have it after a failed sync.
+    ///
+    /// # Errors
+    /// The store is closed, or nothing can be written.
     pub(super) fn drop_uncommitted(&self) -> Result<(), WriteError> {
         let mut batch = self.batch()?;
         let from = self.committed.load(Relaxed).next();
@@ -332,6 +345,9 @@ impl Disk {
     }
 
     /// Removes what a crash left of tables, and finds where the journal goes on.
+    ///
+    /// # Errors
+    /// A table cannot be removed, or the journal or a family's mark cannot be read.
     pub(super) fn find_journal_end(&self) -> Result<(), ReadError> {
         self.remove_tables()?;
         let db = self.guard()?;

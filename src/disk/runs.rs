@@ -86,6 +86,9 @@ impl<'g, 'd> Runs<'g, 'd> {
     }
 
     /// What is not a delete comes next, or nothing.
+    ///
+    /// # Errors
+    /// The deletes cannot be written, or the disk cannot be asked what lives between them.
     pub fn end(&mut self, to: &mut impl Deletes) -> Result<(), WriteError> {
         let keys = std::mem::take(&mut self.keys);
         let mut rest = &keys[..];

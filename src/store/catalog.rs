@@ -32,6 +32,9 @@ pub struct Catalog {
 impl Catalog {
     /// Reads the id counter and the first `count` databases. A database without a record gets its namespace now, on disk
     /// at once: two databases must never come to share one.
+    ///
+    /// # Errors
+    /// One of the records cannot be read or makes no sense, or a new one cannot be written.
     pub fn read(disk: &Disk, count: usize) -> Result<Catalog, StartError> {
         let damaged = |text: &dyn std::fmt::Display| StartError::Damaged(text.to_string());
         let mut next_id = match disk.get(&RecordKey::next_id()).map_err(|e| damaged(&e))? {

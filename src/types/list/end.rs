@@ -30,7 +30,9 @@ impl Side {
 /// An element in the place where it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element<'p> {
+    /// Its bytes are in the page.
     Inline(&'p [u8]),
+    /// It is the list's blob of this number, and of so many bytes.
     Blob { index: u64, length: u64 },
 }
 

@@ -13,9 +13,11 @@ use crate::types::thresholds::Thresholds;
 
 /// A set that is being changed or made.
 pub(super) enum Draft {
+    /// The body of an [`IntSet`].
     Integers(Vec<u8>),
     /// The body, and the number of its cells.
     List(Vec<u8>, u64),
+    /// In records of its own.
     Table(Buckets),
 }
 

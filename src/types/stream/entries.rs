@@ -18,7 +18,9 @@ const MAX_COLD: usize = 256;
 
 /// A chunk to be read.
 pub(super) enum Piece {
+    /// One of the index, in a record of its own.
     Sealed(Sealed),
+    /// The last one, in the key's record.
     Tail,
 }
 

@@ -30,6 +30,7 @@ pub enum Change {
     Kept,
     /// It should become one with a neighbour.
     Small,
+    /// It has no entries any more: the node above forgets it.
     Gone,
     /// It is two now: node and count of the first, then the second; and whether the change was in that.
     Split((u64, u64), Child<'static>, bool),
