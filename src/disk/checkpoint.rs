@@ -263,7 +263,7 @@ impl Disk {
         Ok(())
     }
 
-    /// The memtable has so many more deletes of keys.
+    /// The memtable has `deletes` more of keys.
     fn note_deletes(&self, deletes: usize) -> Result<(), WriteError> {
         let before = self.deletes_in_memtable.fetch_add(deletes, Relaxed);
         if before + deletes < DELETES_IN_MEMTABLE {
@@ -432,7 +432,7 @@ impl Disk {
 /// Made by [`Disk::walk_journal`] alone: it pins data.
 struct JournalWalk<'d>(DBRawIterator<'d>);
 
-/// Reads so many bytes of the journal at most, or one record.
+/// Reads at most `most` bytes of the journal, or one record.
 fn read_part<'j>(JournalWalk(walk): &'j mut JournalWalk, most: usize) -> Result<Part<'j>, ReadError> {
     let (mut records, mut bytes, mut more) = (Vec::new(), 0, false);
     while let Some((key, record)) = walk.item() {

@@ -10,7 +10,7 @@ use super::{Engine, durability};
 use crate::base::process;
 use crate::config::{self, Config, MemoryShare};
 use crate::disk::{self, Compression, Creation, DiskOptions};
-use crate::store::StoreOptions;
+use crate::store::{Layout, StoreOptions};
 
 /// Shares of the budget, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +151,7 @@ pub fn store_options(config: &Config) -> StoreOptions {
             n => n as usize,
         },
         databases: config.databases as usize,
+        layout: Layout::One,
         durability: durability(config.appendfsync),
     }
 }

@@ -144,7 +144,7 @@ impl Session {
         leaves
     }
 
-    /// What the buffers hold when the input has so many bytes, in so much memory.
+    /// What the buffers hold when the input has `input` bytes, in `input_memory` bytes of memory.
     pub fn buffers(&self, input: usize, input_memory: usize) -> Buffers {
         let request = self.decoder.decoded();
         let on_the_way = match &self.request.wait {

@@ -3,7 +3,7 @@
 use super::Store;
 use super::commit::Written;
 use super::epoch::Epoch;
-use super::txn::{Txn, Work, Write};
+use super::txn::{ToBe, Txn, Work};
 use crate::disk::format::{Family, RecordKey};
 
 /// The end of a transaction: what it gathered, detached from the store.
@@ -43,7 +43,7 @@ impl Store {
     pub fn stage(&mut self, end: TxnEnd) -> Epoch {
         let mut work = end.0;
         let mut depends = work.depends.max(self.catalog.namespaces_epoch());
-        if !work.writes.log.is_empty() || !work.databases.is_empty() {
+        if !work.writes.log.is_empty() || !work.namespaces.log.is_empty() {
             depends = self.commits.open.epoch;
             self.stage_work(&mut work);
         }
@@ -58,13 +58,14 @@ impl Store {
         let records = work.writes.log.len();
         for write in work.writes.log.drain(..) {
             keys += u64::from(write.key.family() == Family::Meta);
-            self.stage_record(write, epoch);
+            self.stage_record(write.key, write.value, epoch);
         }
         // Parts of a key's value, or a whole database, count as one.
         self.totals.changed += keys.max(1);
-        for (number, database) in work.databases.drain(..) {
-            self.catalog.stage(number, database, epoch);
-            self.commits.open.note_database(number);
+        for change in work.namespaces.log.drain(..) {
+            if let Some(before) = self.catalog.stage(change.key, change.value, epoch) {
+                self.commits.open.namespaces.push((change.key, before));
+            }
         }
         if work.ids > 0
             && let Some(reserved) = self.catalog.take_ids(work.ids)
@@ -78,10 +79,8 @@ impl Store {
     }
 
     /// Stages one write in the open group, whose epoch is given.
-    pub(super) fn stage_record(&mut self, write: Write, epoch: Epoch) {
-        let Write {
-            key, value, known, ..
-        } = write;
+    pub(super) fn stage_record(&mut self, key: RecordKey, to_be: ToBe, epoch: Epoch) {
+        let ToBe { value, known } = to_be;
         let open = &mut self.commits.open;
         open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
         match key.family() {

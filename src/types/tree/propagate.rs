@@ -227,7 +227,7 @@ impl Tree {
         Ok(Change::Split((step.node, count(&children)), second, in_right))
     }
 
-    /// Puts an inner node's record, of so many children. `above` are the steps above it.
+    /// Puts an inner node's record, which has `children`. `above` are the steps above it.
     fn put_inner(
         &self,
         txn: &mut Txn,

@@ -20,7 +20,7 @@ use crate::types::damage::InRecord;
 pub(super) enum By<'k> {
     /// To where this key is, or belongs.
     Key(&'k [u8]),
-    /// To the entry with so many before it, or to the end.
+    /// To the entry with that many before it, or to the end.
     Rank(u64),
 }
 
