@@ -116,7 +116,7 @@ impl Session {
             || is_full
             || is_going
             || self.request.wait.is_some()
-            || !self.outbox.is_empty()
+            || self.client.output() > 0
         {
             return false;
         }

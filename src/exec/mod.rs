@@ -1,7 +1,7 @@
 //! The one place a command runs.
 //!
 //! [`Engine`] owns the store and everything that commands about the server see. [`Session`] is one connection's state.
-//! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the session's [`outbox::Outbox`]; wakers tell
+//! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the client's outbox; wakers tell
 //! whoever moves the bytes when to come back.
 
 mod admission;
@@ -35,7 +35,7 @@ use crate::base::random::Random;
 use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
-use crate::store::{Epoch, Store};
+use crate::store::Store;
 use crate::types::thresholds::Thresholds;
 
 pub use buffers::Room;
@@ -99,10 +99,10 @@ pub struct Engine {
     pub shutdown: Shutdown,
 }
 
-/// A connection, as the engine sees it: where held replies leave.
+/// A connection, as the engine sees it: where what is to be sent to a client leaves.
 pub trait Outlet {
-    /// Sends the replies that may leave now. Returns the epoch that the next one waits for.
-    fn flush(&self) -> Option<Epoch>;
+    /// Sends what may leave now.
+    fn flush(&self);
 }
 
 impl Engine {

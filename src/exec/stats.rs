@@ -34,6 +34,10 @@ pub struct Stats {
     pub faults: u64,
     /// Requests that ran over a view.
     pub views: u64,
+    /// Keys that were past their deadline, and are deleted for good.
+    pub expired_keys: u64,
+    /// Fields of hashes likewise.
+    pub expired_fields: u64,
     /// Reads from sockets, those that found the end among them.
     pub reads: u64,
     /// Bytes read from clients.
@@ -61,6 +65,8 @@ impl Default for Stats {
             evicted_clients: 0,
             faults: 0,
             views: 0,
+            expired_keys: 0,
+            expired_fields: 0,
             reads: 0,
             bytes_in: 0,
             bytes_out: 0,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::exec::client::Peer;
 use crate::exec::{Advance, Engine, Outlet, Released, Session, Status, store_options};
-use crate::store::{Epoch, Store};
+use crate::store::Store;
 
 /// How many pieces of the output are taken at a time.
 const SLICES: usize = 16;
@@ -26,7 +26,7 @@ pub struct Embedded {
 pub struct Connection {
     session: Session,
     waker: Waker,
-    outlet: Rc<WakingOutlet>,
+    _outlet: Rc<dyn Outlet>,
     /// Requests that have not run yet: to be filled by the caller.
     pub input: Vec<u8>,
     /// Replies that may leave: to be taken by the caller.
@@ -38,9 +38,8 @@ pub struct Connection {
 struct WakingOutlet(Waker);
 
 impl Outlet for WakingOutlet {
-    fn flush(&self) -> Option<Epoch> {
+    fn flush(&self) {
         self.0.wake_by_ref();
-        None
     }
 }
 
@@ -76,9 +75,11 @@ impl Embedded {
         };
         let session = Session::new(&mut self.engine, peer);
         session.client.set_waker(&waker);
+        let outlet: Rc<dyn Outlet> = Rc::new(WakingOutlet(waker.clone()));
+        session.client.set_outlet(Rc::downgrade(&outlet));
         Connection {
             session,
-            outlet: Rc::new(WakingOutlet(waker.clone())),
+            _outlet: outlet,
             waker,
             input: Vec::new(),
             output: Vec::new(),
@@ -92,22 +93,15 @@ impl Embedded {
             self.close(connection);
             return;
         }
-        let Advance {
-            consumed,
-            status,
-            held,
-        } = connection
-            .session
-            .advance(&mut self.engine, &connection.input, &connection.waker);
-        if let Some(epoch) = held {
-            let outlet: Weak<WakingOutlet> = Rc::downgrade(&connection.outlet);
-            self.engine.flush_when_settled(epoch, outlet);
-        }
+        let Advance { consumed, status } =
+            connection
+                .session
+                .advance(&mut self.engine, &connection.input, &connection.waker);
         connection.input.drain(..consumed);
         connection.take_output();
         match status {
             Status::Yielded => connection.waker.wake_by_ref(),
-            Status::Closing if connection.session.outbox.is_empty() => self.close(connection),
+            Status::Closing if connection.session.client.outbox.borrow().is_empty() => self.close(connection),
             Status::Closing | Status::NeedsInput(_) | Status::Waiting => {}
         }
     }
@@ -158,9 +152,10 @@ impl Connection {
     }
 
     fn take_output(&mut self) {
+        let mut outbox = self.session.client.outbox.borrow_mut();
         loop {
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.session.outbox.ready(&mut slices);
+            let count = outbox.ready(&mut slices);
             let before = self.output.len();
             slices[..count]
                 .iter()
@@ -169,7 +164,7 @@ impl Connection {
             if taken == 0 {
                 break;
             }
-            self.session.outbox.advance(taken);
+            outbox.advance(taken);
         }
     }
 }

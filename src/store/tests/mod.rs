@@ -2,10 +2,12 @@
 
 mod checkpoint;
 mod driver;
+mod effects;
 mod reclaim;
 mod rehearsal;
 mod savepoint;
 mod upkeep;
+mod watches;
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
