@@ -75,6 +75,7 @@ impl Rope {
     }
 
     /// Whether all bytes were taken.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -86,7 +86,6 @@ pub use threads::Wake;
 pub use txn::{Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
-pub use watches::Watcher;
 
 use crate::disk::{
     Checkpoint, Creation, Disk, DiskOptions, Durability, OpenError, ReadError, View, WriteError,
