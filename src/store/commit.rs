@@ -13,6 +13,7 @@ use foldhash::fast::RandomState;
 
 use super::catalog::Catalog;
 use super::checkpoint::Journaled;
+use super::effects::Effects;
 use super::epoch::Epoch;
 use super::health::Health;
 use super::hot::{Before, Hot};
@@ -132,6 +133,8 @@ pub struct Commits {
     pub flight: Option<Group>,
     /// Every epoch up to this one has been decided: committed, or failed.
     pub settled: Epoch,
+    /// What epochs caused beside that, until they are settled.
+    pub effects: Effects,
     /// Failures that replies may still have to tell of, in order.
     pub failures: Vec<Failure>,
     /// The last epoch that was committed.
@@ -181,6 +184,7 @@ impl Commits {
             open: Group::new(Epoch::NONE.next()),
             flight: None,
             settled: Epoch::NONE,
+            effects: Effects::default(),
             failures: Vec::new(),
             committed: Epoch::NONE,
             lowest: Epoch::NONE,
@@ -392,6 +396,7 @@ impl Commits {
         let from = self.flight.as_ref().map_or(open.epoch, |flight| flight.epoch);
         let to = open.epoch;
         self.settled = to;
+        self.effects.lose(from);
         let lost = [open].into_iter().chain(self.flight.take());
         if let Some(last) = self.failures.last_mut()
             && last.to > self.committed
@@ -517,6 +522,7 @@ impl Store {
             }
         }
         self.catalog.note_lost();
+        self.watches.note_lost(self.commits.settled);
         self.expiry.start_over();
     }
 

@@ -1,9 +1,11 @@
 //! Keys over a transaction: their headers, deadlines, counts, and what goes to reclaim when one is dropped.
 
+use super::effects::Effect;
 use super::layout::{Holder, Layout};
 use super::stop::Result;
 use super::txn::Txn;
 use super::value::Value;
+use super::watches::{Found, Watched, Watcher};
 use crate::disk::format::{self, Deadlines, Garbage, Header, Namespace, OF_FIELDS, RecordKey, less};
 
 /// A key in a numbered database.
@@ -77,7 +79,7 @@ impl Txn<'_> {
         if self.deletes_expired() {
             let only_expired = self.only_expired();
             self.remove(key, &entry)?;
-            self.effects().expired += 1;
+            self.cause(Effect::KeyExpired);
             if only_expired {
                 self.mark_expired();
             }
@@ -97,11 +99,35 @@ impl Txn<'_> {
     /// As [`Txn::lookup`], counted in the statistics of hits and misses.
     pub fn lookup_read(&mut self, key: Key) -> Result<Option<Entry>> {
         let entry = self.lookup(key)?;
+        let lookups = &mut self.work.lookups;
         match entry {
-            Some(_) => self.effects().hits += 1,
-            None => self.effects().misses += 1,
+            Some(_) => lookups.hits += 1,
+            None => lookups.misses += 1,
         }
         Ok(entry)
+    }
+
+    /// Has a key watched from the end of the transaction on, if that is staged: see [`super::Store::watched_change`].
+    ///
+    /// # Errors
+    /// As [`Txn::lookup`].
+    pub fn watch(&mut self, watcher: Watcher, key: Key) -> Result<()> {
+        let found = match self.lookup(key)? {
+            Some(entry) => Some(Found {
+                id: entry.owned()?.map(|(id, _)| id),
+                deadline: entry.header.deadline,
+            }),
+            None => None,
+        };
+        let record = self.meta_key(key)?;
+        self.work.watched.push(Watched {
+            watcher,
+            db: key.db,
+            name: key.name.to_vec(),
+            record,
+            found,
+        });
+        Ok(())
     }
 
     /// Writes the key's record, `old` being what [`Txn::lookup`] found. What `old` owned and the new body does not

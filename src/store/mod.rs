@@ -12,6 +12,8 @@
 //! catalog       namespaces and counts of the numbered databases; the next id    catalog.rs  (layout.rs: of which keys)
 //! faults        requests that wait for records; what is fetched and rehearsed   faults.rs, fetch.rs, rehearsal.rs
 //! commits       the open group and the one in flight; which epochs are settled  commit.rs    (filled by staging.rs)
+//! effects       what epochs cause when they are settled; a part of the commits  effects.rs
+//! watches       who is to be told of changes to which keys                      watches.rs
 //! health        whether writes are taken, and why not                           health.rs
 //! checkpoints   what only the journal has; the checkpoint under way             checkpoint.rs
 //! expiry        where the search for keys past their deadline goes on           expiry.rs
@@ -29,6 +31,7 @@ mod changes;
 mod checkpoint;
 mod commit;
 pub mod cursors;
+mod effects;
 mod epoch;
 mod expiry;
 mod faults;
@@ -60,6 +63,7 @@ mod txn;
 mod upkeep;
 mod value;
 mod views;
+mod watches;
 
 use std::io;
 use std::path::Path;
@@ -67,22 +71,22 @@ use std::sync::Arc;
 
 pub use allowance::{Allowance, OUT_OF_MEMORY};
 pub use catalog::Counts;
-pub use commit::Failure;
+pub use effects::Effect;
 pub use epoch::Epoch;
 pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
 pub use keyspace::{Entry, Key};
-pub use layout::{Holder, Layout, Namespaces};
+pub use layout::Layout;
 pub use recent::Recent;
 pub use rehearsal::Rehearsal;
 pub use reports::News;
-pub use staging::TxnEnd;
 pub use stop::{Damage, Result, Stop};
 pub use threads::Wake;
-pub use txn::{Effects, Savepoint, Txn};
+pub use txn::{Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
+pub use watches::Watcher;
 
 use crate::disk::{
     Checkpoint, Creation, Disk, DiskOptions, Durability, OpenError, ReadError, View, WriteError,
@@ -101,6 +105,7 @@ use reports::Reports;
 use threads::{Pool, Priority};
 use txn::Work;
 use upkeep::Upkeep;
+use watches::Watches;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -137,6 +142,7 @@ pub struct Store {
     cursors: Arc<Cursors>,
     reports: Reports,
     totals: Totals,
+    watches: Watches,
     /// What the last transaction gathered its work in, for the next one.
     spare: Option<Box<Work>>,
 }
@@ -233,6 +239,7 @@ impl Store {
             cursors: Arc::default(),
             reports: Reports::new(wake),
             totals: Totals::default(),
+            watches: Watches::default(),
             spare: None,
             catalog,
             disk,
@@ -253,6 +260,7 @@ impl Store {
     pub fn has_work(&self) -> bool {
         self.faults.fetch.has_queued()
             || self.commits.wants_seal()
+            || self.commits.effects.may_leave(self.commits.settled)
             || self.is_checkpoint_due()
             || self.wants_upkeep()
     }

@@ -1,6 +1,7 @@
 //! Staging: what a transaction did becomes part of the open group, in memory. It is committed at the end of the tick.
 
 use super::Store;
+use super::changes::Change;
 use super::commit::Written;
 use super::epoch::Epoch;
 use super::txn::{ToBe, Txn, Work};
@@ -39,17 +40,51 @@ impl Store {
         self.stage(TxnEnd(work))
     }
 
-    /// Stages what a transaction did, whole: it counts from now on, and is committed at the end of the tick. Returns the epoch that must be settled before its reply may leave.
+    /// Stages what a transaction did, whole: it counts from now on, and is committed at the end of the tick. Returns the
+    /// epoch that must be settled before its reply and its effects may leave.
     pub fn stage(&mut self, end: TxnEnd) -> Epoch {
         let mut work = end.0;
         let mut depends = work.depends.max(self.catalog.namespaces_epoch());
         if !work.writes.log.is_empty() || !work.namespaces.log.is_empty() {
             depends = self.commits.open.epoch;
+            self.tell_watchers(&work, depends);
             self.stage_work(&mut work);
         }
-        self.totals.effects.add(work.effects);
+        self.totals.lookups.add(work.lookups);
+        if !work.effects.is_empty() {
+            self.commits.effects.add(&mut work.effects, depends);
+        }
+        for watched in work.watched.drain(..) {
+            self.watches.add(watched);
+        }
         self.keep(work);
         depends
+    }
+
+    /// Tells those who watch keys what a transaction changes that is about to be staged.
+    fn tell_watchers(&mut self, work: &Work, epoch: Epoch) {
+        if self.watches.is_empty() {
+            return;
+        }
+        for Change { key, value, .. } in &work.namespaces.log {
+            let (holder, namespace, before) = (*key, *value, self.catalog.namespace(*key));
+            if before.id == namespace.id {
+                continue;
+            }
+            let mut watches = std::mem::take(&mut self.watches);
+            watches.note_namespace(holder, self.catalog.layout(), epoch, |name| {
+                let record = RecordKey::meta(namespace.id, name);
+                let may_exist = match self.hot.peek(&record) {
+                    Some(slot) => slot.value.is_some(),
+                    None => before.is_there() && namespace.keys > 0 && !self.is_absent(&record),
+                };
+                (record, may_exist)
+            });
+            self.watches = watches;
+        }
+        for Change { key, value, .. } in &work.writes.log {
+            self.watches.note_write(key, value.value.is_none(), epoch);
+        }
     }
 
     fn stage_work(&mut self, work: &mut Work) {

@@ -14,12 +14,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How many times a body may fault.
 const MAX_RUNS: usize = 100;
 
+/// A store in a directory of its own, and a clock that stands still.
 pub struct TestStore {
+    /// What bodies run over.
     pub store: Store,
     /// Unix milliseconds, as transactions see them.
     pub now: u64,
-    /// How many runs of bodies ended in a fault, and how many bodies went to a view.
+    /// How many runs of bodies ended in a fault.
     pub faults: usize,
+    /// How many bodies went to a view.
     pub views: usize,
     /// How many writes of records bodies made.
     pub writes: usize,
@@ -29,6 +32,7 @@ pub struct TestStore {
 }
 
 impl TestStore {
+    /// An empty store, that may hold much in memory.
     pub fn open() -> TestStore {
         TestStore::open_as(Layout::One)
     }

@@ -10,39 +10,18 @@ use super::Store;
 use super::allowance::Allowance;
 use super::changes::Changes;
 use super::cursors::Cursors;
+use super::effects::{Effect, Lookups};
 use super::epoch::Epoch;
 use super::layout::{Holder, Layout, Namespaces};
 use super::recent::Recent;
 use super::rehearsal_view::RehearsalView;
 use super::stop::{Result, Stop};
 use super::value::Value;
+use super::watches::Watched;
 use crate::base::random::Random;
 use crate::disk::View;
 use crate::disk::delta::{Known, Splice};
 use crate::disk::format::{Namespace, RecordKey};
-
-/// What a command causes beside its writes and its reply: released after its commit.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct Effects {
-    /// Lookups that found a key, for the statistics.
-    pub hits: u64,
-    /// Lookups that found none.
-    pub misses: u64,
-    /// Keys found past their deadline, and deleted.
-    pub expired: u64,
-    /// Fields of hashes likewise.
-    pub expired_fields: u64,
-}
-
-impl Effects {
-    /// Adds those of another transaction.
-    pub fn add(&mut self, other: Effects) {
-        self.hits += other.hits;
-        self.misses += other.misses;
-        self.expired += other.expired;
-        self.expired_fields += other.expired_fields;
-    }
-}
 
 /// Where a transaction reads.
 enum Source<'s> {
@@ -55,8 +34,8 @@ enum Source<'s> {
 }
 
 /// A point to which [`Txn::rollback`] returns: whatever the transaction would change is as it was then. Records, with
-/// deadlines and what goes to reclaim; namespaces, with their counts; ids; effects; which of the writes are deletes of expired
-/// keys; and the random choices to come.
+/// deadlines and what goes to reclaim; namespaces, with their counts; ids; effects, lookups and watched keys; which of the
+/// writes are deletes of expired keys; and the random choices to come.
 ///
 /// What the transaction has learned stays: the records it misses, the epochs that it depends on, and what it has taken of
 /// its allowance.
@@ -72,7 +51,9 @@ pub struct Savepoint {
 struct Mark {
     writes: usize,
     namespaces: usize,
-    effects: Effects,
+    effects: usize,
+    lookups: Lookups,
+    watched: usize,
     ids: u64,
 }
 
@@ -83,8 +64,12 @@ pub(super) struct Work {
     pub writes: Writes,
     /// Namespaces as they are to be.
     pub namespaces: Changes<Holder, Namespace>,
-    /// What is to be released with them.
-    pub effects: Effects,
+    /// What it causes beside that, in order.
+    pub effects: Vec<Effect>,
+    /// Its lookups so far.
+    pub lookups: Lookups,
+    /// Keys to be watched from its end on.
+    pub watched: Vec<Watched>,
     /// Records that memory does not know.
     pub missing: Vec<RecordKey>,
     /// All writes up to here delete keys that were found expired.
@@ -104,8 +89,10 @@ impl Work {
         self.writes.clear();
         self.namespaces.clear();
         self.missing.clear();
+        self.effects.clear();
+        self.watched.clear();
         self.expired = Mark::default();
-        (self.effects, self.ids, self.depends) = (Effects::default(), 0, Epoch::NONE);
+        (self.lookups, self.ids, self.depends) = (Lookups::default(), 0, Epoch::NONE);
     }
 
     /// Whether its allocations are too many to be kept.
@@ -114,6 +101,7 @@ impl Work {
             self.writes.log.capacity(),
             self.namespaces.log.capacity(),
             self.missing.capacity(),
+            self.effects.capacity(),
         ];
         gathered.into_iter().any(|capacity| capacity > KEPT_RECORDS)
     }
@@ -122,7 +110,9 @@ impl Work {
         Mark {
             writes: self.writes.mark(),
             namespaces: self.namespaces.mark(),
-            effects: self.effects,
+            effects: self.effects.len(),
+            lookups: self.lookups,
+            watched: self.watched.len(),
             ids: self.ids,
         }
     }
@@ -130,7 +120,9 @@ impl Work {
     fn return_to(&mut self, mark: Mark) {
         self.writes.return_to(mark.writes);
         self.namespaces.return_to(mark.namespaces);
-        self.effects = mark.effects;
+        self.effects.truncate(mark.effects);
+        self.lookups = mark.lookups;
+        self.watched.truncate(mark.watched);
         self.ids = mark.ids;
     }
 
@@ -424,12 +416,20 @@ impl<'s> Txn<'s> {
         })
     }
 
-    /// What it causes beside its writes, to be added to.
-    pub fn effects(&mut self) -> &mut Effects {
-        &mut self.work.effects
+    /// Causes something beside its writes and its reply.
+    pub fn cause(&mut self, effect: Effect) {
+        self.work.effects.push(effect);
+    }
+
+    /// Fields of a hash past their deadline were deleted.
+    pub fn cause_fields_expired(&mut self, fields: u64) {
+        if fields > 0 {
+            self.cause(Effect::FieldsExpired(fields));
+        }
     }
 
     /// Whether it has changed anything.
+    #[cfg(test)]
     pub fn has_writes(&self) -> bool {
         !self.work.writes.log.is_empty() || !self.work.namespaces.log.is_empty()
     }

@@ -143,6 +143,16 @@ impl RecordKey {
         }
     }
 
+    /// The id that it is under, for a record of what a key owns.
+    pub fn owner(&self) -> Option<u64> {
+        match self.family() {
+            Family::Segment | Family::Bucket | Family::Tree | Family::Blob => {
+                self.key().first_chunk().map(|id| u64::from_be_bytes(*id))
+            }
+            _ => None,
+        }
+    }
+
     /// Bytes held outside the value itself.
     pub fn heap_len(&self) -> usize {
         match &self.0 {

@@ -9,7 +9,9 @@ use tempfile::TempDir;
 
 use crate::disk::format::{self, Family, Namespace, SEGMENT};
 use crate::disk::{Compression, Creation, DiskOptions, Durability};
-use crate::store::{Counts, Epoch, Key, Layout, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn};
+use crate::store::{
+    Counts, Effect, Epoch, Key, Layout, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn,
+};
 use crate::types::string;
 
 pub const NOW: u64 = 1_000_000;
@@ -20,6 +22,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Driver {
     pub store: Store,
     pub now: u64,
+    /// What has been caused and is settled.
+    pub effects: Vec<Effect>,
     /// How many runs ended in a fault.
     pub faults: usize,
     pub dir: TempDir,
@@ -61,6 +65,7 @@ impl Driver {
         Driver {
             store: open(&dir, hot_budget),
             now: NOW,
+            effects: Vec::new(),
             faults: 0,
             dir,
         }
@@ -74,6 +79,7 @@ impl Driver {
         Driver {
             store: open(&dir, budget),
             now,
+            effects: Vec::new(),
             faults: 0,
             dir,
         }
@@ -134,10 +140,15 @@ impl Driver {
         result
     }
 
+    pub fn end_tick(&mut self) {
+        let news = self.store.end_tick(self.now);
+        self.effects.extend(news.effects);
+    }
+
     pub fn end_ticks_until(&mut self, done: impl Fn(&Store) -> bool) {
         let start = Instant::now();
         loop {
-            self.store.end_tick(self.now);
+            self.end_tick();
             if done(&self.store) {
                 return;
             }
@@ -164,7 +175,7 @@ impl Driver {
         while !self.records(Family::Gc).is_empty() || !self.store.is_idle() {
             assert!(start.elapsed() < PATIENCE, "reclaim does not end");
             self.store.reclaim_some();
-            self.store.end_tick(self.now);
+            self.end_tick();
             std::thread::sleep(Duration::from_millis(1));
         }
     }

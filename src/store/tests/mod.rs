@@ -2,11 +2,13 @@
 
 mod checkpoint;
 mod driver;
+mod effects;
 mod namespaces;
 mod reclaim;
 mod rehearsal;
 mod savepoint;
 mod upkeep;
+mod watches;
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};

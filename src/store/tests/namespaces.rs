@@ -7,6 +7,7 @@ use super::*;
 use crate::base::glob::Pattern;
 use crate::base::hash_slot::hash_slot;
 use crate::base::random::Random;
+use crate::store::layout::Holder;
 use crate::types::keys::Selection;
 
 type Model = BTreeMap<String, Vec<u8>>;

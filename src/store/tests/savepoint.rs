@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::base::random::Random;
 use crate::disk::format::Namespace;
+use crate::store::effects::Lookups;
+use crate::store::layout::Holder;
+use crate::store::staging::TxnEnd;
 
 /// The loose records of the test are under this id.
 const ID: u64 = 1 << 40;
@@ -17,7 +20,8 @@ const DATABASES: u64 = 3;
 struct Seen {
     records: BTreeMap<RecordKey, Option<Vec<u8>>>,
     namespaces: BTreeMap<Holder, Namespace>,
-    effects: Effects,
+    effects: Vec<Effect>,
+    lookups: Lookups,
     ids: u64,
 }
 
@@ -32,7 +36,8 @@ impl Seen {
                 })
                 .collect(),
             namespaces: namespaces.map(|change| (change.key, change.value)).collect(),
-            effects: work.effects,
+            effects: work.effects.clone(),
+            lookups: work.lookups,
             ids: work.ids,
         }
     }
@@ -83,7 +88,7 @@ fn act(txn: &mut Txn, random: &mut Random, depth: u32) -> Result<()> {
                 txn.rollback(before);
             }
         }
-        _ => txn.effects().expired_fields += 1,
+        _ => txn.cause_fields_expired(random.below(3)),
     }
     Ok(())
 }
@@ -138,5 +143,5 @@ fn what_was_rolled_back_might_as_well_not_have_been_done() {
         }
     }
     driver.check();
-    assert!(driver.store.totals.effects.expired > 0);
+    assert!(driver.effects.contains(&Effect::KeyExpired));
 }

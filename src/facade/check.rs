@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
-use redkeep::disk::format::{
+use crate::disk::format::{
     Deadlines, Family, Garbage, Header, IN_SLOTS, Namespace, OF_FIELDS, RecordKey, owned, split_expire_key,
     split_ordered_id, split_slot_key,
 };
-use redkeep::disk::{Compression, Disk, DiskOptions, View};
+use crate::disk::{Compression, Disk, DiskOptions, View};
 
 /// Most faults that are told one by one.
 const FAULTS_TOLD: usize = 100;
@@ -31,6 +31,7 @@ impl fmt::Display for Held {
     }
 }
 
+/// What was found in a store; shown as counts, and a line for each of the first faults.
 #[derive(Default)]
 pub struct Report {
     held: Vec<Held>,
@@ -42,7 +43,7 @@ pub struct Report {
     collection_records: u64,
     unreclaimed: u64,
     tables: usize,
-    pub faults: Vec<String>,
+    faults: Vec<String>,
 }
 
 impl fmt::Display for Report {
@@ -75,7 +76,18 @@ impl fmt::Display for Report {
     }
 }
 
-pub fn run(dir: &Path) -> Result<Report, String> {
+impl Report {
+    /// Whether nothing is damaged, and all agrees.
+    pub fn is_whole(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+/// Reads a whole store, and changes nothing in it.
+///
+/// # Errors
+/// The store cannot be opened, or RocksDB cannot read a table at all. What is damaged within is in the report.
+pub fn check(dir: &Path) -> Result<Report, String> {
     let (disk, faults) = Disk::open_to_read(dir, &options()).map_err(|e| e.to_string())?;
     let mut report = Report {
         faults,
@@ -92,7 +104,7 @@ pub fn run(dir: &Path) -> Result<Report, String> {
 }
 
 /// How stores are opened that no server uses.
-pub fn options() -> DiskOptions {
+pub(super) fn options() -> DiskOptions {
     DiskOptions {
         write_buffer: 32 << 20,
         block_cache: 64 << 20,
