@@ -4,7 +4,6 @@
 //! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the client's outbox; wakers tell
 //! whoever moves the bytes when to come back.
 
-mod admission;
 mod buffers;
 pub mod client;
 pub mod control;

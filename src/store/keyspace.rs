@@ -36,6 +36,11 @@ impl Entry {
         (&self.record, self.body)
     }
 
+    /// The same, for who is done with the entry.
+    pub fn into_shared(self) -> (Value, usize) {
+        (self.record, self.body)
+    }
+
     /// What has to be reclaimed when this entry is dropped.
     fn owned(&self) -> Result<Option<(u64, Garbage)>> {
         Ok(format::owned(self.header, self.body())?)
