@@ -19,6 +19,7 @@ const BUDGET_STEP_SHARE: usize = 64;
 /// What a connection may do that is to take more memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Room {
+    /// It may go on.
     There,
     /// Others that hold too much have yet to go.
     Soon,

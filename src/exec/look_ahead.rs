@@ -165,7 +165,7 @@ impl Session {
             || is_full
             || is_going
             || self.request.wait.is_some()
-            || self.client.output() > 0
+            || !self.client.was_sent_all()
         {
             return false;
         }
@@ -206,6 +206,8 @@ impl Session {
         ahead.load_noted(&engine.store);
     }
 
+    /// Asks for the records of requests behind one that waits: `input` begins with the first of them. What is not a whole
+    /// request, or might be about another database, ends the look.
     pub(super) fn look_ahead(&self, engine: &mut Engine, input: &[u8], limits: &Limits) {
         let mut decoder = std::mem::take(&mut engine.look_ahead.decoder);
         let mut at = 0;

@@ -1,7 +1,7 @@
 //! The one place a command runs.
 //!
 //! [`Engine`] owns the store and everything that commands about the server see. [`Session`] is one connection's state.
-//! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the client's outbox; wakers tell
+//! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the client's [`outbox::Outbox`]; wakers tell
 //! whoever moves the bytes when to come back.
 
 mod buffers;
@@ -59,14 +59,23 @@ type Listen = Box<dyn FnMut(&Config, &Config) -> Result<(), String>>;
 
 /// The executor's world.
 pub struct Engine {
+    /// All data, and what goes on in it.
     pub store: Store,
+    /// The options at present.
     pub config: Config,
+    /// All connections.
     pub clients: Clients,
+    /// The time, as commands see it.
     pub clock: Clock,
+    /// What is counted for INFO.
     pub stats: Stats,
+    /// The last requests that took long.
     pub slowlog: SlowLog,
+    /// What this run of the server is called.
     pub identity: control::Identity,
+    /// When saves were asked for.
     pub saves: control::Saves,
+    /// What commands over data go by; made anew when an option changes.
     pub(crate) limits: CallLimits,
     look_ahead: LookAhead,
     /// Seeds what each session's requests choose at random.
@@ -81,8 +90,11 @@ pub struct Engine {
     protocol_log: log::Seldom,
     /// Tells of what could not be read.
     damage_log: log::Seldom,
+    /// How far active expiry has come.
     pub expiry: ActiveExpiry,
+    /// CLIENT PAUSE.
     pub(crate) pause: pause::Pause,
+    /// Whether the server is to end.
     pub shutdown: Shutdown,
 }
 

@@ -39,6 +39,7 @@ pub struct Parking {
     checkpoint: HashMap<Id, (Epoch, Waker)>,
     views: HashMap<ViewTicket, Waker>,
     pause: HashMap<Id, Waker>,
+    /// Those who wait for their [`Wait::Turn`].
     pub(super) line: Line,
     /// Connections with replies that may leave once an epoch is settled.
     replies: Vec<(Epoch, Weak<dyn Outlet>)>,
@@ -93,6 +94,7 @@ impl Parking {
         self.views.remove(&ticket).map(Waker::wake).is_some()
     }
 
+    /// Wakes all whom CLIENT PAUSE had set aside.
     pub(super) fn wake_after_pause(&mut self) {
         self.pause.drain().for_each(|(_, waker)| waker.wake());
     }

@@ -27,22 +27,33 @@ pub(super) struct Begun {
 /// CLIENT REPLY: which replies are sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReplyMode {
+    /// All of them.
     On,
+    /// None.
     Off,
     /// Not the one to CLIENT REPLY SKIP itself, nor the next.
     SkipNext,
+    /// Not the next one.
     Skip,
 }
 
+/// One connection, as its commands see and change it.
 pub struct Session {
+    /// What others see of it.
     pub client: Rc<Client>,
+    /// What its replies are encoded for.
     pub protocol: Protocol,
+    /// The number of the selected database.
     pub db: usize,
+    /// It has logged in, or need not.
     pub authenticated: bool,
+    /// CLIENT REPLY.
     pub reply_mode: ReplyMode,
     /// Close once the outbox is sent.
     pub closing: bool,
+    /// How much of the request at hand was decoded.
     pub(super) decoder: Decoder,
+    /// What lasts from one run of the request at hand to the next.
     pub(super) request: Begun,
     /// The first request has waited for those of other connections to be read: it runs in this turn.
     pub(super) has_let_others_be_read: bool,
@@ -65,9 +76,11 @@ pub enum Status {
     Closing,
 }
 
+/// What [`Session::advance`] came to.
 pub struct Advance {
     /// How many bytes at the head of the input are done with.
     pub consumed: usize,
+    /// What it needs to go on.
     pub status: Status,
 }
 
@@ -79,6 +92,7 @@ pub const OUTPUT_PAUSE: usize = 1 << 20;
 const STREAM_PAUSE: usize = 64 << 10;
 
 impl Session {
+    /// A session for a client that was just accepted. It is counted and registered, until [`Session::end`].
     pub fn new(engine: &mut Engine, peer: Peer) -> Session {
         let now = engine.clock.refresh();
         engine.stats.connections += 1;
@@ -253,6 +267,7 @@ impl Session {
         false
     }
 
+    /// What a request may be at most: much less before the client has logged in.
     pub(super) fn limits(&self, engine: &Engine) -> Limits {
         Limits {
             authenticated: self.authenticated,

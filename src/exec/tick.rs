@@ -38,6 +38,7 @@ pub(super) struct TickEnd {
 }
 
 impl TickEnd {
+    /// No end is asked for yet; `wake` is as in [`Engine::new`].
     pub fn new(wake: Rc<dyn Fn()>) -> TickEnd {
         TickEnd {
             wake,
@@ -46,6 +47,7 @@ impl TickEnd {
         }
     }
 
+    /// Has [`Engine::commit_and_release`] called, whether or not that was asked for.
     pub fn ask(&self) {
         (self.wake)();
     }

@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use crate::exec::{Engine, Released};
 
-pub use bind::{Listeners, bind};
+pub use bind::bind;
 
 /// The executor's engine, shared by the tasks of its thread. Borrowed only between two awaits, so never twice.
 pub type SharedEngine = Rc<RefCell<Engine>>;

@@ -14,6 +14,7 @@ use foldhash::fast::RandomState;
 
 use super::Store;
 use super::epoch::Epoch;
+use super::layout::Holder;
 use crate::disk::format::RecordKey;
 
 /// Names one who watches: a client.
@@ -23,8 +24,8 @@ pub type Watcher = u64;
 pub struct Watched {
     /// Who watches it.
     pub watcher: Watcher,
-    /// The number of its database.
-    pub db: usize,
+    /// What has the namespace that it is in.
+    pub holder: Holder,
     /// Its name there.
     pub name: Vec<u8>,
     /// Its record.
@@ -137,14 +138,15 @@ impl Watches {
         }
     }
 
-    /// A database gets another namespace. `record_of` says what the record of a key is there, and whether it may exist.
+    /// A namespace is to be this holder's, another one maybe. `record_of` says what the record of a key is there, and whether
+    /// it may exist.
     pub fn note_namespace(
         &mut self,
-        number: usize,
+        holder: Holder,
         epoch: Epoch,
         record_of: impl Fn(&[u8]) -> (RecordKey, bool),
     ) {
-        let is_here = |watching: &Watching| watching.keys.iter().any(|watched| watched.db == number);
+        let is_here = |watching: &Watching| watching.keys.iter().any(|watched| watched.holder == holder);
         let watchers: Vec<Watcher> = self
             .watching
             .iter()
@@ -152,9 +154,9 @@ impl Watches {
             .collect();
         for watcher in watchers {
             for mut watched in self.take_keys(watcher) {
-                if watched.db == number {
+                if watched.holder == holder {
                     let (record, may_exist) = record_of(&watched.name);
-                    if watched.found.is_some() || may_exist {
+                    if record != watched.record && (watched.found.is_some() || may_exist) {
                         self.change(watcher, epoch);
                         break;
                     }
@@ -189,6 +191,7 @@ fn leave<K: Eq + std::hash::Hash>(
 
 impl Store {
     /// Whether a key that somebody watches has changed since: then, the epoch that has to be settled before anybody is told.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for WATCH and EXEC, which come next"))]
     pub fn watched_change(&self, watcher: Watcher, now: u64) -> Option<Epoch> {
         let watching = self.watches.watching.get(&watcher)?;
         let is_due = watching.keys.iter().any(|watched| watched.is_due(now));
@@ -196,6 +199,7 @@ impl Store {
     }
 
     /// Somebody watches nothing any more.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for WATCH and EXEC, which come next"))]
     pub fn unwatch(&mut self, watcher: Watcher) {
         self.watches.take_keys(watcher);
         self.watches.watching.remove(&watcher);

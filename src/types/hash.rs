@@ -96,11 +96,6 @@ impl Hash {
         })
     }
 
-    /// Whether the key held a hash when it was looked up.
-    pub fn exists(&self) -> bool {
-        self.entry.is_some()
-    }
-
     /// The number of fields, those included that are due and not yet deleted.
     pub fn len(&self) -> u64 {
         match &self.encoding {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use super::{Family, ordered_id, split_ordered_id};
+use super::{Family, SLOT_KEY, ordered_id, split_ordered_id};
 
 /// How many bytes of a record key are kept without an allocation: a hot-tier node is one cache line with it.
 const INLINE: usize = 22;
@@ -99,6 +99,12 @@ impl RecordKey {
     /// A numbered database.
     pub fn database(number: usize) -> RecordKey {
         RecordKey::from_parts(Family::System, [b"db", &(number as u32).to_be_bytes(), b""])
+    }
+
+    /// A slot of a numbered database.
+    pub fn slot(database: usize, slot: u16) -> RecordKey {
+        let database = (database as u32).to_be_bytes();
+        RecordKey::from_parts(Family::System, [SLOT_KEY, &database, &slot.to_be_bytes()])
     }
 
     /// The id from which on none is in use.

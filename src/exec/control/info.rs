@@ -92,6 +92,8 @@ impl Page {
     }
 }
 
+/// INFO: the sections that are named, or those that are shown by default, as a text of lines `name:value`. Names of no
+/// section are passed over.
 pub fn info(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let memory = process::memory();
     engine.stats.note_memory(memory.used());

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::disk::format::SEGMENT;
+use crate::store::watches::Watcher;
 
 const ME: Watcher = 7;
 
@@ -20,12 +21,7 @@ impl Driver {
 
     /// Swaps the namespaces of two databases.
     fn swap(&mut self, a: usize, b: usize) {
-        self.run(move |txn| {
-            let (first, second) = (txn.database(a)?, txn.database(b)?);
-            txn.set_database(a, second);
-            txn.set_database(b, first);
-            Ok(())
-        });
+        self.run(move |txn| txn.swap_databases(a, b));
     }
 }
 
