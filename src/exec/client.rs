@@ -128,6 +128,11 @@ impl Client {
         self.outlet.get().cloned()
     }
 
+    /// Whether all was sent that is to be sent to it.
+    pub fn was_sent_all(&self) -> bool {
+        self.outbox.borrow().is_empty()
+    }
+
     /// Bytes to be sent to it.
     pub(super) fn output(&self) -> usize {
         self.outbox.borrow().len()
@@ -307,7 +312,7 @@ impl Engine {
     /// and once `epoch` is settled. It leaves at the end of the tick. False: there is no such client, or it is about to end.
     #[cfg_attr(
         not(test),
-        expect(dead_code, reason = "messages of pub/sub and its like are to come")
+        expect(dead_code, reason = "for pub/sub, MONITOR and tracking, which come later")
     )]
     pub fn send(&mut self, id: u64, message: &Reply, epoch: Epoch) -> bool {
         let staying = |client: &&Rc<Client>| !client.killed.get();

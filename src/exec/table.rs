@@ -190,7 +190,7 @@ impl Command {
         self.has(flag::WRITE) || self.has(flag::MAY_REPLICATE)
     }
 
-    /// Whether a request may have so many arguments, its name included.
+    /// Whether a request may have `args` arguments, its name included.
     pub fn accepts(&self, args: usize) -> bool {
         match usize::try_from(self.arity) {
             Ok(exact) => args == exact,
@@ -206,7 +206,7 @@ impl Command {
         }
     }
 
-    /// Which of so many arguments is likely to name an element of the key's value.
+    /// Which of `args` arguments is likely to name an element of the key's value.
     pub fn element(&self, args: usize) -> Option<usize> {
         let at = match self.categories {
             set if set & (acl::HASH | acl::SET) != 0 => 2,
@@ -217,7 +217,7 @@ impl Command {
         (2..args).contains(&at).then_some(at)
     }
 
-    /// Whether a request with so many arguments is likely to touch memory that those before it did not: one of many keys, or
+    /// Whether a request of `args` arguments is likely to touch memory that those before it did not: one of many keys, or
     /// of many elements. The ends of a list, for one, are always the same.
     pub fn searches_memory(&self, args: usize) -> bool {
         const KEYS: u32 = acl::STRING | acl::BITMAP | acl::HYPERLOGLOG | acl::KEYSPACE;

@@ -74,6 +74,11 @@ impl Rope {
         self.text_left() + self.referred - self.taken_of_first
     }
 
+    /// Whether all bytes were taken.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn text_left(&self) -> usize {
         (self.end() - self.taken) as usize
     }
@@ -352,7 +357,7 @@ mod tests {
         for step in [1009, REFERRED, REFERRED + 5, 100_000] {
             let (mut rope, bytes) = mixed();
             let mut sent = 0;
-            while rope.len() > 0 {
+            while !rope.is_empty() {
                 let ready = all_slices(&rope, rope.end(), 3);
                 assert!(!ready.is_empty() && bytes[sent..].starts_with(&ready), "{step}");
                 let n = step.min(ready.len());

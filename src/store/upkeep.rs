@@ -68,7 +68,7 @@ impl Upkeep {
         }
     }
 
-    /// Records of about so many bytes were deleted.
+    /// Records of about `bytes` were deleted.
     pub fn deleted(&mut self, bytes: usize) {
         self.dead += bytes as u64;
     }

@@ -451,7 +451,7 @@ impl<'v> Names<'v> {
         Ok((keys, all))
     }
 
-    /// The first keys that begin with the prefix, and whether there are no more, or so many.
+    /// The first keys that begin with the prefix, and whether there are no more, or `count` of them.
     fn first(&mut self, prefix: &[u8], count: usize) -> Result<(Keys, bool)> {
         let mut walk = self.walk(prefix, prefix)?;
         let mut keys = Vec::new();

@@ -35,7 +35,7 @@ pub fn quit(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
     Reply::Ok
 }
 
-/// SELECT: the commands that follow are about the database with this number. An error if there are not so many.
+/// SELECT: the commands that follow are about the database with this number. An error if there is none.
 pub fn select(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     match selected(args, engine.limits.databases) {
         Ok(db) => {

@@ -25,8 +25,8 @@ pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     help_lines("SLOWLOG", HELP)
 }
 
-/// SLOWLOG GET: so many entries, 10 unless it is said, all for -1; the newest first. Each is an array: id, Unix seconds,
-/// microseconds, arguments, the client's address and its name.
+/// SLOWLOG GET: as many entries as the argument says, 10 without one, all for -1; the newest first. Each is an array: id, Unix
+/// seconds, microseconds, arguments, the client's address and its name.
 pub fn get(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let count = match args.get(2) {
         None => DEFAULT_COUNT,
