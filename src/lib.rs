@@ -209,7 +209,7 @@
 //! - **cold, hot**: only on disk; in the hot tier.
 //! - **commit**: the write of one epoch to the log, as one batch (`store/commit.rs`).
 //! - **congested**: so much is staged that what would add to it waits in the **line** (`exec/line.rs`).
-//! - **effects**: what a command causes beside its writes and its reply ([`store::effects::Effects`]).
+//! - **effects**: what a command causes beside its writes and its reply (`store/effects.rs`).
 //! - **epoch**: the number of a commit, and all that is staged for it ([`store::Epoch`]). It is open, then in flight, then
 //!   settled, then checkpointed.
 //! - **family**: one of RocksDB's column families; what each holds: `disk/format.rs`.
@@ -251,7 +251,7 @@
 //!   forms fault what they need instead.
 //! - **Lua**: the same, the script being the body; it must be deterministic given its reads, so time and randomness come
 //!   from the transaction.
-//! - **WATCH, blocking commands, keyspace events**: values among [`store::effects::Effects`], released when the epoch is settled; a
+//! - **WATCH, blocking commands, keyspace events**: effects (`store/effects.rs`), released when the epoch is settled; a
 //!   blocked command is a parked request like one that faulted, woken by a key instead of a ticket.
 //! - **RDB in and out**: reading writes transactions; writing walks a view.
 //! - **Replication**: an epoch is the unit: its journal record, in order.
