@@ -41,8 +41,11 @@ const OF_A_LIMIT: usize = 2;
 
 /// The architecture page, how many walks it has at least, and how many functions each of them names at least.
 const PAGE: &str = "src/lib.rs";
-const WALKS: usize = 3;
+const WALKS: usize = 4;
 const STEPS_OF_A_WALK: usize = 5;
+/// The shortest way of a request through the server, and how many files it may pass.
+const SHORTEST_WALK: &str = "A warm GET";
+const FILES_OF_THE_SHORTEST: usize = 13;
 
 /// Pages whose files have to exist; and files of a type that is to come, which have the type's name.
 const PAGES: [&str; 4] = [
@@ -217,6 +220,20 @@ fn the_walks_name_what_exists() {
         }
     }
     report(faults);
+}
+
+#[test]
+fn a_warm_get_passes_few_files() {
+    let page = fs::read_to_string(root().join(PAGE)).expect("the architecture page");
+    let walks = pages::walks(&page);
+    let walk = walks.iter().find(|walk| walk.title.starts_with(SHORTEST_WALK));
+    let files: BTreeSet<&str> = walk
+        .expect("the walk of a warm GET")
+        .functions
+        .iter()
+        .map(|(file, _)| &file[..])
+        .collect();
+    assert!(files.len() <= FILES_OF_THE_SHORTEST, "{}: {files:?}", files.len());
 }
 
 /// And so do the files that the pages name, from the project's root or from the folder `src`.

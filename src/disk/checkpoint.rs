@@ -24,7 +24,7 @@ use super::marks::{MARK, journal_mark};
 use super::opened::{Guard, Held};
 use super::runs::Runs;
 use super::{Batch, Builder, Disk, Durability, Patience, ReadError, WriteError};
-use crate::base::prefetch::prefetch;
+use crate::base::warm_up::warm_up;
 
 /// A checkpoint is a batch if it has less than this share of a memtable: 1/32. What tables cost is mostly syncs of files,
 /// whatever is in them: so where memtables are small they hold more than that, in bytes.
@@ -172,7 +172,7 @@ fn fold(
     let changes = places.iter().enumerate().map(|(number, place)| {
         if let Some(soon) = places.get(number + PREFETCH_DISTANCE) {
             // In this order they are all over the part.
-            prefetch(soon.bytes(part).as_ptr());
+            warm_up(soon.bytes(part).as_ptr());
         }
         place.change(part)
     });

@@ -125,6 +125,11 @@ impl Client {
         self.outlet.get().cloned()
     }
 
+    /// Whether all was sent that is to be sent to it.
+    pub fn was_sent_all(&self) -> bool {
+        self.outbox.borrow().is_empty()
+    }
+
     /// Bytes to be sent to it.
     pub(super) fn output(&self) -> usize {
         self.outbox.borrow().len()
@@ -302,7 +307,7 @@ impl Engine {
     /// and once `epoch` is settled. It leaves at the end of the tick. False: there is no such client, or it is about to end.
     #[cfg_attr(
         not(test),
-        expect(dead_code, reason = "published messages go this way, and are to come")
+        expect(dead_code, reason = "for pub/sub, MONITOR and tracking, which come later")
     )]
     pub fn send(&mut self, id: u64, message: &Reply, epoch: Epoch) -> bool {
         let staying = |client: &&Rc<Client>| !client.killed.get();

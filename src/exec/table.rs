@@ -33,7 +33,7 @@ pub enum Run {
     /// About the connection or the server.
     Control(Control),
     /// As `Control`, once everything before it is on disk where it belongs.
-    Settled(Control),
+    Checkpointed(Control),
     /// Has subcommands; the control is the command without any.
     Container(&'static [Command], Option<Control>),
 }
@@ -88,8 +88,8 @@ impl Command {
     }
 
     /// A control that runs once everything before it is on disk where it belongs.
-    pub const fn settled(name: &'static str, arity: i32, control: Control) -> Command {
-        Command::new(name, arity, Run::Settled(control))
+    pub const fn checkpointed(name: &'static str, arity: i32, control: Control) -> Command {
+        Command::new(name, arity, Run::Checkpointed(control))
     }
 
     /// A command that needs a subcommand, each with a row of its own.
@@ -195,7 +195,7 @@ impl Command {
     pub fn subcommands(&self) -> &'static [Command] {
         match self.run {
             Run::Container(subcommands, _) => subcommands,
-            Run::Data(_) | Run::Control(_) | Run::Settled(_) => &[],
+            Run::Data(_) | Run::Control(_) | Run::Checkpointed(_) => &[],
         }
     }
 

@@ -75,7 +75,6 @@ impl Rope {
     }
 
     /// Whether all bytes were taken.
-    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -22,8 +22,8 @@ use hashbrown::HashTable;
 
 use super::epoch::Epoch;
 use super::value::Value;
-use crate::base::prefetch::prefetch;
 use crate::base::size::alloc_size;
+use crate::base::warm_up::warm_up;
 use crate::disk::format::{Family, RecordKey};
 pub use slot::Slot;
 use slot::{CLEAN, REWRITTEN, USED};
@@ -349,7 +349,7 @@ impl Hot {
         }
         self.hand.place += 1;
         if let Some(soon) = places.get_bucket(place + AHEAD) {
-            prefetch(&raw const **soon);
+            warm_up(&raw const **soon);
         }
         let Ok(mut entry) = places.get_bucket_entry(place) else {
             return 1;
