@@ -25,6 +25,11 @@ impl Faults {
             rehearsals: Rehearsals::start(threads)?,
         })
     }
+
+    /// The fetch pool and the threads for rehearsals.
+    pub fn pools(&self) -> [&Pool; 2] {
+        [self.fetch.pool(), self.rehearsals.pool()]
+    }
 }
 
 impl Store {
