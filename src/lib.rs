@@ -247,7 +247,7 @@
 //! - **journal**: the family that commits append to, until a checkpoint (`disk/journal.rs`).
 //! - **look ahead**: see what a request will touch before it runs, so that it is loaded meanwhile (`exec/look_ahead.rs`).
 //! - **lost**: an epoch whose commit failed; replies that depend on it become errors.
-//! - **namespace**: the id that a database's keys begin with on disk.
+//! - **namespace**: the id that the keys of a database, or of a slot, begin with on disk.
 //! - **outbox**: what is to be sent to a client, each reply and message with the epoch that it waits for.
 //! - **parked**: set aside with what it waits for, and who is to be woken then (`exec/parking.rs`).
 //! - **pinned**: kept in the hot tier for a request that waits.

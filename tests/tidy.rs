@@ -1,5 +1,6 @@
 //! The rules of the house that can be read off the source text.
 
+mod docs;
 mod exceptions;
 mod pages;
 mod source;
@@ -66,7 +67,7 @@ fn imports_run_one_way() {
         let modules = source.modules();
         let Some(layer) = modules.first() else { continue };
         // What only tests see may look up: a layer is tested with what stands on it.
-        if test_modules.iter().any(|tests| modules.starts_with(tests)) {
+        if is_for_tests(source, &test_modules) {
             continue;
         }
         for (line, imported) in source.imports_of_the_root() {
@@ -107,6 +108,23 @@ fn files_say_what_they_are() {
     );
 }
 
+/// What is seen outside its module is documented. That of what is seen outside the crate, its fields and variants as well, is
+/// the compiler's to check.
+#[test]
+fn what_others_see_is_documented() {
+    let sources = sources(&["src"]);
+    let test_modules: Vec<Vec<String>> = sources.iter().flat_map(Source::test_modules).collect();
+    let mut faults = Vec::new();
+    for source in sources
+        .iter()
+        .filter(|source| !is_for_tests(source, &test_modules))
+    {
+        let silent = docs::undocumented(source).into_iter();
+        faults.extend(silent.map(|(line, item)| format!("{}:{line}: {item}", source.path)));
+    }
+    report(faults);
+}
+
 #[test]
 fn files_are_short() {
     let mut lengths = Vec::new();
@@ -140,12 +158,10 @@ fn functions_are_short() {
 fn imports_go_in_no_circle_within_a_layer() {
     let sources = sources(&["src"]);
     let test_modules: Vec<Vec<String>> = sources.iter().flat_map(Source::test_modules).collect();
-    let is_for_tests = |source: &Source| {
-        test_modules
-            .iter()
-            .any(|tests| source.modules().starts_with(tests))
-    };
-    let sources: Vec<&Source> = sources.iter().filter(|source| !is_for_tests(source)).collect();
+    let sources: Vec<&Source> = sources
+        .iter()
+        .filter(|source| !is_for_tests(source, &test_modules))
+        .collect();
     report(circles(uses::uses(&sources), CIRCLES));
 }
 
@@ -280,6 +296,12 @@ fn layer_of(source: &Source) -> Option<String> {
     } else {
         Some(modules.remove(0))
     }
+}
+
+/// Whether a file is a module that is compiled for tests only, or belongs to one.
+fn is_for_tests(source: &Source, test_modules: &[Vec<String>]) -> bool {
+    let modules = source.modules();
+    test_modules.iter().any(|tests| modules.starts_with(tests))
 }
 
 fn report(faults: Vec<String>) {

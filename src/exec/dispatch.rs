@@ -69,7 +69,7 @@ impl Session {
         }
         let outcome = match row.run {
             Run::Data(handler) => self.run_data(engine, row, handler, args, now, came),
-            Run::Settled(control) => match engine.unless_where_views_find_it(has_begun) {
+            Run::Checkpointed(control) => match engine.unless_where_views_find_it(has_begun) {
                 Some(wait) => Outcome::Waits(wait),
                 None => self.run_control(engine, control, args),
             },

@@ -141,7 +141,7 @@ impl Session {
         leaves
     }
 
-    /// What the buffers hold when the input has so many bytes, in so much memory.
+    /// What the buffers hold when the input has `input` bytes, in `input_memory` bytes of memory.
     pub fn buffers(&self, input: usize, input_memory: usize) -> Buffers {
         let request = self.decoder.decoded();
         let outbox = self.client.outbox.borrow();

@@ -237,14 +237,8 @@ const MOST_GIVEN_UP: usize = 16;
 
 /// A random key that is not past its deadline.
 ///
-/// Every key is equally likely in a database of up to [`COUNTED_KEYS`] keys. In a larger one a draw takes one of its
-/// namespaces, each with a probability in proportion to the keys it has, and descends the tree of names there: at each fork it
-/// takes one of the branches, among the last [`LEAF`] keys one of the keys. The probability `q` of that draw among the keys of
-/// the namespace is known, and the draw is kept with a probability in proportion to `1 / q`, which makes all keys equally
-/// likely, with three exceptions. The weight is capped, so keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below
-/// several forks much more crowded than their neighbours) come less often than others; after [`DRAWS`] draws the
-/// last one counts as it is; and a key behind very many that were just deleted may not come before they are compacted. So a
-/// database in which nearly all keys are past their deadline may seem to have none.
+/// In a database of up to [`COUNTED_KEYS`] keys, or of one namespace, it is one of all keys. Otherwise a namespace is chosen,
+/// each with a probability in proportion to the keys that it has, and a key of it.
 pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
     let (view, _) = txn.view()?;
     let mut names = Names { view, given_up: 0 };
@@ -252,13 +246,51 @@ pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
     while let Some((_, namespace)) = walk.next_one()? {
         namespaces.push(namespace);
     }
-    let total = namespaces
+    let all = namespaces
         .iter()
         .fold(0u64, |sum, namespace| sum.saturating_add(namespace.keys));
-    if total <= COUNTED_KEYS {
-        let (mut keys, all) = names.all(&namespaces)?;
+    let mut found = None;
+    if namespaces.len() == 1 || all <= COUNTED_KEYS {
+        found = random_of(txn, &mut names, &namespaces, all)?;
+    } else {
+        // One whose keys are all past their deadlines may be chosen first.
+        for _ in 0..DRAWS {
+            let chosen = weighted(&namespaces, all, &mut txn.random);
+            found = random_of(txn, &mut names, &[chosen], chosen.keys)?;
+            if found.is_some() {
+                break;
+            }
+        }
+    }
+    if found.is_none() && names.given_up > 0 {
+        // There may be some, behind all that is in the way.
+        return Ok(step(txn, db, b"", Selection::default(), LEAF)?
+            .names
+            .into_iter()
+            .next());
+    }
+    Ok(found)
+}
+
+/// A random key of namespaces that have so many in all.
+///
+/// Up to [`COUNTED_KEYS`] keys are all equally likely. Among more a draw descends the tree of
+/// names: at each fork it takes one of the branches, among the last [`LEAF`] keys one of the keys. The probability `q` of
+/// that draw is known, and the draw is kept with a probability in proportion to `1 / q`, which makes all keys equally
+/// likely, with three exceptions. The weight is capped, so keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below
+/// several forks much more crowded than their neighbours) come less often than others; after [`DRAWS`] draws the
+/// last one counts as it is; and a key behind very many that were just deleted may not come before they are compacted. So
+/// namespaces in which nearly all keys are past their deadline may seem to have none.
+fn random_of(
+    txn: &mut Txn,
+    names: &mut Names,
+    namespaces: &[Namespace],
+    all: u64,
+) -> Result<Option<Vec<u8>>> {
+    if all <= COUNTED_KEYS {
+        let (mut keys, is_whole) = names.all(namespaces)?;
         keys.retain(|(_, header)| is_alive(*header, txn.now));
-        if all || !keys.is_empty() {
+        if is_whole || !keys.is_empty() {
             let count = keys.len() as u64;
             let chosen = (count > 0).then(|| keys.swap_remove(txn.random.below(count) as usize));
             return Ok(chosen.and_then(|(key, _)| name_of(&key)));
@@ -266,7 +298,7 @@ pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
     }
     let mut found = None;
     for _ in 0..DRAWS {
-        let namespace = weighted(&namespaces, total, &mut txn.random);
+        let namespace = weighted(namespaces, all, &mut txn.random);
         let Some(draw) = names.draw(&namespace_prefix(namespace.id), &mut txn.random)? else {
             continue;
         };
@@ -280,13 +312,6 @@ pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
         if kept {
             break;
         }
-    }
-    if found.is_none() && names.given_up > 0 {
-        // There may be some, behind all that is in the way.
-        return Ok(step(txn, db, b"", Selection::default(), LEAF)?
-            .names
-            .into_iter()
-            .next());
     }
     Ok(found)
 }
@@ -426,7 +451,7 @@ impl<'v> Names<'v> {
         Ok((keys, all))
     }
 
-    /// The first keys that begin with the prefix, and whether there are no more, or so many.
+    /// The first keys that begin with the prefix, and whether there are no more, or `count` of them.
     fn first(&mut self, prefix: &[u8], count: usize) -> Result<(Keys, bool)> {
         let mut walk = self.walk(prefix, prefix)?;
         let mut keys = Vec::new();
