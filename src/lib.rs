@@ -209,7 +209,8 @@
 //!
 //! A large value's records are named by an id, as is a database (its *namespace*). So DEL, RENAME, MOVE, FLUSHDB and SWAPDB
 //! move or drop an id; what is dropped goes to the `gc` family in the same batch, and `store/reclaim.rs` deletes it in
-//! bounded steps. DBSIZE is a count in the database's own record, written in the batch that changes it.
+//! bounded steps. DBSIZE is a count in the database's own record, written in the batch that changes it. A store can be made so
+//! that each hash slot of a database has a namespace instead (`store/layout.rs`): all this then holds of a slot.
 //!
 //! ## Where to add things
 //!
@@ -288,6 +289,8 @@
 //!   is settled, the executor sends them to whom they concern ([`exec::Engine::send`]).
 //! - **RDB in and out**: reading writes transactions; writing walks a view.
 //! - **Replication**: an epoch is the unit: its journal record, in order.
+//! - **Cluster mode**: a store whose databases are divided by slots ([`store::Layout::Slots`]): a slot's keys are counted in its
+//!   record, listed by a walk over its namespace, dropped and handed over with its id.
 
 // The page above is for who works on the crate: it links to what is private.
 #![allow(rustdoc::private_intra_doc_links)]
