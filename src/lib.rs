@@ -259,5 +259,6 @@ pub mod disk;
 pub mod exec;
 pub mod net;
 pub mod resp;
+pub mod script;
 pub mod store;
 pub mod types;
