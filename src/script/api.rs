@@ -14,8 +14,10 @@ use super::random::{RANGE, Random};
 use super::to_lua;
 use crate::resp::{Protocol, Reply};
 
-/// After so many instructions the host is asked whether to go on.
-pub(super) const INSTRUCTIONS_OF_A_PULSE: c_int = 100_000;
+/// After so many instructions the use of memory is looked at,
+pub(super) const INSTRUCTIONS_OF_A_HOOK: c_int = 10_000;
+/// ... and after so many times that, the host is asked whether to go on.
+const HOOKS_OF_A_PULSE: u32 = 10;
 /// A full collection is worth its time when so large a part of the limit is taken,
 const NEARLY_FULL: (usize, usize) = (3, 4);
 /// ... and this part of it since the last one.
@@ -37,9 +39,17 @@ pub(super) fn register(lua: Lua, version: &str) {
     lua.set_function("breakpoint", breakpoint);
     lua.set_function("debug", debug);
     let levels = ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"];
-    let targets = [("REPL_NONE", 0), ("REPL_AOF", REPL_AOF), ("REPL_SLAVE", REPL_REPLICA), ("REPL_REPLICA", REPL_REPLICA)];
+    let targets = [
+        ("REPL_NONE", 0),
+        ("REPL_AOF", REPL_AOF),
+        ("REPL_SLAVE", REPL_REPLICA),
+        ("REPL_REPLICA", REPL_REPLICA),
+    ];
     let numbers = levels.iter().zip(0..).map(|(name, level)| (*name, level));
-    for (name, value) in numbers.chain(targets).chain([("REPL_ALL", REPL_AOF | REPL_REPLICA)]) {
+    for (name, value) in numbers
+        .chain(targets)
+        .chain([("REPL_ALL", REPL_AOF | REPL_REPLICA)])
+    {
         lua.push_number(f64::from(value));
         lua.set_field(name);
     }
@@ -59,7 +69,9 @@ pub(super) fn register(lua: Lua, version: &str) {
 
 /// "8.2.3" is 0x00080203.
 fn version_number(version: &str) -> u32 {
-    version.split('.').fold(0, |number, part| (number << 8) | part.parse::<u32>().unwrap_or(0))
+    version
+        .split('.')
+        .fold(0, |number, part| (number << 8) | part.parse::<u32>().unwrap_or(0))
 }
 
 fn call(lua: Lua) -> Result<c_int, Raise> {
@@ -177,7 +189,10 @@ fn set_replication(lua: Lua) -> Result<c_int, Raise> {
             lua.context().host(|host| host.set_replication(targets));
             Ok(0)
         }
-        _ => Err(lua.raise_table("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")),
+        _ => {
+            Err(lua
+                .raise_table("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE."))
+        }
     }
 }
 
@@ -277,7 +292,10 @@ pub(super) fn math_randomseed(lua: Lua) -> Result<c_int, Raise> {
 
 /// `os.clock`: the processor's time that the process has taken, in seconds.
 pub(super) fn clock(lua: Lua) -> Result<c_int, Raise> {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: it writes to what it is given.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
     let micros = time.tv_sec * 1_000_000 + time.tv_nsec / 1000;
@@ -309,6 +327,11 @@ fn pulse(lua: Lua) -> Result<(), Raise> {
     if limit != 0 && used > limit / whole * part && used > shared.collected.get() + limit / GROWN {
         lua.collect();
         shared.collected.set(shared.memory.used());
+    }
+    let hooks = shared.hooks.get().wrapping_add(1);
+    shared.hooks.set(hooks);
+    if !hooks.is_multiple_of(HOOKS_OF_A_PULSE) {
+        return Ok(());
     }
     match context.pulse(&shared.memory) {
         Ok(()) => Ok(()),

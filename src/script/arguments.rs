@@ -38,7 +38,10 @@ pub(super) fn with<R>(lua: Lua, run: impl FnOnce(&[&[u8]]) -> R) -> Result<R, &'
     };
     if count <= FEW {
         let mut few = [&[][..]; FEW];
-        few.iter_mut().take(count).enumerate().for_each(|(index, place)| *place = argument(index));
+        few.iter_mut()
+            .take(count)
+            .enumerate()
+            .for_each(|(index, place)| *place = argument(index));
         return Ok(run(&few[..count]));
     }
     let many: Vec<&[u8]> = (0..count).map(argument).collect();

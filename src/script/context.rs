@@ -76,7 +76,10 @@ impl Context {
 
     /// Uses the host.
     pub(super) fn host<R>(&self, ask: impl FnOnce(&mut dyn Host) -> R) -> R {
-        let mut host = self.host.take().expect("a script runs only while there is a host");
+        let mut host = self
+            .host
+            .take()
+            .expect("a script runs only while there is a host");
         // SAFETY: it is set only while the reference that it was made of lives, and taken out while it is used.
         let answer = ask(unsafe { host.as_mut() });
         self.host.set(Some(host));
@@ -135,6 +138,8 @@ pub(super) struct Shared {
     pub(super) random: Cell<Random>,
     /// The heap's size after the last full collection.
     pub(super) collected: Cell<usize>,
+    /// Counts the calls of the hook.
+    pub(super) hooks: Cell<u32>,
 }
 
 impl Lua {

@@ -30,8 +30,14 @@ pub(super) fn error_text(error: &[u8]) -> Vec<u8> {
         },
     };
     let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
-    let start = message.iter().position(|byte| !is_end(byte)).unwrap_or(message.len());
-    let end = message.iter().rposition(|byte| !is_end(byte)).map_or(start, |last| last + 1);
+    let start = message
+        .iter()
+        .position(|byte| !is_end(byte))
+        .unwrap_or(message.len());
+    let end = message
+        .iter()
+        .rposition(|byte| !is_end(byte))
+        .map_or(start, |last| last + 1);
     let mut text = Vec::with_capacity(code.len() + 1 + end - start);
     text.extend_from_slice(code);
     text.push(b' ');
@@ -68,7 +74,12 @@ impl Lua {
         self.raw_field(-1, "ignore_error_stats_update");
         let is_counted = self.type_of(-1) == Type::Boolean && self.to_bool(-1);
         self.pop(1);
-        ErrorInfo { text, source, line, is_counted }
+        ErrorInfo {
+            text,
+            source,
+            line,
+            is_counted,
+        }
     }
 }
 

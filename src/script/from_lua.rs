@@ -25,7 +25,11 @@ pub(super) fn take(lua: Lua, protocol: Protocol) -> Reply {
         0 => MOST,
         limit => limit.min(MOST),
     };
-    let mut maker = Maker { lua, protocol, room: limit };
+    let mut maker = Maker {
+        lua,
+        protocol,
+        room: limit,
+    };
     match maker.take(0) {
         Ok(reply) => reply,
         Err(TooLarge) => Reply::err("ERR the script's reply takes more memory than scripts may take"),
@@ -91,11 +95,17 @@ impl Maker {
         let top = lua.top();
         if self.string_field(-1, "err")?.is_some() {
             lua.pop(1);
-            return Ok(Reply::Error(line(lua.error_info().text.unwrap_or_default(), true)));
+            return Ok(Reply::Error(line(
+                lua.error_info().text.unwrap_or_default(),
+                true,
+            )));
         }
         lua.pop(1);
         if let Some(text) = self.string_field(-1, "ok")? {
-            return Ok(Reply::Simple(line(super::errors::until_zero(text).to_vec(), false)));
+            return Ok(Reply::Simple(line(
+                super::errors::until_zero(text).to_vec(),
+                false,
+            )));
         }
         lua.pop(1);
         lua.raw_field(-1, "double");
@@ -172,7 +182,10 @@ impl Maker {
 /// A text of one line: replies have no other.
 fn line(mut bytes: Vec<u8>, is_trimmed: bool) -> Cow<'static, str> {
     if is_trimmed {
-        let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        let end = bytes
+            .iter()
+            .rposition(|byte| !matches!(byte, b'\r' | b'\n'))
+            .map_or(0, |last| last + 1);
         bytes.truncate(end);
     }
     for byte in &mut bytes {

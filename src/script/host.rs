@@ -58,6 +58,10 @@ pub const REPL_AOF: u8 = 1;
 pub const REPL_REPLICA: u8 = 2;
 
 impl LogLevel {
-    pub(super) const ALL: [LogLevel; 4] =
-        [LogLevel::Debug, LogLevel::Verbose, LogLevel::Notice, LogLevel::Warning];
+    pub(super) const ALL: [LogLevel; 4] = [
+        LogLevel::Debug,
+        LogLevel::Verbose,
+        LogLevel::Notice,
+        LogLevel::Warning,
+    ];
 }

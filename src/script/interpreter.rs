@@ -11,7 +11,7 @@ use super::cache::{Cache, Keep, Script, Sha};
 use super::context::{Context, GoOn, Shared, Stop};
 use super::host::{Fault, Host, LogLevel, Pulse};
 use super::lane::{Ended, Failure, Lane};
-use super::lua::{Lua, Type};
+use super::lua::{Lua, REGISTRY, Type};
 use super::memory::Memory;
 use super::random::Random;
 use super::{api, errors, from_lua, library, sandbox, shebang};
@@ -20,10 +20,8 @@ use crate::resp::{Protocol, Reply};
 /// So many lanes are kept for later runs; each has a stack.
 const MAX_IDLE_LANES: usize = 4;
 
-/// Where a run has its values on its thread's stack.
-const KEYS: c_int = 1;
-const ARGV: c_int = 2;
-const HANDLER: c_int = 3;
+/// Where a run has the error handler on its thread's stack.
+const HANDLER: c_int = 1;
 
 /// What an interpreter is made with.
 #[derive(Clone, Copy, Debug)]
@@ -38,12 +36,14 @@ pub struct Options<'a> {
 pub struct Interpreter {
     shared: Box<Shared>,
     main: Lua,
-    /// Numbers in the registry: of the globals, of the error handler, of the names KEYS and ARGV.
+    /// Numbers in the registry: of the globals, and of the error handler.
     globals: c_int,
     handler: c_int,
     cache: Cache,
     idle: Vec<Lane>,
     waiting: usize,
+    /// The heap's size after the last full collection between runs.
+    at_rest: usize,
 }
 
 /// What a run has come to.
@@ -89,6 +89,7 @@ impl Interpreter {
             context: std::ptr::null::<Context>().into(),
             random: Random::unseeded().into(),
             collected: 0.into(),
+            hooks: 0.into(),
         });
         let data: *const Shared = &*shared;
         // SAFETY: the allocator gets what it wants, a `Memory`, which is the first field and outlives the state.
@@ -106,6 +107,7 @@ impl Interpreter {
         let handler = main.keep();
         main.collect();
         shared.collected.set(shared.memory.used());
+        let at_rest = shared.memory.used();
         shared.memory.set_limit(options.memory);
         Ok(Interpreter {
             shared,
@@ -115,6 +117,7 @@ impl Interpreter {
             cache: Cache::new(),
             idle: Vec::new(),
             waiting: 0,
+            at_rest,
         })
     }
 
@@ -151,7 +154,8 @@ impl Interpreter {
     /// Gives back the memory of what no script can reach any more.
     pub fn collect(&mut self) {
         self.main.collect();
-        self.shared.collected.set(self.shared.memory.used());
+        self.at_rest = self.shared.memory.used();
+        self.shared.collected.set(self.at_rest);
     }
 
     /// A script by its SHA-1 in hexadecimal, in letters of any size.
@@ -178,12 +182,18 @@ impl Interpreter {
         if let Some(script) = self.cache.get(&sha) {
             return Ok(script.clone());
         }
+        self.collect_if_nearly_full();
         let error = |text: Vec<u8>| from_lua::error_reply([b"ERR ", &text[..]].concat());
         let (flags, skipped) = shebang::parse(source).map_err(|wrong| error(wrong.into_bytes()))?;
-        let function = self.compile(&source[skipped..], c"@user_script").map_err(|wrong| {
-            error([b"Error compiling script (new function): ", &wrong[..]].concat())
-        })?;
-        let script = Rc::new(Script { sha, source: source.into(), flags, function });
+        let function = self
+            .compile(&source[skipped..], c"@user_script")
+            .map_err(|wrong| error([b"Error compiling script (new function): ", &wrong[..]].concat()))?;
+        let script = Rc::new(Script {
+            sha,
+            source: source.into(),
+            flags,
+            function,
+        });
         if let Some(leaving) = self.cache.add(script.clone(), keep) {
             self.main.drop_kept(leaving.function);
         }
@@ -225,18 +235,34 @@ impl Interpreter {
             Some(lane) => lane,
             None => match Lane::new(self.main) {
                 Ok(lane) => lane,
-                Err(error) => return Outcome::Done(Done::failed(format!("ERR no stack for the script: {error}"))),
+                Err(error) => {
+                    return Outcome::Done(Done::failed(format!("ERR no stack for the script: {error}")));
+                }
             },
         };
         let lua = lane.lua;
         lane.context.reset();
+        self.shared.hooks.set(0);
+        if self.waiting == 0 {
+            self.shared.collected.set(self.at_rest);
+        }
         lua.set_top(0);
+        let [keys_at, arguments_at] = lane.tables;
         push_array(lua, keys);
+        lua.raw_set_index(REGISTRY, keys_at);
         push_array(lua, arguments);
+        lua.raw_set_index(REGISTRY, arguments_at);
         lua.push_kept(self.handler);
         lua.push_kept(script.function);
         // SAFETY: the thread is alive.
-        unsafe { ffi::lua_sethook(lua.0, Some(api::hook), ffi::LUA_MASKCOUNT, api::INSTRUCTIONS_OF_A_PULSE) };
+        unsafe {
+            ffi::lua_sethook(
+                lua.0,
+                Some(api::hook),
+                ffi::LUA_MASKCOUNT,
+                api::INSTRUCTIONS_OF_A_HOOK,
+            )
+        };
         lane.begin(move |context| body(lua, context));
         self.go_on(lane, script.sha, host, GoOn::Resume)
     }
@@ -255,7 +281,7 @@ impl Interpreter {
     }
 
     fn go_on(&mut self, mut lane: Lane, sha: Sha, host: &mut dyn Host, how: GoOn) -> Outcome {
-        self.set_globals(lane.lua);
+        self.set_globals(&lane);
         match lane.go_on(&self.shared, host, how) {
             CoroutineResult::Yield(why) => {
                 self.waiting += 1;
@@ -264,10 +290,11 @@ impl Interpreter {
             CoroutineResult::Return(ended) => {
                 let done = self.done(&lane, ended, &sha);
                 lane.lua.set_top(0);
+                self.collect_if_nearly_full();
                 if self.idle.len() < MAX_IDLE_LANES {
                     self.idle.push(lane);
                 } else {
-                    self.main.drop_kept(lane.thread());
+                    lane.close(self.main);
                 }
                 Outcome::Done(done)
             }
@@ -275,19 +302,26 @@ impl Interpreter {
     }
 
     /// Other scripts may have run since: KEYS and ARGV are those of the one that goes on.
-    fn set_globals(&self, lua: Lua) {
-        lua.push_kept(self.globals);
-        lua.push_copy(KEYS);
-        lua.set_field("KEYS");
-        lua.push_copy(ARGV);
-        lua.set_field("ARGV");
-        lua.pop(1);
+    fn set_globals(&self, lane: &Lane) {
+        let main = self.main;
+        main.push_kept(self.globals);
+        for (name, table) in ["KEYS", "ARGV"].into_iter().zip(lane.tables) {
+            main.push_kept(table);
+            main.set_field(name);
+        }
+        main.pop(1);
     }
 
     fn done(&self, lane: &Lane, ended: Ended, sha: &Sha) -> Done {
         let lua = lane.lua;
         let failure = match ended.reply {
-            Ok(reply) => return Done { is_counted: is_counted(lua), reply, failed: false },
+            Ok(reply) => {
+                return Done {
+                    is_counted: is_counted(lua),
+                    reply,
+                    failed: false,
+                };
+            }
             Err(failure) => failure,
         };
         let sha = String::from_utf8_lossy(sha);
@@ -298,7 +332,9 @@ impl Interpreter {
             ));
         }
         if lua.type_of(-1) != Type::Table {
-            let text = lua.bytes(-1).map_or("execution failure".into(), String::from_utf8_lossy);
+            let text = lua
+                .bytes(-1)
+                .map_or("execution failure".into(), String::from_utf8_lossy);
             return Done::failed(format!("ERR Error running script {sha}, {text}"));
         }
         let info = lua.error_info();
@@ -320,7 +356,7 @@ impl Interpreter {
     /// What is garbage counts as long as nobody has collected it.
     fn collect_if_nearly_full(&mut self) {
         let (used, limit) = (self.shared.memory.used(), self.shared.memory.limit());
-        if limit != 0 && used > limit / 2 && used > self.shared.collected.get() + limit / 8 {
+        if limit != 0 && used > limit / 4 && used > self.at_rest + limit / 8 {
             self.collect();
         }
     }
@@ -328,7 +364,10 @@ impl Interpreter {
 
 impl Drop for Interpreter {
     fn drop(&mut self) {
-        assert!(self.waiting == 0 || std::thread::panicking(), "a run was neither resumed nor aborted");
+        assert!(
+            self.waiting == 0 || std::thread::panicking(),
+            "a run was neither resumed nor aborted"
+        );
         // SAFETY: nothing uses the state after that. Its memory is freed later.
         unsafe { ffi::lua_close(self.main.0) };
     }
@@ -350,11 +389,15 @@ fn body(lua: Lua, context: &Context) -> Ended {
     // SAFETY: the function and the handler are on the stack; errors are given back.
     let status = memory.bounded(|| unsafe { ffi::lua_pcall(lua.0, 0, 1, HANDLER) });
     if status != ffi::LUA_OK {
-        return Ended { reply: Err(Failure { status }) };
+        return Ended {
+            reply: Err(Failure { status }),
+        };
     }
     let protocol = context.protocol.get();
     lua.push_copy(-1);
-    Ended { reply: Ok(from_lua::take(lua, protocol)) }
+    Ended {
+        reply: Ok(from_lua::take(lua, protocol)),
+    }
 }
 
 /// Whether what a script returned, on top of its stack, is an error of a command.
@@ -391,4 +434,3 @@ impl Host for Nobody {
         Pulse::Kill("ERR the script was aborted".into())
     }
 }
-

@@ -40,6 +40,8 @@ pub(super) struct Lane {
     pub(super) lua: Lua,
     /// The thread's number in the registry.
     thread: c_int,
+    /// The numbers of its KEYS and ARGV there.
+    pub(super) tables: [c_int; 2],
     pub(super) context: Box<Context>,
     /// At rest between runs.
     stack: Option<DefaultStack>,
@@ -53,18 +55,26 @@ impl Lane {
         // SAFETY: the state is alive, and lacks no memory outside of scripts.
         let lua = Lua(unsafe { ffi::lua_newthread(main.0) });
         let thread = main.keep();
+        let tables = [(); 2].map(|()| {
+            main.push_bool(false);
+            main.keep()
+        });
         Ok(Lane {
             lua,
             thread,
+            tables,
             context: Box::new(Context::new(lua)),
             stack: Some(stack),
             run: None,
         })
     }
 
-    /// The number to give back.
-    pub(super) fn thread(&self) -> c_int {
-        self.thread
+    /// Gives up what the state keeps for it.
+    pub(super) fn close(self, main: Lua) {
+        let [keys, arguments] = self.tables;
+        for number in [self.thread, keys, arguments] {
+            main.drop_kept(number);
+        }
     }
 
     /// Prepares the run of what `body` does; [`Lane::go_on`] begins it.
@@ -80,7 +90,12 @@ impl Lane {
     }
 
     /// Runs until the run stops or ends.
-    pub(super) fn go_on(&mut self, shared: &Shared, host: &mut dyn Host, how: GoOn) -> CoroutineResult<Stop, Ended> {
+    pub(super) fn go_on(
+        &mut self,
+        shared: &Shared,
+        host: &mut dyn Host,
+        how: GoOn,
+    ) -> CoroutineResult<Stop, Ended> {
         let run = self.run.as_mut().expect("a run that has begun");
         let before = shared.context.replace(&*self.context);
         let result = self.context.with_host(host, || run.resume(how));

@@ -358,7 +358,9 @@ impl Lua {
             return self.raise(format!("bad argument #{number} ({what})"));
         };
         // SAFETY: both are null or constants of Lua's or names in the script, which runs.
-        let text = |text| unsafe { (text as *const std::ffi::c_char).as_ref() }.map(|text| unsafe { CStr::from_ptr(text) });
+        let text = |text| {
+            unsafe { (text as *const std::ffi::c_char).as_ref() }.map(|text| unsafe { CStr::from_ptr(text) })
+        };
         let name = text(frame.name).map_or("?".into(), |name| name.to_string_lossy());
         let is_method = text(frame.namewhat).is_some_and(|kind| kind == c"method");
         match number - c_int::from(is_method) {
@@ -432,6 +434,14 @@ pub(super) fn general(number: f64, precision: c_int, out: &mut Vec<u8>) {
     const ROOM: usize = 64;
     let mut text = [0u8; ROOM];
     // SAFETY: the format takes an int and a double, and no text of it is as long as the buffer.
-    let len = unsafe { libc::snprintf(text.as_mut_ptr().cast(), ROOM, c"%.*g".as_ptr(), precision, number) };
+    let len = unsafe {
+        libc::snprintf(
+            text.as_mut_ptr().cast(),
+            ROOM,
+            c"%.*g".as_ptr(),
+            precision,
+            number,
+        )
+    };
     out.extend_from_slice(&text[..usize::try_from(len).unwrap_or(0).min(ROOM)]);
 }

@@ -16,7 +16,9 @@ use super::lua::{GLOBALS, Lua, REGISTRY, Raise, Type};
 const READ_ONLY: &str = "Attempt to modify a readonly table";
 
 /// What of Lua's base library scripts must not have.
-const REMOVED: [&str; 7] = ["dofile", "getfenv", "loadfile", "newproxy", "print", "setfenv", "require"];
+const REMOVED: [&str; 7] = [
+    "dofile", "getfenv", "loadfile", "newproxy", "print", "setfenv", "require",
+];
 
 /// The libraries of Lua that scripts have.
 const LIBRARIES: [(&CStr, ffi::lua_CFunction); 4] = [
@@ -175,9 +177,9 @@ pub(super) fn is_proxy(lua: Lua, index: c_int) -> bool {
     is_proxy
 }
 
-/// Puts the real table in the place of a proxy.
+/// Puts the real table in the place of a proxy, at a positive index.
 #[inline]
-fn see_through(lua: Lua, index: c_int) {
+pub(super) fn see_through(lua: Lua, index: c_int) {
     if is_proxy(lua, index) {
         lua.metatable(index);
         lua.raw_get_index(-1, REAL);
@@ -385,18 +387,21 @@ unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
 
 /// Calls the function that it has as its upvalue, which catches errors; but not the one that ends the script.
 unsafe extern "C-unwind" fn wrapped_catcher(state: *mut lua_State) -> c_int {
-    call_original(Lua(state));
+    let results = call_original(state);
     raise_again_if_ending(Lua(state));
-    Lua(state).top()
+    results
 }
 
-/// Calls the upvalue with all arguments; its results are all that is on the stack then.
-fn call_original(lua: Lua) {
-    let arguments = lua.top();
-    lua.push_copy(ffi::lua_upvalueindex(1));
-    lua.insert(1);
-    // SAFETY: callers have nothing to drop.
-    unsafe { ffi::lua_call(lua.0, arguments, ffi::LUA_MULTRET) };
+/// Calls the upvalue, a function of C, as if it were called itself: with the same arguments, and in the same frame, so that
+/// its errors name the caller. Callers have nothing to drop.
+fn call_original(state: *mut lua_State) -> c_int {
+    // SAFETY: the upvalue is one of Lua's functions, which have no upvalues themselves.
+    unsafe {
+        match ffi::lua_tocfunction(state, ffi::lua_upvalueindex(1)) {
+            Some(original) => original(state),
+            None => 0,
+        }
+    }
 }
 
 /// Raises the error that ends the script, if one does. Callers have nothing to drop.
@@ -416,8 +421,7 @@ unsafe extern "C-unwind" fn insert(state: *mut lua_State) -> c_int {
         // SAFETY: nothing in this frame waits to be dropped.
         unsafe { ffi::lua_error(state) };
     }
-    call_original(lua);
-    lua.top()
+    call_original(state)
 }
 
 /// The functions of strings that take a pattern, which must not be so long that matching it exhausts the stack.
@@ -427,8 +431,7 @@ unsafe extern "C-unwind" fn with_pattern(state: *mut lua_State) -> c_int {
         // SAFETY: nothing in this frame waits to be dropped.
         return unsafe { ffi::luaL_error(state, c"pattern too complex".as_ptr()) };
     }
-    call_original(lua);
-    lua.top()
+    call_original(state)
 }
 
 fn has_many_items(pattern: Option<&[u8]>) -> bool {
@@ -440,8 +443,8 @@ fn has_many_items(pattern: Option<&[u8]>) -> bool {
 unsafe extern "C-unwind" fn load_string(state: *mut lua_State) -> c_int {
     const STAND_IN: &[u8] = b"\x01";
     let lua = Lua(state);
-    let is_compiled = lua.type_of(1) == Type::String
-        && lua.bytes(1).is_some_and(|code| code.first() == Some(&COMPILED));
+    let is_compiled =
+        lua.type_of(1) == Type::String && lua.bytes(1).is_some_and(|code| code.first() == Some(&COMPILED));
     if is_compiled {
         if lua.top() == 1 {
             lua.push_copy(1);
@@ -449,11 +452,11 @@ unsafe extern "C-unwind" fn load_string(state: *mut lua_State) -> c_int {
         lua.push_bytes(STAND_IN);
         lua.replace(1);
     }
-    call_original(lua);
+    let results = call_original(state);
     if is_compiled {
         lua.memory().unbounded(|| name_the_byte(lua));
     }
-    lua.top()
+    results
 }
 
 fn name_the_byte(lua: Lua) {

@@ -33,7 +33,10 @@ const NAMES: [(&[u8], Flags); 5] = [
 
 /// A flag by its name.
 pub fn flag(name: &[u8]) -> Option<Flags> {
-    NAMES.iter().find(|(known, _)| *known == name).map(|(_, flag)| *flag)
+    NAMES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, flag)| *flag)
 }
 
 /// The flags that a script declares, and how long the line is that does it; or what is wrong with it.

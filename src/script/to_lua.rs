@@ -29,7 +29,10 @@ pub(super) fn push(lua: Lua, reply: &Reply, protocol: Protocol) {
         other => {
             let mut bytes = Vec::new();
             encode(other, protocol, &mut bytes);
-            let mut encoded = Encoded { rest: &bytes, protocol };
+            let mut encoded = Encoded {
+                rest: &bytes,
+                protocol,
+            };
             encoded.push(lua);
         }
     }

@@ -60,12 +60,20 @@ impl Config {
 pub(super) fn push(lua: Lua) {
     lua.push_table(0, 16);
     // SAFETY: the memory is as large and as well aligned as any.
-    unsafe { ffi::lua_newuserdata(lua.0, size_of::<Config>()).cast::<Config>().write(Config::new()) };
+    unsafe {
+        ffi::lua_newuserdata(lua.0, size_of::<Config>())
+            .cast::<Config>()
+            .write(Config::new())
+    };
     set(lua, "encode", cjson_encode::encode);
     set(lua, "decode", cjson_decode::decode);
     set(lua, "encode_sparse_array", encode_sparse_array);
-    set(lua, "encode_max_depth", |lua| max_depth(lua, |config| &config.encode_max_depth));
-    set(lua, "decode_max_depth", |lua| max_depth(lua, |config| &config.decode_max_depth));
+    set(lua, "encode_max_depth", |lua| {
+        max_depth(lua, |config| &config.encode_max_depth)
+    });
+    set(lua, "decode_max_depth", |lua| {
+        max_depth(lua, |config| &config.decode_max_depth)
+    });
     set(lua, "encode_number_precision", |lua| {
         let config = arguments(lua, 1)?;
         int_option(lua, 1, &config.precision, 1, 14)?;
@@ -139,10 +147,13 @@ fn int_option(lua: Lua, number: c_int, option: &Cell<i32>, min: i32, max: i32) -
 /// Which of these words an argument is.
 fn word(lua: Lua, number: c_int, words: &[&str]) -> Result<usize, Raise> {
     let given = lua.bytes_argument(number)?;
-    words.iter().position(|word| word.as_bytes() == given).ok_or_else(|| {
-        let text = format!("invalid option '{}'", String::from_utf8_lossy(given));
-        lua.bad_argument(number, &text)
-    })
+    words
+        .iter()
+        .position(|word| word.as_bytes() == given)
+        .ok_or_else(|| {
+            let text = format!("invalid option '{}'", String::from_utf8_lossy(given));
+            lua.bad_argument(number, &text)
+        })
 }
 
 fn bool_option(lua: Lua, option: &Cell<bool>) -> Result<(), Raise> {

@@ -13,7 +13,14 @@ pub(super) fn decode(lua: Lua) -> Result<c_int, Raise> {
     if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
         return Err(lua.raise("JSON parser does not support UTF-16 or UTF-32"));
     }
-    let mut decoder = Decoder { lua, config: Config::of(lua), text, at: 0, depth: 0, string: Vec::new() };
+    let mut decoder = Decoder {
+        lua,
+        config: Config::of(lua),
+        text,
+        at: 0,
+        depth: 0,
+        string: Vec::new(),
+    };
     let token = decoder.next();
     decoder.value(token)?;
     let token = decoder.next();
@@ -106,21 +113,34 @@ impl Decoder<'_> {
     }
 
     fn longer(&mut self, at: usize) -> Token {
-        const WORDS: [(&[u8], Kind); 3] =
-            [(b"true", Kind::Boolean(true)), (b"false", Kind::Boolean(false)), (b"null", Kind::Null)];
+        const WORDS: [(&[u8], Kind); 3] = [
+            (b"true", Kind::Boolean(true)),
+            (b"false", Kind::Boolean(false)),
+            (b"null", Kind::Null),
+        ];
         let takes_invalid = self.config.decode_invalid.get();
         let first = self.byte(at);
         if first == b'"' {
             let kind = self.string_token();
             // An error is where it was found.
-            let at = if matches!(kind, Kind::Error(_)) { self.at } else { at };
+            let at = if matches!(kind, Kind::Error(_)) {
+                self.at
+            } else {
+                at
+            };
             return Token { kind, at };
         }
         if first == b'-' || first.is_ascii_digit() {
             if !takes_invalid && self.is_invalid_number() {
-                return Token { kind: Kind::Error("invalid number"), at };
+                return Token {
+                    kind: Kind::Error("invalid number"),
+                    at,
+                };
             }
-            return Token { kind: self.number_token(), at };
+            return Token {
+                kind: self.number_token(),
+                at,
+            };
         }
         for (word, kind) in WORDS {
             if self.rest().starts_with(word) {
@@ -129,9 +149,15 @@ impl Decoder<'_> {
             }
         }
         if takes_invalid && matches!(first, b'i' | b'I' | b'n' | b'N' | b'+') && self.is_invalid_number() {
-            return Token { kind: self.number_token(), at };
+            return Token {
+                kind: self.number_token(),
+                at,
+            };
         }
-        Token { kind: Kind::Error("invalid token"), at }
+        Token {
+            kind: Kind::Error("invalid token"),
+            at,
+        }
     }
 
     /// What C reads as a number, and JSON has not.
@@ -150,9 +176,9 @@ impl Decoder<'_> {
                 second | 0x20 == b'x' || second.is_ascii_digit()
             }
             byte if byte <= b'9' => false,
-            _ => rest.get(..3).is_some_and(|word| {
-                word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"nan")
-            }),
+            _ => rest
+                .get(..3)
+                .is_some_and(|word| word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"nan")),
         }
     }
 
@@ -190,7 +216,8 @@ impl Decoder<'_> {
                         b'u' => match self.unicode() {
                             Some((character, len)) => {
                                 let mut utf8 = [0; 4];
-                                self.string.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
+                                self.string
+                                    .extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
                                 self.at += len;
                                 continue;
                             }
@@ -233,7 +260,8 @@ impl Decoder<'_> {
 
     fn unexpected(&self, expected: &str, token: Token) -> Raise {
         let (found, at) = (token.kind.name(), token.at + 1);
-        self.lua.raise(format!("Expected {expected} but found {found} at character {at}"))
+        self.lua
+            .raise(format!("Expected {expected} but found {found} at character {at}"))
     }
 
     /// Pushes the value that begins with a token.

@@ -3,13 +3,18 @@
 use std::ffi::c_int;
 
 use super::super::lua::{Lua, Raise, Type, general};
+use super::super::sandbox;
 use super::cjson::{Config, Invalid};
 
 pub(super) fn encode(lua: Lua) -> Result<c_int, Raise> {
     if lua.top() != 1 {
         return Err(lua.bad_argument(1, "expected 1 argument"));
     }
-    let mut encoder = Encoder { lua, config: Config::of(lua), out: Vec::new() };
+    let mut encoder = Encoder {
+        lua,
+        config: Config::of(lua),
+        out: Vec::new(),
+    };
     encoder.value(0)?;
     lua.push_result(&encoder.out)?;
     Ok(1)
@@ -32,12 +37,15 @@ impl Encoder<'_> {
         match lua.type_of(-1) {
             Type::String => self.string(-1),
             Type::Number => self.number(-1)?,
-            Type::Boolean => self.out.extend_from_slice(if lua.to_bool(-1) { b"true" } else { b"false" }),
+            Type::Boolean => self
+                .out
+                .extend_from_slice(if lua.to_bool(-1) { b"true" } else { b"false" }),
             Type::Table => {
                 let depth = depth.saturating_add(1);
                 if depth > self.config.encode_max_depth.get() || !lua.has_room(4) {
                     return Err(lua.raise(format!("Cannot serialise, excessive nesting ({depth})")));
                 }
+                sandbox::see_through(lua, lua.top());
                 match self.array_len()? {
                     Some(len @ 1..) => self.array(len, depth)?,
                     _ => self.object(depth)?,

@@ -3,6 +3,7 @@
 use std::ffi::c_int;
 
 use super::super::lua::{Lua, Raise, Type, whole, whole_32};
+use super::super::sandbox;
 
 /// Tables nested deeper than this become nil: one may be in itself.
 const MAX_NESTING: usize = 16;
@@ -138,6 +139,7 @@ fn pack_table(lua: Lua, level: usize, out: &mut Vec<u8>) -> Result<(), Raise> {
     if !lua.has_room(4) {
         return Err(lua.raise("stack overflow (in function table_is_an_array)"));
     }
+    sandbox::see_through(lua, lua.top());
     let (count, is_array) = shape(lua);
     if is_array {
         pack_count(count, 0x90, [0xdc, 0xdd], out);
@@ -190,7 +192,9 @@ fn unpack(lua: Lua, limit: i64, offset: i64) -> Result<c_int, Raise> {
     let takes_all = limit == 0 && offset == 0;
     if offset < 0 || limit < 0 {
         let len = data.len();
-        return Err(lua.raise(format!("Invalid request to unpack with offset of {offset} and limit of {len}.")));
+        return Err(lua.raise(format!(
+            "Invalid request to unpack with offset of {offset} and limit of {len}."
+        )));
     }
     let Some(rest) = data.get(offset as usize..) else {
         let len = data.len();
@@ -210,7 +214,11 @@ fn unpack(lua: Lua, limit: i64, offset: i64) -> Result<c_int, Raise> {
     }
     if !takes_all {
         let left = unpacker.rest.len();
-        lua.push_number(if left == 0 { -1.0 } else { (data.len() - left) as f64 });
+        lua.push_number(if left == 0 {
+            -1.0
+        } else {
+            (data.len() - left) as f64
+        });
         lua.insert(first);
         count += 1;
     }
@@ -239,7 +247,8 @@ impl<'a> Unpacker<'a> {
     fn value(&mut self) -> Result<(), Bad> {
         let lua = self.lua;
         if !lua.has_room(3) {
-            let text = "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)";
+            let text =
+                "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)";
             return Err(Bad::Raised(lua.raise(text)));
         }
         let marker = self.take(1)?[0];

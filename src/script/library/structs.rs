@@ -34,12 +34,19 @@ struct Item {
 impl<'a> Format<'a> {
     fn new(lua: Lua) -> Result<Format<'a>, Raise> {
         let rest = until_zero(lua.bytes_argument(1)?);
-        Ok(Format { lua, rest, is_little: cfg!(target_endian = "little"), align: 1 })
+        Ok(Format {
+            lua,
+            rest,
+            is_little: cfg!(target_endian = "little"),
+            align: 1,
+        })
     }
 
     /// The next option; `position` is how far the data is.
     fn next(&mut self, position: usize) -> Result<Option<Item>, Raise> {
-        let Some((option, rest)) = self.rest.split_first() else { return Ok(None) };
+        let Some((option, rest)) = self.rest.split_first() else {
+            return Ok(None);
+        };
         self.rest = rest;
         let size = match option {
             b'B' | b'b' | b'x' => 1,
@@ -63,7 +70,11 @@ impl<'a> Format<'a> {
             let align = size.min(self.align);
             align.wrapping_sub(position & (align - 1)) & (align - 1)
         };
-        Ok(Some(Item { option: *option, size, padding }))
+        Ok(Some(Item {
+            option: *option,
+            size,
+            padding,
+        }))
     }
 
     fn number(&mut self, default: usize) -> Result<usize, Raise> {
@@ -75,7 +86,9 @@ impl<'a> Format<'a> {
         self.rest = rest;
         let add = |value: i32, digit: &u8| value.checked_mul(10)?.checked_add(i32::from(digit - b'0'));
         let number = number.iter().try_fold(0, add);
-        number.map(|number| number as usize).ok_or_else(|| self.lua.raise("integral size overflow"))
+        number
+            .map(|number| number as usize)
+            .ok_or_else(|| self.lua.raise("integral size overflow"))
     }
 
     /// An option that changes how the others are read.
@@ -109,16 +122,27 @@ impl<'a> Format<'a> {
 
 fn pack(lua: Lua) -> Result<c_int, Raise> {
     let mut format = Format::new(lua)?;
+    // What an argument that lacks is taken for.
+    lua.push_nil();
     let mut out = Vec::new();
     let mut argument = 1;
     let mut position = 0;
-    while let Some(Item { option, mut size, padding }) = format.next(position)? {
+    while let Some(Item {
+        option,
+        mut size,
+        padding,
+    }) = format.next(position)?
+    {
         out.resize(out.len() + padding, 0);
         match option {
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
                 argument += 1;
                 let number = lua.number_argument(argument)?;
-                let value = if number < 0.0 { whole(number) as u64 } else { number as u64 };
+                let value = if number < 0.0 {
+                    whole(number) as u64
+                } else {
+                    number as u64
+                };
                 let mut bytes = [0; MAX_INT];
                 bytes[..8].copy_from_slice(&value.to_le_bytes());
                 if !format.is_little {
@@ -163,14 +187,23 @@ fn pack(lua: Lua) -> Result<c_int, Raise> {
 fn unpack(lua: Lua) -> Result<c_int, Raise> {
     let mut format = Format::new(lua)?;
     let data = lua.bytes_argument(2)?;
-    let start = if lua.top() < 3 { 1 } else { lua.integer_argument(3)? };
+    let start = if lua.top() < 3 {
+        1
+    } else {
+        lua.integer_argument(3)?
+    };
     if start == 0 {
         return Err(lua.bad_argument(3, "offset must be 1 or greater"));
     }
     let mut position = start.wrapping_sub(1) as usize;
     let mut results = 0;
     let too_short = || lua.bad_argument(2, "data string too short");
-    while let Some(Item { option, mut size, padding }) = format.next(position)? {
+    while let Some(Item {
+        option,
+        mut size,
+        padding,
+    }) = format.next(position)?
+    {
         position = position.wrapping_add(padding);
         let within = |size: usize| data.get(position..)?.get(..size);
         let bytes = within(size).ok_or_else(too_short)?;
@@ -238,7 +271,12 @@ fn integer(bytes: &[u8], is_little: bool, is_signed: bool) -> f64 {
 fn size(lua: Lua) -> Result<c_int, Raise> {
     let mut format = Format::new(lua)?;
     let mut position = 0;
-    while let Some(Item { option, size, padding }) = format.next(position)? {
+    while let Some(Item {
+        option,
+        size,
+        padding,
+    }) = format.next(position)?
+    {
         match option {
             b's' => return Err(lua.bad_argument(1, "option 's' has no fixed size")),
             b'c' if size == 0 => return Err(lua.bad_argument(1, "option 'c0' has no fixed size")),

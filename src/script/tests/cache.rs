@@ -7,7 +7,9 @@ use crate::script::Flags;
 fn scripts_of_eval_leave_and_loaded_ones_stay() {
     let mut interpreter = interpreter();
     let load = |interpreter: &mut Interpreter, number: u32, keep| {
-        let script = interpreter.load(format!("return {number}").as_bytes(), keep).expect("a script");
+        let script = interpreter
+            .load(format!("return {number}").as_bytes(), keep)
+            .expect("a script");
         script.sha().to_vec()
     };
     let first = load(&mut interpreter, 0, Keep::Recent);
@@ -41,7 +43,11 @@ fn a_million_scripts_take_no_more_memory_than_the_last() {
         }
     }
     interpreter.collect();
-    assert!(interpreter.memory() < peak * 11 / 10, "{} {peak}", interpreter.memory());
+    assert!(
+        interpreter.memory() < peak * 11 / 10,
+        "{} {peak}",
+        interpreter.memory()
+    );
     assert_eq!(interpreter.scripts(), 500);
 }
 
@@ -72,16 +78,28 @@ fn what_is_wrong_with_a_declaration() {
     for (text, error) in [
         ("#!lua", "ERR Invalid script shebang"),
         ("#!\nreturn 1", "ERR Unexpected engine in script shebang: #!"),
-        ("#!python\nreturn 1", "ERR Unexpected engine in script shebang: #!python"),
+        (
+            "#!python\nreturn 1",
+            "ERR Unexpected engine in script shebang: #!python",
+        ),
         ("#!lua 'x\nreturn 1", "ERR Invalid engine in script shebang"),
-        ("#!lua flags=what\nreturn 1", "ERR Unexpected flag in script shebang: what"),
-        ("#!lua flags=no-writes,\nreturn 1", "ERR Unexpected flag in script shebang: "),
+        (
+            "#!lua flags=what\nreturn 1",
+            "ERR Unexpected flag in script shebang: what",
+        ),
+        (
+            "#!lua flags=no-writes,\nreturn 1",
+            "ERR Unexpected flag in script shebang: ",
+        ),
         ("#!lua name=x\nreturn 1", "ERR Unknown lua shebang option: name=x"),
         (
             "#!lua\nreturn (",
             "ERR Error compiling script (new function): user_script:2: unexpected symbol near '<eof>'",
         ),
     ] {
-        assert_eq!(reply(&mut interpreter, text, &mut Server::default()), Reply::err(error));
+        assert_eq!(
+            reply(&mut interpreter, text, &mut Server::default()),
+            Reply::err(error)
+        );
     }
 }

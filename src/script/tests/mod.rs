@@ -58,7 +58,10 @@ fn protocol(kind: &[u8]) -> Reply {
         b"set" => Reply::Set(numbers().collect()),
         b"map" => Reply::Map(map()),
         b"attrib" => Reply::Attribute(
-            vec![(Reply::bulk("key-popularity"), Reply::Array(vec![Reply::bulk("key:123"), Reply::Int(90)]))],
+            vec![(
+                Reply::bulk("key-popularity"),
+                Reply::Array(vec![Reply::bulk("key:123"), Reply::Int(90)]),
+            )],
             Box::new(Reply::bulk("Some real reply following the attribute")),
         ),
         b"verbatim" => Reply::Verbatim(*b"txt", Blob::from("This is a verbatim\nstring")),
@@ -102,7 +105,11 @@ impl Host for Server {
 const MEMORY: usize = 64 << 20;
 
 fn interpreter() -> Interpreter {
-    Interpreter::new(Options { version: "8.2.3", memory: MEMORY }).expect("a state")
+    Interpreter::new(Options {
+        version: "8.2.3",
+        memory: MEMORY,
+    })
+    .expect("a state")
 }
 
 const KEYS: [&[u8]; 2] = [b"k1", b"k2"];
@@ -111,7 +118,11 @@ const ARGUMENTS: [&[u8]; 2] = [b"a1", b"a2"];
 fn begin(interpreter: &mut Interpreter, script: &[u8], server: &mut Server) -> Outcome {
     match interpreter.load(script, Keep::Recent) {
         Ok(script) => interpreter.run(&script, KEYS, ARGUMENTS, server),
-        Err(reply) => Outcome::Done(Done { reply, failed: true, is_counted: false }),
+        Err(reply) => Outcome::Done(Done {
+            reply,
+            failed: true,
+            is_counted: false,
+        }),
     }
 }
 
