@@ -14,19 +14,40 @@ const MAX_ARGUMENT: usize = 128;
 
 const REDACTED: &[u8] = b"(redacted)";
 
+/// A request that took long.
 pub struct Entry {
+    /// Counts from 0, and goes on when the log was emptied.
     pub id: u64,
     /// Unix time in seconds.
     pub time: u64,
+    /// The executor's time that it took, waiting not among it.
     pub microseconds: u64,
+    /// At most [`MAX_ARGUMENTS`], each cut to [`MAX_ARGUMENT`] bytes; secrets are replaced.
     pub args: Vec<Vec<u8>>,
-    pub address: String,
+    /// The client's, as in [`Client::address`].
+    pub address: Vec<u8>,
+    /// What CLIENT SETNAME said; empty: nothing.
     pub client_name: Vec<u8>,
 }
 
+/// An entry as it is kept.
+struct Kept {
+    id: u64,
+    time: u64,
+    microseconds: u64,
+    /// How many arguments there are, and how many bytes all texts of the entry take.
+    args: usize,
+    bytes: usize,
+}
+
+/// As many entries as `slowlog-max-len` says. They live long, among much that does not: each in places of its own would keep the allocator from giving back what was
+/// around them. So their texts are in one place.
 #[derive(Default)]
 pub struct SlowLog {
-    entries: VecDeque<Entry>,
+    /// Newest first.
+    entries: VecDeque<Kept>,
+    /// Of each entry its arguments, address and client name, each behind its length; the oldest entry first.
+    texts: VecDeque<u8>,
     next_id: u64,
 }
 
@@ -48,34 +69,67 @@ impl SlowLog {
         if microseconds < threshold || command.has(flag::SKIP_SLOWLOG) {
             return;
         }
-        self.entries.push_front(Entry {
+        let args = shown_arguments(args);
+        let before = self.texts.len();
+        args.iter().for_each(|arg| self.add_text(arg));
+        self.add_text(client.address.as_bytes());
+        self.add_text(&client.name.borrow());
+        self.entries.push_front(Kept {
             id: self.next_id,
             time: now_ms / 1000,
             microseconds,
-            args: shown_arguments(args),
-            address: client.address.clone(),
-            client_name: client.name.borrow().clone(),
+            args: args.len(),
+            bytes: self.texts.len() - before,
         });
         self.next_id += 1;
         self.trim(config);
     }
 
+    fn add_text(&mut self, text: &[u8]) {
+        self.texts.extend(text.len().to_ne_bytes());
+        self.texts.extend(text);
+    }
+
     /// Keeps as many entries as the configuration says.
     pub fn trim(&mut self, config: &Config) {
         let kept = usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX);
-        self.entries.truncate(kept);
+        while self.entries.len() > kept
+            && let Some(oldest) = self.entries.pop_back()
+        {
+            self.texts.drain(..oldest.bytes);
+        }
     }
 
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
+    /// The newest first.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        let mut end = self.texts.len();
+        self.entries.iter().map(move |kept| {
+            let mut bytes = self.texts.range(end - kept.bytes..end).copied();
+            end -= kept.bytes;
+            let mut text = || {
+                let mut length = 0usize.to_ne_bytes();
+                length.fill_with(|| bytes.next().unwrap_or(0));
+                bytes.by_ref().take(usize::from_ne_bytes(length)).collect()
+            };
+            Entry {
+                id: kept.id,
+                time: kept.time,
+                microseconds: kept.microseconds,
+                args: (0..kept.args).map(|_| text()).collect(),
+                address: text(),
+                client_name: text(),
+            }
+        })
     }
 
+    /// How many entries there are.
     pub fn count(&self) -> usize {
         self.entries.len()
     }
 
+    /// Forgets all entries; ids go on from where they were.
     pub fn clear(&mut self) {
-        self.entries.clear();
+        (self.entries, self.texts) = Default::default();
     }
 }
 
