@@ -12,6 +12,7 @@
 //!
 //! ```text
 //! facade -> net -> exec -> command -> types -> store -> disk -> base          resp, config: leaves (config uses base)
+//!                  exec -> script -> base                               (script uses base and resp)
 //! ```
 //!
 //! | layer | what it does | what it never does |
@@ -20,6 +21,7 @@
 //! | [`net`] | sockets, I/O threads; moves bytes into and out of sessions | know a command |
 //! | [`exec`] | sessions, dispatch, the command table, held replies; `exec/control`: commands about connections and the server | read a record |
 //! | [`command`] | one file a family: parse arguments, call a type, shape the reply | change anything outside its transaction |
+//! | [`script`] | Redis's Lua: compiles, runs and suspends scripts, which see the server as a [`script::Host`] | know a command or a record |
 //! | [`types`] | one file a data structure, over [`store::Txn`] | know the wire |
 //! | [`store`] | transactions, hot tier, faults, commits, checkpoints, expiry, reclaim, upkeep | block |
 //! | [`disk`] | the only user of RocksDB; `disk/format.rs` is every byte on disk, as a grammar | know what a record means |
@@ -304,5 +306,6 @@ mod exec;
 pub mod facade;
 mod net;
 mod resp;
+pub mod script;
 mod store;
 mod types;
