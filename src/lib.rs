@@ -306,6 +306,14 @@ mod exec;
 pub mod facade;
 mod net;
 mod resp;
-pub mod script;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "EVAL and its like call it, and are to come"
+    )
+)]
+mod script;
 mod store;
 mod types;
