@@ -10,7 +10,7 @@
 //! part          owns                                                            file
 //! hot           records in memory, under a budget: staged, pinned or evictable  hot.rs       (read through memory.rs)
 //! catalog       namespaces and counts of the numbered databases; the next id    catalog.rs
-//! faults        requests that wait for records; what is fetched and rehearsed   faults.rs, fetch.rs, rehearsal.rs
+//! faults        requests that wait for records; what is fetched and rehearsed   faults.rs, fetch.rs, rehearsal.rs, listings.rs
 //! commits       the open group and the one in flight; which epochs are settled  commit.rs    (filled by staging.rs)
 //! health        whether writes are taken, and why not                           health.rs
 //! checkpoints   what only the journal has; the checkpoint under way             checkpoint.rs
@@ -36,6 +36,7 @@ mod figures;
 mod health;
 mod hot;
 pub mod keyspace;
+mod listings;
 mod memory;
 mod recent;
 mod reclaim;
@@ -58,20 +59,21 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use allowance::{Allowance, OUT_OF_MEMORY};
+pub use allowance::{Allowance, MOST_MISSED, OUT_OF_MEMORY, ViewRule};
 pub use commit::Failure;
 pub use epoch::Epoch;
 pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
 pub use keyspace::{Entry, Key};
+pub use listings::{Listed, Lister, Listing};
 pub use recent::Recent;
 pub use rehearsal::Rehearsal;
 pub use reports::News;
 pub use staging::TxnEnd;
 pub use stop::{Damage, Result, Stop};
 pub use threads::Wake;
-pub use txn::{Effects, Savepoint, Txn};
+pub use txn::{Effects, Missing, Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
 
@@ -160,6 +162,8 @@ enum Report {
     Fetched(Vec<fetch::Fetched>),
     /// A request was rehearsed.
     Rehearsed(fetch::Rehearsed),
+    /// The search for a listing of this number is over.
+    Listed(u64, std::result::Result<Listed, ReadError>),
     /// The epoch in flight is on disk, or lost.
     Committed {
         epoch: Epoch,
@@ -247,6 +251,7 @@ impl Store {
     /// Whether there is work for [`Store::end_tick`].
     pub fn has_work(&self) -> bool {
         self.faults.fetch.has_queued()
+            || self.faults.listings.has_work(self.checkpointed(), self.broken().is_some())
             || self.commits.wants_seal()
             || self.is_checkpoint_due()
             || self.wants_upkeep()

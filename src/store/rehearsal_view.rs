@@ -1,10 +1,11 @@
 //! What a body reads from while it is rehearsed: a view, that notes which records it was asked for.
 
 use std::collections::HashMap;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use foldhash::fast::RandomState;
 
+use super::cursors::Cursors;
 use super::stop::{Result, Stop};
 use super::value::Value;
 use crate::disk::View;
@@ -26,6 +27,8 @@ pub(super) struct RehearsalView<'s> {
     pub next_id: u64,
     /// Whether it deletes keys past their deadline.
     pub deletes_expired: bool,
+    /// What SCAN's cursors stand for.
+    pub cursors: Arc<Cursors>,
     /// The request, while it waits.
     waiter: Weak<()>,
 }
@@ -37,6 +40,7 @@ impl<'s> RehearsalView<'s> {
         most_names: usize,
         next_id: u64,
         hides_only: bool,
+        cursors: Arc<Cursors>,
         waiter: Weak<()>,
     ) -> RehearsalView<'s> {
         RehearsalView {
@@ -47,8 +51,14 @@ impl<'s> RehearsalView<'s> {
             is_full: false,
             next_id,
             deletes_expired: !hides_only,
+            cursors,
             waiter,
         }
+    }
+
+    /// The view itself, for what is not read record by record.
+    pub fn view(&self) -> &'s View<'s> {
+        self.view
     }
 
     /// Whether the request still waits for the rehearsal.

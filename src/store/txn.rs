@@ -13,6 +13,7 @@ use super::Store;
 use super::allowance::Allowance;
 use super::cursors::Cursors;
 use super::epoch::Epoch;
+use super::listings::Wanted;
 use super::recent::Recent;
 use super::rehearsal_view::RehearsalView;
 use super::stop::{Result, Stop};
@@ -88,12 +89,44 @@ pub(super) struct Work {
     pub effects: Effects,
     /// Records that memory does not know.
     pub missing: Vec<RecordKey>,
+    /// A listing that there is not yet.
+    pub listing: Option<Wanted>,
     /// All writes up to here delete keys that were found expired.
     expired: Mark,
     /// Ids taken so far.
     pub ids: u64,
     /// The latest epoch that wrote anything this transaction has seen.
     pub depends: Epoch,
+}
+
+/// What a transaction missed whose run ended in a fault.
+#[derive(Default)]
+pub struct Missing {
+    /// Records that memory does not know.
+    pub records: Vec<RecordKey>,
+    /// A listing that there is not yet.
+    pub(super) listing: Option<Wanted>,
+}
+
+impl Missing {
+    /// These records.
+    pub fn of(records: Vec<RecordKey>) -> Missing {
+        Missing {
+            records,
+            listing: None,
+        }
+    }
+
+    /// Whether there is anything.
+    pub fn is_any(&self) -> bool {
+        !self.records.is_empty() || self.listing.is_some()
+    }
+
+    /// Adds what another one missed.
+    pub fn add(&mut self, other: Missing) {
+        self.records.extend(other.records);
+        self.listing = self.listing.take().or(other.listing);
+    }
 }
 
 /// What a transaction of more writes or wishes gathered is not kept for the next one.
@@ -105,6 +138,7 @@ impl Work {
         self.writes.clear();
         self.databases.clear();
         self.missing.clear();
+        self.listing = None;
         self.expired = Mark::default();
         (self.effects, self.ids, self.depends) = (Effects::default(), 0, Epoch::NONE);
     }
@@ -223,12 +257,34 @@ impl<'s> Txn<'s> {
         }
     }
 
-    /// The view, for bodies that walk ranges, and the memory of where such walks were cut.
-    pub fn view(&self) -> Result<(&'s View<'s>, &'s Cursors)> {
+    /// The view, if the transaction is over one: it can be walked over.
+    pub fn view(&self) -> Option<&'s View<'s>> {
         match &self.source {
-            Source::View(view, cursors, _) => Ok((view, cursors)),
-            Source::Live(_) | Source::Rehearsal(_) => Err(Stop::NeedsView),
+            Source::View(view, ..) => Some(view),
+            Source::Live(_) | Source::Rehearsal(_) => None,
         }
+    }
+
+    /// This call changes nothing, though others of its command do: it may go over a view, if its transaction may.
+    pub fn only_reads(&mut self) {
+        self.allowance.note_only_reads();
+    }
+
+    /// For what takes so long that others would wait: goes on over a view, if the transaction may and is not there.
+    ///
+    /// # Errors
+    /// [`Stop::NeedsView`].
+    pub fn prefer_view(&self) -> Result<()> {
+        self.allowance.prefer_view()
+    }
+
+    /// Before a wait for so many records: goes on over a view instead if they are many, and the transaction may.
+    ///
+    /// # Errors
+    /// [`Stop::NeedsView`].
+    #[inline]
+    pub fn wait_for(&self, missed: usize) -> Result<()> {
+        self.allowance.wait_for(missed)
     }
 
     /// What was read from the view, if the transaction is over one.
@@ -340,6 +396,24 @@ impl<'s> Txn<'s> {
         let result = body(self);
         self.touches = before;
         result
+    }
+
+    /// The view that the transaction reads from, be it as a rehearsal; none: it reads from memory.
+    pub(super) fn view_to_search(&self) -> Option<&'s View<'s>> {
+        match &self.source {
+            Source::Rehearsal(rehearsal) => Some(rehearsal.view()),
+            Source::View(view, ..) => Some(view),
+            Source::Live(_) => None,
+        }
+    }
+
+    /// What SCAN's cursors stand for.
+    pub fn cursors(&self) -> &Cursors {
+        match &self.source {
+            Source::Live(store) => &store.cursors,
+            Source::View(_, cursors, _) => cursors,
+            Source::Rehearsal(rehearsal) => &rehearsal.cursors,
+        }
     }
 
     /// The store, if the transaction reads from its memory.

@@ -35,15 +35,6 @@ use packed::Slot;
 /// The value in the tree of a score that is -0.
 const MINUS_ZERO: &[u8] = b"-";
 
-/// What the command that reads does beside.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Purpose {
-    /// Nothing: it may run over a view.
-    Read,
-    /// It writes: all that is needed comes into memory.
-    Write,
-}
-
 /// A sorted set that a key holds, to be read.
 pub struct SortedSet {
     entry: Entry,
@@ -140,7 +131,6 @@ impl SortedSet {
         txn: &mut Txn,
         ranks: Range<u64>,
         reverse: bool,
-        purpose: Purpose,
         mut visit: impl FnMut(Part, f64) -> Result<bool>,
     ) -> Result<()> {
         let (record, body) = self.entry.shared();
@@ -167,10 +157,7 @@ impl SortedSet {
                     let score = score_in_tree(&key, &value)?;
                     visit(key.skip(ORDER), score)
                 };
-                match purpose {
-                    Purpose::Read => tree.range(txn, ranks, reverse, visit),
-                    Purpose::Write => tree.range_to_write(txn, ranks, reverse, visit),
-                }
+                tree.range(txn, ranks, reverse, visit)
             }
         }
     }

@@ -8,7 +8,9 @@ use tempfile::TempDir;
 
 use crate::disk::format::{self, Database, Family, RecordKey, SEGMENT};
 use crate::disk::{Compression, Creation, DiskOptions, Durability};
-use crate::store::{Epoch, Key, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn};
+use crate::store::{
+    Allowance, Epoch, Key, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn, ViewRule,
+};
 use crate::types::string;
 
 pub const NOW: u64 = 1_000_000;
@@ -21,6 +23,8 @@ pub struct Driver {
     pub now: u64,
     /// How many runs ended in a fault.
     pub faults: usize,
+    /// Which bodies may go over a view.
+    pub views_for: ViewRule,
     dir: TempDir,
 }
 
@@ -52,6 +56,7 @@ impl Driver {
             store: open(&dir, hot_budget),
             now: NOW,
             faults: 0,
+            views_for: ViewRule::IfItOnlyReads,
             dir,
         }
     }
@@ -65,6 +70,7 @@ impl Driver {
             store: open(&dir, budget),
             now,
             faults: 0,
+            views_for: ViewRule::IfItOnlyReads,
             dir,
         }
     }
@@ -84,6 +90,7 @@ impl Driver {
         let mut last = None;
         let result = loop {
             let mut txn = self.store.begin(self.now);
+            txn.allowance = Allowance::ENDLESS.with_views(self.views_for);
             let result = body(&mut txn);
             let end = txn.end();
             match result {
@@ -93,7 +100,7 @@ impl Driver {
                     let rehearsal = || {
                         Some(Rehearsal {
                             now,
-                            writes: true,
+                            may_use_view: false,
                             body: Box::new(move |txn| drop(again(txn))),
                         })
                     };

@@ -210,7 +210,7 @@ impl Large {
     fn due(&self, txn: &mut Txn, limit: usize) -> Result<(Vec<Vec<u8>>, u64)> {
         let (mut due, mut next, now) = (Vec::new(), 0, txn.now);
         self.deadlines
-            .range_to_write(txn, 0..limit as u64 + 1, false, |key, _| {
+            .range(txn, 0..limit as u64 + 1, false, |key, _| {
                 let (deadline, field) = split_place(&key)?;
                 if deadline > now || due.len() == limit {
                     next = deadline;

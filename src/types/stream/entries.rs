@@ -13,8 +13,6 @@ use crate::types::thresholds::Thresholds;
 
 /// The most bytes that Redis puts in a node.
 const MAX_WEIGHT: u64 = 1 << 30;
-/// How many cold chunks a command that only reads waits for.
-const MAX_COLD: usize = 256;
 
 /// A chunk to be read.
 pub(super) enum Piece {
@@ -165,7 +163,7 @@ impl Stream {
         mut visit: impl FnMut(&Value, &Entry) -> Result<()>,
     ) -> Result<u64> {
         let pieces = self.pieces(txn, &span)?;
-        self.fetch(txn, &pieces, span.read_only)?;
+        self.fetch(txn, &pieces)?;
         let mut visited = 0;
         for piece in pieces {
             let (record, at) = match piece {
@@ -232,7 +230,6 @@ impl Stream {
                 txn,
                 ranks,
                 span.order,
-                span.read_only,
                 |key, value| {
                     let sealed = Sealed::decode(&key, &value)?;
                     more = sealed.first <= to;
@@ -263,7 +260,6 @@ impl Stream {
                 txn,
                 ranks,
                 span.order,
-                span.read_only,
                 |key, value| {
                     let sealed = Sealed::decode(&key, &value)?;
                     if sealed.last < from {
@@ -277,15 +273,13 @@ impl Stream {
         Ok(())
     }
 
-    fn fetch(&self, txn: &mut Txn, pieces: &[Piece], read_only: bool) -> Result<()> {
+    fn fetch(&self, txn: &mut Txn, pieces: &[Piece]) -> Result<()> {
         let mut cold = 0;
         for piece in pieces {
             if let Piece::Sealed(sealed) = piece {
                 cold += usize::from(txn.prefetch(self.blob(sealed.number)));
             }
-            if cold > MAX_COLD && read_only {
-                txn.view()?;
-            }
+            txn.wait_for(cold)?;
         }
         txn.await_prefetched()
     }
@@ -296,7 +290,6 @@ impl Stream {
             ids: id..=id,
             order: Order::Forward,
             limit: 1,
-            read_only: false,
         };
         Ok(self.range(txn, span, |_, _| Ok(()))? > 0)
     }
@@ -308,7 +301,6 @@ impl Stream {
             ids: Id::MIN..=Id::MAX,
             order,
             limit: 1,
-            read_only: false,
         };
         self.range(txn, span, |_, entry| {
             found = Some(entry.id);
