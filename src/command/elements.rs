@@ -28,7 +28,10 @@ pub struct Elements<'c> {
 
 enum To<'c> {
     /// All stay together, and take at most so many bytes of their own.
-    Whole { most: usize, allowance: Allowance },
+    Whole {
+        most: usize,
+        allowance: Allowance,
+    },
     /// They stay together as long as they are no more than a piece. Then they are only counted.
     Trial {
         is_over: bool,

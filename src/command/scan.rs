@@ -52,9 +52,7 @@ pub fn scan(txn: &mut Txn, call: &Call) -> Result<Reply> {
     // A cursor that is not remembered means the beginning.
     let from = txn.cursors().position(cursor).unwrap_or_default();
     let step = key_walk::step(txn, call.db, &from, selection, options.count)?;
-    let next = step
-        .next
-        .map_or(0, |position| txn.cursors().remember(&position));
+    let next = step.next.map_or(0, |position| txn.cursors().remember(&position));
     Ok(shown(next, step.names))
 }
 

@@ -148,12 +148,7 @@ fn show_over_view(txn: &mut Txn, call: &Call, get: &[Pattern], shown: &[Bytes]) 
 }
 
 /// The elements that are shown, in their order.
-fn shown(
-    txn: &mut Txn,
-    db: usize,
-    source: &Source,
-    options: &SortOptions,
-) -> Result<Vec<Bytes>> {
+fn shown(txn: &mut Txn, db: usize, source: &Source, options: &SortOptions) -> Result<Vec<Bytes>> {
     let len = source.count()?;
     let range = options.limit.range(len);
     if options.unsorted {

@@ -7,9 +7,7 @@ use super::table::{Command, flag};
 use crate::base::random::Random;
 use crate::command::{Call, CallLimits, Handler};
 use crate::resp::{Args, OwnedArgs, Protocol, Reply, Sink};
-use crate::store::{
-    self, Allowance, Epoch, Missing, OUT_OF_MEMORY, Rehearsal, Stop, Ticket, Txn, ViewRule,
-};
+use crate::store::{self, Allowance, Epoch, Missing, OUT_OF_MEMORY, Rehearsal, Stop, Ticket, Txn, ViewRule};
 
 /// A request that only reads is answered over a view when it has faulted so often: others write what it reads.
 const MOST_FAULTS_TO_READ: u32 = 7;

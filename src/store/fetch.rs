@@ -308,9 +308,7 @@ impl Fetch {
 
     /// Whether all that the ticket's request waits for was read, or it waits no longer.
     pub fn is_ready(&self, ticket: Ticket) -> bool {
-        self.waiting
-            .get(&ticket)
-            .is_none_or(Waiting::is_ready)
+        self.waiting.get(&ticket).is_none_or(Waiting::is_ready)
     }
 
     /// A listing is made for the ticket's request, which waits for it, too.

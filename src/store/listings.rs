@@ -4,7 +4,7 @@
 //! A transaction that wants to walk faults with the listing that it wants. That waits for a checkpoint of all that is
 //! staged so far; then the walk is made over a view, on the view pool. From the moment it was asked for, the listing keeps
 //! what is staged of the namespace's keys, so it never falls behind: where the two differ, what was staged is right. The
-//! transaction that runs again finds the listing in memory, and adds what it has written itself ([`Txn::list_keys`]). It
+//! transaction that runs again finds the listing in memory, and adds what it has written itself (`list_keys.rs`). It
 //! stays as long as the ticket of one that waited for it. If an epoch is lost, so are all listings: they may have kept what
 //! it wrote.
 
@@ -14,8 +14,6 @@ use std::sync::Arc;
 use super::epoch::Epoch;
 use super::fetch::Ticket;
 use super::reports::News;
-use super::stop::Result;
-use super::txn::{Txn, Write};
 use super::value::Value;
 use super::views::Place;
 use super::{Report, Store};
@@ -23,26 +21,30 @@ use crate::disk::format::{Family, Header, Malformed, RecordKey, split_ordered_id
 use crate::disk::{ReadError, View};
 
 /// What a key takes in a listing beside its name.
-const KEY: usize = 64;
+pub(super) const KEY: usize = 64;
 /// How many keys are passed before others may have their turn.
 const KEYS_PER_TURN: usize = 4096;
 
 /// Which listing it is: what is looked for, as its maker spells it, among the keys of a namespace.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Name {
-    namespace: u64,
-    sought: Box<[u8]>,
+pub(super) struct Name {
+    /// Of the database.
+    pub namespace: u64,
+    /// Anything that tells it from others.
+    pub sought: Box<[u8]>,
 }
 
 /// Looks for keys on a thread that may wait for the disk.
-type Search = Box<dyn FnOnce(&mut Lister) -> std::result::Result<(), ReadError> + Send>;
+pub(super) type Search = Box<dyn FnOnce(&mut Lister) -> std::result::Result<(), ReadError> + Send>;
 
 /// A listing that a transaction misses.
 pub(super) struct Wanted {
-    name: Name,
+    /// Which.
+    pub name: Name,
     /// Bytes that it may have.
-    most: usize,
-    search: Search,
+    pub most: usize,
+    /// How it is made.
+    pub search: Search,
 }
 
 /// Keys that a search found, in its order.
@@ -52,9 +54,9 @@ pub struct Listed {
     pub keys: Vec<(Box<[u8]>, Header)>,
     /// The first name that a search in order did not come to, if it did not come to the end.
     pub end: Option<Vec<u8>>,
-    bytes: usize,
+    pub(super) bytes: usize,
     /// There are more than it may have.
-    is_too_much: bool,
+    pub(super) is_too_much: bool,
 }
 
 /// What a search looks at, and where it puts what it finds.
@@ -70,7 +72,7 @@ pub struct Lister<'a> {
 }
 
 impl<'a> Lister<'a> {
-    fn new(view: &'a View<'a>, most: usize, place: Option<&'a Place>) -> Lister<'a> {
+    pub(super) fn new(view: &'a View<'a>, most: usize, place: Option<&'a Place>) -> Lister<'a> {
         Lister {
             view,
             listed: Listed::default(),
@@ -106,9 +108,13 @@ impl<'a> Lister<'a> {
 }
 
 /// A key as it is staged: deleted, or with a header.
-type Staged = Option<std::result::Result<Header, Malformed>>;
+pub(super) type Staged = Option<std::result::Result<Header, Malformed>>;
 
-fn staged(value: Option<&Value>) -> Staged {
+/// Keys by their names.
+pub(super) type StagedKeys = BTreeMap<Box<[u8]>, Staged>;
+
+/// The state of a key whose record this is.
+pub(super) fn staged(value: Option<&Value>) -> Staged {
     value.map(|record| Header::decode(record).map(|(header, _)| header))
 }
 
@@ -126,9 +132,30 @@ struct Kept {
     number: u64,
     state: State,
     /// Keys of the namespace that were staged since it was asked for.
-    since: BTreeMap<Box<[u8]>, Staged>,
+    since: StagedKeys,
+    /// Bytes that they take, and may take. Those of more are not kept.
+    since_bytes: usize,
+    most: usize,
     /// The requests that wait for it, or use it.
     tickets: Vec<Ticket>,
+}
+
+impl Kept {
+    fn note(&mut self, name: &[u8], staged: Staged) {
+        if let Some(earlier) = self.since.get_mut(name) {
+            *earlier = staged;
+            return;
+        }
+        self.since_bytes += KEY + name.len();
+        match self.is_too_much() {
+            true => self.since.clear(),
+            false => drop(self.since.insert(name.into(), staged)),
+        }
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.since_bytes > self.most
+    }
 }
 
 /// The listings that are wanted.
@@ -149,10 +176,15 @@ impl Listings {
 
     #[cold]
     fn keep_write(&mut self, key: &RecordKey, value: Option<&Value>) {
-        let Some((namespace, name)) = key_of(key) else { return };
-        let those = self.kept.iter_mut().filter(|kept| kept.name.namespace == namespace);
+        let Some((namespace, name)) = key_of(key) else {
+            return;
+        };
+        let those = self
+            .kept
+            .iter_mut()
+            .filter(|kept| kept.name.namespace == namespace);
         for kept in those {
-            kept.since.insert(name.into(), staged(value));
+            kept.note(name, staged(value));
         }
     }
 
@@ -187,95 +219,32 @@ impl Listings {
         held.into_iter().any(|epoch| is_broken || epoch <= checkpointed)
     }
 
-    fn find(&self, name: &Name) -> Option<&Kept> {
-        self.kept.iter().find(|kept| kept.name == *name)
+    /// A listing that was made, or why it could not be; and what was staged since it was asked for.
+    #[expect(clippy::type_complexity)]
+    pub(super) fn find(
+        &self,
+        name: &Name,
+    ) -> Option<(std::result::Result<Arc<Listed>, ReadError>, &StagedKeys)> {
+        let kept = self.kept.iter().find(|kept| kept.name == *name)?;
+        match &kept.state {
+            State::Listed(Ok(_)) if kept.is_too_much() => {
+                let too_much = Listed {
+                    is_too_much: true,
+                    ..Listed::default()
+                };
+                Some((Ok(Arc::new(too_much)), &kept.since))
+            }
+            State::Listed(result) => Some((result.clone(), &kept.since)),
+            State::Held(..) | State::Searching => None,
+        }
     }
 }
 
 /// The namespace and the name of a key's record.
-fn key_of(key: &RecordKey) -> Option<(u64, &[u8])> {
+pub(super) fn key_of(key: &RecordKey) -> Option<(u64, &[u8])> {
     match key.family() {
         Family::Meta => split_ordered_id(key.key()),
         _ => None,
-    }
-}
-
-/// A listing as a transaction sees it.
-pub struct Listing {
-    /// What the search found.
-    pub found: Arc<Listed>,
-    /// What of the database's keys was staged since, and by the transaction itself; none: deleted. This is right where it
-    /// differs from what was found.
-    pub staged: BTreeMap<Box<[u8]>, Option<Header>>,
-}
-
-impl Txn<'_> {
-    /// What a search finds among the keys of a database, and what is staged of them. `sought` names the search: two that
-    /// have one name have to find the same. It finds keys by their records in the `meta` family, those past their deadline
-    /// included.
-    ///
-    /// # Errors
-    /// [`super::Stop::Fault`] if it was not made yet; what went wrong when it was; an error if it is more than the
-    /// transaction may gather.
-    pub fn list_keys(
-        &mut self,
-        db: usize,
-        sought: &[u8],
-        search: impl FnOnce(&mut Lister) -> std::result::Result<(), ReadError> + Send + 'static,
-    ) -> Result<Listing> {
-        let namespace = self.database(db)?.namespace;
-        let name = Name {
-            namespace,
-            sought: sought.into(),
-        };
-        let most = self.allowance.left();
-        let (found, mut staged) = match self.view_to_search() {
-            Some(view) => {
-                let mut lister = Lister::new(view, most, None);
-                search(&mut lister)?;
-                (Arc::new(lister.listed), BTreeMap::new())
-            }
-            None => self.find_listing(name, most, Box::new(search))?,
-        };
-        for Write { key, value, .. } in &self.work.writes.log {
-            if let Some((_, name)) = key_of(key).filter(|(of, _)| *of == namespace) {
-                staged.insert(name.into(), self::staged(value.as_ref()));
-            }
-        }
-        if found.is_too_much {
-            return Err(self.allowance.too_much());
-        }
-        let names: usize = staged.keys().map(|name| KEY + name.len()).sum();
-        self.allowance.take(found.bytes + names)?;
-        let mut headers = BTreeMap::new();
-        for (name, header) in staged {
-            headers.insert(name, header.transpose()?);
-        }
-        Ok(Listing {
-            found,
-            staged: headers,
-        })
-    }
-
-    fn find_listing(
-        &mut self,
-        name: Name,
-        most: usize,
-        search: Search,
-    ) -> Result<(Arc<Listed>, BTreeMap<Box<[u8]>, Staged>)> {
-        let Some(store) = self.live_store() else {
-            unreachable!("who can walk over a view wants no listing");
-        };
-        let last_staged = store.last_staged();
-        if let Some(kept) = store.faults.listings.find(&name)
-            && let State::Listed(result) = &kept.state
-        {
-            let found = (result.clone()?, kept.since.clone());
-            self.work.depends = self.work.depends.max(last_staged);
-            return Ok(found);
-        }
-        self.work.listing = Some(Wanted { name, most, search });
-        Err(super::Stop::Fault)
     }
 }
 
@@ -294,6 +263,8 @@ impl Store {
                     number: listings.next,
                     state: State::Held(epoch, most, search),
                     since: BTreeMap::new(),
+                    since_bytes: 0,
+                    most,
                     tickets: vec![ticket],
                 });
             }

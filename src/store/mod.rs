@@ -36,6 +36,7 @@ mod figures;
 mod health;
 mod hot;
 pub mod keyspace;
+mod list_keys;
 mod listings;
 mod memory;
 mod recent;
@@ -66,7 +67,8 @@ pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
 pub use keyspace::{Entry, Key};
-pub use listings::{Listed, Lister, Listing};
+pub use list_keys::Listing;
+pub use listings::{Listed, Lister};
 pub use recent::Recent;
 pub use rehearsal::Rehearsal;
 pub use reports::News;
@@ -251,7 +253,10 @@ impl Store {
     /// Whether there is work for [`Store::end_tick`].
     pub fn has_work(&self) -> bool {
         self.faults.fetch.has_queued()
-            || self.faults.listings.has_work(self.checkpointed(), self.broken().is_some())
+            || self
+                .faults
+                .listings
+                .has_work(self.checkpointed(), self.broken().is_some())
             || self.commits.wants_seal()
             || self.is_checkpoint_due()
             || self.wants_upkeep()

@@ -6,10 +6,11 @@ use std::sync::{Arc, Weak};
 use foldhash::fast::RandomState;
 
 use super::cursors::Cursors;
+use super::listings::{Listed, Lister, Name};
 use super::stop::{Result, Stop};
 use super::value::Value;
-use crate::disk::View;
 use crate::disk::format::{Database, RecordKey};
+use crate::disk::{ReadError, View};
 
 /// Most bytes of records that a rehearsal keeps. Those beyond are read again whenever it wants them.
 const MOST_BYTES: usize = 16 << 20;
@@ -27,6 +28,8 @@ pub(super) struct RehearsalView<'s> {
     pub next_id: u64,
     /// Whether it deletes keys past their deadline.
     pub deletes_expired: bool,
+    /// Listings that it made.
+    listings: Vec<(Name, Arc<Listed>)>,
     /// What SCAN's cursors stand for.
     pub cursors: Arc<Cursors>,
     /// The request, while it waits.
@@ -51,14 +54,27 @@ impl<'s> RehearsalView<'s> {
             is_full: false,
             next_id,
             deletes_expired: !hides_only,
+            listings: Vec::new(),
             cursors,
             waiter,
         }
     }
 
-    /// The view itself, for what is not read record by record.
-    pub fn view(&self) -> &'s View<'s> {
-        self.view
+    /// What a search finds. It is made once, however often it is asked for.
+    pub fn list(
+        &mut self,
+        name: Name,
+        most: usize,
+        search: impl FnOnce(&mut Lister) -> std::result::Result<(), ReadError>,
+    ) -> Result<Arc<Listed>> {
+        if let Some((_, found)) = self.listings.iter().find(|(made, _)| *made == name) {
+            return Ok(found.clone());
+        }
+        let mut lister = Lister::new(self.view, most, None);
+        search(&mut lister)?;
+        let found = Arc::new(lister.listed);
+        self.listings.push((name, found.clone()));
+        Ok(found)
     }
 
     /// Whether the request still waits for the rehearsal.

@@ -398,12 +398,11 @@ impl<'s> Txn<'s> {
         result
     }
 
-    /// The view that the transaction reads from, be it as a rehearsal; none: it reads from memory.
-    pub(super) fn view_to_search(&self) -> Option<&'s View<'s>> {
-        match &self.source {
-            Source::Rehearsal(rehearsal) => Some(rehearsal.view()),
-            Source::View(view, ..) => Some(view),
-            Source::Live(_) => None,
+    /// The rehearsal, if it is one, for what it does not read record by record.
+    pub(super) fn rehearsal_mut(&mut self) -> Option<&mut RehearsalView<'s>> {
+        match &mut self.source {
+            Source::Rehearsal(rehearsal) => Some(rehearsal),
+            Source::Live(_) | Source::View(..) => None,
         }
     }
 

@@ -30,12 +30,7 @@ pub struct Found {
 }
 
 /// The members within the shape of the search, in no order that means anything; no more than `limit` of them.
-pub fn search(
-    txn: &mut Txn,
-    set: &SortedSet,
-    search: &Search,
-    limit: usize,
-) -> Result<Vec<Found>> {
+pub fn search(txn: &mut Txn, set: &SortedSet, search: &Search, limit: usize) -> Result<Vec<Found>> {
     let ranges = together(txn, search.score_ranges(), |txn, (min, max)| {
         set.ranks_by_score(
             txn,

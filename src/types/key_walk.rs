@@ -208,7 +208,11 @@ fn search(
 
 /// The keys of a listing that are there, in order, up to where its search came.
 fn merged<'l>(listing: &'l Listing, span: &'l Span) -> impl Iterator<Item = (&'l [u8], Header)> {
-    let found = listing.found.keys.iter().map(|(name, header)| (&name[..], *header));
+    let found = listing
+        .found
+        .keys
+        .iter()
+        .map(|(name, header)| (&name[..], *header));
     let mut found = found.peekable();
     let mut staged = staged_in(&listing.staged, span, listing.found.end.as_deref()).peekable();
     std::iter::from_fn(move || {
@@ -236,7 +240,9 @@ fn staged_in<'l>(
     span: &'l Span,
     reached: Option<&'l [u8]>,
 ) -> impl Iterator<Item = (&'l [u8], Option<Header>)> {
-    let end = reached.or(span.end.as_deref()).map_or(Bound::Unbounded, Bound::Excluded);
+    let end = reached
+        .or(span.end.as_deref())
+        .map_or(Bound::Unbounded, Bound::Excluded);
     let names = staged.range::<[u8], _>((Bound::Included(&span.first[..]), end));
     names.map(|(name, header)| (&name[..], *header))
 }

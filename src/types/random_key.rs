@@ -272,4 +272,3 @@ impl<'v> Names<'v> {
         Ok((keys, true))
     }
 }
-

@@ -25,11 +25,7 @@ const MEMBER: usize = 48;
 type Members = HashSet<Vec<u8>, RandomState>;
 
 /// The members of what the operation makes of the sets, in no order, each once. A set that is not there is empty.
-pub fn combine(
-    txn: &mut Txn,
-    operation: Operation,
-    sets: &[Option<Set>],
-) -> Result<Vec<Vec<u8>>> {
+pub fn combine(txn: &mut Txn, operation: Operation, sets: &[Option<Set>]) -> Result<Vec<Vec<u8>>> {
     match operation {
         Operation::Union => union(txn, sets),
         Operation::Intersection => intersection(txn, sets, u64::MAX),
@@ -154,11 +150,7 @@ pub fn show_combined(
 }
 
 /// At most `limit` of the members that all sets have: those of the smallest that the others have too.
-pub fn intersection(
-    txn: &mut Txn,
-    sets: &[Option<Set>],
-    limit: u64,
-) -> Result<Vec<Vec<u8>>> {
+pub fn intersection(txn: &mut Txn, sets: &[Option<Set>], limit: u64) -> Result<Vec<Vec<u8>>> {
     let mut present: Vec<(u64, &Set)> = Vec::with_capacity(sets.len());
     for set in sets {
         match set {

@@ -7,7 +7,7 @@ use super::hash::{self, Hash};
 use super::list::{List, Side};
 use super::set::Set;
 use super::sort::Pattern;
-use super::sorted_set::{SortedSet};
+use super::sorted_set::SortedSet;
 use super::string::{self, Bytes};
 use super::together::together;
 use crate::disk::format::Kind;
@@ -61,12 +61,7 @@ impl Source {
 
     /// The elements with these numbers in the key's own order, or from its end if it is `reversed`. A set has an order
     /// that nobody chose, and no other.
-    pub fn elements(
-        &self,
-        txn: &mut Txn,
-        range: Range<usize>,
-        reversed: bool,
-    ) -> Result<Vec<Bytes>> {
+    pub fn elements(&self, txn: &mut Txn, range: Range<usize>, reversed: bool) -> Result<Vec<Bytes>> {
         let len = self.count()?;
         let mut room = txn.allowance;
         room.take(range.len().saturating_mul(size_of::<Bytes>()))?;

@@ -136,7 +136,7 @@ fn a_listing_does_not_outlive_the_loss_of_what_it_kept() {
     let ticket = try_once(&mut driver, None, body).unwrap_err();
     driver.end_ticks_until(|store| store.is_ready(ticket));
     let mut txn = driver.store.begin(NOW);
-    set(&mut txn, "lost").unwrap();
+    string::set(&mut txn, key("lost"), None, b"1", None).unwrap();
     let end = txn.end();
     driver.store.stage(end);
     driver.fail();
@@ -178,7 +178,19 @@ fn a_listing_of_more_than_may_be_gathered_is_refused() {
     };
     assert_eq!(driver.run(some("key:7?")), 10);
     assert_eq!(driver.try_run(some("*")).unwrap_err(), OUT_OF_MEMORY);
-    // What is staged counts, too.
+    // What others stage meanwhile counts, ...
+    let body = some("key:7?");
+    let ticket = try_once(&mut driver, None, body).unwrap_err();
+    for i in 0..100 {
+        driver.set(&format!("other:{i}"), b"1", None);
+    }
+    driver.end_ticks_until(|store| store.is_ready(ticket));
+    let mut txn = driver.store.begin(NOW);
+    assert_eq!(body(&mut txn).unwrap_err().text(), OUT_OF_MEMORY);
+    let end = txn.end();
+    driver.store.abandon(end);
+    driver.store.finish(ticket);
+    // ... and what it stages itself.
     let staged = |txn: &mut Txn| {
         (0..100).try_for_each(|i| set(txn, &format!("new:{i}")))?;
         txn.allowance = Allowance::at_most(2000);
@@ -222,7 +234,7 @@ fn random_keys_come_from_what_is_on_disk_and_from_what_is_staged() {
         let mut driver = driver();
         driver.run(move |txn| (0..on_disk).try_for_each(|i| set(txn, &format!("old:{i}"))));
         driver.cold();
-        let drawn = driver.run(move |txn| {
+        let drawn: Vec<Option<Vec<u8>>> = driver.run(move |txn| {
             (0..staged).try_for_each(|i| set(txn, &format!("new:{i}")))?;
             (0..400).map(|_| random_key::random(txn, 0)).collect()
         });
@@ -240,7 +252,7 @@ fn random_keys_are_none_that_the_transaction_deleted() {
     let mut driver = driver();
     driver.run(|txn| (0..1500).try_for_each(|i| set(txn, &format!("key:{i}"))));
     driver.cold();
-    let drawn = driver.run(|txn| {
+    let drawn: Vec<Option<Vec<u8>>> = driver.run(|txn| {
         (0..400).try_for_each(|i| del(txn, &format!("key:{i}")))?;
         (0..100).map(|_| random_key::random(txn, 0)).collect()
     });

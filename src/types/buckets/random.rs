@@ -1,7 +1,7 @@
 //! Random members of a table.
 
-use super::page::{Slot, slots};
 use super::Buckets;
+use super::page::{Slot, slots};
 use crate::base::random::{Random, scaled};
 use crate::disk::format::Malformed;
 use crate::store::{Result, Stop, Txn, Value};

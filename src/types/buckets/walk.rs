@@ -1,7 +1,7 @@
 //! Walks over the members of a table.
 
-use super::page::{Slot, slots};
 use super::Buckets;
+use super::page::{Slot, slots};
 use crate::disk::format::Family;
 use crate::store::{Result, Stop, Txn, Value};
 use crate::types::blob::Stored;

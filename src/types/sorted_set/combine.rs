@@ -86,11 +86,7 @@ impl Source {
         }
     }
 
-    fn walk(
-        &self,
-        txn: &mut Txn,
-        mut visit: impl FnMut(&[u8], f64) -> Result<()>,
-    ) -> Result<()> {
+    fn walk(&self, txn: &mut Txn, mut visit: impl FnMut(&[u8], f64) -> Result<()>) -> Result<()> {
         match self {
             Source::SortedSet(set) => set.range(txn, 0..u64::MAX, false, |member, score| {
                 visit(&member, score).map(|()| true)
@@ -174,11 +170,7 @@ fn by_size(sources: Vec<(Source, f64)>) -> Result<Vec<(Source, f64)>> {
     Ok(sized.into_iter().map(|(_, source)| source).collect())
 }
 
-fn union(
-    txn: &mut Txn,
-    sources: Vec<(Source, f64)>,
-    aggregate: Aggregate,
-) -> Result<Vec<(Vec<u8>, f64)>> {
+fn union(txn: &mut Txn, sources: Vec<(Source, f64)>, aggregate: Aggregate) -> Result<Vec<(Vec<u8>, f64)>> {
     let (mut all, mut room) = (Scores::default(), txn.allowance);
     for (source, weight) in &sources {
         source.walk(txn, |member, score| {

@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use super::{
-    Encoding, SortedSet, decode_score, encode_score, packed, score_in_tree, tree_key, tree_value,
-};
+use super::{Encoding, SortedSet, decode_score, encode_score, packed, score_in_tree, tree_key, tree_value};
 use crate::disk::format::{Header, Kind};
 use crate::store::{Entry, Key, Result, Savepoint, Stop, Txn};
 use crate::types::buckets::{Buckets, Found, Want};

@@ -225,20 +225,14 @@ impl Stream {
             let (below, found) = self.index.rank(txn, &from.encode())?;
             let start = if found { below } else { below.saturating_sub(1) };
             let ranks = start..self.index.len();
-            walk(
-                &self.index,
-                txn,
-                ranks,
-                span.order,
-                |key, value| {
-                    let sealed = Sealed::decode(&key, &value)?;
-                    more = sealed.first <= to;
-                    if more && sealed.last >= from {
-                        more = pieces.add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
-                    }
-                    Ok(more)
-                },
-            )?;
+            walk(&self.index, txn, ranks, span.order, |key, value| {
+                let sealed = Sealed::decode(&key, &value)?;
+                more = sealed.first <= to;
+                if more && sealed.last >= from {
+                    more = pieces.add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
+                }
+                Ok(more)
+            })?;
         }
         if let Some(tail) = tail.filter(|tail| more && tail.first <= to) {
             pieces.add(Piece::Tail, tail.first, tail.last, tail.live);
@@ -255,20 +249,14 @@ impl Stream {
         if more && !self.index.is_empty() {
             let (below, found) = self.index.rank(txn, &to.encode())?;
             let ranks = 0..below + u64::from(found);
-            walk(
-                &self.index,
-                txn,
-                ranks,
-                span.order,
-                |key, value| {
-                    let sealed = Sealed::decode(&key, &value)?;
-                    if sealed.last < from {
-                        return Ok(false);
-                    }
-                    let more = pieces.add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
-                    Ok(more && from < sealed.first)
-                },
-            )?;
+            walk(&self.index, txn, ranks, span.order, |key, value| {
+                let sealed = Sealed::decode(&key, &value)?;
+                if sealed.last < from {
+                    return Ok(false);
+                }
+                let more = pieces.add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
+                Ok(more && from < sealed.first)
+            })?;
         }
         Ok(())
     }

@@ -483,19 +483,13 @@ impl Group {
         let Some(consumer) = search.consumer else {
             let (start, _) = self.pending.rank(txn, &from.encode())?;
             let ranks = start..self.pending.len();
-            walk(
-                &self.pending,
-                txn,
-                ranks,
-                Order::Forward,
-                |key, value| {
-                    let (id, delivery) = (id_of(&key)?, Delivery::decode(&value)?);
-                    if id <= to && fits(&delivery) {
-                        found.push((id, delivery));
-                    }
-                    Ok(id < to && (found.len() as u64) < search.limit)
-                },
-            )?;
+            walk(&self.pending, txn, ranks, Order::Forward, |key, value| {
+                let (id, delivery) = (id_of(&key)?, Delivery::decode(&value)?);
+                if id <= to && fits(&delivery) {
+                    found.push((id, delivery));
+                }
+                Ok(id < to && (found.len() as u64) < search.limit)
+            })?;
             return Ok(found);
         };
         let own = &self.loaded[consumer].pending;

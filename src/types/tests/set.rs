@@ -141,9 +141,7 @@ impl Bench {
             txn.only_reads();
             txn.prefer_view()?;
             let sets = open(txn, &from)?;
-            let expected: Model = set_algebra::combine(txn, operation, &sets)?
-                .into_iter()
-                .collect();
+            let expected: Model = set_algebra::combine(txn, operation, &sets)?.into_iter().collect();
             let (mut chosen, mut shown) = (Chosen::default(), [Vec::new(), Vec::new()]);
             for shown in &mut shown {
                 set_algebra::show_combined(txn, operation, &sets, &mut chosen, |member| {
