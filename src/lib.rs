@@ -11,11 +11,12 @@
 //! (`tests/tidy/exceptions.rs` lists where they still do). A test (`tests/tidy.rs`) says so.
 //!
 //! ```text
-//! net -> exec -> command -> types -> store -> disk -> base          resp, config: leaves (config uses base)
+//! facade -> net -> exec -> command -> types -> store -> disk -> base          resp, config: leaves (config uses base)
 //! ```
 //!
 //! | layer | what it does | what it never does |
 //! |---|---|---|
+//! | [`facade`] | the programs, and what tests and benches hold on to: all that is public | pass on a type of a layer that has methods |
 //! | [`net`] | sockets, I/O threads; moves bytes into and out of sessions | know a command |
 //! | [`exec`] | sessions, dispatch, the command table, held replies; `exec/control`: commands about connections and the server | read a record |
 //! | [`command`] | one file a family: parse arguments, call a type, shape the reply | change anything outside its transaction |
@@ -25,6 +26,9 @@
 //! | [`base`] | clock, globs, number formats, the log, signals, the process | know anything else |
 //! | [`resp`] | RESP2 and RESP3: bytes in, requests out; replies in, bytes out | see a socket |
 //! | [`config`] | tables of options: file, flags, CONFIG, the reference in `tools/` | apply an option |
+//!
+//! Only [`facade`] is public. So the compiler sees what of the rest is dead; and `pub` within a layer means: for the layers
+//! before it, `pub(crate)`, `pub(super)` or nothing: less.
 //!
 //! ## The life of a command
 //!
@@ -257,12 +261,17 @@
 //! - **RDB in and out**: reading writes transactions; writing walks a view.
 //! - **Replication**: an epoch is the unit: its journal record, in order.
 
-pub mod base;
-pub mod command;
-pub mod config;
-pub mod disk;
-pub mod exec;
-pub mod net;
-pub mod resp;
-pub mod store;
-pub mod types;
+// The page above is for who works on the crate: it links to what is private.
+#![allow(rustdoc::private_intra_doc_links)]
+#![warn(missing_docs)]
+
+mod base;
+mod command;
+mod config;
+mod disk;
+mod exec;
+pub mod facade;
+mod net;
+mod resp;
+mod store;
+mod types;

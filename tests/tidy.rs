@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use uses::Use;
 
 /// A layer may import itself and those behind it, not those in front of it or beside it.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
+    &["facade"],
     &["net", "repl"],
     &["exec"],
     &["command"],
@@ -26,7 +27,7 @@ const LAYERS: [&[&str]; 8] = [
 /// Anybody may import it, it imports nobody.
 const LEAF: &str = "resp";
 /// The options: who may import them, and what they may import.
-const CONFIG: (&str, [&str; 2], [&str; 1]) = ("config", ["net", "exec"], ["base"]);
+const CONFIG: (&str, [&str; 3], [&str; 1]) = ("config", ["facade", "net", "exec"], ["base"]);
 /// The only layer that knows the storage engine.
 const DISK: &str = "disk";
 const ENGINE: &str = "rocksdb";

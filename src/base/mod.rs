@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod extfloat;
 pub mod glob;
+pub mod hash_slot;
 pub mod log;
 pub mod num;
 pub mod prefetch;

@@ -36,19 +36,16 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-pub use self::{
-    file::{ConfigError, Place},
-    idle_kind::IdleValues,
-    kind::MemoryShare,
-    reference::reference_markdown,
-    rewrite::RewriteError,
-    special::{BindAddress, KeyspaceEvents, OutputLimit, OutputLimits, SavePoint},
-    table::{AppendFsync, Compression, Config, LogLevel, ProtectedAction, Supervised},
-    user::DefaultUser,
-};
 use self::{
     idle::IDLE,
     table::{FIELDS, Flags, Row},
+};
+pub use self::{
+    kind::MemoryShare,
+    reference::reference_markdown,
+    special::BindAddress,
+    table::{AppendFsync, Compression, Config, Supervised},
+    user::DefaultUser,
 };
 use crate::base::glob::Pattern;
 use crate::resp::shown;

@@ -84,6 +84,10 @@ fn names(dir: &Path) -> Result<Vec<String>, OpenError> {
     Ok(names)
 }
 
+/// Sees what is in the directory, and changes nothing.
+///
+/// # Errors
+/// What is there is damaged, of a newer format, not a store's at all, or cannot be read.
 pub fn examine(dir: &Path, creation: &Creation) -> Result<Found, OpenError> {
     let names = names(dir)?;
     let has_data = names.iter().filter_map(|name| Kind::of(name)).any(Kind::is_data);

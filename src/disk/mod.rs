@@ -53,8 +53,6 @@ use identity::Notes;
 use journal::{JournalKey, SharedPosition};
 use opened::{Guard, Held, Opened};
 pub use options::{Compression, DiskOptions};
-pub use overlay::Record;
-pub use verify::Verified;
 #[cfg(test)]
 pub use view::passed_over;
 pub use view::{View, Walk};

@@ -15,6 +15,7 @@ use super::{DiskOptions, OpenError, ReadError};
 /// A database that is open: for all, or only to be read.
 pub struct Opened {
     db: DB,
+    /// There if it is only read.
     pub(super) only_read: Option<OnlyRead>,
 }
 

@@ -59,6 +59,7 @@ pub(super) struct Runs<'g, 'd> {
 }
 
 impl<'g, 'd> Runs<'g, 'd> {
+    /// No deletes yet.
     pub fn of(db: &'g Guard<'d>, family: Family) -> Runs<'g, 'd> {
         Runs {
             db,
@@ -67,6 +68,10 @@ impl<'g, 'd> Runs<'g, 'd> {
         }
     }
 
+    /// Has the record deleted, at once or with those that come next. So [`Runs::end`] has to be called.
+    ///
+    /// # Errors
+    /// A run that this ends cannot be written.
     pub fn delete(&mut self, key: &[u8], to: &mut impl Deletes) -> Result<(), WriteError> {
         if self.family != Family::Meta {
             // Only keys are walked over.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
+/// Who waits, by place: the lowest is first.
 #[derive(Default)]
 pub struct Line {
     waiting: BTreeMap<u64, Waker>,
@@ -25,19 +26,23 @@ impl Line {
         self.next - 1
     }
 
+    /// How many wait.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
+    /// Parks the waker of whoever has this place, or parks it anew.
     pub fn wait_at(&mut self, place: u64, waker: Waker) {
         self.waiting.insert(place, waker);
     }
 
+    /// Gives up a place, waited at or not, and wakes who is first now.
     pub fn leave(&mut self, place: u64) {
         self.waiting.remove(&place);
         self.wake_first();
     }
 
+    /// Wakes who is first, if anybody waits.
     pub fn wake_first(&self) {
         if let Some((_, waker)) = self.waiting.first_key_value() {
             waker.wake_by_ref();

@@ -116,7 +116,7 @@ impl Session {
             || is_full
             || is_going
             || self.request.wait.is_some()
-            || !self.outbox.is_empty()
+            || self.client.output() > 0
         {
             return false;
         }
@@ -158,6 +158,8 @@ impl Session {
         requests
     }
 
+    /// Asks for the records of requests behind one that waits: `input` begins with the first of them. What is not a whole
+    /// request, or might be about another database, ends the look.
     pub(super) fn look_ahead(&self, engine: &mut Engine, input: &[u8], limits: &Limits) {
         let mut decoder = std::mem::take(&mut engine.look_ahead.decoder);
         let mut at = 0;

@@ -14,16 +14,23 @@ const MAX_ARGUMENT: usize = 128;
 
 const REDACTED: &[u8] = b"(redacted)";
 
+/// A request that took long.
 pub struct Entry {
+    /// Counts from 0, and goes on when the log was emptied.
     pub id: u64,
     /// Unix time in seconds.
     pub time: u64,
+    /// The executor's time that it took, waiting not among it.
     pub microseconds: u64,
+    /// At most [`MAX_ARGUMENTS`], each cut to [`MAX_ARGUMENT`] bytes; secrets are replaced.
     pub args: Vec<Vec<u8>>,
+    /// The client's, as in [`Client::address`].
     pub address: String,
+    /// What CLIENT SETNAME said; empty: nothing.
     pub client_name: Vec<u8>,
 }
 
+/// As many entries as `slowlog-max-len` says.
 #[derive(Default)]
 pub struct SlowLog {
     entries: VecDeque<Entry>,
@@ -66,14 +73,17 @@ impl SlowLog {
         self.entries.truncate(kept);
     }
 
+    /// The newest first.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()
     }
 
+    /// How many entries there are.
     pub fn count(&self) -> usize {
         self.entries.len()
     }
 
+    /// Forgets all entries; ids go on from where they were.
     pub fn clear(&mut self) {
         self.entries.clear();
     }

@@ -14,7 +14,9 @@ use crate::config::{BindAddress, Config};
 
 /// Bound sockets, not yet served.
 pub struct Listeners {
+    /// One for each address and the port.
     pub(super) tcp: Vec<std::net::TcpListener>,
+    /// The socket at `unixsocket`, if there is one.
     pub(super) unix: Option<(std::os::unix::net::UnixListener, UnixPath)>,
 }
 
@@ -123,6 +125,7 @@ impl Doors {
         Ok(())
     }
 
+    /// The next client of any of the addresses. The task is also woken when the addresses change.
     pub(super) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         self.waker = Some(cx.waker().clone());
         let mut accepted = self.open.iter().map(|listener| listener.poll_accept(cx));

@@ -47,6 +47,7 @@ impl Chunks {
     }
 }
 
+/// What a client has sent, and is not through.
 #[derive(Default)]
 pub struct Input {
     bytes: Vec<u8>,
@@ -62,6 +63,7 @@ impl Input {
         &self.bytes[self.start..]
     }
 
+    /// Bytes that are still to be run.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start
     }

@@ -27,6 +27,7 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; PIPE].into());
 }
 
+/// The threads that move bytes; a clone is another hand on the same ones.
 #[derive(Clone)]
 pub struct IoThreads {
     handles: Rc<[Handle]>,

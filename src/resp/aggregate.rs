@@ -23,9 +23,11 @@ pub enum Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aggregate {
     shape: Shape,
+    /// What the elements are encoded for.
     pub(super) protocol: Protocol,
     /// How many elements there are; a pair is one.
     pub(super) count: u64,
+    /// The elements, without the aggregate's header.
     pub(super) encoded: Rope,
 }
 
@@ -103,6 +105,7 @@ impl Aggregate {
         self.end_pair(second);
     }
 
+    /// What stands before the first of a pair.
     #[inline]
     pub(super) fn begin_pair(&mut self) {
         self.count += 1;
@@ -131,6 +134,7 @@ impl Aggregate {
         std::mem::replace(&mut self.encoded, Rope::with_capacity(bytes))
     }
 
+    /// Appends the header, and then the elements, shared where they are.
     pub(super) fn encode(&self, out: &mut impl Out) {
         header(self.shape, self.protocol, self.count, out.text());
         out.append(&self.encoded);

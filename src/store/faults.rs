@@ -33,6 +33,7 @@ impl Faults {
 
 impl Store {
     /// Asks for records on behalf of a request, which runs again when [`super::News::ready`] names the ticket.
+    #[cfg(test)]
     pub fn request(&mut self, records: Vec<RecordKey>) -> Ticket {
         self.faults.fetch.request(records)
     }

@@ -40,7 +40,7 @@ impl Store {
         let Some(namespace) = key.namespace() else {
             return false;
         };
-        self.hot.resident(namespace) == self.catalog.keys_in(namespace)
+        self.hot.resident(namespace) == self.catalog.keys_in(namespace).unwrap_or(0)
     }
 
     /// The records of those keys of a database that only the disk knows.
@@ -53,7 +53,8 @@ impl Store {
 
     /// The record of a key.
     pub fn record_of(&self, key: Key) -> RecordKey {
-        RecordKey::meta(self.database(key.db).namespace, key.name)
+        let holder = self.catalog.layout().holder(key.db, key.name);
+        RecordKey::meta(self.catalog.namespace(holder).id, key.name)
     }
 
     /// Brings what memory knows of these records into the processor's cache. Nothing but lookups is in the loop over them,

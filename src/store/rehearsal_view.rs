@@ -6,11 +6,11 @@ use std::sync::{Arc, Weak};
 use foldhash::fast::RandomState;
 
 use super::cursors::Cursors;
-use super::listings::{Listed, Lister, Name};
+use super::listings::{Listed, Lister, Wanted};
 use super::stop::{Result, Stop};
 use super::value::Value;
-use crate::disk::format::{Database, RecordKey};
-use crate::disk::{ReadError, View};
+use crate::disk::View;
+use crate::disk::format::{Namespace, RecordKey};
 
 /// Most bytes of records that a rehearsal keeps. Those beyond are read again whenever it wants them.
 const MOST_BYTES: usize = 16 << 20;
@@ -28,8 +28,8 @@ pub(super) struct RehearsalView<'s> {
     pub next_id: u64,
     /// Whether it deletes keys past their deadline.
     pub deletes_expired: bool,
-    /// Listings that it made.
-    listings: Vec<(Name, Arc<Listed>)>,
+    /// Listings that it made: what was sought, and the ids of the namespaces.
+    listings: Vec<(Box<[u8]>, Vec<u64>, Arc<Listed>)>,
     /// What SCAN's cursors stand for.
     pub cursors: Arc<Cursors>,
     /// The request, while it waits.
@@ -60,20 +60,23 @@ impl<'s> RehearsalView<'s> {
         }
     }
 
+    /// The view itself, for what is not read record by record.
+    pub fn view(&self) -> &'s View<'s> {
+        self.view
+    }
+
     /// What a search finds. It is made once, however often it is asked for.
-    pub fn list(
-        &mut self,
-        name: Name,
-        most: usize,
-        search: impl FnOnce(&mut Lister) -> std::result::Result<(), ReadError>,
-    ) -> Result<Arc<Listed>> {
-        if let Some((_, found)) = self.listings.iter().find(|(made, _)| *made == name) {
+    pub fn list(&mut self, wanted: Wanted) -> Result<Arc<Listed>> {
+        let ids = wanted.namespaces.iter().map(|(_, namespace)| namespace.id);
+        let ids: Vec<u64> = ids.collect();
+        let mut made = self.listings.iter();
+        if let Some((.., found)) = made.find(|(sought, of, _)| *sought == wanted.sought && *of == ids) {
             return Ok(found.clone());
         }
-        let mut lister = Lister::new(self.view, most, None);
-        search(&mut lister)?;
+        let mut lister = Lister::new(self.view, wanted.namespaces, wanted.most, None);
+        (wanted.search)(&mut lister)?;
         let found = Arc::new(lister.listed);
-        self.listings.push((name, found.clone()));
+        self.listings.push((wanted.sought, ids, found.clone()));
         Ok(found)
     }
 
@@ -117,11 +120,11 @@ impl<'s> RehearsalView<'s> {
         Ok(value)
     }
 
-    /// The numbered database, whose record is not one of those that are fetched.
-    pub fn database(&self, number: usize) -> Result<Database> {
-        match self.view.get(&RecordKey::database(number))? {
-            Some(record) => Ok(Database::decode(&record)?),
-            None => Ok(Database::default()),
+    /// The namespace that a record of the catalog names, which is not one of those records that are fetched.
+    pub fn namespace(&self, record: &RecordKey) -> Result<Namespace> {
+        match self.view.get(record)? {
+            Some(record) => Ok(Namespace::decode(&record)?),
+            None => Ok(Namespace::default()),
         }
     }
 }

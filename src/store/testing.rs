@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Allowance, Result, Stop, Store, StoreOptions, Ticket, Txn, ViewRule};
+use super::{Allowance, Layout, Result, Stop, Store, StoreOptions, Ticket, Txn, ViewRule};
 use crate::disk::{Compression, Creation, DiskOptions, Durability};
 
 /// How long the store's threads may take over anything.
@@ -14,25 +14,35 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How many times a body may fault.
 const MAX_RUNS: usize = 100;
 
+/// A store in a directory of its own, and a clock that stands still.
 pub struct TestStore {
+    /// What bodies run over.
     pub store: Store,
     /// Unix milliseconds, as transactions see them.
     pub now: u64,
-    /// How many runs of bodies ended in a fault, and how many bodies went to a view.
+    /// How many runs of bodies ended in a fault.
     pub faults: usize,
+    /// How many bodies went to a view.
     pub views: usize,
     /// How many writes of records bodies made.
     pub writes: usize,
     /// Which bodies may go over a view.
     pub views_for: ViewRule,
+    layout: Layout,
     woken: Receiver<()>,
     dir: TempDir,
 }
 
 impl TestStore {
+    /// An empty store, that may hold much in memory.
     pub fn open() -> TestStore {
+        TestStore::open_as(Layout::One)
+    }
+
+    /// With databases that are divided so.
+    pub fn open_as(layout: Layout) -> TestStore {
         let dir = tempfile::tempdir().unwrap();
-        let (store, woken) = open(&dir);
+        let (store, woken) = open(&dir, layout);
         TestStore {
             store,
             now: 1_700_000_000_000,
@@ -40,6 +50,7 @@ impl TestStore {
             views: 0,
             writes: 0,
             views_for: ViewRule::IfItOnlyReads,
+            layout,
             woken,
             dir,
         }
@@ -93,7 +104,8 @@ impl TestStore {
         self.views += 1;
         self.settle();
         let (disk, cursors) = (self.store.disk.clone(), self.store.cursors.clone());
-        match disk.with_view(|view| body(&mut Txn::over_view(view, &cursors, self.now))) {
+        let (layout, now) = (self.layout, self.now);
+        match disk.with_view(|view| body(&mut Txn::over_view(view, &cursors, layout, now))) {
             Ok(value) => Ok(value),
             Err(stop @ (Stop::Error(_) | Stop::Damage(_))) => Err(stop.text()),
             Err(stop) => panic!("over a view: {stop:?}"),
@@ -128,9 +140,9 @@ impl TestStore {
         self.store.close().unwrap();
         // The directory is locked until the old store is gone, so an empty one stands in for it.
         let spare = tempfile::tempdir().unwrap();
-        let old = std::mem::replace(&mut self.store, open(&spare).0);
+        let old = std::mem::replace(&mut self.store, open(&spare, self.layout).0);
         drop(old);
-        (self.store, self.woken) = open(&self.dir);
+        (self.store, self.woken) = open(&self.dir, self.layout);
     }
 
     fn end_ticks_until(&mut self, is_done: impl Fn(&Store) -> bool) {
@@ -146,7 +158,7 @@ impl TestStore {
     }
 }
 
-fn open(dir: &TempDir) -> (Store, Receiver<()>) {
+fn open(dir: &TempDir, layout: Layout) -> (Store, Receiver<()>) {
     let options = StoreOptions {
         disk: DiskOptions {
             write_buffer: 4 << 20,
@@ -159,6 +171,7 @@ fn open(dir: &TempDir) -> (Store, Receiver<()>) {
         hot_budget: 64 << 20,
         fetch_threads: 1,
         databases: 2,
+        layout,
         durability: Durability::Written,
     };
     let (wake, woken) = mpsc::channel();

@@ -65,6 +65,7 @@ pub struct Buckets {
 
 impl Buckets {
     /// A table without members, under an id of its own.
+    #[cfg(test)]
     pub fn create(txn: &mut Txn) -> Buckets {
         let table = Buckets::empty(txn, 1);
         txn.put(RecordKey::bucket(table.id, 0), Value::from(&b""[..]));
@@ -163,6 +164,7 @@ impl Buckets {
     }
 
     /// The number of pages: what a walk over all members reads.
+    #[cfg(test)]
     pub fn pages(&self) -> u32 {
         self.pages
     }

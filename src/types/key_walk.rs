@@ -1,14 +1,15 @@
 //! Walks over the keys of a database, in byte order of their names: over a view where the transaction may, else with a
 //! listing of what such a walk found, and what is staged since.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 
 use super::keys::type_name;
 use crate::base::glob::Pattern;
-use crate::disk::ReadError;
 use crate::disk::format::{Family, Header, Kind, namespace_prefix, prefix_end};
-use crate::store::{Lister, Listing, Result, Txn};
+use crate::disk::{ReadError, View};
+use crate::store::{ListedKey, Lister, Listing, Result, Txn};
 
 /// Which keys a walk shows.
 #[derive(Clone, Copy, Default)]
@@ -33,8 +34,9 @@ impl Span {
 }
 
 impl Selection<'_> {
-    /// The names from one on that can be selected.
-    fn span(&self, from: &[u8]) -> Span {
+    /// The names in the namespace of a slot that can be selected, by a walk that begins at a slot and a name.
+    fn span(&self, begin: (u16, &[u8]), slot: u16) -> Span {
+        let from = if slot == begin.0 { begin.1 } else { b"" };
         let (literal, whole) = self
             .pattern
             .map_or_else(Default::default, Pattern::literal_prefix);
@@ -69,9 +71,9 @@ pub struct Step {
     pub next: Option<Vec<u8>>,
 }
 
-/// Walks over at most `limit` keys of a database in byte order, from `from` on, and collects those selected that are
-/// not past their deadline. A key that is there from the first step of a walk to its last is shown once, as positions
-/// are names. Only keys that begin as the pattern does are visited.
+/// Walks over at most `limit` keys of a database in byte order (in one of many namespaces, in each of them by itself), from a
+/// position on, and collects those selected that are not past their deadline. A key that is there from the first step of a
+/// walk to its last is shown once, as positions are names. Only keys that begin as the pattern does are visited.
 pub fn step(txn: &mut Txn, db: usize, from: &[u8], selection: Selection, limit: usize) -> Result<Step> {
     let mut names = Vec::new();
     let next = walk(txn, db, from, selection, limit, |name| {
@@ -91,39 +93,67 @@ pub fn walk(
     mut show: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<Option<Vec<u8>>> {
     txn.prefer_view()?;
-    let span = selection.span(from);
-    if span.is_empty() {
-        return Ok(None);
-    }
-    let now = txn.now;
+    let (layout, now) = (txn.layout(), txn.now);
+    let begin = layout.split_position(from);
     let Some(view) = txn.view() else {
-        return walk_listing(txn, db, span, selection, limit, show);
+        let next = walk_listing(txn, db, begin, selection, limit, show)?;
+        return Ok(next.map(|(slot, name)| layout.position(slot, &name)));
     };
-    let prefix = namespace_prefix(txn.database(db)?.namespace);
-    let (first, end) = on_disk(&prefix, &span);
-    let mut walk = view.walk(Family::Meta, &first, end.as_deref())?;
-    let mut visited = 0;
-    while let Some((key, record)) = walk.next_record()? {
-        let name = &key[prefix.len()..];
-        if visited == limit {
-            return Ok(Some(name.to_vec()));
+    let mut namespaces = txn.namespaces(view, db, begin.0)?;
+    let mut left = limit;
+    while let Some((holder, namespace)) = namespaces.next_one()? {
+        if left == 0 {
+            return Ok(Some(layout.position(holder.slot, b"")));
         }
-        visited += 1;
-        let (header, _) = Header::decode(record)?;
-        if is_alive(header, now) && selection.shows(name, header.kind) {
-            show(name)?;
+        let span = selection.span(begin, holder.slot);
+        let mut visit = |name: &[u8], record: &[u8]| {
+            let (header, _) = Header::decode(record)?;
+            match is_alive(header, now) && selection.shows(name, header.kind) {
+                true => show(name).map(|()| true),
+                false => Ok(true),
+            }
+        };
+        let (visited, next) = walk_namespace(view, namespace.id, &span, left, &mut visit)?;
+        if let Some(name) = next {
+            return Ok(Some(layout.position(holder.slot, &name)));
         }
+        // One in which nothing begins as the pattern does takes time as well.
+        left -= visited.max(1);
     }
     Ok(None)
 }
 
-/// Where the span begins in the family, and where it ends.
-fn on_disk(prefix: &[u8], span: &Span) -> (Vec<u8>, Option<Vec<u8>>) {
+/// Visits at most `limit` keys of a namespace with their records, until `visit` says false. Returns how many they were, and
+/// the name where the limit was reached.
+fn walk_namespace<E: From<ReadError>>(
+    view: &View,
+    namespace: u64,
+    span: &Span,
+    limit: usize,
+    visit: &mut impl FnMut(&[u8], &[u8]) -> std::result::Result<bool, E>,
+) -> std::result::Result<(usize, Option<Vec<u8>>), E> {
+    let mut visited = 0;
+    if span.is_empty() {
+        return Ok((visited, None));
+    }
+    let prefix = namespace_prefix(namespace);
+    let first = [&prefix, &span.first[..]].concat();
     let end = match &span.end {
-        Some(end) => Some([prefix, end].concat()),
-        None => prefix_end(prefix),
+        Some(end) => Some([&prefix, &end[..]].concat()),
+        None => prefix_end(&prefix),
     };
-    ([prefix, &span.first].concat(), end)
+    let mut walk = view.walk(Family::Meta, &first, end.as_deref())?;
+    while let Some((key, record)) = walk.next_record()? {
+        let name = &key[prefix.len()..];
+        if visited == limit {
+            return Ok((visited, Some(name.to_vec())));
+        }
+        visited += 1;
+        if !visit(name, record)? {
+            break;
+        }
+    }
+    Ok((visited, None))
 }
 
 /// What a [`Selection`] is made of.
@@ -137,84 +167,105 @@ struct OwnedSelection {
 fn walk_listing(
     txn: &mut Txn,
     db: usize,
-    span: Span,
+    begin: (u16, &[u8]),
     selection: Selection,
     limit: usize,
     mut show: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<Option<Vec<u8>>> {
-    let listing = list(txn, db, &span, selection, limit)?;
-    let now = txn.now;
-    let mut visited = 0;
-    for (name, header) in merged(&listing, &span) {
-        if !selection.shows(name, header.kind) {
+) -> Result<Option<(u16, Vec<u8>)>> {
+    let listing = list(txn, db, begin, selection, limit)?;
+    let (now, mut visited) = (txn.now, 0);
+    let parts = listing.found.keys.chunk_by(|a, b| a.namespace == b.namespace);
+    let parts: HashMap<u64, &[ListedKey], RandomState> =
+        parts.map(|part| (part[0].namespace, part)).collect();
+    let end = listing.found.end.as_ref();
+    for (slot, namespace) in listing.namespaces.iter().filter(|(slot, _)| *slot >= begin.0) {
+        let mut span = selection.span(begin, *slot);
+        match end {
+            Some((last, _)) if slot > last => break,
+            Some((last, name)) if slot == last => span.end = Some(name.clone()),
+            _ => {}
+        }
+        if span.is_empty() {
             continue;
         }
-        if visited == limit {
-            return Ok(Some(name.to_vec()));
-        }
-        visited += 1;
-        if is_alive(header, now) {
-            show(name)?;
+        let part = parts.get(&namespace.id).copied().unwrap_or_default();
+        for (name, header) in merged(part, staged_in(&listing, namespace.id, &span)) {
+            if !selection.shows(name, header.kind) {
+                continue;
+            }
+            if visited == limit {
+                return Ok(Some((*slot, name.to_vec())));
+            }
+            visited += 1;
+            if is_alive(header, now) {
+                show(name)?;
+            }
         }
     }
-    Ok(listing.found.end.clone())
+    Ok(end.cloned())
 }
 
-fn list(txn: &mut Txn, db: usize, span: &Span, selection: Selection, limit: usize) -> Result<Listing> {
+fn list(
+    txn: &mut Txn,
+    db: usize,
+    begin: (u16, &[u8]),
+    selection: Selection,
+    limit: usize,
+) -> Result<Listing> {
     let owned = selection.to_owned();
-    let sought = format!(
-        "walk {limit} {:?} {:?} {:?} {:?}",
-        span.first, span.end, owned.pattern, owned.type_name
-    );
-    let prefix = namespace_prefix(txn.database(db)?.namespace);
-    let (first, end) = on_disk(&prefix, span);
+    let sought = format!("walk {limit} {begin:?} {:?} {:?}", owned.pattern, owned.type_name);
+    let (slot, from) = (begin.0, begin.1.to_vec());
     txn.list_keys(db, sought.as_bytes(), move |lister| {
         let pattern = owned.pattern.as_deref().map(|source| Pattern::new(source, false));
         let selection = Selection {
             pattern: pattern.as_ref(),
             type_name: owned.type_name.as_deref(),
         };
-        search(lister, &prefix, (&first, end.as_deref()), selection, limit)
+        search(lister, (slot, &from), selection, limit)
     })
 }
 
 /// Finds the selected ones of at most so many keys.
 fn search(
     lister: &mut Lister,
-    prefix: &[u8],
-    (first, end): (&[u8], Option<&[u8]>),
+    begin: (u16, &[u8]),
     selection: Selection,
     limit: usize,
 ) -> std::result::Result<(), ReadError> {
-    let mut walk = lister.view.walk(Family::Meta, first, end)?;
-    let mut visited = 0;
-    while let Some((key, record)) = walk.next_record()? {
-        let name = &key[prefix.len()..];
-        if visited == limit {
-            lister.listed.end = Some(name.to_vec());
-            return Ok(());
+    let (view, mut left) = (lister.view, limit);
+    for (slot, namespace) in std::mem::take(&mut lister.namespaces) {
+        if slot < begin.0 {
+            continue;
         }
-        visited += 1;
-        let (header, _) = Header::decode(record)?;
-        if selection.shows(name, header.kind) {
-            lister.add(name, header);
+        if left == 0 {
+            lister.listed.end = Some((slot, Vec::new()));
+            break;
         }
-        if !lister.pass()? {
-            return Ok(());
+        let (id, span) = (namespace.id, selection.span(begin, slot));
+        let mut visit = |name: &[u8], record: &[u8]| {
+            let (header, _) = Header::decode(record)?;
+            if selection.shows(name, header.kind) {
+                lister.add(id, name, header);
+            }
+            lister.pass()
+        };
+        let (visited, next) = walk_namespace(view, id, &span, left, &mut visit)?;
+        if let Some(name) = next {
+            lister.listed.end = Some((slot, name));
+            break;
         }
+        left = left.saturating_sub(visited.max(1));
     }
     Ok(())
 }
 
-/// The keys of a listing that are there, in order, up to where its search came.
-fn merged<'l>(listing: &'l Listing, span: &'l Span) -> impl Iterator<Item = (&'l [u8], Header)> {
-    let found = listing
-        .found
-        .keys
-        .iter()
-        .map(|(name, header)| (&name[..], *header));
-    let mut found = found.peekable();
-    let mut staged = staged_in(&listing.staged, span, listing.found.end.as_deref()).peekable();
+/// The keys of a namespace that are there, in order.
+fn merged<'l>(
+    found: &'l [ListedKey],
+    staged: impl Iterator<Item = (&'l [u8], Option<Header>)>,
+) -> impl Iterator<Item = (&'l [u8], Header)> {
+    let found = found.iter().map(|key| (&key.name[..], key.header));
+    let (mut found, mut staged) = (found.peekable(), staged.peekable());
     std::iter::from_fn(move || {
         loop {
             let comes_first = match (found.peek(), staged.peek()) {
@@ -235,16 +286,19 @@ fn merged<'l>(listing: &'l Listing, span: &'l Span) -> impl Iterator<Item = (&'l
     })
 }
 
+/// What is staged of a namespace.
 fn staged_in<'l>(
-    staged: &'l BTreeMap<Box<[u8]>, Option<Header>>,
-    span: &'l Span,
-    reached: Option<&'l [u8]>,
-) -> impl Iterator<Item = (&'l [u8], Option<Header>)> {
-    let end = reached
-        .or(span.end.as_deref())
-        .map_or(Bound::Unbounded, Bound::Excluded);
-    let names = staged.range::<[u8], _>((Bound::Included(&span.first[..]), end));
-    names.map(|(name, header)| (&name[..], *header))
+    listing: &'l Listing,
+    namespace: u64,
+    span: &Span,
+) -> impl Iterator<Item = (&'l [u8], Option<Header>)> + use<'l> {
+    let first = (namespace, span.first.clone().into_boxed_slice());
+    let end = match &span.end {
+        Some(end) => (namespace, end.clone().into_boxed_slice()),
+        None => (namespace + 1, Box::default()),
+    };
+    let keys = listing.staged.range(first..end);
+    keys.map(|((_, name), header)| (&name[..], *header))
 }
 
 /// Whether the key is not past its deadline.

@@ -1,10 +1,14 @@
 //! A random key of a database.
 
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+
 use super::key_walk::{Selection, is_alive, step};
 use crate::base::random::Random;
-use crate::disk::format::{Family, Header, namespace_prefix, prefix_end, split_ordered_id};
+use crate::disk::format::{Family, Header, Namespace, namespace_prefix, prefix_end, split_ordered_id};
 use crate::disk::{ReadError, View, Walk};
-use crate::store::{Lister, Listing, Result, Txn};
+use crate::store::{Lister, Result, Txn};
 
 type Read<T> = std::result::Result<T, ReadError>;
 
@@ -21,9 +25,10 @@ const MOST_GIVEN_UP: usize = 16;
 
 /// A random key that is not past its deadline.
 ///
-/// Every key is equally likely in a database of up to [`COUNTED_KEYS`] keys. In a larger one a draw descends the tree of
-/// names: at each fork it takes one of the branches, among the last [`LEAF`] keys one of the keys. The probability `q` of
-/// that draw is known, and the draw is kept with a probability in proportion to `1 / q`, which makes all keys equally
+/// Every key is equally likely in a database of up to [`COUNTED_KEYS`] keys. In a larger one a draw takes one of its
+/// namespaces, each with a probability in proportion to the keys it has, and descends the tree of names there: at each fork it
+/// takes one of the branches, among the last [`LEAF`] keys one of the keys. The probability `q` of that draw among the keys of
+/// the namespace is known, and the draw is kept with a probability in proportion to `1 / q`, which makes all keys equally
 /// likely, with three exceptions. The weight is capped, so keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below
 /// several forks much more crowded than their neighbours) come less often than others; after [`DRAWS`] draws the
 /// last one counts as it is; and a key behind very many that were just deleted may not come before they are compacted. So a
@@ -33,11 +38,14 @@ pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
     let Some(view) = txn.view() else {
         return random_of_listing(txn, db);
     };
-    let database = txn.database(db)?;
     let mut names = Names { view, given_up: 0 };
-    let prefix = namespace_prefix(database.namespace);
-    if database.keys <= COUNTED_KEYS {
-        let (mut keys, all) = names.first(&prefix, usize::MAX)?;
+    let (mut namespaces, mut walk) = (Vec::new(), txn.namespaces(view, db, 0)?);
+    while let Some((_, namespace)) = walk.next_one()? {
+        namespaces.push(namespace);
+    }
+    let total = total(&namespaces);
+    if total <= COUNTED_KEYS {
+        let (mut keys, all) = names.all(&namespaces)?;
         keys.retain(|(_, header)| is_alive(*header, txn.now));
         if all || !keys.is_empty() {
             let count = keys.len() as u64;
@@ -45,12 +53,17 @@ pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
             return Ok(chosen.and_then(|(key, _)| name_of(&key)));
         }
     }
-    let found = names.draw_fairly(&prefix, database.keys, txn.now, &mut txn.random)?;
+    let found = names.draw_fairly(&namespaces, total, txn.now, &mut txn.random)?;
     if found.is_none() && names.given_up > 0 {
         // There may be some, behind all that is in the way.
         return first(txn, db, LEAF);
     }
-    Ok(found.and_then(|(key, _)| name_of(&key)))
+    Ok(found.and_then(|(_, draw)| name_of(&draw.key)))
+}
+
+fn total(namespaces: &[Namespace]) -> u64 {
+    let keys = namespaces.iter().map(|namespace| namespace.keys);
+    keys.fold(0, u64::saturating_add)
 }
 
 /// The first key in order, if it is among so many.
@@ -65,62 +78,74 @@ const SAMPLE: usize = 64;
 /// As [`random`], for a transaction that cannot run over a view. In a larger database, a key that was staged of late is
 /// chosen with its share of all keys, another one from those that were drawn.
 fn random_of_listing(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
-    let (database, now) = (txn.database(db)?, txn.now);
-    if database.keys == 0 {
-        return Ok(None);
-    }
-    if database.keys <= COUNTED_KEYS {
+    let (keys, now) = (txn.count_keys(db)?, txn.now);
+    if keys <= COUNTED_KEYS {
         let mut names = step(txn, db, b"", Selection::default(), usize::MAX)?.names;
         let count = names.len() as u64;
         return Ok((count > 0).then(|| names.swap_remove(txn.random.below(count) as usize)));
     }
-    let prefix = namespace_prefix(database.namespace);
     let mut random = txn.random.clone();
-    let listing = txn.list_keys(db, b"sample", move |lister| {
-        sample(lister, &prefix, database.keys, now, &mut random)
-    })?;
-    let is_there = |(_, header): &(_, Option<Header>)| header.is_some_and(|header| is_alive(header, now));
-    let mut staged: Vec<&[u8]> = Vec::new();
-    for (name, header) in &listing.staged {
-        if is_there(&(name, *header)) {
+    let listing = txn.list_keys(db, b"sample", move |lister| sample(lister, now, &mut random))?;
+    let ids = listing.namespaces.iter().map(|(_, namespace)| namespace.id);
+    let ids: HashSet<u64, RandomState> = ids.collect();
+    let is_there = |id: u64, header: Header| ids.contains(&id) && is_alive(header, now);
+    let (mut staged, mut unchanged): (Vec<&[u8]>, Vec<&[u8]>) = (Vec::new(), Vec::new());
+    for ((id, name), header) in &listing.staged {
+        if header.is_some_and(|header| is_there(*id, header)) {
             staged.push(name);
         }
     }
-    let chosen = txn.random.below(database.keys) as usize;
-    if let Some(name) = staged.get(chosen) {
-        return Ok(Some(name.to_vec()));
+    for key in &listing.found.keys {
+        let place = (key.namespace, key.name.clone());
+        if is_there(key.namespace, key.header) && !listing.staged.contains_key(&place) {
+            unchanged.push(&key.name);
+        }
     }
-    let unchanged = unchanged(&listing, now);
-    if !unchanged.is_empty() {
-        let chosen = txn.random.below(unchanged.len() as u64) as usize;
-        return Ok(Some(unchanged[chosen].to_vec()));
-    }
-    if !staged.is_empty() {
-        let chosen = txn.random.below(staged.len() as u64) as usize;
+    let chosen = txn.random.below(keys) as usize;
+    if chosen < staged.len() {
         return Ok(Some(staged[chosen].to_vec()));
     }
-    first(txn, db, LEAF + listing.staged.len())
+    let others = match unchanged.is_empty() {
+        true => &staged,
+        false => &unchanged,
+    };
+    if others.is_empty() {
+        return first(txn, db, LEAF + listing.staged.len());
+    }
+    let chosen = txn.random.below(others.len() as u64) as usize;
+    Ok(Some(others[chosen].to_vec()))
 }
 
-/// The keys found that nothing was staged of since.
-fn unchanged(listing: &Listing, now: u64) -> Vec<&[u8]> {
-    let keys = listing.found.keys.iter();
-    keys.filter(|(name, header)| is_alive(*header, now) && !listing.staged.contains_key(name))
-        .map(|(name, _)| &name[..])
-        .collect()
-}
-
-fn sample(lister: &mut Lister, prefix: &[u8], keys: u64, now: u64, random: &mut Random) -> Read<()> {
+fn sample(lister: &mut Lister, now: u64, random: &mut Random) -> Read<()> {
+    let namespaces = lister.namespaces.iter().map(|(_, namespace)| *namespace);
+    let namespaces: Vec<Namespace> = namespaces.collect();
+    let total = total(&namespaces);
     let mut names = Names {
         view: lister.view,
         given_up: 0,
     };
     for _ in 0..SAMPLE {
-        if let Some((key, header)) = names.draw_fairly(prefix, keys, now, random)? {
-            lister.add(&key[prefix.len()..], header);
+        if let Some((namespace, draw)) = names.draw_fairly(&namespaces, total, now, random)?
+            && let Some((_, name)) = split_ordered_id(&draw.key)
+        {
+            lister.add(namespace, name, draw.header);
         }
     }
     Ok(())
+}
+
+/// One of the namespaces, of which one has keys: each with a probability in proportion to those it has of all.
+fn weighted(namespaces: &[Namespace], all: u64, random: &mut Random) -> Namespace {
+    if let [only] = namespaces {
+        return *only;
+    }
+    let mut at = random.below(all);
+    let chosen = namespaces.iter().find(|namespace| {
+        let is_here = at < namespace.keys;
+        at = at.saturating_sub(namespace.keys);
+        is_here
+    });
+    chosen.copied().unwrap_or_default()
 }
 
 fn name_of(key: &[u8]) -> Option<Vec<u8>> {
@@ -156,24 +181,26 @@ impl<'v> Names<'v> {
         Ok(gave_up)
     }
 
-    /// A key that is not past its deadline, all of so many being about equally likely.
+    /// A key that is not past its deadline, all those of these namespaces being about equally likely, and the id of its
+    /// namespace.
     fn draw_fairly(
         &mut self,
-        namespace: &[u8],
-        keys: u64,
+        namespaces: &[Namespace],
+        total: u64,
         now: u64,
         random: &mut Random,
-    ) -> Read<Option<(Vec<u8>, Header)>> {
+    ) -> Read<Option<(u64, Draw)>> {
         let mut found = None;
         for _ in 0..DRAWS {
-            let Some(draw) = self.draw(namespace, random)? else {
+            let namespace = weighted(namespaces, total, random);
+            let Some(draw) = self.draw(&namespace_prefix(namespace.id), random)? else {
                 continue;
             };
             if !is_alive(draw.header, now) {
                 continue;
             }
-            let kept = random.chance(1.0 / (draw.probability * keys as f64 * WEIGHT_LIMIT));
-            found = Some((draw.key, draw.header));
+            let kept = random.chance(1.0 / (draw.probability * namespace.keys as f64 * WEIGHT_LIMIT));
+            found = Some((namespace.id, draw));
             if kept {
                 break;
             }
@@ -256,6 +283,17 @@ impl<'v> Names<'v> {
             from[prefix.len()] = above;
             walk.seek(&from);
         }
+    }
+
+    /// The keys of all these namespaces, and whether these are all.
+    fn all(&mut self, namespaces: &[Namespace]) -> Read<(Keys, bool)> {
+        let (mut keys, mut all) = (Keys::new(), true);
+        for namespace in namespaces {
+            let (found, is_whole) = self.first(&namespace_prefix(namespace.id), usize::MAX)?;
+            keys.extend(found);
+            all &= is_whole;
+        }
+        Ok((keys, all))
     }
 
     /// The first keys that begin with the prefix, and whether there are no more, or so many.

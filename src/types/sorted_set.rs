@@ -74,11 +74,6 @@ impl SortedSet {
         }
     }
 
-    /// Never, of what a key holds.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Whether it lives in records of its own.
     pub fn is_large(&self) -> bool {
         matches!(self.encoding, Encoding::Large(..))

@@ -28,7 +28,6 @@ mod range;
 mod write;
 
 use std::ops::{Deref, Range};
-use std::sync::Arc;
 
 use super::blob::Stored;
 use super::damage::{InRecord, missing};
@@ -81,11 +80,6 @@ impl<'r> Part<'r> {
             start: self.start + n,
             ..self
         }
-    }
-
-    /// The record and where in it these bytes are: for replies, which share them.
-    pub fn share(self) -> (Arc<[u8]>, Range<usize>) {
-        (self.record.share(), self.start..self.end)
     }
 
     /// The bytes, sharing the record.

@@ -34,7 +34,10 @@ fn names(txn: &mut Txn, pattern: &str) -> Result<Vec<String>> {
     let step = key_walk::step(txn, 0, b"", selection, usize::MAX)?;
     assert_eq!(step.next, None);
     let text = |name: Vec<u8>| String::from_utf8_lossy(&name).into_owned();
-    Ok(step.names.into_iter().map(text).collect())
+    let mut names: Vec<String> = step.names.into_iter().map(text).collect();
+    // In slots, they come in another order.
+    names.sort();
+    Ok(names)
 }
 
 #[test]
@@ -218,7 +221,10 @@ fn a_walk_in_steps_comes_to_every_key() {
             found.extend(step.names);
             match step.next {
                 Some(next) => from = next,
-                None => return Ok(found),
+                None => {
+                    found.sort();
+                    return Ok(found);
+                }
             }
         }
     });
@@ -236,13 +242,13 @@ fn random_keys_come_from_what_is_on_disk_and_from_what_is_staged() {
         driver.cold();
         let drawn: Vec<Option<Vec<u8>>> = driver.run(move |txn| {
             (0..staged).try_for_each(|i| set(txn, &format!("new:{i}")))?;
-            (0..400).map(|_| random_key::random(txn, 0)).collect()
+            (0..200).map(|_| random_key::random(txn, 0)).collect()
         });
         let drawn: Vec<Vec<u8>> = drawn.into_iter().map(Option::unwrap).collect();
         let new = drawn.iter().filter(|name| name.starts_with(b"new:")).count();
-        assert!((120..280).contains(&new), "{new} of 400");
+        assert!((50..150).contains(&new), "{new} of 200");
         let different: std::collections::HashSet<_> = drawn.iter().collect();
-        assert!(different.len() > 30, "{}", different.len());
+        assert!(different.len() > 25, "{}", different.len());
         driver.check();
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::command::{debug as data, memory};
 use crate::exec::control::{command, config, debug, info, memory_stats, persistence, server, slowlog};
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     Command::control("bgrewriteaof", 1, persistence::bgrewriteaof)
         .flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING)
