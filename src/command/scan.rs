@@ -8,7 +8,7 @@ use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::glob::Pattern;
 use crate::base::num::parse_i64;
 use crate::resp::{Args, Reply, Shape, c_text};
-use crate::store::{Result, Stop, Txn};
+use crate::store::{Allowance, Result, Stop, Txn};
 use crate::types::key_walk::{self, Selection};
 use crate::types::random_key;
 
@@ -102,8 +102,9 @@ pub(super) struct ScanOptions<'a> {
     pub type_name: Option<&'a [u8]>,
     /// NOVALUES.
     pub no_values: bool,
-    /// What may still be looked at, if others wait.
+    /// What may still be looked at, if the command can go on over a view.
     effort: Option<Cell<usize>>,
+    allowance: Allowance,
 }
 
 impl<'a> ScanOptions<'a> {
@@ -114,6 +115,7 @@ impl<'a> ScanOptions<'a> {
             count: DEFAULT_COUNT,
             type_name: None,
             no_values: false,
+            allowance: txn.allowance,
             effort: txn.allowance.may_use_view().then(|| Cell::new(MOST_LIVE_EFFORT)),
         };
         let mut rest = args.iter();
@@ -149,7 +151,8 @@ impl<'a> ScanOptions<'a> {
         let pattern = self.pattern.as_ref();
         if let Some(left) = &self.effort {
             let effort = pattern.map_or(member.len(), |pattern| pattern.effort(member.len()));
-            left.set(left.get().checked_sub(effort).ok_or(Stop::NeedsView)?);
+            let rest = left.get().checked_sub(effort);
+            left.set(rest.ok_or_else(|| self.allowance.too_much())?);
         }
         Ok(pattern.is_none_or(|pattern| pattern.selects(member)))
     }

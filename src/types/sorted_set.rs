@@ -179,7 +179,7 @@ impl SortedSet {
         found.ok_or_else(|| Malformed("a sorted set with fewer members than it says").into())
     }
 
-    /// Notes what [`SortedSet::at`] will want, for a command that only reads: it runs over a view if too much is cold.
+    /// Notes what [`SortedSet::at`] will want.
     pub fn prefetch_ranks(&self, txn: &mut Txn, ranks: &[u64]) -> Result<()> {
         match &self.encoding {
             Encoding::Packed => Ok(()),
