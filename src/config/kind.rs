@@ -39,10 +39,16 @@ pub(super) trait Kind<T> {
 
 /// A kind whose value is one word.
 pub(super) trait Word<T> {
+    /// The value that a word stands for. The error says what is wrong with it, to a client or in the log.
     fn parse(&self, word: &[u8]) -> Result<T, String>;
+
+    /// As [`Kind::show`].
     fn show(&self, value: &T) -> Vec<u8>;
+
+    /// As [`Kind::describe`].
     fn describe(&self) -> String;
 
+    /// The one of [`Kind::lines`].
     fn line(&self, value: &T) -> String {
         quote(&self.show(value))
     }
@@ -283,6 +289,7 @@ pub(super) trait Named: Copy + PartialEq + 'static {
     /// Every variant with its name, in the order in which error texts list them.
     const NAMES: &'static [(&'static str, Self)];
 
+    /// The word for this variant.
     fn name(self) -> &'static str {
         // The macro that declares such an enum names every variant.
         Self::NAMES

@@ -145,6 +145,9 @@ impl Config {
 
     /// CONFIG SET: sets all of the pairs, or nothing. Returns the names of the options whose value is now
     /// another, for the caller to put into effect.
+    ///
+    /// # Errors
+    /// The first pair that is refused, and why.
     pub fn set_many<T: AsRef<[u8]>>(
         &mut self,
         pairs: &[(T, T)],

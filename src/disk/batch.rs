@@ -57,7 +57,7 @@ impl<'d> Builder<'d> {
         }
     }
 
-    /// A batch whose changes go to the journal, as the record with this key; about so many bytes of them are expected.
+    /// A batch whose changes go to the journal, as the record with this key; about `expected` bytes of them are to come.
     pub(super) fn journaled(db: Held<'d>, key: JournalKey, expected: usize) -> Builder<'d> {
         let mut writer = journal::Writer::default();
         writer.bytes.reserve_exact(expected);

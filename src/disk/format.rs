@@ -438,7 +438,7 @@ fn two_u64(bytes: &[u8]) -> Option<(u64, u64)> {
 #[error("malformed {0}")]
 pub struct Malformed(pub &'static str);
 
-/// A count from disk without so many of what it counts.
+/// A count from disk, less `taken` of what it counts.
 pub fn less(count: u64, taken: u64) -> Result<u64, Malformed> {
     count
         .checked_sub(taken)

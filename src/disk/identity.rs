@@ -162,6 +162,9 @@ impl Notes {
     }
 
     /// Opens the file, or makes it, and has it say what is known. On stable storage when it returns.
+    ///
+    /// # Errors
+    /// The file cannot be written or synced.
     pub fn begin(&mut self, dir: &Path, state: State) -> io::Result<()> {
         let path = dir.join(NAME);
         let file = File::options()
@@ -184,6 +187,9 @@ impl Notes {
     }
 
     /// Changes what is known, and notes it if the file is open.
+    ///
+    /// # Errors
+    /// The file cannot be written; what is known has changed nevertheless.
     pub fn note(&mut self, change: impl FnOnce(&mut Known)) -> io::Result<()> {
         let before = self.identity.known;
         change(&mut self.identity.known);

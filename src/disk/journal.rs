@@ -123,8 +123,11 @@ const OPERAND: u8 = 2;
 /// What happens to a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum What<'a> {
+    /// It is no more.
     Delete,
+    /// This is its value, whatever was there.
     Put(Cow<'a, [u8]>),
+    /// An operand of [`delta`] changes the value there is.
     Operand(Cow<'a, [u8]>),
 }
 

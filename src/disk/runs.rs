@@ -21,6 +21,7 @@ const MOST_HIDDEN: u64 = 16 * MOST as u64;
 
 /// Where deletes go.
 pub(super) trait Deletes {
+    /// Has one record deleted, which need not be there.
     fn delete(&mut self, family: Family, key: &[u8]) -> Result<(), WriteError>;
 
     /// Of all with `from <= key < to`.
@@ -85,6 +86,9 @@ impl<'g, 'd> Runs<'g, 'd> {
     }
 
     /// What is not a delete comes next, or nothing.
+    ///
+    /// # Errors
+    /// The deletes cannot be written, or the disk cannot be asked what lives between them.
     pub fn end(&mut self, to: &mut impl Deletes) -> Result<(), WriteError> {
         let keys = std::mem::take(&mut self.keys);
         let mut rest = &keys[..];

@@ -82,7 +82,7 @@ impl Engine {
         }
     }
 
-    /// A connection is about to take so many bytes more.
+    /// A connection is about to take `bytes` more.
     pub fn ask_for_room(&mut self, client: &Client, bytes: usize) -> Room {
         let before = client.counted.get();
         if !self.is_crowded() {

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
+use super::Engine;
+
 /// Who waits, by place: the lowest is first.
 #[derive(Default)]
 pub struct Line {
@@ -46,6 +48,20 @@ impl Line {
     pub fn wake_first(&self) {
         if let Some((_, waker)) = self.waiting.first_key_value() {
             waker.wake_by_ref();
+        }
+    }
+}
+
+impl Engine {
+    /// How many requests wait in the line.
+    pub(super) fn waiting_writes(&self) -> usize {
+        self.parking.line.len()
+    }
+
+    /// Has the first of the line go on, if it can.
+    pub(super) fn move_line(&self) {
+        if !self.store.is_congested() {
+            self.parking.line.wake_first();
         }
     }
 }

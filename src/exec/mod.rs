@@ -1,10 +1,9 @@
 //! The one place a command runs.
 //!
 //! [`Engine`] owns the store and everything that commands about the server see. [`Session`] is one connection's state.
-//! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the client's outbox; wakers tell
+//! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the client's [`outbox::Outbox`]; wakers tell
 //! whoever moves the bytes when to come back.
 
-mod admission;
 mod buffers;
 pub mod client;
 pub mod control;

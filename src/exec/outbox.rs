@@ -154,7 +154,8 @@ impl Outbox {
 
     /// Whether all was sent.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        let messages = self.behind_pieces.as_ref();
+        self.rope.is_empty() && messages.is_none_or(|messages| messages.is_empty())
     }
 
     /// What it takes of memory: a value that comes several times counts once.

@@ -14,6 +14,8 @@ use crate::store::{Epoch, Ticket};
 pub(super) struct Begun {
     /// What it waits for, if it was set aside.
     pub wait: Option<Wait>,
+    /// Its place in the line of those who would add to what is staged, from when it had to wait there until it has run.
+    pub place: Option<u64>,
     /// Names the records that were fetched for it: they stay in memory until it is through.
     pub ticket: Option<Ticket>,
     /// Of what it chooses at random: the same in each of its runs.
@@ -104,6 +106,7 @@ impl Session {
             decoder: Decoder::new(),
             request: Begun {
                 wait: None,
+                place: None,
                 ticket: None,
                 seed: engine.random.next_u64(),
                 spent: 0,
@@ -138,7 +141,7 @@ impl Session {
         leaves
     }
 
-    /// What the buffers hold when the input has so many bytes, in so much memory.
+    /// What the buffers hold when the input has `input` bytes, in `input_memory` bytes of memory.
     pub fn buffers(&self, input: usize, input_memory: usize) -> Buffers {
         let request = self.decoder.decoded();
         let outbox = self.client.outbox.borrow();
@@ -166,6 +169,7 @@ impl Session {
         engine.warm_up_noted();
         let mut consumed = 0;
         let status = self.run_requests(engine, input, &mut consumed, waker);
+        engine.look_ahead.forget_decoded();
         self.had_turn = false;
         self.release(engine);
         self.client.waiting.set(status == Status::Waiting);
@@ -210,8 +214,6 @@ impl Session {
         });
         engine.clock.start_lap();
         let now = engine.clock.refresh();
-        // How many of the requests to come are warmed up.
-        let mut warm = 0;
         for _ in 0..REQUESTS_PER_TURN {
             if self.closing || self.client.killed.get() {
                 return Status::Closing;
@@ -224,15 +226,16 @@ impl Session {
             if request.is_empty() {
                 return Status::NeedsInput(1);
             }
-            let len = match self.decoder.decode(request, &limits) {
-                Ok(Some(len)) => len,
-                Ok(None) => return Status::NeedsInput(self.decoder.missing()),
-                Err(error) => return self.refuse(engine, error),
+            let len = match engine.look_ahead.take_decoded(&mut self.decoder) {
+                Some(len) => len,
+                None => match self.decoder.decode(request, &limits) {
+                    Ok(Some(len)) => len,
+                    Ok(None) => return Status::NeedsInput(self.decoder.missing()),
+                    Err(error) => return self.refuse(engine, error),
+                },
             };
-            if warm == 0 {
-                warm = self.warm_up(engine, &request[len..], &limits);
-            } else {
-                warm -= 1;
+            if engine.look_ahead.has_run_decoded() {
+                self.warm_up(engine, &request[len..], &limits);
             }
             // The arguments borrow from the decoder, and running a request takes the session: so it leaves for a while.
             let decoder = std::mem::take(&mut self.decoder);

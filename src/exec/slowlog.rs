@@ -25,15 +25,29 @@ pub struct Entry {
     /// At most [`MAX_ARGUMENTS`], each cut to [`MAX_ARGUMENT`] bytes; secrets are replaced.
     pub args: Vec<Vec<u8>>,
     /// The client's, as in [`Client::address`].
-    pub address: String,
+    pub address: Vec<u8>,
     /// What CLIENT SETNAME said; empty: nothing.
     pub client_name: Vec<u8>,
 }
 
-/// As many entries as `slowlog-max-len` says.
+/// An entry as it is kept.
+struct Kept {
+    id: u64,
+    time: u64,
+    microseconds: u64,
+    /// How many arguments there are, and how many bytes all texts of the entry take.
+    args: usize,
+    bytes: usize,
+}
+
+/// As many entries as `slowlog-max-len` says. They live long, among much that does not: each in places of its own would keep the allocator from giving back what was
+/// around them. So their texts are in one place.
 #[derive(Default)]
 pub struct SlowLog {
-    entries: VecDeque<Entry>,
+    /// Newest first.
+    entries: VecDeque<Kept>,
+    /// Of each entry its arguments, address and client name, each behind its length; the oldest entry first.
+    texts: VecDeque<u8>,
     next_id: u64,
 }
 
@@ -55,27 +69,57 @@ impl SlowLog {
         if microseconds < threshold || command.has(flag::SKIP_SLOWLOG) {
             return;
         }
-        self.entries.push_front(Entry {
+        let args = shown_arguments(args);
+        let before = self.texts.len();
+        args.iter().for_each(|arg| self.add_text(arg));
+        self.add_text(client.address.as_bytes());
+        self.add_text(&client.name.borrow());
+        self.entries.push_front(Kept {
             id: self.next_id,
             time: now_ms / 1000,
             microseconds,
-            args: shown_arguments(args),
-            address: client.address.clone(),
-            client_name: client.name.borrow().clone(),
+            args: args.len(),
+            bytes: self.texts.len() - before,
         });
         self.next_id += 1;
         self.trim(config);
     }
 
+    fn add_text(&mut self, text: &[u8]) {
+        self.texts.extend(text.len().to_ne_bytes());
+        self.texts.extend(text);
+    }
+
     /// Keeps as many entries as the configuration says.
     pub fn trim(&mut self, config: &Config) {
         let kept = usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX);
-        self.entries.truncate(kept);
+        while self.entries.len() > kept
+            && let Some(oldest) = self.entries.pop_back()
+        {
+            self.texts.drain(..oldest.bytes);
+        }
     }
 
     /// The newest first.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        let mut end = self.texts.len();
+        self.entries.iter().map(move |kept| {
+            let mut bytes = self.texts.range(end - kept.bytes..end).copied();
+            end -= kept.bytes;
+            let mut text = || {
+                let mut length = 0usize.to_ne_bytes();
+                length.fill_with(|| bytes.next().unwrap_or(0));
+                bytes.by_ref().take(usize::from_ne_bytes(length)).collect()
+            };
+            Entry {
+                id: kept.id,
+                time: kept.time,
+                microseconds: kept.microseconds,
+                args: (0..kept.args).map(|_| text()).collect(),
+                address: text(),
+                client_name: text(),
+            }
+        })
     }
 
     /// How many entries there are.
@@ -85,7 +129,7 @@ impl SlowLog {
 
     /// Forgets all entries; ids go on from where they were.
     pub fn clear(&mut self) {
-        self.entries.clear();
+        (self.entries, self.texts) = Default::default();
     }
 }
 

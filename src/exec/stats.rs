@@ -92,7 +92,7 @@ pub struct Rates {
 }
 
 impl Stats {
-    /// A request of this row is through, after so many nanoseconds of the executor's time.
+    /// A request of this row is through, and has taken that much of the executor's time.
     pub fn ran(&mut self, row: usize, nanoseconds: u64, failed: bool) {
         self.commands += 1;
         let row = &mut self.rows[row];
@@ -129,7 +129,7 @@ impl Stats {
             .map(|(code, count)| (code.as_str(), *count))
     }
 
-    /// So many bytes are in use now.
+    /// `allocated` bytes are in use now.
     pub fn note_memory(&mut self, allocated: u64) {
         self.peak_memory = self.peak_memory.max(allocated);
     }

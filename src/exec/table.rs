@@ -33,7 +33,7 @@ pub enum Run {
     /// About the connection or the server.
     Control(Control),
     /// As `Control`, once everything before it is on disk where it belongs.
-    Settled(Control),
+    Checkpointed(Control),
     /// Has subcommands; the control is the command without any.
     Container(&'static [Command], Option<Control>),
 }
@@ -88,8 +88,8 @@ impl Command {
     }
 
     /// A control that runs once everything before it is on disk where it belongs.
-    pub const fn settled(name: &'static str, arity: i32, control: Control) -> Command {
-        Command::new(name, arity, Run::Settled(control))
+    pub const fn checkpointed(name: &'static str, arity: i32, control: Control) -> Command {
+        Command::new(name, arity, Run::Checkpointed(control))
     }
 
     /// A command that needs a subcommand, each with a row of its own.
@@ -183,7 +183,7 @@ impl Command {
         self.has(flag::WRITE) || self.has(flag::MAY_REPLICATE)
     }
 
-    /// Whether a request may have so many arguments, its name included.
+    /// Whether a request may have `args` arguments, its name included.
     pub fn accepts(&self, args: usize) -> bool {
         match usize::try_from(self.arity) {
             Ok(exact) => args == exact,
@@ -195,11 +195,11 @@ impl Command {
     pub fn subcommands(&self) -> &'static [Command] {
         match self.run {
             Run::Container(subcommands, _) => subcommands,
-            Run::Data(_) | Run::Control(_) | Run::Settled(_) => &[],
+            Run::Data(_) | Run::Control(_) | Run::Checkpointed(_) => &[],
         }
     }
 
-    /// Which of so many arguments is likely to name an element of the key's value.
+    /// Which of `args` arguments is likely to name an element of the key's value.
     pub fn element(&self, args: usize) -> Option<usize> {
         let at = match self.categories {
             set if set & (acl::HASH | acl::SET) != 0 => 2,
@@ -210,7 +210,7 @@ impl Command {
         (2..args).contains(&at).then_some(at)
     }
 
-    /// Whether a request with so many arguments is likely to touch memory that those before it did not: one of many keys, or
+    /// Whether a request of `args` arguments is likely to touch memory that those before it did not: one of many keys, or
     /// of many elements. The ends of a list, for one, are always the same.
     pub fn searches_memory(&self, args: usize) -> bool {
         const KEYS: u32 = acl::STRING | acl::BITMAP | acl::HYPERLOGLOG | acl::KEYSPACE;

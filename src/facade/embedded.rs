@@ -26,6 +26,7 @@ pub struct Embedded {
 pub struct Connection {
     session: Session,
     waker: Waker,
+    /// The session refers to it.
     _outlet: Rc<dyn Outlet>,
     /// Requests that have not run yet: to be filled by the caller.
     pub input: Vec<u8>,
@@ -101,7 +102,7 @@ impl Embedded {
         connection.take_output();
         match status {
             Status::Yielded => connection.waker.wake_by_ref(),
-            Status::Closing if connection.session.client.outbox.borrow().is_empty() => self.close(connection),
+            Status::Closing if connection.session.client.was_sent_all() => self.close(connection),
             Status::Closing | Status::NeedsInput(_) | Status::Waiting => {}
         }
     }

@@ -151,18 +151,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 std::task::ready!(self.read_ahead(cx))?;
             }
             match self.status {
-                Status::Closing if self.has_sent_all() => return Poll::Ready(Ok(())),
+                Status::Closing if self.session.client.was_sent_all() => return Poll::Ready(Ok(())),
                 // The writable socket, a decided epoch, or the session's waker brings the next turn.
                 Status::Closing | Status::Waiting => return Poll::Pending,
                 Status::Yielded => {
-                    if written.is_ready() && self.has_sent_all() {
+                    if written.is_ready() && self.session.client.was_sent_all() {
                         cx.waker().wake_by_ref();
                     }
                     return Poll::Pending;
                 }
                 Status::NeedsInput(missing) => {
                     if self.end_of_input {
-                        return if self.has_sent_all() {
+                        return if self.session.client.was_sent_all() {
                             Poll::Ready(Ok(()))
                         } else {
                             Poll::Pending
@@ -177,15 +177,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     /// The turn is over, and may be the last for long: no more memory is kept than needed.
     fn settle(&mut self) {
         // What only waits for others to be read is run in this tick.
-        let goes_on = self.status == Status::Yielded && self.has_sent_all();
+        let goes_on = self.status == Status::Yielded && self.session.client.was_sent_all();
         if !goes_on || self.chunks.are_scarce() {
             self.input.settle(&self.chunks);
         }
         self.note_buffers();
-    }
-
-    fn has_sent_all(&self) -> bool {
-        self.session.client.outbox.borrow().is_empty()
     }
 
     fn note_buffers(&self) {

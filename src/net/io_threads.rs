@@ -38,6 +38,9 @@ pub struct IoThreads {
 
 impl IoThreads {
     /// Starts the threads. They end with the process. `piped` counts the bytes in their pipes.
+    ///
+    /// # Errors
+    /// The system refuses a thread, or what its runtime needs.
     pub fn start(count: usize, piped: Arc<AtomicUsize>) -> io::Result<IoThreads> {
         let start_one = |n| {
             let runtime = Builder::new_current_thread().enable_all().build()?;

@@ -66,7 +66,7 @@ impl Aggregate {
         wire::blob_bulk(blob, &mut self.encoded);
     }
 
-    /// Adds a bulk of so many bytes to an array or a set: its parts follow, then [`Aggregate::end_bulk`].
+    /// Adds a bulk of `len` bytes to an array or a set: its parts follow, then [`Aggregate::end_bulk`].
     pub fn begin_bulk(&mut self, len: u64) {
         self.count += 1;
         wire::header(b'$', len, self.encoded.text());
@@ -82,7 +82,7 @@ impl Aggregate {
         self.encoded.text().extend_from_slice(b"\r\n");
     }
 
-    /// Adds a key and the head of an array to a nested map. So many elements follow.
+    /// Adds a key and the head of an array to a nested map. `len` elements follow.
     pub fn begin_nested(&mut self, key: &[u8], len: u64) {
         self.begin_pair();
         wire::bulk(key, self.encoded.text());
@@ -152,7 +152,7 @@ pub enum Second<'a> {
     Double(f64),
 }
 
-/// What comes before the elements, of which there are so many.
+/// What comes before the elements, of which there are `count`; a pair is one.
 pub fn header(shape: Shape, protocol: Protocol, count: u64, out: &mut Vec<u8>) {
     let (marker, count) = match (shape, protocol) {
         (Shape::Array, _)

@@ -198,7 +198,7 @@ pub fn shown(arg: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(c_text(arg, SHOWN))
 }
 
-/// What C prints of an argument where so many bytes are allowed: it ends at a NUL.
+/// What C prints of an argument where `limit` bytes are allowed: it ends at a NUL.
 pub fn c_text(arg: &[u8], limit: usize) -> &[u8] {
     let arg = &arg[..arg.len().min(limit)];
     arg.split(|byte| *byte == 0).next().unwrap_or_default()

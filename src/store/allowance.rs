@@ -35,7 +35,7 @@ impl Allowance {
     /// No limit, and no view.
     pub const ENDLESS: Allowance = Allowance::at_most(usize::MAX);
 
-    /// So many bytes, and no view.
+    /// Above `bytes` the body fails, and no view.
     pub const fn at_most(bytes: usize) -> Allowance {
         Allowance {
             left: bytes,
@@ -54,7 +54,7 @@ impl Allowance {
         self.left
     }
 
-    /// Before so many bytes are taken.
+    /// Before `bytes` are taken.
     #[inline]
     pub fn take(&mut self, bytes: usize) -> Result<()> {
         self.note(bytes);

@@ -56,6 +56,9 @@ pub struct Catalog {
 impl Catalog {
     /// Reads the id counter and the first `count` databases. One without a record is made now, on disk at once, as those
     /// there are divided, or the first one as `layout` says: two databases must never come to share a namespace.
+    ///
+    /// # Errors
+    /// One of the records cannot be read or makes no sense, or a new one cannot be written.
     pub fn read(disk: &Disk, count: usize, layout: Layout) -> Result<Catalog, StartError> {
         let mut next_id = match get(disk, &RecordKey::next_id())? {
             None => 1,
@@ -227,7 +230,7 @@ impl Catalog {
         self.next_id
     }
 
-    /// A transaction took so many ids. Returns the value of the counter's record, if that has to be written anew.
+    /// A transaction took `count` ids. Returns the value of the counter's record, if that has to be written anew.
     pub fn take_ids(&mut self, count: u64) -> Option<Value> {
         self.next_id += count;
         if self.next_id <= self.reserved_ids {

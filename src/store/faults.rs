@@ -21,13 +21,18 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Starts the fetch pool, of so many threads, and the threads for rehearsals.
+    /// Starts the fetch pool, of `threads` threads, and the threads for rehearsals.
     pub fn start(threads: usize) -> io::Result<Faults> {
         Ok(Faults {
             fetch: Fetch::new(Pool::start("fetch", threads, Priority::Lowest)?),
             listings: Listings::default(),
             rehearsals: Rehearsals::start(threads)?,
         })
+    }
+
+    /// The fetch pool and the threads for rehearsals.
+    pub fn pools(&self) -> [&Pool; 2] {
+        [self.fetch.pool(), self.rehearsals.pool()]
     }
 }
 
@@ -38,7 +43,7 @@ impl Store {
         self.faults.fetch.request(records)
     }
 
-    /// No more than so many bytes are to be pinned for the ticket, which was just given.
+    /// No more than `bytes` are to be pinned for the ticket, which was just given.
     pub fn limit(&mut self, ticket: Ticket, bytes: usize) {
         self.faults.fetch.limit(ticket, bytes);
     }

@@ -37,6 +37,11 @@ impl Entry {
         (&self.record, self.body)
     }
 
+    /// The same, for who is done with the entry.
+    pub fn into_shared(self) -> (Value, usize) {
+        (self.record, self.body)
+    }
+
     /// What has to be reclaimed when this entry is dropped.
     fn owned(&self) -> Result<Option<(u64, Garbage)>> {
         Ok(format::owned(self.header, self.body())?)
@@ -111,6 +116,7 @@ impl Txn<'_> {
     ///
     /// # Errors
     /// As [`Txn::lookup`].
+    #[cfg_attr(not(test), expect(dead_code, reason = "for WATCH and EXEC, which come next"))]
     pub fn watch(&mut self, watcher: Watcher, key: Key) -> Result<()> {
         let found = match self.lookup(key)? {
             Some(entry) => Some(Found {
@@ -119,12 +125,12 @@ impl Txn<'_> {
             }),
             None => None,
         };
-        let record = self.meta_key(key)?;
+        let (holder, namespace) = self.namespace_of(key)?;
         self.work.watched.push(Watched {
             watcher,
-            db: key.db,
+            holder,
             name: key.name.to_vec(),
-            record,
+            record: RecordKey::meta(namespace.id, key.name),
             found,
         });
         Ok(())

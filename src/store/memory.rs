@@ -1,25 +1,11 @@
 //! What memory knows of records: without the disk, and without waiting for anything.
 
 use super::Store;
-use super::epoch::Epoch;
 use super::keyspace::Key;
 use super::value::Value;
 use crate::disk::format::RecordKey;
 
 impl Store {
-    /// The record as memory knows it, and an epoch that is settled when the one that wrote it is; `None` if only the disk
-    /// knows.
-    pub(super) fn recall(&mut self, key: &RecordKey, touches: bool) -> Option<(Option<Value>, Epoch)> {
-        let found = match touches {
-            true => self.hot.get(key),
-            false => self.hot.peek(key),
-        };
-        if let Some(slot) = found {
-            return Some((slot.value.clone(), slot.epoch()));
-        }
-        self.is_absent(key).then_some((None, Epoch::NONE))
-    }
-
     /// How many seconds ago the record was last used, as far as memory knows.
     pub(super) fn idle_seconds(&self, key: &RecordKey) -> u64 {
         let used = self.hot.peek(key).map(|slot| slot.epoch().second());

@@ -90,7 +90,6 @@ pub use threads::Wake;
 pub use txn::{Missing, Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
-pub use watches::Watcher;
 
 use crate::disk::{
     Checkpoint, Creation, Disk, DiskOptions, Durability, OpenError, ReadError, View, WriteError,

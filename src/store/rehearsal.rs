@@ -82,6 +82,11 @@ impl Rehearsals {
             begun: 0,
         })
     }
+
+    /// The threads.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
 }
 
 impl Store {

@@ -4,8 +4,9 @@ use super::Store;
 use super::changes::Change;
 use super::commit::Written;
 use super::epoch::Epoch;
+use super::layout::Holder;
 use super::txn::{Missing, ToBe, Txn, Work};
-use crate::disk::format::{Family, RecordKey};
+use crate::disk::format::{Family, Namespace, RecordKey};
 
 /// The end of a transaction: what it gathered, detached from the store.
 pub struct TxnEnd(pub(super) Box<Work>);
@@ -69,25 +70,27 @@ impl Store {
         if self.watches.is_empty() {
             return;
         }
-        for Change { key, value, .. } in &work.namespaces.log {
-            let (holder, namespace, before) = (*key, *value, self.catalog.namespace(*key));
-            if before.id == namespace.id {
-                continue;
+        let mut watches = std::mem::take(&mut self.watches);
+        let changes = &work.namespaces.log;
+        let is_other =
+            |change: &Change<Holder, Namespace>| self.catalog.namespace(change.key).id != change.value.id;
+        if changes.iter().any(is_other) {
+            for change in changes {
+                watches.note_namespace(change.key, epoch, |name| {
+                    let record = RecordKey::meta(change.value.id, name);
+                    let may_exist = match self.hot.peek(&record) {
+                        Some(slot) => slot.value.is_some(),
+                        None => change.value.keys > 0 && !self.is_absent(&record),
+                    };
+                    (record, may_exist)
+                });
             }
-            let mut watches = std::mem::take(&mut self.watches);
-            watches.note_namespace(holder, self.catalog.layout(), epoch, |name| {
-                let record = RecordKey::meta(namespace.id, name);
-                let may_exist = match self.hot.peek(&record) {
-                    Some(slot) => slot.value.is_some(),
-                    None => before.is_there() && namespace.keys > 0 && !self.is_absent(&record),
-                };
-                (record, may_exist)
-            });
-            self.watches = watches;
         }
-        for Change { key, value, .. } in &work.writes.log {
-            self.watches.note_write(key, value.value.is_none(), epoch);
+        // Where records are that are written: in the namespaces as they are to be.
+        for write in &work.writes.log {
+            watches.note_write(&write.key, write.value.value.is_none(), epoch);
         }
+        self.watches = watches;
     }
 
     fn stage_work(&mut self, work: &mut Work) {

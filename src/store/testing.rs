@@ -39,8 +39,15 @@ impl TestStore {
         TestStore::open_as(Layout::One)
     }
 
-    /// With databases that are divided so.
-    pub fn open_as(layout: Layout) -> TestStore {
+    /// The store for a seed of a model test: for some of them its databases are divided by slots.
+    pub fn for_seed(seed: u64) -> TestStore {
+        TestStore::open_as(match seed.is_multiple_of(3) {
+            true => Layout::Slots,
+            false => Layout::One,
+        })
+    }
+
+    fn open_as(layout: Layout) -> TestStore {
         let dir = tempfile::tempdir().unwrap();
         let (store, woken) = open(&dir, layout);
         TestStore {

@@ -3,8 +3,9 @@
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::Report;
 use crate::base::process;
@@ -14,6 +15,9 @@ use crate::disk::Disk;
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 type Job = Box<dyn FnOnce() + Send>;
+
+/// How long a thread of a pool that gives memory back waits for the others to do so, too.
+const TO_COME: Duration = Duration::from_millis(10);
 
 /// Where a thread reports to, and how it wakes the executor.
 #[derive(Clone)]
@@ -60,7 +64,7 @@ pub enum Priority {
 }
 
 impl Pool {
-    /// Starts so many threads. They are named after the pool, and numbered.
+    /// Starts the threads. They are named after the pool, and numbered.
     pub fn start(name: &'static str, threads: usize, priority: Priority) -> io::Result<Pool> {
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
@@ -80,9 +84,21 @@ impl Pool {
         })
     }
 
-    /// Has its threads give back what the allocator keeps at hand for them, about all of them.
+    /// Has its threads give back what the allocator keeps at hand for them: all that come within [`TO_COME`].
     pub fn release_memory(&self) {
-        (0..self.threads.len()).for_each(|_| self.run(process::release_thread_cache));
+        let missing = Arc::new((Mutex::new(self.threads.len()), Condvar::new()));
+        for _ in 0..self.threads.len() {
+            let missing = missing.clone();
+            self.run(move || {
+                process::release_thread_cache();
+                let (missing, came) = &*missing;
+                let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
+                *missing -= 1;
+                came.notify_all();
+                // Whoever waits leaves the next of these jobs to another thread. That one may be busy: no matter.
+                let _ = came.wait_timeout_while(missing, TO_COME, |missing| *missing > 0);
+            });
+        }
     }
 
     /// Gives the threads a job.

@@ -536,6 +536,21 @@ impl<'s> Txn<'s> {
     }
 }
 
+impl Store {
+    /// The record as memory knows it, and an epoch that is settled when the one that wrote it is; `None` if only the disk
+    /// knows.
+    fn recall(&mut self, key: &RecordKey, touches: bool) -> Option<(Option<Value>, Epoch)> {
+        let found = match touches {
+            true => self.hot.get(key),
+            false => self.hot.peek(key),
+        };
+        if let Some(slot) = found {
+            return Some((slot.value.clone(), slot.epoch()));
+        }
+        self.is_absent(key).then_some((None, Epoch::NONE))
+    }
+}
+
 /// A record as it is to be.
 pub(super) struct ToBe {
     /// `None`: it is deleted.

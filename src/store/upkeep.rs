@@ -68,7 +68,7 @@ impl Upkeep {
         }
     }
 
-    /// Records of about so many bytes were deleted.
+    /// Records of about `bytes` were deleted.
     pub fn deleted(&mut self, bytes: usize) {
         self.dead += bytes as u64;
     }
@@ -193,10 +193,10 @@ impl Store {
 
     fn release_thread_caches(&self) {
         process::release_thread_cache();
-        for pool in self.commits.pools() {
+        let [committer, syncer] = self.commits.pools();
+        let [fetch, rehearsals] = self.faults.pools();
+        for pool in [committer, syncer, fetch, rehearsals, self.checkpoints.pool()] {
             pool.release_memory();
         }
-        self.faults.fetch.pool().release_memory();
-        self.checkpoints.pool().release_memory();
     }
 }

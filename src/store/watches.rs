@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 
 use super::Store;
 use super::epoch::Epoch;
-use super::layout::{Holder, Layout};
+use super::layout::Holder;
 use crate::disk::format::RecordKey;
 
 /// Names one who watches: a client.
@@ -24,8 +24,8 @@ pub type Watcher = u64;
 pub struct Watched {
     /// Who watches it.
     pub watcher: Watcher,
-    /// The number of its database.
-    pub db: usize,
+    /// What has the namespace that it is in.
+    pub holder: Holder,
     /// Its name there.
     pub name: Vec<u8>,
     /// Its record.
@@ -138,27 +138,25 @@ impl Watches {
         }
     }
 
-    /// A database, or a slot of it, gets another namespace. `record_of` says what the record of a key is there, and whether it
-    /// may exist.
+    /// A namespace is to be this holder's, another one maybe. `record_of` says what the record of a key is there, and whether
+    /// it may exist.
     pub fn note_namespace(
         &mut self,
         holder: Holder,
-        layout: Layout,
         epoch: Epoch,
         record_of: impl Fn(&[u8]) -> (RecordKey, bool),
     ) {
-        let is_here = |watched: &Watched| layout.holder(watched.db, &watched.name) == holder;
-        let any_here = |watching: &Watching| watching.keys.iter().any(is_here);
+        let is_here = |watching: &Watching| watching.keys.iter().any(|watched| watched.holder == holder);
         let watchers: Vec<Watcher> = self
             .watching
             .iter()
-            .filter_map(|(watcher, watching)| any_here(watching).then_some(*watcher))
+            .filter_map(|(watcher, watching)| is_here(watching).then_some(*watcher))
             .collect();
         for watcher in watchers {
             for mut watched in self.take_keys(watcher) {
-                if is_here(&watched) {
+                if watched.holder == holder {
                     let (record, may_exist) = record_of(&watched.name);
-                    if watched.found.is_some() || may_exist {
+                    if record != watched.record && (watched.found.is_some() || may_exist) {
                         self.change(watcher, epoch);
                         break;
                     }
@@ -193,6 +191,7 @@ fn leave<K: Eq + std::hash::Hash>(
 
 impl Store {
     /// Whether a key that somebody watches has changed since: then, the epoch that has to be settled before anybody is told.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for WATCH and EXEC, which come next"))]
     pub fn watched_change(&self, watcher: Watcher, now: u64) -> Option<Epoch> {
         let watching = self.watches.watching.get(&watcher)?;
         let is_due = watching.keys.iter().any(|watched| watched.is_due(now));
@@ -200,6 +199,7 @@ impl Store {
     }
 
     /// Somebody watches nothing any more.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for WATCH and EXEC, which come next"))]
     pub fn unwatch(&mut self, watcher: Watcher) {
         self.watches.take_keys(watcher);
         self.watches.watching.remove(&watcher);

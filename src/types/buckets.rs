@@ -148,7 +148,7 @@ impl Buckets {
         self.len == 0
     }
 
-    /// Estimated from so many of its pages.
+    /// Estimated from `samples` of its pages.
     pub fn footprint(&self, txn: &mut Txn, samples: u64) -> Result<Footprint> {
         let (mut sampled, mut pages) = (Footprint::default(), 0);
         for number in spread(self.pages.into(), samples) {

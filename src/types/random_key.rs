@@ -25,14 +25,8 @@ const MOST_GIVEN_UP: usize = 16;
 
 /// A random key that is not past its deadline.
 ///
-/// Every key is equally likely in a database of up to [`COUNTED_KEYS`] keys. In a larger one a draw takes one of its
-/// namespaces, each with a probability in proportion to the keys it has, and descends the tree of names there: at each fork it
-/// takes one of the branches, among the last [`LEAF`] keys one of the keys. The probability `q` of that draw among the keys of
-/// the namespace is known, and the draw is kept with a probability in proportion to `1 / q`, which makes all keys equally
-/// likely, with three exceptions. The weight is capped, so keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below
-/// several forks much more crowded than their neighbours) come less often than others; after [`DRAWS`] draws the
-/// last one counts as it is; and a key behind very many that were just deleted may not come before they are compacted. So a
-/// database in which nearly all keys are past their deadline may seem to have none.
+/// In a database of up to [`COUNTED_KEYS`] keys, or of one namespace, it is one of all keys. Otherwise a namespace is chosen,
+/// each with a probability in proportion to the keys that it has, and a key of it.
 pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
     txn.prefer_view()?;
     let Some(view) = txn.view() else {
@@ -43,22 +37,12 @@ pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
     while let Some((_, namespace)) = walk.next_one()? {
         namespaces.push(namespace);
     }
-    let total = total(&namespaces);
-    if total <= COUNTED_KEYS {
-        let (mut keys, all) = names.all(&namespaces)?;
-        keys.retain(|(_, header)| is_alive(*header, txn.now));
-        if all || !keys.is_empty() {
-            let count = keys.len() as u64;
-            let chosen = (count > 0).then(|| keys.swap_remove(txn.random.below(count) as usize));
-            return Ok(chosen.and_then(|(key, _)| name_of(&key)));
-        }
-    }
-    let found = names.draw_fairly(&namespaces, total, txn.now, &mut txn.random)?;
+    let found = names.choose(&namespaces, txn.now, &mut txn.random)?;
     if found.is_none() && names.given_up > 0 {
         // There may be some, behind all that is in the way.
         return first(txn, db, LEAF);
     }
-    Ok(found.and_then(|(_, draw)| name_of(&draw.key)))
+    Ok(found.and_then(|(key, _)| split_ordered_id(&key).map(|(_, name)| name.to_vec())))
 }
 
 fn total(namespaces: &[Namespace]) -> u64 {
@@ -119,16 +103,15 @@ fn random_of_listing(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
 fn sample(lister: &mut Lister, now: u64, random: &mut Random) -> Read<()> {
     let namespaces = lister.namespaces.iter().map(|(_, namespace)| *namespace);
     let namespaces: Vec<Namespace> = namespaces.collect();
-    let total = total(&namespaces);
     let mut names = Names {
         view: lister.view,
         given_up: 0,
     };
     for _ in 0..SAMPLE {
-        if let Some((namespace, draw)) = names.draw_fairly(&namespaces, total, now, random)?
-            && let Some((_, name)) = split_ordered_id(&draw.key)
+        if let Some((key, header)) = names.choose(&namespaces, now, random)?
+            && let Some((namespace, name)) = split_ordered_id(&key)
         {
-            lister.add(namespace, name, draw.header);
+            lister.add(namespace, name, header);
         }
     }
     Ok(())
@@ -146,10 +129,6 @@ fn weighted(namespaces: &[Namespace], all: u64, random: &mut Random) -> Namespac
         is_here
     });
     chosen.copied().unwrap_or_default()
-}
-
-fn name_of(key: &[u8]) -> Option<Vec<u8>> {
-    split_ordered_id(key).map(|(_, name)| name.to_vec())
 }
 
 /// The names, with their namespace before them.
@@ -181,18 +160,55 @@ impl<'v> Names<'v> {
         Ok(gave_up)
     }
 
-    /// A key that is not past its deadline, all those of these namespaces being about equally likely, and the id of its
-    /// namespace.
-    fn draw_fairly(
+    /// A random key of these namespaces that is not past its deadline.
+    fn choose(
         &mut self,
         namespaces: &[Namespace],
-        total: u64,
         now: u64,
         random: &mut Random,
-    ) -> Read<Option<(u64, Draw)>> {
+    ) -> Read<Option<(Vec<u8>, Header)>> {
+        let all = total(namespaces);
+        if namespaces.len() == 1 || all <= COUNTED_KEYS {
+            return self.choose_of(namespaces, all, now, random);
+        }
+        // One whose keys are all past their deadlines may be chosen first.
+        for _ in 0..DRAWS {
+            let chosen = weighted(namespaces, all, random);
+            let found = self.choose_of(&[chosen], chosen.keys, now, random)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// A random key of namespaces that have so many in all.
+    ///
+    /// Up to [`COUNTED_KEYS`] keys are all equally likely. Among more a draw descends the tree of
+    /// names: at each fork it takes one of the branches, among the last [`LEAF`] keys one of the keys. The probability `q` of
+    /// that draw is known, and the draw is kept with a probability in proportion to `1 / q`, which makes all keys equally
+    /// likely, with three exceptions. The weight is capped, so keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below
+    /// several forks much more crowded than their neighbours) come less often than others; after [`DRAWS`] draws the
+    /// last one counts as it is; and a key behind very many that were just deleted may not come before they are compacted. So
+    /// namespaces in which nearly all keys are past their deadline may seem to have none.
+    fn choose_of(
+        &mut self,
+        namespaces: &[Namespace],
+        all: u64,
+        now: u64,
+        random: &mut Random,
+    ) -> Read<Option<(Vec<u8>, Header)>> {
+        if all <= COUNTED_KEYS {
+            let (mut keys, is_whole) = self.all(namespaces)?;
+            keys.retain(|(_, header)| is_alive(*header, now));
+            if is_whole || !keys.is_empty() {
+                let count = keys.len() as u64;
+                return Ok((count > 0).then(|| keys.swap_remove(random.below(count) as usize)));
+            }
+        }
         let mut found = None;
         for _ in 0..DRAWS {
-            let namespace = weighted(namespaces, total, random);
+            let namespace = weighted(namespaces, all, random);
             let Some(draw) = self.draw(&namespace_prefix(namespace.id), random)? else {
                 continue;
             };
@@ -200,7 +216,7 @@ impl<'v> Names<'v> {
                 continue;
             }
             let kept = random.chance(1.0 / (draw.probability * namespace.keys as f64 * WEIGHT_LIMIT));
-            found = Some((namespace.id, draw));
+            found = Some((draw.key, draw.header));
             if kept {
                 break;
             }

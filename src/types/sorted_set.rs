@@ -157,7 +157,7 @@ impl SortedSet {
         }
     }
 
-    /// The member with so many before it, which must be fewer than all, and its score.
+    /// The member with `rank` others before it, fewer than all, and its score.
     pub fn at(&self, txn: &mut Txn, rank: u64) -> Result<(Bytes, f64)> {
         let found = match &self.encoding {
             Encoding::Packed => {

@@ -263,7 +263,7 @@ impl Tree {
         Ok((record, slot))
     }
 
-    /// Estimated from so many of its leaves. Nodes above them are few.
+    /// Estimated from `samples` of its leaves. Nodes above them are few.
     pub fn footprint(&self, txn: &mut Txn, samples: u64) -> Result<Footprint> {
         let (mut sampled, mut entries) = (Footprint::default(), 0);
         for rank in spread(self.len, samples) {
@@ -277,7 +277,7 @@ impl Tree {
         Ok(sampled.scaled(self.len, entries))
     }
 
-    /// The key and the value of the entry with so many before it.
+    /// The key and the value of the entry with `rank` others before it.
     pub fn at(&self, txn: &mut Txn, rank: u64) -> Result<Option<(Bytes, Bytes)>> {
         if rank >= self.len {
             return Ok(None);

@@ -35,7 +35,7 @@ pub fn quit(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
     Reply::Ok
 }
 
-/// SELECT: the commands that follow are about the database with this number. An error if there are not so many.
+/// SELECT: the commands that follow are about the database with this number. An error if there is none.
 pub fn select(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let Some(number) = parse_i64(&args[1]) else {
         return Reply::err(NOT_AN_INTEGER);

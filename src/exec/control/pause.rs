@@ -6,7 +6,7 @@ use crate::command::is_option;
 use crate::exec::{Engine, Paused, Session};
 use crate::resp::{Args, Reply};
 
-/// CLIENT PAUSE: sets aside all requests, or those that may write, for so many milliseconds from now. A pause under way
+/// CLIENT PAUSE: sets aside all requests, or those that may write, for some milliseconds from now. A pause under way
 /// only becomes longer and stricter. An error if the time makes no sense.
 pub fn pause(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let paused = match args.get(3) {

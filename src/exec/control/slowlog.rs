@@ -25,8 +25,8 @@ pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     help_lines("SLOWLOG", HELP)
 }
 
-/// SLOWLOG GET: so many entries, 10 unless it is said, all for -1; the newest first. Each is an array: id, Unix seconds,
-/// microseconds, arguments, the client's address and its name.
+/// SLOWLOG GET: as many entries as the argument says, 10 without one, all for -1; the newest first. Each is an array: id, Unix
+/// seconds, microseconds, arguments, the client's address and its name.
 pub fn get(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let count = match args.get(2) {
         None => DEFAULT_COUNT,
@@ -43,15 +43,15 @@ pub fn get(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     Reply::Array(engine.slowlog.entries().take(count).map(describe).collect())
 }
 
-fn describe(entry: &Entry) -> Reply {
+fn describe(entry: Entry) -> Reply {
     let int = |number: u64| Reply::Int(i64::try_from(number).unwrap_or(i64::MAX));
     Reply::Array(vec![
         int(entry.id),
         int(entry.time),
         int(entry.microseconds),
-        Reply::Array(entry.args.iter().map(|arg| Reply::bulk(arg.clone())).collect()),
-        Reply::bulk(entry.address.clone()),
-        Reply::bulk(entry.client_name.clone()),
+        Reply::Array(entry.args.into_iter().map(Reply::bulk).collect()),
+        Reply::bulk(entry.address),
+        Reply::bulk(entry.client_name),
     ])
 }
 

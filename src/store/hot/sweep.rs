@@ -65,7 +65,7 @@ impl Hot {
             || self.len > sweep.left_of_nothing && catalog.is_empty()
     }
 
-    /// Goes on with the sweep, by about so many records, or begins one.
+    /// Goes on with the sweep, by about `records`, or begins one.
     pub fn sweep(&mut self, catalog: &Catalog, records: usize) {
         let is_nothing = catalog.is_empty();
         let mut at = match self.sweep.at {

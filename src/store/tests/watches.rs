@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::disk::format::SEGMENT;
+use crate::store::watches::Watcher;
 
 const ME: Watcher = 7;
 
