@@ -41,8 +41,9 @@
 //!               |                            -> replies leave; a checkpoint brings the records to their families
 //!               +-- Stop::Fault     -> the connection waits; the fetch pool reads; the handler runs again; what goes on
 //!               |                      faulting is rehearsed (store/rehearsal.rs), and all that it reads fetched together
-//!               +-- Stop::NeedsView -> after a checkpoint of all before it, the handler runs on the view pool, over a snapshot;
-//!                                      a long reply leaves in pieces from there (command/elements.rs, exec/stream.rs)
+//!               +-- Stop::NeedsView -> it needs much, and may go over a view (store/allowance.rs): after a checkpoint of all
+//!                                      before it, the handler runs on the view pool, over a snapshot; a long reply leaves
+//!                                      in pieces from there (command/elements.rs, exec/stream.rs)
 //! ```
 //!
 //! One thread, the **executor**, runs all commands, one at a time, and owns [`exec::Engine`]. With `io-threads 1` the
@@ -120,7 +121,8 @@
 //!    fault is for a whole level. Faults go on so, a level each; at the third the request is rehearsed
 //!    (`store/rehearsal.rs::rehearse`).
 //! 6. If many nodes are missing, or the range is long, the handler ends with [`store::Stop::NeedsView`] instead
-//!    (`command/elements.rs::beside_others`). `exec/over_view.rs::run_over_view` waits until all before it is in its families,
+//!    (`command/elements.rs::beside_others`), as its transaction may go over a view (`exec/request.rs::view_rule`,
+//!    `store/txn.rs::wait_for`). `exec/over_view.rs::run_over_view` waits until all before it is in its families,
 //!    and `exec/over_view.rs::start_over_view` runs the handler on the view pool, over a snapshot
 //!    (`store/mod.rs::run_over_view`). Its reply comes from there in pieces (`exec/stream.rs::send`,
 //!    `exec/session.rs::take_pieces`).
@@ -249,6 +251,8 @@
 //!   (`store/hot.rs`).
 //! - **journal**: the family that commits append to, until a checkpoint (`disk/journal.rs`).
 //! - **look ahead**: see what a request will touch before it runs, so that it is loaded meanwhile (`exec/look_ahead.rs`).
+//! - **listing**: what a walk over the keys of a database found, for a transaction that may not run over a view
+//!   (`store/listings.rs`).
 //! - **lost**: an epoch whose commit failed; replies that depend on it become errors.
 //! - **namespace**: the id that the keys of a database, or of a slot, begin with on disk.
 //! - **outbox**: what is to be sent to a client, each reply and message with the epoch that it waits for.
@@ -278,8 +282,9 @@
 //! - **Further types**: more families and record keys. Small collections are one `meta` record; large ones own an id.
 //! - **MULTI/EXEC**: one [`store::Txn`] over all queued commands, with a [`store::Savepoint`] before each: a command that
 //!   fails is rolled back alone. A fault in the middle abandons the whole transaction and runs it again when the records are
-//!   in memory, pinned; one that goes on faulting is rehearsed whole. Commands that need a view cannot be in one; their live
-//!   forms fault what they need instead.
+//!   in memory, pinned; one that goes on faulting is rehearsed whole. It may not go over a view, which would not show its
+//!   own writes: so its commands take their live forms, which wait for whatever they need, up to what a request may gather
+//!   (`store/allowance.rs`), and walk over listings of keys (`store/listings.rs`). `exec/live_forms.rs` runs every command so.
 //! - **Lua**: the same, the script being the body; it must be deterministic given its reads, so time and randomness come
 //!   from the transaction.
 //! - **WATCH**: a transaction has keys watched from its end on ([`store::Txn::watch`]). A change is told when it is staged, not

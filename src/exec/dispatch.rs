@@ -189,6 +189,7 @@ impl Session {
             seed: self.request.seed,
             touches: !self.client.no_touch.get(),
             is_heard: self.reply_mode == ReplyMode::On,
+            may_use_view: true,
         };
         let ran = match came {
             Some(Wait::Checkpoint(epoch)) => engine.start_over_view(&request, epoch),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Layout, Result, Stop, Store, StoreOptions, Ticket, Txn};
+use super::{Allowance, Layout, Result, Stop, Store, StoreOptions, Ticket, Txn, ViewRule};
 use crate::disk::{Compression, Creation, DiskOptions, Durability};
 
 /// How long the store's threads may take over anything.
@@ -26,6 +26,8 @@ pub struct TestStore {
     pub views: usize,
     /// How many writes of records bodies made.
     pub writes: usize,
+    /// Which bodies may go over a view.
+    pub views_for: ViewRule,
     layout: Layout,
     woken: Receiver<()>,
     dir: TempDir,
@@ -55,6 +57,7 @@ impl TestStore {
             faults: 0,
             views: 0,
             writes: 0,
+            views_for: ViewRule::IfItOnlyReads,
             layout,
             woken,
             dir,
@@ -67,6 +70,7 @@ impl TestStore {
         let mut held: Option<Ticket> = None;
         for _ in 0..MAX_RUNS {
             let mut txn = self.store.begin(self.now);
+            txn.allowance = Allowance::ENDLESS.with_views(self.views_for);
             let result = body(&mut txn);
             let end = txn.end();
             let over = match result {
@@ -86,11 +90,9 @@ impl TestStore {
                 Err(Stop::Fault) => {
                     self.faults += 1;
                     let missing = self.store.abandon(end);
-                    assert!(!missing.is_empty(), "a fault that names no record");
-                    let ticket = self.store.request(missing);
-                    if let Some(earlier) = held.replace(ticket) {
-                        self.store.faults.fetch.chain(earlier, ticket);
-                    }
+                    assert!(missing.is_any(), "a fault that names nothing");
+                    let ticket = self.store.retry(missing, held, || None);
+                    held = Some(ticket);
                     self.end_ticks_until(|store| store.is_ready(ticket));
                     continue;
                 }

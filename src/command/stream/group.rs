@@ -219,7 +219,6 @@ pub fn xpending(txn: &mut Txn, call: &Call) -> Result<Reply> {
         consumer,
         given_by: given_by(txn.now, min_idle),
         limit,
-        read_only: true,
     };
     deliveries(txn, call, &mut group, &search)
 }

@@ -46,7 +46,6 @@ fn interval(txn: &mut Txn, call: &Call, order: Order) -> Result<Reply> {
         ids: start..=end,
         order,
         limit,
-        read_only: true,
     };
     elements(txn, call, Shape::Array, None, |txn, out| {
         let visit = |record: &Value, entry: &Entry| out.push_reply(&entry_reply(record, entry)?);
@@ -73,7 +72,6 @@ pub fn entry(txn: &mut Txn, stream: &Stream, id: Id) -> Result<Option<Reply>> {
         ids: id..=id,
         order: Order::Forward,
         limit: 1,
-        read_only: false,
     };
     Ok(entries(txn, stream, span)?.pop())
 }
@@ -272,7 +270,6 @@ fn span_behind(txn: &mut Txn, id: &[u8], stream: Option<&Stream>, limit: u64) ->
         ids: first..=Id::MAX,
         order: Order::Forward,
         limit,
-        read_only: true,
     }))
 }
 
@@ -397,7 +394,6 @@ fn history(
         consumer: Some(consumer),
         given_by: None,
         limit,
-        read_only: false,
     };
     let mut replies = Vec::new();
     let pending = group.search(txn, &search)?;
