@@ -12,6 +12,7 @@
 //!
 //! ```text
 //! facade -> net -> exec -> command -> types -> store -> disk -> base          resp, config: leaves (config uses base)
+//!                  exec -> script -> base                               (script uses base and resp)
 //! ```
 //!
 //! | layer | what it does | what it never does |
@@ -20,6 +21,7 @@
 //! | [`net`] | sockets, I/O threads; moves bytes into and out of sessions | know a command |
 //! | [`exec`] | sessions, dispatch, the command table, held replies; `exec/control`: commands about connections and the server | read a record |
 //! | [`command`] | one file a family: parse arguments, call a type, shape the reply | change anything outside its transaction |
+//! | [`script`] | Redis's Lua: compiles, runs and suspends scripts, which see the server as a [`script::Host`] | know a command or a record |
 //! | [`types`] | one file a data structure, over [`store::Txn`] | know the wire |
 //! | [`store`] | transactions, hot tier, faults, commits, checkpoints, expiry, reclaim, upkeep | block |
 //! | [`disk`] | the only user of RocksDB; `disk/format.rs` is every byte on disk, as a grammar | know what a record means |
@@ -39,8 +41,9 @@
 //!               |                            -> replies leave; a checkpoint brings the records to their families
 //!               +-- Stop::Fault     -> the connection waits; the fetch pool reads; the handler runs again; what goes on
 //!               |                      faulting is rehearsed (store/rehearsal.rs), and all that it reads fetched together
-//!               +-- Stop::NeedsView -> after a checkpoint of all before it, the handler runs on the view pool, over a snapshot;
-//!                                      a long reply leaves in pieces from there (command/elements.rs, exec/stream.rs)
+//!               +-- Stop::NeedsView -> it needs much, and may go over a view (store/allowance.rs): after a checkpoint of all
+//!                                      before it, the handler runs on the view pool, over a snapshot; a long reply leaves
+//!                                      in pieces from there (command/elements.rs, exec/stream.rs)
 //! ```
 //!
 //! One thread, the **executor**, runs all commands, one at a time, and owns [`exec::Engine`]. With `io-threads 1` the
@@ -118,7 +121,8 @@
 //!    fault is for a whole level. Faults go on so, a level each; at the third the request is rehearsed
 //!    (`store/rehearsal.rs::rehearse`).
 //! 6. If many nodes are missing, or the range is long, the handler ends with [`store::Stop::NeedsView`] instead
-//!    (`command/elements.rs::beside_others`). `exec/over_view.rs::run_over_view` waits until all before it is in its families,
+//!    (`command/elements.rs::beside_others`), as its transaction may go over a view (`exec/request.rs::view_rule`,
+//!    `store/txn.rs::wait_for`). `exec/over_view.rs::run_over_view` waits until all before it is in its families,
 //!    and `exec/over_view.rs::start_over_view` runs the handler on the view pool, over a snapshot
 //!    (`store/mod.rs::run_over_view`). Its reply comes from there in pieces (`exec/stream.rs::send`,
 //!    `exec/session.rs::take_pieces`).
@@ -209,7 +213,8 @@
 //!
 //! A large value's records are named by an id, as is a database (its *namespace*). So DEL, RENAME, MOVE, FLUSHDB and SWAPDB
 //! move or drop an id; what is dropped goes to the `gc` family in the same batch, and `store/reclaim.rs` deletes it in
-//! bounded steps. DBSIZE is a count in the database's own record, written in the batch that changes it.
+//! bounded steps. DBSIZE is a count in the database's own record, written in the batch that changes it. A store can be made so
+//! that each hash slot of a database has a namespace instead (`store/layout.rs`): all this then holds of a slot.
 //!
 //! ## Where to add things
 //!
@@ -246,6 +251,8 @@
 //!   (`store/hot.rs`).
 //! - **journal**: the family that commits append to, until a checkpoint (`disk/journal.rs`).
 //! - **look ahead**: see what a request will touch before it runs, so that it is loaded meanwhile (`exec/look_ahead.rs`).
+//! - **listing**: what a walk over the keys of a database found, for a transaction that may not run over a view
+//!   (`store/listings.rs`).
 //! - **lost**: an epoch whose commit failed; replies that depend on it become errors.
 //! - **namespace**: the id that the keys of a database, or of a slot, begin with on disk.
 //! - **outbox**: what is to be sent to a client, each reply and message with the epoch that it waits for.
@@ -275,8 +282,9 @@
 //! - **Further types**: more families and record keys. Small collections are one `meta` record; large ones own an id.
 //! - **MULTI/EXEC**: one [`store::Txn`] over all queued commands, with a [`store::Savepoint`] before each: a command that
 //!   fails is rolled back alone. A fault in the middle abandons the whole transaction and runs it again when the records are
-//!   in memory, pinned; one that goes on faulting is rehearsed whole. Commands that need a view cannot be in one; their live
-//!   forms fault what they need instead.
+//!   in memory, pinned; one that goes on faulting is rehearsed whole. It may not go over a view, which would not show its
+//!   own writes: so its commands take their live forms, which wait for whatever they need, up to what a request may gather
+//!   (`store/allowance.rs`), and walk over listings of keys (`store/listings.rs`). `exec/live_forms.rs` runs every command so.
 //! - **Lua**: the same, the script being the body; it must be deterministic given its reads, so time and randomness come
 //!   from the transaction.
 //! - **WATCH**: a transaction has keys watched from its end on ([`store::Txn::watch`]). A change is told when it is staged, not
@@ -288,6 +296,8 @@
 //!   is settled, the executor sends them to whom they concern ([`exec::Engine::send`]).
 //! - **RDB in and out**: reading writes transactions; writing walks a view.
 //! - **Replication**: an epoch is the unit: its journal record, in order.
+//! - **Cluster mode**: a store whose databases are divided by slots ([`store::Layout::Slots`]): a slot's keys are counted in its
+//!   record, listed by a walk over its namespace, dropped and handed over with its id.
 
 // The page above is for who works on the crate: it links to what is private.
 #![allow(rustdoc::private_intra_doc_links)]
@@ -301,5 +311,14 @@ mod exec;
 pub mod facade;
 mod net;
 mod resp;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "EVAL and its like call it, and are to come"
+    )
+)]
+mod script;
 mod store;
 mod types;

@@ -58,6 +58,11 @@ impl<'p> Pattern<'p> {
         }
     }
 
+    /// As it was given.
+    pub fn source(&self) -> &'p [u8] {
+        self.source
+    }
+
     /// Whether the pattern matches the whole of `text`.
     pub fn matches(&self, text: &[u8]) -> bool {
         if text.is_empty() {

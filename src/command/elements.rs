@@ -10,15 +10,13 @@ use super::values::blob;
 use crate::disk::format::Malformed;
 use crate::resp::aggregate;
 use crate::resp::{Aggregate, Blob, Gone, Reply, Rope, Second, Shape, Sink};
-use crate::store::{Result, Stop, Txn};
+use crate::store::{Allowance, Result, Stop, Txn};
 use crate::types::string::Bytes;
 
 /// A reply of more elements than this is made over a view, though all be in memory: others go on meanwhile.
 pub const MOST_LIVE: u64 = 1 << 18;
 /// The same where each of them is drawn at random, which takes longer.
 pub const MOST_DRAWN_LIVE: u64 = 1 << 14;
-/// A command that misses more records than this goes on over a view.
-const MOST_MISSED: usize = 256;
 /// Bytes that are sent at once; a shorter reply is not sent in pieces.
 pub const PIECE: usize = 32 << 10;
 
@@ -30,7 +28,10 @@ pub struct Elements<'c> {
 
 enum To<'c> {
     /// All stay together, and take at most so many bytes of their own.
-    Whole(usize),
+    Whole {
+        most: usize,
+        allowance: Allowance,
+    },
     /// They stay together as long as they are no more than a piece. Then they are only counted.
     Trial {
         is_over: bool,
@@ -114,8 +115,8 @@ impl Elements<'_> {
     #[inline]
     fn pass_on(&mut self) -> Result<()> {
         match &mut self.to {
-            To::Whole(most) if self.made.encoded().weight() <= *most => Ok(()),
-            To::Whole(_) => Err(Stop::NeedsView),
+            To::Whole { most, .. } if self.made.encoded().weight() <= *most => Ok(()),
+            To::Whole { allowance, .. } => Err(allowance.too_much()),
             _ if self.made.encoded().memory() < PIECE => Ok(()),
             To::Trial { is_over } => {
                 *is_over = true;
@@ -144,7 +145,14 @@ pub fn elements(
         made: Aggregate::new(shape, call.protocol),
         to,
     };
-    let mut whole = begin(To::Whole(call.limits.live_reply));
+    let allowance = txn.allowance;
+    let mut whole = begin(To::Whole {
+        most: match allowance.may_use_view() {
+            true => call.limits.live_reply,
+            false => allowance.left(),
+        },
+        allowance,
+    });
     let Some(sink) = call.sink else {
         walk(txn, &mut whole)?;
         return Ok(Reply::Aggregate(Box::new(whole.made)));
@@ -183,8 +191,10 @@ pub fn push_each<I, T>(
     let mut missed = 0;
     for item in items {
         match read(txn, item) {
-            Err(Stop::Fault) if missed == MOST_MISSED => return txn.view().map(|_| ()),
-            Err(Stop::Fault) => missed += 1,
+            Err(Stop::Fault) => {
+                missed += 1;
+                txn.wait_for(missed)?;
+            }
             found if missed == 0 => push(found?)?,
             found => drop(found?),
         }
@@ -207,7 +217,7 @@ pub fn draw_beside_others(txn: &Txn, count: u64) -> Result<()> {
 
 fn over_a_view_if(txn: &Txn, is_long: bool) -> Result<()> {
     match is_long {
-        true => txn.view().map(|_| ()),
+        true => txn.prefer_view(),
         false => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ use crate::resp::{Reply, Shape};
 use crate::store::{Key, Result, Txn};
 use crate::types::geo::{self, Found};
 use crate::types::geohash::{Place, Search};
-use crate::types::sorted_set::{self, Condition, Purpose, SortedSet};
+use crate::types::sorted_set::{self, Condition, SortedSet};
 
 /// `GEOADD key [NX|XX] [CH] longitude latitude member...`. Replies with the number of members added; with CH, of those
 /// changed too.
@@ -129,6 +129,9 @@ pub fn georadiusbymember_ro(txn: &mut Txn, call: &Call) -> Result<Reply> {
 fn search(txn: &mut Txn, call: &Call, key: usize, source: Source) -> Result<Reply> {
     let set = SortedSet::open(txn.lookup_read(call.key(key))?)?;
     let options = geo_search::parse(txn, call, set.as_ref(), source)?;
+    if options.target.is_none() {
+        txn.only_reads();
+    }
     let target = options.target.map(|name| Key { db: call.db, name });
     let found = match (&set, &options.search) {
         (Some(set), Some(search)) => find(txn, set, &options, search)?,
@@ -158,11 +161,7 @@ fn search(txn: &mut Txn, call: &Call, key: usize, source: Source) -> Result<Repl
 fn find(txn: &mut Txn, set: &SortedSet, options: &GeoOptions, search: &Search) -> Result<Vec<Found>> {
     let count = options.count.unwrap_or(usize::MAX);
     let limit = if options.any { count } else { usize::MAX };
-    let purpose = match options.target {
-        Some(_) => Purpose::Write,
-        None => Purpose::Read,
-    };
-    let mut found = geo::search(txn, set, search, limit, purpose)?;
+    let mut found = geo::search(txn, set, search, limit)?;
     let by_distance = |a: &Found, b: &Found| a.distance.total_cmp(&b.distance);
     match options.descending {
         Some(false) => found.sort_by(by_distance),

@@ -129,7 +129,8 @@ fn spelled(opcode: Opcode) -> String {
 
 /// Beside all others, on the view pool: it takes seconds.
 pub fn pfselftest(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    txn.view()?;
+    txn.only_reads();
+    txn.prefer_view()?;
     hyperloglog::self_test::self_test(&mut txn.random, TESTED_ELEMENTS, call.limits.hll_sparse)?;
     Ok(Reply::Ok)
 }

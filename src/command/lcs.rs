@@ -64,13 +64,13 @@ pub fn lcs(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let [a, b] = &entries;
     let len = |entry: &Option<Entry>| entry.as_ref().map_or(Ok(0), string::len);
     if lcs::table_size(len(a)?, len(b)?, call.limits.max_string)? > CELLS_ON_EXECUTOR {
-        txn.view()?;
+        txn.prefer_view()?;
     }
     let mut parts = Vec::new();
     for entry in entries.iter().flatten() {
         parts.push((entry, 0..string::len(entry)?));
     }
-    string::fetch_to_read(txn, parts.into_iter())?;
+    string::fetch(txn, parts.into_iter())?;
     let mut read = |entry: &Option<Entry>| entry.as_ref().map(|entry| string::read(txn, entry)).transpose();
     let (a, b) = (read(a)?, read(b)?);
     let (a, b) = (a.as_deref().unwrap_or_default(), b.as_deref().unwrap_or_default());

@@ -1,5 +1,5 @@
-//! Commands that walk over the keys of a database: all over a view, beside the executor. And what SCAN shares with the
-//! commands that walk over the members of one key.
+//! Commands that walk over the keys of a database: over a view, beside the executor, where they may. And what SCAN shares
+//! with the commands that walk over the members of one key.
 
 use std::cell::Cell;
 
@@ -8,8 +8,9 @@ use super::{Call, NOT_AN_INTEGER, is_option, syntax_error};
 use crate::base::glob::Pattern;
 use crate::base::num::parse_i64;
 use crate::resp::{Args, Reply, Shape, c_text};
-use crate::store::{Result, Stop, Txn};
-use crate::types::keys::{self, Selection};
+use crate::store::{Allowance, Result, Stop, Txn};
+use crate::types::key_walk::{self, Selection};
+use crate::types::random_key;
 
 /// How many keys a call of SCAN visits unless told.
 const DEFAULT_COUNT: usize = 10;
@@ -21,20 +22,20 @@ const MOST_LIVE_EFFORT: usize = 2 << 20;
 
 /// `KEYS pattern`. Replies with an array of the names that match.
 pub fn keys(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    txn.view()?;
+    txn.prefer_view()?;
     let pattern = Pattern::new(call.arg(1), false);
     let selection = Selection {
         pattern: Some(&pattern),
         type_name: None,
     };
     elements(txn, call, Shape::Array, None, |txn, out| {
-        keys::walk(txn, call.db, b"", selection, usize::MAX, |name| out.push(name)).map(|_| ())
+        key_walk::walk(txn, call.db, b"", selection, usize::MAX, |name| out.push(name)).map(|_| ())
     })
 }
 
 /// `RANDOMKEY`. Replies with a name, or null if the database is empty.
 pub fn randomkey(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let name = keys::random(txn, call.db)?;
+    let name = random_key::random(txn, call.db)?;
     Ok(name.map_or(Reply::Null, Reply::bulk))
 }
 
@@ -47,11 +48,11 @@ pub fn scan(txn: &mut Txn, call: &Call) -> Result<Reply> {
         pattern: options.pattern.as_ref(),
         type_name: options.type_name,
     };
-    let (_, cursors) = txn.view()?;
+    txn.prefer_view()?;
     // A cursor that is not remembered means the beginning.
-    let from = cursors.position(cursor).unwrap_or_default();
-    let step = keys::step(txn, call.db, &from, selection, options.count)?;
-    let next = step.next.map_or(0, |position| cursors.remember(&position));
+    let from = txn.cursors().position(cursor).unwrap_or_default();
+    let step = key_walk::step(txn, call.db, &from, selection, options.count)?;
+    let next = step.next.map_or(0, |position| txn.cursors().remember(&position));
     Ok(shown(next, step.names))
 }
 
@@ -101,8 +102,9 @@ pub(super) struct ScanOptions<'a> {
     pub type_name: Option<&'a [u8]>,
     /// NOVALUES.
     pub no_values: bool,
-    /// What may still be looked at, if others wait.
+    /// What may still be looked at, if the command can go on over a view.
     effort: Option<Cell<usize>>,
+    allowance: Allowance,
 }
 
 impl<'a> ScanOptions<'a> {
@@ -113,7 +115,8 @@ impl<'a> ScanOptions<'a> {
             count: DEFAULT_COUNT,
             type_name: None,
             no_values: false,
-            effort: txn.view().is_err().then(|| Cell::new(MOST_LIVE_EFFORT)),
+            allowance: txn.allowance,
+            effort: txn.allowance.may_use_view().then(|| Cell::new(MOST_LIVE_EFFORT)),
         };
         let mut rest = args.iter();
         while let Some(option) = rest.next() {
@@ -148,7 +151,8 @@ impl<'a> ScanOptions<'a> {
         let pattern = self.pattern.as_ref();
         if let Some(left) = &self.effort {
             let effort = pattern.map_or(member.len(), |pattern| pattern.effort(member.len()));
-            left.set(left.get().checked_sub(effort).ok_or(Stop::NeedsView)?);
+            let rest = left.get().checked_sub(effort);
+            left.set(rest.ok_or_else(|| self.allowance.too_much())?);
         }
         Ok(pattern.is_none_or(|pattern| pattern.selects(member)))
     }

@@ -6,10 +6,10 @@ use super::values::bulk;
 use super::{Call, is_option, scan, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Args, Reply, Shape};
-use crate::store::{Key, Result, Stop, Txn};
+use crate::store::{Entry, Key, Result, Stop, Txn};
 use crate::types::keys;
 use crate::types::set::{self, Set};
-use crate::types::set_algebra::{self, Chosen, Operation, Purpose};
+use crate::types::set_algebra::{self, Chosen, Operation};
 
 /// `SADD key member...`. Replies with the number of members that are new.
 pub fn sadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -168,7 +168,7 @@ pub fn sdiffstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 fn combine(txn: &mut Txn, call: &Call, operation: Operation) -> Result<Reply> {
-    let sets = open_all(txn, call, call.args.skip(1), Purpose::Read)?;
+    let sets = open_all(txn, call, call.args.skip(1), Txn::lookup_read)?;
     let mut total = 0_u64;
     for set in sets.iter().flatten() {
         total = total.saturating_add(set.cardinality()?);
@@ -180,7 +180,7 @@ fn combine(txn: &mut Txn, call: &Call, operation: Operation) -> Result<Reply> {
             set_algebra::show_combined(txn, operation, &sets, &mut chosen, |member| out.push(member))
         });
     }
-    let members = set_algebra::combine(txn, operation, &sets, Purpose::Read)?;
+    let members = set_algebra::combine(txn, operation, &sets)?;
     elements(txn, call, Shape::Set, Some(members.len() as u64), |_, out| {
         members.iter().try_for_each(|member| out.push(member))
     })
@@ -192,23 +192,25 @@ fn store(txn: &mut Txn, call: &Call, operation: Operation) -> Result<Reply> {
         txn,
         call.args.skip(1).iter().map(|name| Key { db: call.db, name }),
     )?;
-    let sets = open_all(txn, call, sources, Purpose::Store)?;
-    let members = set_algebra::combine(txn, operation, &sets, Purpose::Store)?;
+    let sets = open_all(txn, call, sources, Txn::lookup)?;
+    let members = set_algebra::combine(txn, operation, &sets)?;
     set::replace(txn, call.key(1), &members, &call.limits.thresholds)?;
     Ok(Reply::Int(members.len() as i64))
 }
 
 /// The sets of these keys; one that is not there is none.
-fn open_all(txn: &mut Txn, call: &Call, names: Args, purpose: Purpose) -> Result<Vec<Option<Set>>> {
+fn open_all<'s>(
+    txn: &mut Txn<'s>,
+    call: &Call,
+    names: Args,
+    look_up: impl Fn(&mut Txn<'s>, Key) -> Result<Option<Entry>>,
+) -> Result<Vec<Option<Set>>> {
     let db = call.db;
     keys::prefetch(txn, names.iter().map(|name| Key { db, name }))?;
     let mut sets = Vec::with_capacity(names.len());
     for name in names {
         let key = Key { db, name };
-        let found = match purpose {
-            Purpose::Read => txn.lookup_read(key)?,
-            Purpose::Store => txn.lookup(key)?,
-        };
+        let found = look_up(txn, key)?;
         sets.push(Set::open(found)?);
     }
     Ok(sets)
@@ -238,8 +240,8 @@ pub fn sintercard(txn: &mut Txn, call: &Call) -> Result<Reply> {
         at += 2;
     }
     let names = rest.first(count as usize);
-    let sets = open_all(txn, call, names, Purpose::Read)?;
-    let common = set_algebra::intersection(txn, &sets, limit, Purpose::Read)?;
+    let sets = open_all(txn, call, names, Txn::lookup_read)?;
+    let common = set_algebra::intersection(txn, &sets, limit)?;
     Ok(Reply::Int(common.len() as i64))
 }
 

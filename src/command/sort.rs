@@ -9,7 +9,6 @@ use crate::store::{Key, Result, Txn};
 use crate::types::list::{self, List, Side};
 use crate::types::sort::{Limit, Order, Pattern};
 use crate::types::sort_source::{self, Source, Wanted};
-use crate::types::sorted_set::Purpose;
 use crate::types::string::Bytes;
 
 struct SortOptions<'a> {
@@ -95,17 +94,16 @@ pub fn sort_ro(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 fn run(txn: &mut Txn, call: &Call, mut options: SortOptions) -> Result<Reply> {
     let source = Source::open(txn.lookup_read(call.key(1))?)?;
-    let purpose = match options.target {
-        Some(_) => Purpose::Write,
-        None => Purpose::Read,
-    };
+    if options.target.is_none() {
+        txn.only_reads();
+    }
     // The order of a set is nobody's, but what is stored has to be the same each time.
     if options.unsorted && matches!(source, Source::Set(_)) && options.target.is_some() {
         options.unsorted = false;
         options.order.alpha = true;
         options.by = None;
     }
-    let elements = shown(txn, call.db, &source, &options, purpose)?;
+    let elements = shown(txn, call.db, &source, &options)?;
     if call.sink.is_some() {
         return show_over_view(txn, call, &options.get, &elements);
     }
@@ -118,7 +116,7 @@ fn run(txn: &mut Txn, call: &Call, mut options: SortOptions) -> Result<Reply> {
             for element in &elements {
                 wanted.extend(options.get.iter().map(|&pattern| Wanted { pattern, element }));
             }
-            sort_source::values(txn, call.db, &wanted, purpose)?
+            sort_source::values(txn, call.db, &wanted)?
         }
     };
     match options.target {
@@ -150,26 +148,20 @@ fn show_over_view(txn: &mut Txn, call: &Call, get: &[Pattern], shown: &[Bytes]) 
 }
 
 /// The elements that are shown, in their order.
-fn shown(
-    txn: &mut Txn,
-    db: usize,
-    source: &Source,
-    options: &SortOptions,
-    purpose: Purpose,
-) -> Result<Vec<Bytes>> {
+fn shown(txn: &mut Txn, db: usize, source: &Source, options: &SortOptions) -> Result<Vec<Bytes>> {
     let len = source.count()?;
     let range = options.limit.range(len);
     if options.unsorted {
-        return source.elements(txn, range, options.order.descending, purpose);
+        return source.elements(txn, range, options.order.descending);
     }
-    let elements = source.elements(txn, 0..len, false, purpose)?;
+    let elements = source.elements(txn, 0..len, false)?;
     let weights = match options.by {
         Some(pattern) => {
             let wanted: Vec<_> = elements
                 .iter()
                 .map(|element| Wanted { pattern, element })
                 .collect();
-            Some(sort_source::values(txn, db, &wanted, purpose)?)
+            Some(sort_source::values(txn, db, &wanted)?)
         }
         None => None,
     };

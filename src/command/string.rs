@@ -138,6 +138,7 @@ pub fn getex(txn: &mut Txn, call: &Call) -> Result<Reply> {
         .map(|expiry| expiry.deadline(txn.now, "getex"))
         .transpose()?;
     if deadline.is_none() && !options.persist {
+        txn.only_reads();
         return read_only(txn, call, &entry);
     }
     let value = read(txn, &entry)?;
@@ -185,7 +186,7 @@ fn entries_to_read(txn: &mut Txn, call: &Call) -> Result<Vec<Option<Entry>>> {
     for entry in entries.iter().flatten() {
         parts.push((entry, 0..string::len(entry)?));
     }
-    string::fetch_to_read(txn, parts.into_iter())?;
+    string::fetch(txn, parts.into_iter())?;
     Ok(entries)
 }
 
@@ -342,7 +343,7 @@ fn read_only(txn: &mut Txn, call: &Call, entry: &Entry) -> Result<Reply> {
 
 /// A part of the value, for a command that only reads. Over a view it leaves as it is read.
 fn show(txn: &mut Txn, call: &Call, entry: &Entry, range: Range<u64>) -> Result<Reply> {
-    string::fetch_to_read(txn, std::iter::once((entry, range.clone())))?;
+    string::fetch(txn, std::iter::once((entry, range.clone())))?;
     match call.sink {
         Some(sink) if range.end - range.start > PIECE as u64 => send(txn, entry, range, sink),
         _ => read_part(txn, entry, range),

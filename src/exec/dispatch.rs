@@ -200,6 +200,7 @@ impl Session {
             seed: self.request.seed,
             touches: !self.client.no_touch.get(),
             is_heard: self.reply_mode == ReplyMode::On,
+            may_use_view: matches!(body, Body::Command { .. }),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Engine;
-use crate::store::{Damage, Due, Key, Rehearsal, Stop, Ticket};
+use crate::store::{Damage, Due, Key, Missing, Rehearsal, Stop, Ticket};
 use crate::types::hash;
 
 /// How long the executor is held at once.
@@ -89,8 +89,8 @@ impl Engine {
     fn expire_slice(&mut self, mut fetched: Option<Ticket>) {
         let began = Instant::now();
         let now = self.clock.now_ms();
-        let (mut missed, mut missing) = (Vec::new(), Vec::new());
-        while began.elapsed() < SLICE && missing.len() < FETCHED_AT_ONCE {
+        let (mut missed, mut missing) = (Vec::new(), Missing::default());
+        while began.elapsed() < SLICE && missing.records.len() < FETCHED_AT_ONCE {
             let Some(due) = self.store.due().pop_front() else {
                 break;
             };
@@ -110,7 +110,7 @@ impl Engine {
                     }
                 }
                 Err(Stop::Fault) => {
-                    missing.extend(self.store.abandon(end));
+                    missing.add(self.store.abandon(end));
                     missed.push(due);
                 }
                 Err(stop) => {
@@ -121,7 +121,7 @@ impl Engine {
                 }
             }
         }
-        if !missing.is_empty() {
+        if missing.is_any() {
             let again = missed
                 .iter()
                 .filter_map(|due| Some((self.store.database_of(due.namespace)?, due.name.clone())))
@@ -146,7 +146,7 @@ impl Engine {
 fn rehearsal(keys: Vec<(usize, Vec<u8>)>, now: u64) -> Rehearsal {
     Rehearsal {
         now,
-        writes: true,
+        may_use_view: false,
         body: Box::new(move |txn| {
             for (db, name) in keys {
                 // What cannot be deleted is told when it is tried in earnest.

@@ -11,6 +11,8 @@ mod dispatch;
 mod expire;
 mod files;
 mod line;
+#[cfg(test)]
+mod live_forms;
 mod look_ahead;
 mod memory;
 pub mod outbox;

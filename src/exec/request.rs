@@ -7,9 +7,10 @@ use super::table::{Command, flag};
 use super::transaction::Queue;
 use crate::base::random::Random;
 use crate::command::{Call, CallLimits, Handler};
-use crate::disk::format::RecordKey;
 use crate::resp::{Args, OwnedArgs, Protocol, Reply, Sink};
-use crate::store::{self, Allowance, Epoch, OUT_OF_MEMORY, Rehearsal, Stop, Store, Ticket, Txn};
+use crate::store::{
+    self, Allowance, Epoch, Missing, OUT_OF_MEMORY, Rehearsal, Stop, Store, Ticket, Txn, ViewRule,
+};
 
 /// A request that only reads is answered over a view when it has faulted so often: others write what it reads.
 const MOST_FAULTS_TO_READ: u32 = 7;
@@ -36,6 +37,9 @@ pub(super) struct Request<'a> {
     pub touches: bool,
     /// Whether anybody gets its reply.
     pub is_heard: bool,
+    /// Whether it may go over a view at all. A request that is part of a larger transaction may not: no view shows the
+    /// writes that are staged with it.
+    pub may_use_view: bool,
 }
 
 /// What a request does.
@@ -116,24 +120,26 @@ impl From<Body<'_>> for Detached {
 }
 
 impl Request<'_> {
-    /// Whether it can go on over a view wherever it turns out to need much: it changes nothing at all.
-    fn may_run_over_a_view(&self) -> bool {
-        self.body.has(flag::READONLY) && !self.body.has(flag::MAY_REPLICATE)
+    /// Whether it goes on over a view if it needs much: as the flags of its row say.
+    fn view_rule(&self) -> ViewRule {
+        let changes_nothing = self.body.has(flag::READONLY) && !self.body.has(flag::MAY_REPLICATE);
+        match (self.may_use_view, changes_nothing) {
+            (false, _) => ViewRule::Never,
+            (true, false) => ViewRule::IfItOnlyReads,
+            (true, true) => ViewRule::Always,
+        }
     }
 
     /// Bytes that it may gather, or have pinned, on the executor.
     fn most_live(&self, limits: &CallLimits) -> usize {
-        match self.may_run_over_a_view() {
-            true => limits.live_gathered,
-            false => limits.gathered,
+        match self.view_rule() {
+            ViewRule::Always => limits.live_gathered,
+            ViewRule::IfItOnlyReads | ViewRule::Never => limits.gathered,
         }
     }
 
     fn live_allowance(&self, limits: &CallLimits) -> Allowance {
-        match self.may_run_over_a_view() {
-            true => Allowance::or_over_a_view(self.most_live(limits)),
-            false => Allowance::at_most(self.most_live(limits)),
-        }
+        Allowance::at_most(self.most_live(limits)).with_views(self.view_rule())
     }
 
     /// The request, to be run on another thread.
@@ -174,7 +180,7 @@ impl Request<'_> {
         let (run, allowance) = (self.detached(limits), self.live_allowance(limits));
         Some(Rehearsal {
             now: self.now,
-            writes: self.body.has(flag::WRITE),
+            may_use_view: self.may_use_view && !self.body.has(flag::WRITE),
             // What it answers is nobody's.
             body: Box::new(move |txn| {
                 txn.allowance = allowance;
@@ -238,13 +244,15 @@ impl Engine {
     pub(super) fn fault(
         &mut self,
         request: &Request,
-        mut missing: Vec<RecordKey>,
+        mut missing: Missing,
         ticket: &mut Option<Ticket>,
     ) -> Ran {
         if ticket.is_some_and(|ticket| self.store.is_too_much(ticket)) {
-            return match request.may_run_over_a_view() {
-                true => self.turn_to_view(request, ticket),
-                false => Ran::Ready(Stop::error(OUT_OF_MEMORY), Epoch::NONE),
+            return match request.view_rule() {
+                ViewRule::Always => self.turn_to_view(request, ticket),
+                ViewRule::IfItOnlyReads | ViewRule::Never => {
+                    Ran::Ready(Stop::error(OUT_OF_MEMORY), Epoch::NONE)
+                }
             };
         }
         self.stats.faults += 1;
@@ -252,13 +260,13 @@ impl Engine {
             return Ran::Ready(Err(Stop::Damage(Box::new(damage))), Epoch::NONE);
         }
         let faults = ticket.map_or(0, |ticket| self.store.faults(ticket));
-        if faults >= MOST_FAULTS_TO_READ && !request.body.has(flag::WRITE) {
+        if faults >= MOST_FAULTS_TO_READ && request.may_use_view && !request.body.has(flag::WRITE) {
             return self.turn_to_view(request, ticket);
         }
         request
             .body
             .each_key(request.db, self.limits.databases, |db, name| {
-                missing.extend(self.store.unknown_key(db, name));
+                missing.records.extend(self.store.unknown_key(db, name));
             });
         let rehearsal = || request.rehearsal(&self.limits);
         let fetched = self.store.retry(missing, *ticket, rehearsal);

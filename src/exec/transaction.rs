@@ -174,6 +174,7 @@ impl Queue {
 /// A fault; what the disk has damaged.
 fn run_one(txn: &mut Txn, handler: Handler, call: &Call) -> store::Result<Reply> {
     let before = txn.savepoint();
+    txn.is_unwatched = false;
     let result = handler(txn, call);
     if result.is_err() {
         txn.rollback(before);

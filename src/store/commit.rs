@@ -505,6 +505,7 @@ impl Store {
             Err(why) => {
                 self.health.commit_failed(&why);
                 self.lose(why);
+                self.drop_listings(news);
             }
         }
         self.hot.note_settled(self.commits.settled);

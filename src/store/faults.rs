@@ -4,6 +4,7 @@
 use std::io;
 
 use super::fetch::{Fetch, Ticket};
+use super::listings::Listings;
 use super::rehearsal::Rehearsals;
 use super::threads::{Pool, Priority};
 use super::{Damage, Store};
@@ -13,6 +14,8 @@ use crate::disk::format::RecordKey;
 pub struct Faults {
     /// What is read, and who waits for that.
     pub fetch: Fetch,
+    /// Walks that are made for those who wait.
+    pub listings: Listings,
     /// Behind `fetch`, as those who wait are there: without them, rehearsals end.
     pub rehearsals: Rehearsals,
 }
@@ -22,6 +25,7 @@ impl Faults {
     pub fn start(threads: usize) -> io::Result<Faults> {
         Ok(Faults {
             fetch: Fetch::new(Pool::start("fetch", threads, Priority::Lowest)?),
+            listings: Listings::default(),
             rehearsals: Rehearsals::start(threads)?,
         })
     }
@@ -68,5 +72,6 @@ impl Store {
     /// The request is over or given up.
     pub fn finish(&mut self, ticket: Ticket) {
         self.faults.fetch.finish(ticket, &mut self.hot);
+        self.faults.listings.finish(ticket);
     }
 }

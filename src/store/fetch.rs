@@ -59,6 +59,8 @@ struct Waiting {
     rehearsal: Option<Arc<()>>,
     /// The rehearsal did not name all that it would have.
     ended_early: bool,
+    /// A listing is being made for it.
+    awaits_listing: bool,
 }
 
 impl Waiting {
@@ -73,7 +75,12 @@ impl Waiting {
             faults: 1,
             rehearsal: None,
             ended_early: false,
+            awaits_listing: false,
         }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.missing == 0 && self.rehearsal.is_none() && !self.awaits_listing
     }
 }
 
@@ -158,7 +165,7 @@ impl Fetch {
         waiting.pinned.extend(here);
         waiting.missing = self.ask(ticket, missing);
         (waiting.rehearsal, waiting.ended_early) = (None, rehearsed.ended_early);
-        if waiting.missing == 0 {
+        if waiting.is_ready() {
             ready.push(ticket);
         }
         self.waiting.insert(ticket, waiting);
@@ -252,7 +259,7 @@ impl Fetch {
                 if let Err(e) = &result {
                     waiting.error = Some((key.clone(), e.clone()));
                 }
-                if waiting.missing == 0 {
+                if waiting.is_ready() {
                     ready.push(ticket);
                 }
             }
@@ -301,9 +308,26 @@ impl Fetch {
 
     /// Whether all that the ticket's request waits for was read, or it waits no longer.
     pub fn is_ready(&self, ticket: Ticket) -> bool {
-        self.waiting
-            .get(&ticket)
-            .is_none_or(|waiting| waiting.missing == 0 && waiting.rehearsal.is_none())
+        self.waiting.get(&ticket).is_none_or(Waiting::is_ready)
+    }
+
+    /// A listing is made for the ticket's request, which waits for it, too.
+    pub fn await_listing(&mut self, ticket: Ticket) {
+        if let Some(waiting) = self.waiting.get_mut(&ticket) {
+            waiting.awaits_listing = true;
+        }
+    }
+
+    /// The listing is there, or cannot be made.
+    pub fn end_listing(&mut self, tickets: &[Ticket], ready: &mut Vec<Ticket>) {
+        for ticket in tickets {
+            if let Some(waiting) = self.waiting.get_mut(ticket)
+                && std::mem::take(&mut waiting.awaits_listing)
+                && waiting.is_ready()
+            {
+                ready.push(*ticket);
+            }
+        }
     }
 
     /// The error that reading for this ticket met, if any, and the record that could not be read.

@@ -10,7 +10,7 @@
 //! part          owns                                                            file
 //! hot           records in memory, under a budget: staged, pinned or evictable  hot.rs       (read through memory.rs)
 //! catalog       namespaces and counts of the numbered databases; the next id    catalog.rs  (layout.rs: of which keys)
-//! faults        requests that wait for records; what is fetched and rehearsed   faults.rs, fetch.rs, rehearsal.rs
+//! faults        requests that wait for records; what is fetched and rehearsed   faults.rs, fetch.rs, rehearsal.rs, listings.rs
 //! commits       the open group and the one in flight; which epochs are settled  commit.rs    (filled by staging.rs)
 //! effects       what epochs cause when they are settled; a part of the commits  effects.rs
 //! watches       who is to be told of changes to which keys                      watches.rs
@@ -41,6 +41,8 @@ mod health;
 mod hot;
 pub mod keyspace;
 mod layout;
+mod list_keys;
+mod listings;
 mod memory;
 mod recent;
 mod reclaim;
@@ -69,7 +71,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use allowance::{Allowance, OUT_OF_MEMORY};
+pub use allowance::{Allowance, OUT_OF_MEMORY, ViewRule};
 pub use catalog::Counts;
 pub use effects::Effect;
 pub use epoch::Epoch;
@@ -78,12 +80,14 @@ pub use fetch::Ticket;
 pub use figures::Figures;
 pub use keyspace::{Entry, Key};
 pub use layout::Layout;
+pub use list_keys::Listing;
+pub use listings::{Listed, ListedKey, Lister};
 pub use recent::Recent;
 pub use rehearsal::Rehearsal;
 pub use reports::News;
 pub use stop::{Damage, Result, Stop};
 pub use threads::Wake;
-pub use txn::{Savepoint, Txn};
+pub use txn::{Missing, Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
 
@@ -175,6 +179,8 @@ enum Report {
     Fetched(Vec<fetch::Fetched>),
     /// A request was rehearsed.
     Rehearsed(fetch::Rehearsed),
+    /// The search for a listing of this number is over.
+    Listed(u64, std::result::Result<Listed, ReadError>),
     /// The epoch in flight is on disk, or lost.
     Committed {
         epoch: Epoch,
@@ -258,6 +264,10 @@ impl Store {
     /// Whether there is work for [`Store::end_tick`].
     pub fn has_work(&self) -> bool {
         self.faults.fetch.has_queued()
+            || self
+                .faults
+                .listings
+                .has_work(self.checkpointed(), self.broken().is_some())
             || self.commits.wants_seal()
             || self.commits.effects.may_leave(self.commits.settled)
             || self.is_checkpoint_due()

@@ -19,7 +19,7 @@ use super::fetch::{Rehearsed, Ticket};
 use super::layout::Layout;
 use super::rehearsal_view::RehearsalView;
 use super::threads::{Pool, Priority};
-use super::txn::Txn;
+use super::txn::{Missing, Txn};
 use super::{Report, Store};
 use crate::disk::Disk;
 use crate::disk::format::RecordKey;
@@ -30,8 +30,7 @@ const FIRST_REHEARSED: u32 = 3;
 /// may name twice as many, until that was doubled so often.
 const MOST_NAMES: usize = 1 << 17;
 const DOUBLED: u32 = 3;
-/// A request that only reads and wants more than this can run over a view, and asks for one itself if it sees that much is
-/// missing.
+/// A request that can run over a view, and wants more than this, asks for one itself if it sees that much is missing.
 const MOST_NAMES_TO_READ: usize = 1 << 10;
 /// At least so many threads are for rehearsals: of their own, as views may be held by slow clients, and ordinary faults
 /// must not wait for either.
@@ -45,10 +44,10 @@ fn is_rehearsed(fault: u32, ended_early: bool) -> bool {
 }
 
 /// How many records the rehearsal at this fault may name.
-fn most_names(fault: u32, writes: bool) -> usize {
-    let first = match writes {
-        true => MOST_NAMES,
-        false => MOST_NAMES_TO_READ,
+fn most_names(fault: u32, may_use_view: bool) -> usize {
+    let first = match may_use_view {
+        false => MOST_NAMES,
+        true => MOST_NAMES_TO_READ,
     };
     first << (fault - FIRST_REHEARSED).min(DOUBLED)
 }
@@ -57,8 +56,8 @@ fn most_names(fault: u32, writes: bool) -> usize {
 pub struct Rehearsal {
     /// Unix milliseconds, as its transactions see them.
     pub now: u64,
-    /// Whether it may write: then it cannot run over a view.
-    pub writes: bool,
+    /// Whether it can run over a view instead.
+    pub may_use_view: bool,
     /// Runs it, with the seed that its other runs have.
     pub body: Box<dyn FnOnce(&mut Txn) + Send>,
 }
@@ -91,12 +90,12 @@ impl Rehearsals {
 }
 
 impl Store {
-    /// Sets a request aside whose run ended in a fault, until the records that it missed are in memory; or, if it has
+    /// Sets a request aside whose run ended in a fault, until what it missed is in memory; or, if it has
     /// faulted several times, all that a rehearsal tells it to read. `earlier` is the ticket of its last fault: what that
     /// pinned stays pinned. A request need not have a rehearsal.
     pub fn retry(
         &mut self,
-        missing: Vec<RecordKey>,
+        missing: Missing,
         earlier: Option<Ticket>,
         rehearsal: impl FnOnce() -> Option<Rehearsal>,
     ) -> Ticket {
@@ -106,11 +105,15 @@ impl Store {
             false => None,
         };
         let ticket = match rehearsal {
-            Some(rehearsal) => self.rehearse(missing, faults + 1, rehearsal),
-            None => self.faults.fetch.request(missing),
+            Some(rehearsal) => self.rehearse(missing.records, faults + 1, rehearsal),
+            None => self.faults.fetch.request(missing.records),
         };
         if let Some(earlier) = earlier {
             self.faults.fetch.chain(earlier, ticket);
+            self.faults.listings.chain(earlier, ticket);
+        }
+        if let Some(listing) = missing.listing {
+            self.want_listing(ticket, listing);
         }
         ticket
     }
@@ -123,11 +126,11 @@ impl Store {
     fn rehearse(&mut self, missing: Vec<RecordKey>, fault: u32, rehearsal: Rehearsal) -> Ticket {
         let (ticket, waiter) = self.faults.fetch.expect_rehearsal();
         let (next_id, hides_only) = (self.catalog.next_id(), self.expiry.hides_only);
-        let layout = self.catalog.layout();
+        let (cursors, layout) = (self.cursors.clone(), self.catalog.layout());
         let job = move |disk: &Disk| {
             Report::Rehearsed(disk.with_view(|view| {
-                let most_names = most_names(fault, rehearsal.writes);
-                let view = RehearsalView::new(view, most_names, next_id, hides_only, waiter);
+                let most_names = most_names(fault, rehearsal.may_use_view);
+                let view = RehearsalView::new(view, most_names, next_id, hides_only, cursors, waiter);
                 run(view, layout, ticket, missing, rehearsal)
             }))
         };

@@ -1,10 +1,12 @@
 //! What a body reads from while it is rehearsed: a view, that notes which records it was asked for.
 
 use std::collections::HashMap;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use foldhash::fast::RandomState;
 
+use super::cursors::Cursors;
+use super::listings::{Listed, Lister, Wanted};
 use super::stop::{Result, Stop};
 use super::value::Value;
 use crate::disk::View;
@@ -26,6 +28,10 @@ pub(super) struct RehearsalView<'s> {
     pub next_id: u64,
     /// Whether it deletes keys past their deadline.
     pub deletes_expired: bool,
+    /// Listings that it made: what was sought, and the ids of the namespaces.
+    listings: Vec<(Box<[u8]>, Vec<u64>, Arc<Listed>)>,
+    /// What SCAN's cursors stand for.
+    pub cursors: Arc<Cursors>,
     /// The request, while it waits.
     waiter: Weak<()>,
 }
@@ -37,6 +43,7 @@ impl<'s> RehearsalView<'s> {
         most_names: usize,
         next_id: u64,
         hides_only: bool,
+        cursors: Arc<Cursors>,
         waiter: Weak<()>,
     ) -> RehearsalView<'s> {
         RehearsalView {
@@ -47,8 +54,30 @@ impl<'s> RehearsalView<'s> {
             is_full: false,
             next_id,
             deletes_expired: !hides_only,
+            listings: Vec::new(),
+            cursors,
             waiter,
         }
+    }
+
+    /// The view itself, for what is not read record by record.
+    pub fn view(&self) -> &'s View<'s> {
+        self.view
+    }
+
+    /// What a search finds. It is made once, however often it is asked for.
+    pub fn list(&mut self, wanted: Wanted) -> Result<Arc<Listed>> {
+        let ids = wanted.namespaces.iter().map(|(_, namespace)| namespace.id);
+        let ids: Vec<u64> = ids.collect();
+        let mut made = self.listings.iter();
+        if let Some((.., found)) = made.find(|(sought, of, _)| *sought == wanted.sought && *of == ids) {
+            return Ok(found.clone());
+        }
+        let mut lister = Lister::new(self.view, wanted.namespaces, wanted.most, None);
+        (wanted.search)(&mut lister)?;
+        let found = Arc::new(lister.listed);
+        self.listings.push((wanted.sought, ids, found.clone()));
+        Ok(found)
     }
 
     /// Whether the request still waits for the rehearsal.

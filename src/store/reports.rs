@@ -54,6 +54,7 @@ impl Store {
         self.faults.fetch.dispatch(&self.disk, &self.reports.reporter);
         self.seal(&mut news);
         self.begin_rehearsals();
+        self.begin_listings(&mut news);
         self.begin_checkpoint();
         news.checkpointed = before != (self.checkpointed(), self.health.is_writable());
         self.sync_if_due();
@@ -71,6 +72,7 @@ impl Store {
                 self.hot.make_room(records);
             }
             Report::Rehearsed(rehearsed) => self.accept_rehearsal(rehearsed, &mut news.ready),
+            Report::Listed(number, listed) => self.accept_listing(number, listed, news),
             Report::Committed { epoch, size, result } => {
                 self.commits.answered();
                 self.commits.wrote(epoch, size);

@@ -6,7 +6,7 @@ use super::changes::Change;
 use super::commit::Written;
 use super::epoch::Epoch;
 use super::layout::Holder;
-use super::txn::{ToBe, Txn, Work};
+use super::txn::{Missing, ToBe, Txn, Work};
 use crate::base::random::Random;
 use crate::disk::format::{Family, Namespace, RecordKey};
 
@@ -65,10 +65,13 @@ impl Store {
         Txn::live(self, work, now)
     }
 
-    /// Ends a transaction without its writes, and returns the records it missed.
-    pub fn abandon(&mut self, end: TxnEnd) -> Vec<RecordKey> {
+    /// Ends a transaction without its writes, and returns what it missed.
+    pub fn abandon(&mut self, end: TxnEnd) -> Missing {
         let mut work = end.0;
-        let missing = std::mem::take(&mut work.missing);
+        let missing = Missing {
+            records: std::mem::take(&mut work.missing),
+            listing: work.listing.take(),
+        };
         self.keep(work);
         missing
     }
@@ -158,12 +161,13 @@ impl Store {
 
     /// Stages one write in the open group, whose epoch is given.
     pub(super) fn stage_record(&mut self, key: RecordKey, to_be: ToBe, epoch: Epoch) {
-        let ToBe { value, known } = to_be;
+        let ToBe { value, known, .. } = to_be;
         let open = &mut self.commits.open;
         open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
         match key.family() {
             Family::Meta | Family::Segment | Family::Bucket | Family::Tree | Family::Blob => {
                 self.faults.fetch.invalidate(&key);
+                self.faults.listings.note_write(&key, value.as_ref());
                 let is_delete = value.is_none();
                 let before = self.hot.stage(&key, value, epoch);
                 if is_delete && let Some(old) = before.as_ref().and_then(|before| before.value.as_ref()) {

@@ -8,9 +8,10 @@ use crate::disk::format::{Malformed, RecordKey};
 /// Why a body did not come to its end.
 #[derive(Debug)]
 pub enum Stop {
-    /// A record is not in memory. The transaction knows which; the body runs again when they are.
+    /// Something is not in memory: records, or a listing. The transaction knows what; the body runs again when it is.
     Fault,
-    /// The body walks a range: it runs again over a view, on the view pool, once all before it is checkpointed.
+    /// The body needs much, and may go over a view: it runs again there, on the view pool, once all before it is
+    /// checkpointed. Who may, and what is much: `allowance.rs`.
     NeedsView,
     /// The command fails with this text, which begins with its code ("ERR ...").
     Error(Cow<'static, str>),

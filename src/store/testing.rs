@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Layout, Result, Stop, Store, StoreOptions, Ticket, Txn};
+use super::{Allowance, Layout, Result, Stop, Store, StoreOptions, Ticket, Txn, ViewRule};
 use crate::disk::{Compression, Creation, DiskOptions, Durability};
 
 /// How long the store's threads may take over anything.
@@ -26,6 +26,8 @@ pub struct TestStore {
     pub views: usize,
     /// How many writes of records bodies made.
     pub writes: usize,
+    /// Which bodies may go over a view.
+    pub views_for: ViewRule,
     layout: Layout,
     woken: Receiver<()>,
     dir: TempDir,
@@ -45,7 +47,8 @@ impl TestStore {
         })
     }
 
-    fn open_as(layout: Layout) -> TestStore {
+    /// With databases that are divided so.
+    pub fn open_as(layout: Layout) -> TestStore {
         let dir = tempfile::tempdir().unwrap();
         let (store, woken) = open(&dir, layout);
         TestStore {
@@ -54,6 +57,7 @@ impl TestStore {
             faults: 0,
             views: 0,
             writes: 0,
+            views_for: ViewRule::IfItOnlyReads,
             layout,
             woken,
             dir,
@@ -66,6 +70,7 @@ impl TestStore {
         let mut held: Option<Ticket> = None;
         for _ in 0..MAX_RUNS {
             let mut txn = self.store.begin(self.now);
+            txn.allowance = Allowance::ENDLESS.with_views(self.views_for);
             let result = body(&mut txn);
             let end = txn.end();
             let over = match result {
@@ -85,11 +90,9 @@ impl TestStore {
                 Err(Stop::Fault) => {
                     self.faults += 1;
                     let missing = self.store.abandon(end);
-                    assert!(!missing.is_empty(), "a fault that names no record");
-                    let ticket = self.store.request(missing);
-                    if let Some(earlier) = held.replace(ticket) {
-                        self.store.faults.fetch.chain(earlier, ticket);
-                    }
+                    assert!(missing.is_any(), "a fault that names nothing");
+                    let ticket = self.store.retry(missing, held, || None);
+                    held = Some(ticket);
                     self.end_ticks_until(|store| store.is_ready(ticket));
                     continue;
                 }
@@ -148,6 +151,13 @@ impl TestStore {
         let old = std::mem::replace(&mut self.store, open(&spare, self.layout).0);
         drop(old);
         (self.store, self.woken) = open(&self.dir, self.layout);
+    }
+
+    /// Closes the store, and leaves its directory.
+    pub fn close(mut self) -> TempDir {
+        self.settle();
+        self.store.close().unwrap();
+        self.dir
     }
 
     fn end_ticks_until(&mut self, is_done: impl Fn(&Store) -> bool) {

@@ -13,6 +13,7 @@ use super::cursors::Cursors;
 use super::effects::{Effect, Lookups};
 use super::epoch::Epoch;
 use super::layout::{Holder, Layout, Namespaces};
+use super::listings::Wanted;
 use super::recent::Recent;
 use super::rehearsal_view::RehearsalView;
 use super::stop::{Result, Stop};
@@ -72,12 +73,45 @@ pub(super) struct Work {
     pub watched: Vec<Watched>,
     /// Records that memory does not know.
     pub missing: Vec<RecordKey>,
+    /// A listing that there is not yet.
+    pub listing: Option<Wanted>,
     /// All writes up to here delete keys that were found expired.
     expired: Mark,
     /// Ids taken so far.
     pub ids: u64,
     /// The latest epoch that wrote anything this transaction has seen.
     pub depends: Epoch,
+}
+
+/// What a transaction missed whose run ended in a fault.
+#[derive(Default)]
+pub struct Missing {
+    /// Records that memory does not know.
+    pub records: Vec<RecordKey>,
+    /// A listing that there is not yet.
+    pub(super) listing: Option<Wanted>,
+}
+
+impl Missing {
+    /// These records.
+    #[cfg(test)]
+    pub fn of(records: Vec<RecordKey>) -> Missing {
+        Missing {
+            records,
+            listing: None,
+        }
+    }
+
+    /// Whether there is anything.
+    pub fn is_any(&self) -> bool {
+        !self.records.is_empty() || self.listing.is_some()
+    }
+
+    /// Adds what another one missed.
+    pub fn add(&mut self, other: Missing) {
+        self.records.extend(other.records);
+        self.listing = self.listing.take().or(other.listing);
+    }
 }
 
 /// What a transaction of more writes or wishes gathered is not kept for the next one.
@@ -89,6 +123,7 @@ impl Work {
         self.writes.clear();
         self.namespaces.clear();
         self.missing.clear();
+        self.listing = None;
         self.effects.clear();
         self.watched.clear();
         self.expired = Mark::default();
@@ -150,6 +185,8 @@ pub struct Txn<'s> {
     pub touches: bool,
     /// For what it gathers in memory.
     pub allowance: Allowance,
+    /// What it writes is no change to those who watch the key.
+    pub is_unwatched: bool,
 }
 
 impl<'s> Txn<'s> {
@@ -163,6 +200,7 @@ impl<'s> Txn<'s> {
             random: Random::from_seed(now),
             touches: true,
             allowance: Allowance::ENDLESS,
+            is_unwatched: false,
         }
     }
 
@@ -176,6 +214,7 @@ impl<'s> Txn<'s> {
             random: Random::from_seed(now),
             touches: false,
             allowance: Allowance::ENDLESS,
+            is_unwatched: false,
         }
     }
 
@@ -189,6 +228,7 @@ impl<'s> Txn<'s> {
             random: Random::from_seed(now),
             touches: false,
             allowance: Allowance::ENDLESS,
+            is_unwatched: false,
         }
     }
 
@@ -223,12 +263,34 @@ impl<'s> Txn<'s> {
         }
     }
 
-    /// The view, for bodies that walk ranges, and the memory of where such walks were cut.
-    pub fn view(&self) -> Result<(&'s View<'s>, &'s Cursors)> {
+    /// The view, if the transaction is over one: it can be walked over.
+    pub fn view(&self) -> Option<&'s View<'s>> {
         match &self.source {
-            Source::View(view, cursors, _) => Ok((view, cursors)),
-            Source::Live(_) | Source::Rehearsal(_) => Err(Stop::NeedsView),
+            Source::View(view, ..) => Some(view),
+            Source::Live(_) | Source::Rehearsal(_) => None,
         }
+    }
+
+    /// This call changes nothing, though others of its command do: it may go over a view, if its transaction may.
+    pub fn only_reads(&mut self) {
+        self.allowance.note_only_reads();
+    }
+
+    /// For what takes so long that others would wait: goes on over a view, if the transaction may and is not there.
+    ///
+    /// # Errors
+    /// [`Stop::NeedsView`].
+    pub fn prefer_view(&self) -> Result<()> {
+        self.allowance.prefer_view()
+    }
+
+    /// Before a wait for so many records: goes on over a view instead if they are many, and the transaction may.
+    ///
+    /// # Errors
+    /// [`Stop::NeedsView`].
+    #[inline]
+    pub fn wait_for(&self, missed: usize) -> Result<()> {
+        self.allowance.wait_for(missed)
     }
 
     /// What was read from the view, if the transaction is over one.
@@ -323,9 +385,20 @@ impl<'s> Txn<'s> {
     }
 
     fn write_record(&mut self, key: RecordKey, value: Option<Value>, known: Known) {
-        if let Some(write) = self.work.writes.push(key, ToBe { value, known }) {
+        let to_be = ToBe {
+            value,
+            known,
+            is_unwatched: self.is_unwatched,
+        };
+        let earlier = self
+            .work
+            .writes
+            .find(&key)
+            .is_none_or(|earlier| earlier.is_unwatched);
+        if let Some(write) = self.work.writes.push(key, to_be) {
             // What is known is how it differs from the write there, not from what was before.
             write.known = Known::Nothing;
+            write.is_unwatched &= earlier;
         }
     }
 
@@ -347,6 +420,23 @@ impl<'s> Txn<'s> {
         let result = body(self);
         self.touches = before;
         result
+    }
+
+    /// The rehearsal, if it is one, for what it does not read record by record.
+    pub(super) fn rehearsal_mut(&mut self) -> Option<&mut RehearsalView<'s>> {
+        match &mut self.source {
+            Source::Rehearsal(rehearsal) => Some(rehearsal),
+            Source::Live(_) | Source::View(..) => None,
+        }
+    }
+
+    /// What SCAN's cursors stand for.
+    pub fn cursors(&self) -> &Cursors {
+        match &self.source {
+            Source::Live(store) => &store.cursors,
+            Source::View(_, cursors, _) => cursors,
+            Source::Rehearsal(rehearsal) => &rehearsal.cursors,
+        }
     }
 
     /// The store, if the transaction reads from its memory.
@@ -386,12 +476,11 @@ impl<'s> Txn<'s> {
         self.work.namespaces.push(holder, namespace);
     }
 
-    /// The namespaces of a database from a slot on, for a body that walks over its keys.
+    /// The namespaces of a database from a slot on, for a body that walks over its keys in the view that it is over.
     ///
     /// # Errors
-    /// A view is needed, or cannot be read.
-    pub fn namespaces(&mut self, db: usize, slot: u16) -> Result<Namespaces<'s>> {
-        let (view, _) = self.view()?;
+    /// The view cannot be read.
+    pub fn namespaces(&mut self, view: &'s View<'s>, db: usize, slot: u16) -> Result<Namespaces<'s>> {
         let from = Holder { db, slot };
         match self.layout {
             Layout::One => Ok(Namespaces::One(Some((from, self.namespace(from)?)))),
@@ -484,6 +573,8 @@ pub(super) struct ToBe {
     pub value: Option<Value>,
     /// How the value differs from the one before.
     pub known: Known,
+    /// It is no change to those who watch the key.
+    pub is_unwatched: bool,
 }
 
 /// The overlay of records.

@@ -137,11 +137,10 @@ impl Draft {
             let base = u64::from(index) * SEGMENT as u64;
             (entry, base.min(length)..length.min(base + 1))
         });
-        if operations.iter().any(|op| op.writes()) {
-            string::fetch(txn, parts)?;
-        } else {
-            string::fetch_to_read(txn, parts)?;
+        if !operations.iter().any(|op| op.writes()) {
+            txn.only_reads();
         }
+        string::fetch(txn, parts)?;
         for (&index, segment) in &mut segments {
             segment.bytes = string::segment(txn, entry, index)?.to_vec();
         }

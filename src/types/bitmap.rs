@@ -24,7 +24,7 @@ pub enum Operation {
 
 /// How many segments a search asks for first; it doubles as it goes on.
 const FIRST_WINDOW: u64 = 16;
-/// Above the number of cold segments that [`string::fetch_to_read`] waits for, so that a long search goes to a view.
+/// Above the number of records that a body waits for which may go over a view, so that a long search goes there.
 const LAST_WINDOW: u64 = 512;
 
 /// The bit at `offset`; one beyond the string is 0.
@@ -63,7 +63,7 @@ pub fn count(txn: &mut Txn, entry: &Entry, bits: Range<u64>) -> Result<u64> {
         return Ok(0);
     }
     let bytes = bits.start / 8..bits.end.div_ceil(8);
-    string::fetch_to_read(txn, std::iter::once((entry, bytes.clone())))?;
+    string::fetch(txn, std::iter::once((entry, bytes.clone())))?;
     // What the first and the last byte have outside the range comes off again.
     let before = byte_at(txn, entry, bytes.start)? & !(0xff >> (bits.start % 8));
     let after = byte_at(txn, entry, bytes.end - 1)? & (0xffu16 >> ((bits.end + 7) % 8 + 1)) as u8;
@@ -90,7 +90,7 @@ pub fn find(txn: &mut Txn, entry: &Entry, bit: bool, bits: Range<u64>) -> Result
     let (mut at, mut window) = (bits.start / 8, FIRST_WINDOW);
     while at < end {
         let upto = end.min((at / SEGMENT as u64 + window) * SEGMENT as u64);
-        string::fetch_to_read(txn, std::iter::once((entry, at..upto)))?;
+        string::fetch(txn, std::iter::once((entry, at..upto)))?;
         for (index, part) in string::pieces(at..upto) {
             let base = u64::from(index) * SEGMENT as u64 * 8;
             let from = bits.start.saturating_sub(base).max(part.start as u64 * 8) as usize;

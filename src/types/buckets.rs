@@ -48,8 +48,6 @@ pub const MEMBERS_PER_PAGE: u64 = 16;
 pub const BYTES_PER_PAGE: u64 = 1024;
 /// Room for a table's state.
 pub const STATE_BYTES: usize = 2 * 8 + 3 * VARINT_MAX;
-/// How many cold records a command that only reads waits for.
-const MAX_COLD: usize = 256;
 
 /// Seeds of tables are made from their ids with it: unknown to clients, but the same in each run of a command.
 static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);

@@ -1,7 +1,7 @@
 //! Places of members of sorted sets, and searches among them.
 
 use super::geohash::{Place, Search};
-use super::sorted_set::{Purpose, ScoreRange, SortedSet};
+use super::sorted_set::{ScoreRange, SortedSet};
 use super::string::Bytes;
 use super::together::together;
 use crate::store::{Result, Txn};
@@ -12,7 +12,7 @@ pub fn places<'m>(
     set: &SortedSet,
     members: impl Iterator<Item = &'m [u8]>,
 ) -> Result<Vec<Option<Place>>> {
-    together(txn, false, members, |txn, member| {
+    together(txn, members, |txn, member| {
         Ok(set.score(txn, member)?.map(Place::of_score))
     })
 }
@@ -30,15 +30,8 @@ pub struct Found {
 }
 
 /// The members within the shape of the search, in no order that means anything; no more than `limit` of them.
-pub fn search(
-    txn: &mut Txn,
-    set: &SortedSet,
-    search: &Search,
-    limit: usize,
-    purpose: Purpose,
-) -> Result<Vec<Found>> {
-    let writes = purpose == Purpose::Write;
-    let ranges = together(txn, writes, search.score_ranges(), |txn, (min, max)| {
+pub fn search(txn: &mut Txn, set: &SortedSet, search: &Search, limit: usize) -> Result<Vec<Found>> {
+    let ranges = together(txn, search.score_ranges(), |txn, (min, max)| {
         set.ranks_by_score(
             txn,
             &ScoreRange {
@@ -54,7 +47,7 @@ pub fn search(
         if found.len() >= limit {
             break;
         }
-        set.range(txn, ranks, false, purpose, |member, score| {
+        set.range(txn, ranks, false, |member, score| {
             let place = Place::of_score(score);
             if let Some(distance) = search.distance(place) {
                 room.take(size_of::<Found>() + member.len())?;

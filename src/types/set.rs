@@ -131,16 +131,7 @@ impl Set {
         }
     }
 
-    /// For a command that also writes: waits until [`Set::walk`] finds all that it reads in memory.
-    pub fn fetch_all(&self, txn: &mut Txn) -> Result<()> {
-        match &self.encoding {
-            Encoding::Table(table) => table.fetch_all(txn, Want::Members),
-            Encoding::Integers | Encoding::List => Ok(()),
-        }
-    }
-
-    /// Shows every member. A command that only reads runs over a view if much of the set is cold; one that also writes
-    /// calls [`Set::fetch_all`] before.
+    /// Shows every member.
     pub fn walk(&self, txn: &mut Txn, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         match &self.encoding {
             Encoding::Integers => {
@@ -159,7 +150,7 @@ impl Set {
         }
     }
 
-    /// Every member. As to what is cold, see [`Set::walk`].
+    /// Every member.
     pub fn members(&self, txn: &mut Txn) -> Result<Vec<Bytes>> {
         if let Encoding::List = self.encoding {
             return self.list().collect();
@@ -236,8 +227,7 @@ impl Set {
         }
     }
 
-    /// Where `count` members can be drawn from, each independently of the others. A command that only reads runs over a
-    /// view if too much is cold.
+    /// Where `count` members can be drawn from, each independently of the others.
     pub fn draws(&self, txn: &mut Txn, count: u64) -> Result<Draws<'_>> {
         if let Encoding::Table(table) = &self.encoding {
             table.fetch_random(txn, usize::try_from(count).unwrap_or(usize::MAX))?;

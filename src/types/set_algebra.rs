@@ -19,41 +19,23 @@ pub enum Operation {
     Difference,
 }
 
-/// What the command that asks does beside reading.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Purpose {
-    /// Nothing: it may run over a view.
-    Read,
-    /// It stores the result: all that is needed comes into memory.
-    Store,
-}
-
-/// How many cold records a command that only reads waits for.
-const MAX_COLD: usize = 256;
-
 /// What a member takes in memory beside its bytes.
 const MEMBER: usize = 48;
 
 type Members = HashSet<Vec<u8>, RandomState>;
 
 /// The members of what the operation makes of the sets, in no order, each once. A set that is not there is empty.
-pub fn combine(
-    txn: &mut Txn,
-    operation: Operation,
-    sets: &[Option<Set>],
-    purpose: Purpose,
-) -> Result<Vec<Vec<u8>>> {
+pub fn combine(txn: &mut Txn, operation: Operation, sets: &[Option<Set>]) -> Result<Vec<Vec<u8>>> {
     match operation {
-        Operation::Union => union(txn, sets, purpose),
-        Operation::Intersection => intersection(txn, sets, u64::MAX, purpose),
-        Operation::Difference => difference(txn, sets, purpose),
+        Operation::Union => union(txn, sets),
+        Operation::Intersection => intersection(txn, sets, u64::MAX),
+        Operation::Difference => difference(txn, sets),
     }
 }
 
-fn union(txn: &mut Txn, sets: &[Option<Set>], purpose: Purpose) -> Result<Vec<Vec<u8>>> {
+fn union(txn: &mut Txn, sets: &[Option<Set>]) -> Result<Vec<Vec<u8>>> {
     let (mut all, mut room) = (Members::default(), txn.allowance);
     for set in sets.iter().flatten() {
-        prepare(txn, set, purpose)?;
         set.walk(txn, |member| {
             if !all.contains(member) {
                 room.take(MEMBER + member.len())?;
@@ -168,12 +150,7 @@ pub fn show_combined(
 }
 
 /// At most `limit` of the members that all sets have: those of the smallest that the others have too.
-pub fn intersection(
-    txn: &mut Txn,
-    sets: &[Option<Set>],
-    limit: u64,
-    purpose: Purpose,
-) -> Result<Vec<Vec<u8>>> {
+pub fn intersection(txn: &mut Txn, sets: &[Option<Set>], limit: u64) -> Result<Vec<Vec<u8>>> {
     let mut present: Vec<(u64, &Set)> = Vec::with_capacity(sets.len());
     for set in sets {
         match set {
@@ -187,8 +164,8 @@ pub fn intersection(
         return Ok(Vec::new());
     };
     let others: Vec<&Set> = sets.collect();
-    let candidates = members(txn, smallest, purpose)?;
-    select(txn, candidates, &others, limit, purpose, |txn, member| {
+    let candidates = members(txn, smallest)?;
+    select(txn, candidates, &others, limit, |txn, member| {
         for other in &others {
             if !other.contains(txn, member)? {
                 return Ok(false);
@@ -200,7 +177,7 @@ pub fn intersection(
 
 /// Of Redis's two ways the one with less work: to look each member of the first set up in the others, or to go through
 /// all members of the others.
-fn difference(txn: &mut Txn, sets: &[Option<Set>], purpose: Purpose) -> Result<Vec<Vec<u8>>> {
+fn difference(txn: &mut Txn, sets: &[Option<Set>]) -> Result<Vec<Vec<u8>>> {
     let Some(Some(first)) = sets.first() else {
         return Ok(Vec::new());
     };
@@ -210,9 +187,9 @@ fn difference(txn: &mut Txn, sets: &[Option<Set>], purpose: Purpose) -> Result<V
     for other in &others {
         total = total.saturating_add(other.cardinality()?);
     }
-    let candidates = members(txn, first, purpose)?;
+    let candidates = members(txn, first)?;
     if len.saturating_mul(sets.len() as u64) / 2 <= total {
-        return select(txn, candidates, &others, u64::MAX, purpose, |txn, member| {
+        return select(txn, candidates, &others, u64::MAX, |txn, member| {
             for other in &others {
                 if other.contains(txn, member)? {
                     return Ok(false);
@@ -223,7 +200,6 @@ fn difference(txn: &mut Txn, sets: &[Option<Set>], purpose: Purpose) -> Result<V
     }
     let mut left: Members = candidates.into_iter().collect();
     for other in others {
-        prepare(txn, other, purpose)?;
         other.walk(txn, |member| {
             left.remove(member);
             Ok(())
@@ -238,7 +214,6 @@ fn select(
     mut candidates: Vec<Vec<u8>>,
     sets: &[&Set],
     limit: u64,
-    purpose: Purpose,
     wanted: impl Fn(&mut Txn, &[u8]) -> Result<bool>,
 ) -> Result<Vec<Vec<u8>>> {
     let (mut kept, mut at) = (0, 0);
@@ -249,7 +224,7 @@ fn select(
                 kept += 1;
             }
             Ok(false) => {}
-            Err(Stop::Fault) => return Err(fetch(txn, &candidates[at..], sets, purpose)),
+            Err(Stop::Fault) => return Err(fetch(txn, &candidates[at..], sets)),
             Err(stop) => return Err(stop),
         }
         at += 1;
@@ -259,21 +234,20 @@ fn select(
 }
 
 /// Something that a lookup wants is cold, so probably what the next ones want is too: has all of it fetched at once.
-fn fetch(txn: &mut Txn, members: &[Vec<u8>], sets: &[&Set], purpose: Purpose) -> Stop {
+fn fetch(txn: &mut Txn, members: &[Vec<u8>], sets: &[&Set]) -> Stop {
     let mut cold = 0;
     for member in members {
         for set in sets {
             cold += usize::from(set.prefetch(txn, member));
         }
-        if purpose == Purpose::Read && cold > MAX_COLD {
-            return Stop::NeedsView;
+        if let Err(stop) = txn.wait_for(cold) {
+            return stop;
         }
     }
     Stop::Fault
 }
 
-fn members(txn: &mut Txn, set: &Set, purpose: Purpose) -> Result<Vec<Vec<u8>>> {
-    prepare(txn, set, purpose)?;
+fn members(txn: &mut Txn, set: &Set) -> Result<Vec<Vec<u8>>> {
     let (mut members, mut room) = (Vec::new(), txn.allowance);
     set.walk(txn, |member| {
         room.take(MEMBER + member.len())?;
@@ -282,11 +256,4 @@ fn members(txn: &mut Txn, set: &Set, purpose: Purpose) -> Result<Vec<Vec<u8>>> {
     })?;
     txn.allowance = room;
     Ok(members)
-}
-
-fn prepare(txn: &mut Txn, set: &Set, purpose: Purpose) -> Result<()> {
-    match purpose {
-        Purpose::Read => Ok(()),
-        Purpose::Store => set.fetch_all(txn),
-    }
 }

@@ -7,7 +7,7 @@ use super::hash::{self, Hash};
 use super::list::{List, Side};
 use super::set::Set;
 use super::sort::Pattern;
-use super::sorted_set::{Purpose, SortedSet};
+use super::sorted_set::SortedSet;
 use super::string::{self, Bytes};
 use super::together::together;
 use crate::disk::format::Kind;
@@ -61,13 +61,7 @@ impl Source {
 
     /// The elements with these numbers in the key's own order, or from its end if it is `reversed`. A set has an order
     /// that nobody chose, and no other.
-    pub fn elements(
-        &self,
-        txn: &mut Txn,
-        range: Range<usize>,
-        reversed: bool,
-        purpose: Purpose,
-    ) -> Result<Vec<Bytes>> {
+    pub fn elements(&self, txn: &mut Txn, range: Range<usize>, reversed: bool) -> Result<Vec<Bytes>> {
         let len = self.count()?;
         let mut room = txn.allowance;
         room.take(range.len().saturating_mul(size_of::<Bytes>()))?;
@@ -86,22 +80,16 @@ impl Source {
                     Ok(true)
                 };
                 let list = List::open(Some(entry))?;
-                match purpose {
-                    Purpose::Read => list.range(txn, ranks, from, show)?,
-                    Purpose::Write => list.range_to_write(txn, ranks, from, show)?,
-                }
+                list.range(txn, ranks, from, show)?;
             }
             Source::Set(set) => {
-                if purpose == Purpose::Write {
-                    set.fetch_all(txn)?;
-                }
                 txn.allowance = room;
                 let mut members = set.members(txn)?;
                 room = txn.allowance;
                 members.truncate(range.end);
                 elements = members.split_off(range.start);
             }
-            Source::SortedSet(set) => set.range(txn, ranks, reversed, purpose, |member, _| {
+            Source::SortedSet(set) => set.range(txn, ranks, reversed, |member, _| {
                 room.take(member.len())?;
                 elements.push(member.to_bytes());
                 Ok(true)
@@ -124,17 +112,16 @@ pub struct Wanted<'a> {
 const FOUND: usize = size_of::<Option<Entry>>() + size_of::<Option<Bytes>>();
 
 /// What the patterns find in this database. All that is cold is asked for together.
-pub fn values(txn: &mut Txn, db: usize, wanted: &[Wanted], purpose: Purpose) -> Result<Vec<Option<Bytes>>> {
-    let writes = purpose == Purpose::Write;
+pub fn values(txn: &mut Txn, db: usize, wanted: &[Wanted]) -> Result<Vec<Option<Bytes>>> {
     txn.allowance.take(wanted.len().saturating_mul(FOUND))?;
-    let entries = together(txn, writes, wanted, |txn, wanted| {
+    let entries = together(txn, wanted, |txn, wanted| {
         let Some(name) = wanted.pattern.key(wanted.element) else {
             return Ok(None);
         };
         txn.lookup_read(Key { db, name: &name })
     })?;
     let pairs = wanted.iter().zip(&entries);
-    together(txn, writes, pairs, |txn, (wanted, entry)| {
+    together(txn, pairs, |txn, (wanted, entry)| {
         if let Some(entry) = entry
             && string::is_string(entry.header.kind)
         {

@@ -35,15 +35,6 @@ use packed::Slot;
 /// The value in the tree of a score that is -0.
 const MINUS_ZERO: &[u8] = b"-";
 
-/// What the command that reads does beside.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Purpose {
-    /// Nothing: it may run over a view.
-    Read,
-    /// It writes: all that is needed comes into memory.
-    Write,
-}
-
 /// A sorted set that a key holds, to be read.
 pub struct SortedSet {
     entry: Entry,
@@ -135,7 +126,6 @@ impl SortedSet {
         txn: &mut Txn,
         ranks: Range<u64>,
         reverse: bool,
-        purpose: Purpose,
         mut visit: impl FnMut(Part, f64) -> Result<bool>,
     ) -> Result<()> {
         let (record, body) = self.entry.shared();
@@ -162,10 +152,7 @@ impl SortedSet {
                     let score = score_in_tree(&key, &value)?;
                     visit(key.skip(ORDER), score)
                 };
-                match purpose {
-                    Purpose::Read => tree.range(txn, ranks, reverse, visit),
-                    Purpose::Write => tree.range_to_write(txn, ranks, reverse, visit),
-                }
+                tree.range(txn, ranks, reverse, visit)
             }
         }
     }
@@ -192,7 +179,7 @@ impl SortedSet {
         found.ok_or_else(|| Malformed("a sorted set with fewer members than it says").into())
     }
 
-    /// Notes what [`SortedSet::at`] will want, for a command that only reads: it runs over a view if too much is cold.
+    /// Notes what [`SortedSet::at`] will want.
     pub fn prefetch_ranks(&self, txn: &mut Txn, ranks: &[u64]) -> Result<()> {
         match &self.encoding {
             Encoding::Packed => Ok(()),

@@ -5,8 +5,8 @@
 //! Only commands that replace the value (SET and its like) make a string shorter, and they take a fresh id: so a segment
 //! at or beyond the string's length never exists.
 //!
-//! A command that reads many cold segments would pin all of them in memory. One that only reads runs over a view instead
-//! ([`fetch_to_read`]); one that also writes has to have them at hand, as its transaction is one piece.
+//! A command that reads many cold segments would pin all of them in memory. One that may goes on over a view instead
+//! ([`fetch`]); another has to have them at hand, as its transaction is one piece.
 
 use std::ops::Range;
 
@@ -22,8 +22,6 @@ pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 pub const NOT_A_FLOAT: &str = "ERR value is not a valid float";
 const TOO_LONG: &str = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 
-/// How many cold segments a command that only reads waits for: 2 MiB of them.
-const MAX_COLD_SEGMENTS: usize = 256;
 /// The most bytes that 32-bit segment indexes can name.
 const MAX_LENGTH: u64 = SEGMENT as u64 * u32::MAX as u64;
 
@@ -128,47 +126,26 @@ pub(super) fn on_record(bytes: &[u8], part: &Range<usize>) -> Range<usize> {
     part.start.min(bytes.len())..part.end.min(bytes.len())
 }
 
-/// Notes the segments of `range` to be fetched, `range` lying in the string.
-fn prefetch(txn: &mut Txn, entry: &Entry, range: Range<u64>) -> Result<()> {
-    if let Some(long) = long(entry)? {
-        for (index, _) in pieces(range) {
-            txn.prefetch(RecordKey::segment(long.id, index));
-        }
-    }
-    Ok(())
-}
-
-/// For commands that write too: waits until these parts of strings are in memory.
+/// Waits until these parts of strings, which must lie in them, are in memory.
 pub fn fetch<'e>(txn: &mut Txn, parts: impl Iterator<Item = (&'e Entry, Range<u64>)>) -> Result<()> {
-    for (entry, range) in parts {
-        prefetch(txn, entry, range)?;
-    }
-    txn.await_prefetched()
-}
-
-/// For commands that only read: waits until these parts of strings are in memory, or has the command run over a view
-/// if too many of their segments are not.
-pub fn fetch_to_read<'e>(txn: &mut Txn, parts: impl Iterator<Item = (&'e Entry, Range<u64>)>) -> Result<()> {
     let mut cold = 0;
     for (entry, range) in parts {
         let Some(long) = long(entry)? else { continue };
         for (index, _) in pieces(range) {
             cold += usize::from(txn.prefetch(RecordKey::segment(long.id, index)));
-            if cold > MAX_COLD_SEGMENTS {
-                txn.view()?;
-            }
+            txn.wait_for(cold)?;
         }
     }
     txn.await_prefetched()
 }
 
-/// The whole string. For a command that only reads, [`fetch_to_read`] goes before.
+/// The whole string.
 pub fn read(txn: &mut Txn, entry: &Entry) -> Result<Bytes> {
     let len = len(entry)?;
     read_range(txn, entry, 0..len)
 }
 
-/// The bytes of `range`, which must lie in the string. For a command that only reads, [`fetch_to_read`] goes before.
+/// The bytes of `range`, which must lie in the string.
 pub fn read_range(txn: &mut Txn, entry: &Entry, range: Range<u64>) -> Result<Bytes> {
     if entry.header.kind == Kind::String {
         let (record, body) = entry.shared();
@@ -203,8 +180,7 @@ pub enum Part {
     Zeros(&'static [u8]),
 }
 
-/// Shows the bytes of `range`, which must lie in the string, part by part: nothing is copied. For a command that only
-/// reads, [`fetch_to_read`] goes before.
+/// Shows the bytes of `range`, which must lie in the string, part by part: nothing is copied.
 pub fn show(
     txn: &mut Txn,
     entry: &Entry,

@@ -7,7 +7,7 @@ use crate::base::num::{parse_f64, parse_i64};
 use crate::resp::{Reply, Shape};
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::keys;
-use crate::types::sorted_set::{self, Aggregate, Operation, Purpose, Source};
+use crate::types::sorted_set::{self, Aggregate, Operation, Source};
 use crate::types::string::Bytes;
 
 /// What a command of this file does with its sources.
@@ -62,7 +62,7 @@ pub fn zdiffstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 fn show(txn: &mut Txn, call: &Call, name: &str, operation: Operation) -> Result<Reply> {
     let query = open(txn, call, name, operation, Use::Show)?;
-    let members = sorted_set::combine(txn, operation, query.sources, query.aggregate, Purpose::Read)?;
+    let members = sorted_set::combine(txn, operation, query.sources, query.aggregate)?;
     if call.sink.is_some() {
         let shape = match query.with_scores {
             true => Shape::Pairs,
@@ -89,7 +89,7 @@ fn show(txn: &mut Txn, call: &Call, name: &str, operation: Operation) -> Result<
 
 fn store(txn: &mut Txn, call: &Call, name: &str, operation: Operation) -> Result<Reply> {
     let query = open(txn, call, name, operation, Use::Store)?;
-    let members = sorted_set::combine(txn, operation, query.sources, query.aggregate, Purpose::Write)?;
+    let members = sorted_set::combine(txn, operation, query.sources, query.aggregate)?;
     sorted_set::replace(txn, call.key(1), &members, &call.limits.thresholds)?;
     Ok(Reply::Int(members.len() as i64))
 }

@@ -10,7 +10,7 @@ use crate::base::num::parse_f64;
 use crate::resp::{Reply, Shape, c_text};
 use crate::store::{Result, Stop, Txn};
 use crate::types::keys;
-use crate::types::sorted_set::{self, LexBound, LexRange, Purpose, ScoreRange, SortedSet};
+use crate::types::sorted_set::{self, LexBound, LexRange, ScoreRange, SortedSet};
 
 /// By what a range goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -259,7 +259,7 @@ fn show(txn: &mut Txn, call: &Call, variant: Variant) -> Result<Reply> {
     };
     elements(txn, call, shape, Some(count), |txn, out| {
         let ranks = ranks.clone();
-        set.range(txn, ranks, query.reverse, Purpose::Read, |member, score| {
+        set.range(txn, ranks, query.reverse, |member, score| {
             match query.with_scores {
                 true => out.push_scored(&member, score)?,
                 false => out.push(&member)?,
@@ -282,7 +282,7 @@ pub fn zrangestore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut members = Vec::new();
     if let Some(set) = read(txn, call.key(2))? {
         let ranks = query.ranks(txn, &set)?;
-        set.range(txn, ranks, false, Purpose::Write, |member, score| {
+        set.range(txn, ranks, false, |member, score| {
             members.push((member.to_vec(), score));
             Ok(true)
         })?;

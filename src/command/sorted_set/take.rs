@@ -16,7 +16,7 @@ use crate::command::elements::{
 use crate::resp::{Reply, Shape};
 use crate::store::{Key, Result, Stop, Txn};
 use crate::types::keys;
-use crate::types::sorted_set::{self, Purpose, SortedSet};
+use crate::types::sorted_set::{self, SortedSet};
 use crate::types::string::Bytes;
 
 /// `ZPOPMIN key [count]`. Replies with an array of the members of the lowest scores, each with its score.
@@ -199,7 +199,7 @@ fn some_members(txn: &mut Txn, call: &Call, set: &SortedSet, count: i64, with_sc
                 .try_for_each(|(member, score)| push(out, member, *score));
         }
         let (mut selection, mut random) = (Selection::new(count, len), txn.random.clone());
-        set.range(txn, 0..len, false, Purpose::Read, |member, score| {
+        set.range(txn, 0..len, false, |member, score| {
             if selection.takes_next(&mut random) {
                 push(out, &member, score)?;
             }
@@ -215,7 +215,7 @@ const SCARCE: u64 = 3;
 fn few(txn: &mut Txn, set: &SortedSet) -> Result<Vec<(Bytes, f64)>> {
     let mut all = Vec::new();
     if !set.is_large() {
-        set.range(txn, 0..set.len(), false, Purpose::Read, |member, score| {
+        set.range(txn, 0..set.len(), false, |member, score| {
             all.push((member.to_bytes(), score));
             Ok(true)
         })?;

@@ -114,7 +114,6 @@ fn search(txn: &mut Txn, group: &Group, from: Id, limit: u64) -> Result<Vec<(Id,
         consumer: None,
         given_by: None,
         limit,
-        read_only: false,
     };
     group.search(txn, &search)
 }

@@ -37,7 +37,6 @@ pub fn stream(txn: &mut Txn, call: &Call) -> Result<Reply> {
                 ids: Id::MIN..=Id::MAX,
                 order: Order::Forward,
                 limit,
-                read_only: true,
             };
             let entries = entries(txn, &stream, all)?;
             let groups = stream.groups(txn)?.into_iter();
@@ -193,7 +192,6 @@ fn all_pending(consumer: Option<usize>, limit: u64) -> Search {
         consumer,
         given_by: None,
         limit,
-        read_only: true,
     }
 }
 

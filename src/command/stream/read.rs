@@ -1,6 +1,7 @@
 //! XRANGE, XREVRANGE, XREAD and XREADGROUP.
 
 use super::super::elements::elements;
+use super::group::leave_watchers;
 use super::*;
 use crate::resp::Shape;
 use crate::types::keys;
@@ -46,7 +47,6 @@ fn interval(txn: &mut Txn, call: &Call, order: Order) -> Result<Reply> {
         ids: start..=end,
         order,
         limit,
-        read_only: true,
     };
     elements(txn, call, Shape::Array, None, |txn, out| {
         let visit = |record: &Value, entry: &Entry| out.push_reply(&entry_reply(record, entry)?);
@@ -73,7 +73,6 @@ pub fn entry(txn: &mut Txn, stream: &Stream, id: Id) -> Result<Option<Reply>> {
         ids: id..=id,
         order: Order::Forward,
         limit: 1,
-        read_only: false,
     };
     Ok(entries(txn, stream, span)?.pop())
 }
@@ -272,7 +271,6 @@ fn span_behind(txn: &mut Txn, id: &[u8], stream: Option<&Stream>, limit: u64) ->
         ids: first..=Id::MAX,
         order: Order::Forward,
         limit,
-        read_only: true,
     }))
 }
 
@@ -280,6 +278,7 @@ fn span_behind(txn: &mut Txn, id: &[u8], stream: Option<&Stream>, limit: u64) ->
 /// does.
 pub fn xreadgroup(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let request = Request::parse(call, true)?;
+    leave_watchers(txn);
     match read_for_consumer(txn, call, &request)? {
         Some(reply) => Ok(reply),
         None => request.nothing(),
@@ -397,7 +396,6 @@ fn history(
         consumer: Some(consumer),
         given_by: None,
         limit,
-        read_only: false,
     };
     let mut replies = Vec::new();
     let pending = group.search(txn, &search)?;

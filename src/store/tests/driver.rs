@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use crate::disk::format::{self, Family, Namespace, SEGMENT};
 use crate::disk::{Compression, Creation, DiskOptions, Durability};
 use crate::store::{
-    Counts, Effect, Epoch, Key, Layout, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn,
+    Allowance, Counts, Effect, Epoch, Key, Layout, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn,
+    ViewRule,
 };
 use crate::types::string;
 
@@ -26,6 +27,8 @@ pub struct Driver {
     pub effects: Vec<Effect>,
     /// How many runs ended in a fault.
     pub faults: usize,
+    /// Which bodies may go over a view.
+    pub views_for: ViewRule,
     pub dir: TempDir,
 }
 
@@ -67,6 +70,7 @@ impl Driver {
             now: NOW,
             effects: Vec::new(),
             faults: 0,
+            views_for: ViewRule::IfItOnlyReads,
             dir,
         }
     }
@@ -81,6 +85,7 @@ impl Driver {
             now,
             effects: Vec::new(),
             faults: 0,
+            views_for: ViewRule::IfItOnlyReads,
             dir,
         }
     }
@@ -100,6 +105,7 @@ impl Driver {
         let mut last = None;
         let result = loop {
             let mut txn = self.store.begin(self.now);
+            txn.allowance = Allowance::ENDLESS.with_views(self.views_for);
             let result = body(&mut txn);
             let end = txn.end();
             match result {
@@ -109,7 +115,7 @@ impl Driver {
                     let rehearsal = || {
                         Some(Rehearsal {
                             now,
-                            writes: true,
+                            may_use_view: false,
                             body: Box::new(move |txn| drop(again(txn))),
                         })
                     };

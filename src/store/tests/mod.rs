@@ -3,6 +3,7 @@
 mod checkpoint;
 mod driver;
 mod effects;
+mod listings;
 mod namespaces;
 mod reclaim;
 mod rehearsal;
@@ -18,7 +19,7 @@ use super::*;
 use crate::disk::WriteError;
 use crate::disk::delta::Known;
 use crate::disk::format::{Family, Header, Kind, LongString, RecordKey};
-use crate::types::{keys, string};
+use crate::types::{key_walk, keys, random_key, string};
 use driver::{Driver, NOW, PATIENCE, key, layout, long};
 
 #[test]
@@ -135,6 +136,7 @@ fn what_was_read_before_a_write_is_not_used_after_it() {
     let to_be = ToBe {
         value: Some(Value::from(&b"\x01new"[..])),
         known: Known::Nothing,
+        is_unwatched: false,
     };
     let epoch = driver.store.commits.open.epoch;
     driver.store.stage_record(record, to_be, epoch);
@@ -400,13 +402,17 @@ fn a_view_sees_all_that_was_written_before_it() {
         driver.set(&format!("k{i}"), b"1", (i % 2 == 0).then_some(NOW + 1));
     }
     let all = |txn: &mut Txn| {
-        Ok(keys::step(txn, 0, b"", Default::default(), usize::MAX)?
+        txn.only_reads();
+        Ok(key_walk::step(txn, 0, b"", Default::default(), usize::MAX)?
             .names
             .len())
     };
     assert_eq!(driver.run(all), 200);
     driver.now = NOW + 1;
     assert_eq!(driver.run(all), 100);
-    let found = driver.run(|txn| keys::random(txn, 0));
+    let found = driver.run(|txn| {
+        txn.only_reads();
+        random_key::random(txn, 0)
+    });
     assert!(found.is_some());
 }

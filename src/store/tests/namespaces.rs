@@ -8,7 +8,7 @@ use crate::base::glob::Pattern;
 use crate::base::hash_slot::hash_slot;
 use crate::base::random::Random;
 use crate::store::layout::Holder;
-use crate::types::keys::Selection;
+use crate::types::key_walk::Selection;
 
 type Model = BTreeMap<String, Vec<u8>>;
 
@@ -26,7 +26,10 @@ fn scan(driver: &mut Driver, db: usize, count: usize, mut between: impl FnMut(&m
     let (mut shown, mut from) = (Vec::new(), Vec::new());
     loop {
         let position = from.clone();
-        let step = driver.run(move |txn| keys::step(txn, db, &position, Selection::default(), count));
+        let step = driver.run(move |txn| {
+            txn.only_reads();
+            key_walk::step(txn, db, &position, Selection::default(), count)
+        });
         assert!(step.names.len() <= count);
         shown.extend(
             step.names
@@ -50,7 +53,7 @@ fn matching(driver: &mut Driver, pattern: &'static str) -> BTreeSet<String> {
             type_name: None,
         };
         let mut found = BTreeSet::new();
-        keys::walk(txn, 0, b"", selection, usize::MAX, |name| {
+        key_walk::walk(txn, 0, b"", selection, usize::MAX, |name| {
             assert!(found.insert(String::from_utf8(name.to_vec()).unwrap()));
             Ok(())
         })?;
@@ -99,7 +102,7 @@ fn names_that_match_are_found_in_all_namespaces() {
             pattern: Some(&pattern),
             type_name: None,
         };
-        let step = keys::step(txn, 0, b"", selection, 10)?;
+        let step = key_walk::step(txn, 0, b"", selection, 10)?;
         assert!(step.names.is_empty() && step.next.is_some() == (txn.layout() == Layout::Slots));
         Ok(())
     });
@@ -119,12 +122,13 @@ fn a_random_key_is_as_likely_as_any_other_however_full_its_namespace_is() {
             Ok(())
         });
         let drawn = driver.run(move |txn| {
-            // Only a view has what it takes.
-            txn.view()?;
+            // Over a view: otherwise they are all of one sample.
+            txn.only_reads();
+            txn.prefer_view()?;
             let mut drawn = [0u64; 3];
             for seed in 0..DRAWN {
                 txn.random = Random::from_seed(seed);
-                let name = keys::random(txn, 0)?.unwrap();
+                let name = random_key::random(txn, 0)?.unwrap();
                 drawn[usize::from(name[1] - b'0')] += 1;
             }
             Ok(drawn)
@@ -158,7 +162,7 @@ fn a_part_of_a_database_is_counted_listed_dropped_and_moved_as_a_whole_one_is() 
     assert_eq!(counts, expected);
     let listed = driver.run(move |txn| {
         let from = txn.layout().position(holders[0].slot, b"");
-        keys::step(txn, 0, &from, Selection::default(), 40)
+        key_walk::step(txn, 0, &from, Selection::default(), 40)
     });
     let own = layout().holder(0, &listed.names[0]);
     assert!(listed.names.len() == 40 && listed.names.iter().all(|name| layout().holder(0, name) == own));

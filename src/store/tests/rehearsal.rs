@@ -138,7 +138,7 @@ fn others_who_write_what_it_reads_do_not_keep_a_request_from_its_end() {
         let rehearsal = || {
             Some(Rehearsal {
                 now: NOW,
-                writes: true,
+                may_use_view: false,
                 body: Box::new(|txn| drop(follow(txn, 0))),
             })
         };
@@ -191,7 +191,7 @@ fn one_that_only_reads_is_shown_a_part_at_a_time() {
         let rehearsal = || {
             Some(Rehearsal {
                 now: NOW,
-                writes: false,
+                may_use_view: true,
                 body: Box::new(|txn| drop(follow(txn, 0))),
             })
         };
@@ -213,11 +213,11 @@ fn a_request_that_is_given_up_while_it_is_rehearsed_leaves_nothing() {
         let rehearsal = || {
             Some(Rehearsal {
                 now: NOW,
-                writes: true,
+                may_use_view: false,
                 body: Box::new(move |_| begun.send(()).unwrap_or(())),
             })
         };
-        let ticket = driver.store.retry(vec![record(n)], last, rehearsal);
+        let ticket = driver.store.retry(Missing::of(vec![record(n)]), last, rehearsal);
         last = Some(ticket);
         if n < 2 {
             driver.end_ticks_until(|store| store.is_ready(ticket));

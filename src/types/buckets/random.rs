@@ -1,7 +1,7 @@
 //! Random members of a table.
 
+use super::Buckets;
 use super::page::{Slot, slots};
-use super::{Buckets, MAX_COLD};
 use crate::base::random::{Random, scaled};
 use crate::disk::format::Malformed;
 use crate::store::{Result, Stop, Txn, Value};
@@ -80,11 +80,10 @@ impl Buckets {
         (average + average / 2 + 3) * ((interval.end - interval.start) >> (31 - level))
     }
 
-    /// As [`Buckets::prefetch_random`], for a command that only reads: it runs over a view if too much is cold.
+    /// As [`Buckets::prefetch_random`], and waits for it.
     pub fn fetch_random(&self, txn: &mut Txn, count: usize) -> Result<()> {
-        if self.prefetch_random(txn, count) > MAX_COLD {
-            txn.view()?;
-        }
+        let cold = self.prefetch_random(txn, count);
+        txn.wait_for(cold)?;
         txn.await_prefetched()
     }
 

@@ -1,7 +1,7 @@
 //! Walks over the members of a table.
 
+use super::Buckets;
 use super::page::{Slot, slots};
-use super::{Buckets, MAX_COLD};
 use crate::disk::format::Family;
 use crate::store::{Result, Stop, Txn, Value};
 use crate::types::blob::Stored;
@@ -73,9 +73,7 @@ impl Buckets {
         for _ in 0..(count as u64).div_ceil(average).max(1) {
             let number = self.page_at(from as u32);
             cold += usize::from(txn.prefetch(self.record(number)));
-            if cold > MAX_COLD {
-                txn.view()?;
-            }
+            txn.wait_for(cold)?;
             from = self.interval(number).end;
             if from > u64::from(u32::MAX) {
                 break;
@@ -84,15 +82,14 @@ impl Buckets {
         txn.await_prefetched()
     }
 
-    /// Shows every member, in the order of pages. A command that only reads runs over a view if much is cold; one that
-    /// also writes calls [`Buckets::fetch_all`] before.
+    /// Shows every member, in the order of pages.
     pub fn walk(
         &self,
         txn: &mut Txn,
         want: Want,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
     ) -> Result<()> {
-        if let Ok((view, _)) = txn.view() {
+        if let Some(view) = txn.view() {
             let (from, to) = (self.id.to_be_bytes(), (self.id + 1).to_be_bytes());
             let mut pages = view.walk(Family::Bucket, &from, Some(&to))?;
             while let Some((_, page)) = pages.next_record()? {
@@ -101,13 +98,13 @@ impl Buckets {
             }
             return Ok(());
         }
-        self.fetch_pages(txn, MAX_COLD)?;
+        self.fetch_pages(txn)?;
         for number in 0..self.pages {
             let page = self.page(txn, number)?;
             let shown = self.show_page(txn, &page, want, &mut visit);
             if let Err(stop) = shown.in_record(|| self.record(number)) {
                 if matches!(stop, Stop::Fault) {
-                    self.fetch_values(txn, number, MAX_COLD)?;
+                    self.fetch_values(txn, number)?;
                 }
                 return Err(stop);
             }
@@ -139,33 +136,29 @@ impl Buckets {
 
     /// Waits until all that [`Buckets::walk`] reads is in memory, whatever it is.
     pub fn fetch_all(&self, txn: &mut Txn, want: Want) -> Result<()> {
-        self.fetch_pages(txn, usize::MAX)?;
+        self.fetch_pages(txn)?;
         match want {
             Want::Members => Ok(()),
-            Want::Values => self.fetch_values(txn, 0, usize::MAX),
+            Want::Values => self.fetch_values(txn, 0),
         }
     }
 
-    fn fetch_pages(&self, txn: &mut Txn, most: usize) -> Result<()> {
+    fn fetch_pages(&self, txn: &mut Txn) -> Result<()> {
         let mut cold = 0;
         for number in 0..self.pages {
             cold += usize::from(txn.prefetch(self.record(number)));
-            if cold > most {
-                txn.view()?;
-            }
+            txn.wait_for(cold)?;
         }
         txn.await_prefetched()
     }
 
     /// Fetches the values that have records of their own, from a page on; the pages have to be in memory.
-    fn fetch_values(&self, txn: &mut Txn, from: u32, most: usize) -> Result<()> {
+    fn fetch_values(&self, txn: &mut Txn, from: u32) -> Result<()> {
         let mut cold = 0;
         for number in from..self.pages {
             let page = self.page(txn, number)?;
             cold += self.prefetch_values(txn, &page);
-            if cold > most {
-                txn.view()?;
-            }
+            txn.wait_for(cold)?;
         }
         txn.await_prefetched()
     }

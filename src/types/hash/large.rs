@@ -209,16 +209,15 @@ impl Large {
     /// Up to `limit` fields that are due, and the first deadline behind them; 0 if there is none.
     fn due(&self, txn: &mut Txn, limit: usize) -> Result<(Vec<Vec<u8>>, u64)> {
         let (mut due, mut next, now) = (Vec::new(), 0, txn.now);
-        self.deadlines
-            .range_to_write(txn, 0..limit as u64 + 1, false, |key, _| {
-                let (deadline, field) = split_place(&key)?;
-                if deadline > now || due.len() == limit {
-                    next = deadline;
-                    return Ok(false);
-                }
-                due.push(field.to_vec());
-                Ok(true)
-            })?;
+        self.deadlines.range(txn, 0..limit as u64 + 1, false, |key, _| {
+            let (deadline, field) = split_place(&key)?;
+            if deadline > now || due.len() == limit {
+                next = deadline;
+                return Ok(false);
+            }
+            due.push(field.to_vec());
+            Ok(true)
+        })?;
         Ok((due, next))
     }
 

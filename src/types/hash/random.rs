@@ -47,8 +47,7 @@ impl Draws<'_> {
 }
 
 impl Hash {
-    /// What fields can be drawn from, each independently of the others, `count` times; nothing if no field is there. A
-    /// command that only reads runs over a view if too much is cold.
+    /// What fields can be drawn from, each independently of the others, `count` times; nothing if no field is there.
     pub fn draws(&self, txn: &mut Txn, count: u64, want: Want) -> Result<Option<Draws<'_>>> {
         if let Encoding::Large(large) = &self.encoding {
             large

@@ -9,63 +9,12 @@ use crate::types::blob::prefetch_blob;
 
 impl List<'_> {
     /// Shows the elements with indexes in `range`, with their indexes, from that side on, until one is answered with
-    /// false. For commands that only read.
+    /// false.
     pub fn range(
         &self,
         txn: &mut Txn,
         range: Range<u64>,
         from: Side,
-        show: impl FnMut(u64, &[u8]) -> Result<bool>,
-    ) -> Result<()> {
-        self.visit(txn, range, from, false, show)
-    }
-
-    /// As [`List::range`], for commands that also write.
-    pub fn range_to_write(
-        &self,
-        txn: &mut Txn,
-        range: Range<u64>,
-        from: Side,
-        show: impl FnMut(u64, &[u8]) -> Result<bool>,
-    ) -> Result<()> {
-        self.visit(txn, range, from, true, show)
-    }
-
-    /// The element at this index, which must be one of the list.
-    pub fn get(&self, txn: &mut Txn, index: u64) -> Result<Option<Vec<u8>>> {
-        let head = self.head.count();
-        if let Some(middle) = &self.middle
-            && (head..head + middle.len()).contains(&index)
-        {
-            return Ok(middle.at(txn, index - head)?.map(|(_, value)| value.to_vec()));
-        }
-        let mut found = None;
-        self.visit(txn, index..index + 1, Side::Left, false, |_, element| {
-            found = Some(element.to_vec());
-            Ok(false)
-        })?;
-        Ok(found)
-    }
-
-    /// The indexes of the first elements, from that side, that are equal to `wanted`: at most `most`. For commands that
-    /// also write.
-    pub fn positions(&self, txn: &mut Txn, from: Side, wanted: &[u8], most: u64) -> Result<Vec<u64>> {
-        let mut found = Vec::new();
-        self.visit(txn, 0..self.len(), from, true, |index, element| {
-            if element == wanted {
-                found.push(index);
-            }
-            Ok((found.len() as u64) < most)
-        })?;
-        Ok(found)
-    }
-
-    fn visit(
-        &self,
-        txn: &mut Txn,
-        range: Range<u64>,
-        from: Side,
-        to_write: bool,
         mut show: impl FnMut(u64, &[u8]) -> Result<bool>,
     ) -> Result<()> {
         let (head, len) = (self.head.count(), self.len());
@@ -91,10 +40,6 @@ impl List<'_> {
             };
             match (place, &self.middle) {
                 (0, _) => self.visit_end(txn, &self.head, part.clone(), reverse, show)?,
-                (1, Some(middle)) if to_write => {
-                    let ranks = part.start - head..part.end - head;
-                    middle.range_to_write(txn, ranks, reverse, |_, value| show(&value))?;
-                }
                 (1, Some(middle)) => {
                     let ranks = part.start - head..part.end - head;
                     middle.range(txn, ranks, reverse, |_, value| show(&value))?;
@@ -103,6 +48,34 @@ impl List<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The element at this index, which must be one of the list.
+    pub fn get(&self, txn: &mut Txn, index: u64) -> Result<Option<Vec<u8>>> {
+        let head = self.head.count();
+        if let Some(middle) = &self.middle
+            && (head..head + middle.len()).contains(&index)
+        {
+            return Ok(middle.at(txn, index - head)?.map(|(_, value)| value.to_vec()));
+        }
+        let mut found = None;
+        self.range(txn, index..index + 1, Side::Left, |_, element| {
+            found = Some(element.to_vec());
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+
+    /// The indexes of the first elements, from that side, that are equal to `wanted`: at most so many.
+    pub fn positions(&self, txn: &mut Txn, from: Side, wanted: &[u8], most: u64) -> Result<Vec<u64>> {
+        let mut found = Vec::new();
+        self.range(txn, 0..self.len(), from, |index, element| {
+            if element == wanted {
+                found.push(index);
+            }
+            Ok((found.len() as u64) < most)
+        })?;
+        Ok(found)
     }
 
     /// Shows elements by their numbers, counted from the outside.

@@ -156,7 +156,6 @@ pub fn pop_many(txn: &mut Txn, key: Key, count: u64, limits: &Thresholds) -> Res
         Draft::Table(table).save(txn, key, Some(&set.entry), deadline)?;
         return Ok(popped);
     }
-    set.fetch_all(txn)?;
     let mut members = set.members(txn)?;
     shuffle_first(&mut members, left as usize, &mut txn.random);
     let popped = members.split_off(left as usize);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::{Purpose, SortedSet, packed};
+use super::{SortedSet, packed};
 use crate::disk::format::Kind;
 use crate::store::{Entry, Result, Stop, Txn};
 use crate::types::WRONG_TYPE;
@@ -58,9 +58,6 @@ pub enum Source {
     Nothing,
 }
 
-/// How many cold records a command that only reads waits for.
-const MAX_COLD: usize = 256;
-
 /// What a member and its score take in memory beside its bytes.
 const MEMBER: usize = 56;
 
@@ -89,22 +86,12 @@ impl Source {
         }
     }
 
-    fn walk(
-        &self,
-        txn: &mut Txn,
-        purpose: Purpose,
-        mut visit: impl FnMut(&[u8], f64) -> Result<()>,
-    ) -> Result<()> {
+    fn walk(&self, txn: &mut Txn, mut visit: impl FnMut(&[u8], f64) -> Result<()>) -> Result<()> {
         match self {
-            Source::SortedSet(set) => set.range(txn, 0..u64::MAX, false, purpose, |member, score| {
+            Source::SortedSet(set) => set.range(txn, 0..u64::MAX, false, |member, score| {
                 visit(&member, score).map(|()| true)
             }),
-            Source::Set(set) => {
-                if purpose == Purpose::Write {
-                    set.fetch_all(txn)?;
-                }
-                set.walk(txn, |member| visit(member, 1.0))
-            }
+            Source::Set(set) => set.walk(txn, |member| visit(member, 1.0)),
             Source::Nothing => Ok(()),
         }
     }
@@ -125,9 +112,9 @@ impl Source {
         }
     }
 
-    fn members(&self, txn: &mut Txn, purpose: Purpose) -> Result<Vec<(Vec<u8>, f64)>> {
+    fn members(&self, txn: &mut Txn) -> Result<Vec<(Vec<u8>, f64)>> {
         let (mut members, mut room) = (Vec::new(), txn.allowance);
-        self.walk(txn, purpose, |member, score| {
+        self.walk(txn, |member, score| {
             room.take(MEMBER + member.len())?;
             members.push((member.to_vec(), score));
             Ok(())
@@ -143,21 +130,20 @@ pub fn combine(
     operation: Operation,
     sources: Vec<(Source, f64)>,
     aggregate: Aggregate,
-    purpose: Purpose,
 ) -> Result<Vec<(Vec<u8>, f64)>> {
     let mut members = match operation {
-        Operation::Union => union(txn, by_size(sources)?, aggregate, purpose)?,
+        Operation::Union => union(txn, by_size(sources)?, aggregate)?,
         Operation::Intersection => {
             let sources = by_size(sources)?;
             let mut common = Vec::new();
-            intersect(txn, &sources, purpose, |member, scores| {
+            intersect(txn, &sources, |member, scores| {
                 let score = scores.reduce(|a, b| aggregate.of(a, b)).unwrap_or(0.0);
                 common.push((member.to_vec(), score));
                 true
             })?;
             common
         }
-        Operation::Difference => difference(txn, &sources, purpose)?,
+        Operation::Difference => difference(txn, &sources)?,
     };
     members.sort_by(|a, b| packed::compare((a.1, &a.0), (b.1, &b.0)));
     Ok(members)
@@ -167,7 +153,7 @@ pub fn combine(
 pub fn count_common(txn: &mut Txn, sources: Vec<Source>, limit: u64) -> Result<u64> {
     let sources = by_size(sources.into_iter().map(|source| (source, 1.0)).collect())?;
     let mut count = 0;
-    intersect(txn, &sources, Purpose::Read, |_, _| {
+    intersect(txn, &sources, |_, _| {
         count += 1;
         count < limit
     })?;
@@ -184,15 +170,10 @@ fn by_size(sources: Vec<(Source, f64)>) -> Result<Vec<(Source, f64)>> {
     Ok(sized.into_iter().map(|(_, source)| source).collect())
 }
 
-fn union(
-    txn: &mut Txn,
-    sources: Vec<(Source, f64)>,
-    aggregate: Aggregate,
-    purpose: Purpose,
-) -> Result<Vec<(Vec<u8>, f64)>> {
+fn union(txn: &mut Txn, sources: Vec<(Source, f64)>, aggregate: Aggregate) -> Result<Vec<(Vec<u8>, f64)>> {
     let (mut all, mut room) = (Scores::default(), txn.allowance);
     for (source, weight) in &sources {
-        source.walk(txn, purpose, |member, score| {
+        source.walk(txn, |member, score| {
             let score = number(weight * score);
             match all.get_mut(member) {
                 Some(sum) => *sum = aggregate.of(*sum, score),
@@ -213,13 +194,12 @@ fn union(
 fn intersect(
     txn: &mut Txn,
     sources: &[(Source, f64)],
-    purpose: Purpose,
     mut found: impl FnMut(&[u8], std::vec::IntoIter<f64>) -> bool,
 ) -> Result<()> {
     let Some(((first, weight), others)) = sources.split_first() else {
         return Ok(());
     };
-    let candidates = first.members(txn, purpose)?;
+    let candidates = first.members(txn)?;
     'candidates: for (at, (member, score)) in candidates.iter().enumerate() {
         let mut scores = Vec::with_capacity(sources.len());
         scores.push(number(weight * score));
@@ -228,7 +208,7 @@ fn intersect(
                 // As Redis: an infinite score of weight 0 makes the whole sum 0 here, and only itself elsewhere.
                 Ok(Some(score)) => scores.push(weight * score),
                 Ok(None) => continue 'candidates,
-                Err(Stop::Fault) => return Err(fetch(txn, &candidates[at..], others, purpose)),
+                Err(Stop::Fault) => return Err(fetch(txn, &candidates[at..], others)),
                 Err(stop) => return Err(stop),
             }
         }
@@ -241,7 +221,7 @@ fn intersect(
 
 /// Of Redis's two ways the one with less work: to look each member of the first up in the others, or to go through all
 /// members of the others.
-fn difference(txn: &mut Txn, sources: &[(Source, f64)], purpose: Purpose) -> Result<Vec<(Vec<u8>, f64)>> {
+fn difference(txn: &mut Txn, sources: &[(Source, f64)]) -> Result<Vec<(Vec<u8>, f64)>> {
     let Some(((first, _), others)) = sources.split_first() else {
         return Ok(Vec::new());
     };
@@ -249,11 +229,11 @@ fn difference(txn: &mut Txn, sources: &[(Source, f64)], purpose: Purpose) -> Res
     for (source, _) in sources {
         total = total.saturating_add(source.len()?);
     }
-    let candidates = first.members(txn, purpose)?;
+    let candidates = first.members(txn)?;
     if first.len()?.saturating_mul(sources.len() as u64) / 2 > total {
         let mut left: Scores = candidates.into_iter().collect();
         for (other, _) in others {
-            other.walk(txn, purpose, |member, _| {
+            other.walk(txn, |member, _| {
                 left.remove(member);
                 Ok(())
             })?;
@@ -266,7 +246,7 @@ fn difference(txn: &mut Txn, sources: &[(Source, f64)], purpose: Purpose) -> Res
             match other.score(txn, member) {
                 Ok(Some(_)) => continue 'candidates,
                 Ok(None) => {}
-                Err(Stop::Fault) => return Err(fetch(txn, &candidates[at..], others, purpose)),
+                Err(Stop::Fault) => return Err(fetch(txn, &candidates[at..], others)),
                 Err(stop) => return Err(stop),
             }
         }
@@ -276,14 +256,14 @@ fn difference(txn: &mut Txn, sources: &[(Source, f64)], purpose: Purpose) -> Res
 }
 
 /// Something that a lookup wants is cold, so probably what the next ones want is too: has all of it fetched at once.
-fn fetch(txn: &mut Txn, members: &[(Vec<u8>, f64)], others: &[(Source, f64)], purpose: Purpose) -> Stop {
+fn fetch(txn: &mut Txn, members: &[(Vec<u8>, f64)], others: &[(Source, f64)]) -> Stop {
     let mut cold = 0;
     for (member, _) in members {
         for (other, _) in others {
             cold += usize::from(other.prefetch(txn, member));
         }
-        if purpose == Purpose::Read && cold > MAX_COLD {
-            return Stop::NeedsView;
+        if let Err(stop) = txn.wait_for(cold) {
+            return stop;
         }
     }
     Stop::Fault

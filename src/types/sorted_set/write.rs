@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use super::{
-    Encoding, Purpose, SortedSet, decode_score, encode_score, packed, score_in_tree, tree_key, tree_value,
-};
+use super::{Encoding, SortedSet, decode_score, encode_score, packed, score_in_tree, tree_key, tree_value};
 use crate::disk::format::{Header, Kind};
 use crate::store::{Entry, Key, Result, Savepoint, Stop, Txn};
 use crate::types::buckets::{Buckets, Found, Want};
@@ -370,7 +368,7 @@ pub fn pop(
     let mut popped = Vec::new();
     let mut keep = |member: Part, score| popped.push((member.to_bytes(), score));
     if count == len {
-        set.range(txn, ranks, false, Purpose::Write, |member, score| {
+        set.range(txn, ranks, false, |member, score| {
             keep(member, score);
             Ok(true)
         })?;
@@ -413,7 +411,7 @@ fn cut(
     match &mut draft {
         Draft::Packed(body) => {
             let (mut from, mut to) = (body.len(), 0);
-            set.range(txn, ranks.clone(), false, Purpose::Write, |member, score| {
+            set.range(txn, ranks.clone(), false, |member, score| {
                 removed(member, score);
                 Ok(true)
             })?;

@@ -30,7 +30,7 @@ fn copy_chunks(txn: &mut Txn, stream: &Stream, id: u64) -> Result<()> {
     let mut chunks = Vec::new();
     stream
         .index
-        .range_to_write(txn, 0..stream.index.len(), false, |_, value| {
+        .range(txn, 0..stream.index.len(), false, |_, value| {
             chunks.push(number(&value)?);
             Ok(true)
         })?;

@@ -13,8 +13,6 @@ use crate::types::thresholds::Thresholds;
 
 /// The most bytes that Redis puts in a node.
 const MAX_WEIGHT: u64 = 1 << 30;
-/// How many cold chunks a command that only reads waits for.
-const MAX_COLD: usize = 256;
 
 /// A chunk to be read.
 pub(super) enum Piece {
@@ -167,7 +165,7 @@ impl Stream {
         mut visit: impl FnMut(&Value, &Entry) -> Result<()>,
     ) -> Result<u64> {
         let pieces = self.pieces(txn, &span)?;
-        self.fetch(txn, &pieces, span.read_only)?;
+        self.fetch(txn, &pieces)?;
         let mut visited = 0;
         for piece in pieces {
             let (record, at) = match piece {
@@ -229,21 +227,14 @@ impl Stream {
             let (below, found) = self.index.rank(txn, &from.encode())?;
             let start = if found { below } else { below.saturating_sub(1) };
             let ranks = start..self.index.len();
-            walk(
-                &self.index,
-                txn,
-                ranks,
-                span.order,
-                span.read_only,
-                |key, value| {
-                    let sealed = Sealed::decode(&key, &value)?;
-                    more = sealed.first <= to;
-                    if more && sealed.last >= from {
-                        more = pieces.add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
-                    }
-                    Ok(more)
-                },
-            )?;
+            walk(&self.index, txn, ranks, span.order, |key, value| {
+                let sealed = Sealed::decode(&key, &value)?;
+                more = sealed.first <= to;
+                if more && sealed.last >= from {
+                    more = pieces.add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
+                }
+                Ok(more)
+            })?;
         }
         if let Some(tail) = tail.filter(|tail| more && tail.first <= to) {
             pieces.add(Piece::Tail, tail.first, tail.last, tail.live);
@@ -260,34 +251,25 @@ impl Stream {
         if more && !self.index.is_empty() {
             let (below, found) = self.index.rank(txn, &to.encode())?;
             let ranks = 0..below + u64::from(found);
-            walk(
-                &self.index,
-                txn,
-                ranks,
-                span.order,
-                span.read_only,
-                |key, value| {
-                    let sealed = Sealed::decode(&key, &value)?;
-                    if sealed.last < from {
-                        return Ok(false);
-                    }
-                    let more = pieces.add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
-                    Ok(more && from < sealed.first)
-                },
-            )?;
+            walk(&self.index, txn, ranks, span.order, |key, value| {
+                let sealed = Sealed::decode(&key, &value)?;
+                if sealed.last < from {
+                    return Ok(false);
+                }
+                let more = pieces.add(Piece::Sealed(sealed), sealed.first, sealed.last, sealed.live);
+                Ok(more && from < sealed.first)
+            })?;
         }
         Ok(())
     }
 
-    fn fetch(&self, txn: &mut Txn, pieces: &[Piece], read_only: bool) -> Result<()> {
+    fn fetch(&self, txn: &mut Txn, pieces: &[Piece]) -> Result<()> {
         let mut cold = 0;
         for piece in pieces {
             if let Piece::Sealed(sealed) = piece {
                 cold += usize::from(txn.prefetch(self.blob(sealed.number)));
             }
-            if cold > MAX_COLD && read_only {
-                txn.view()?;
-            }
+            txn.wait_for(cold)?;
         }
         txn.await_prefetched()
     }
@@ -298,7 +280,6 @@ impl Stream {
             ids: id..=id,
             order: Order::Forward,
             limit: 1,
-            read_only: false,
         };
         Ok(self.range(txn, span, |_, _| Ok(()))? > 0)
     }
@@ -310,7 +291,6 @@ impl Stream {
             ids: Id::MIN..=Id::MAX,
             order,
             limit: 1,
-            read_only: false,
         };
         self.range(txn, span, |_, entry| {
             found = Some(entry.id);

@@ -78,8 +78,6 @@ pub struct Search {
     pub given_by: Option<i64>,
     /// At most so many.
     pub limit: u64,
-    /// Whether the command may run over a view.
-    pub read_only: bool,
 }
 
 impl Delivery {
@@ -249,7 +247,6 @@ impl Stream {
             ids: from..=Id::MAX,
             order: Order::Forward,
             limit,
-            read_only: false,
         };
         let mut ids = Vec::new();
         self.range(txn, span, |record, entry| {
@@ -276,7 +273,7 @@ fn clear(txn: &mut Txn, tree: &mut Tree) -> Result<()> {
 /// The names and numbers in a tree of them; all blobs of these numbers are in memory afterwards.
 pub(super) fn numbers(txn: &mut Txn, stream: u64, tree: &Tree) -> Result<Vec<(Vec<u8>, u64)>> {
     let mut named = Vec::new();
-    tree.range_to_write(txn, 0..tree.len(), false, |name, value| {
+    tree.range(txn, 0..tree.len(), false, |name, value| {
         named.push((name.to_vec(), number(&value)?));
         Ok(true)
     })?;
@@ -486,20 +483,13 @@ impl Group {
         let Some(consumer) = search.consumer else {
             let (start, _) = self.pending.rank(txn, &from.encode())?;
             let ranks = start..self.pending.len();
-            walk(
-                &self.pending,
-                txn,
-                ranks,
-                Order::Forward,
-                search.read_only,
-                |key, value| {
-                    let (id, delivery) = (id_of(&key)?, Delivery::decode(&value)?);
-                    if id <= to && fits(&delivery) {
-                        found.push((id, delivery));
-                    }
-                    Ok(id < to && (found.len() as u64) < search.limit)
-                },
-            )?;
+            walk(&self.pending, txn, ranks, Order::Forward, |key, value| {
+                let (id, delivery) = (id_of(&key)?, Delivery::decode(&value)?);
+                if id <= to && fits(&delivery) {
+                    found.push((id, delivery));
+                }
+                Ok(id < to && (found.len() as u64) < search.limit)
+            })?;
             return Ok(found);
         };
         let own = &self.loaded[consumer].pending;
@@ -509,7 +499,7 @@ impl Group {
         while start < end {
             let mut ids = Vec::new();
             let stop = end.min(start.saturating_add(BATCH.min(search.limit)));
-            own.range_to_write(txn, start..stop, false, |key, _| {
+            own.range(txn, start..stop, false, |key, _| {
                 ids.push(id_of(&key)?);
                 Ok(true)
             })?;

@@ -22,6 +22,4 @@ pub struct Span {
     pub order: Order,
     /// The most entries that are read.
     pub limit: u64,
-    /// Whether the command may run over a view.
-    pub read_only: bool,
 }

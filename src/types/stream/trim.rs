@@ -109,7 +109,7 @@ impl Stream {
         };
         let mut end = None;
         let ranks = 0..self.index.len();
-        walk(&self.index, txn, ranks, Order::Forward, false, |key, value| {
+        walk(&self.index, txn, ranks, Order::Forward, |key, value| {
             let sealed = Sealed::decode(&key, &value)?;
             match verdict(sealed.last, sealed.live)? {
                 Verdict::Drop => count += 1,

@@ -18,7 +18,6 @@ pub(super) fn walk(
     txn: &mut Txn,
     ranks: Range<u64>,
     order: Order,
-    read_only: bool,
     mut visit: impl FnMut(Part, Part) -> Result<bool>,
 ) -> Result<()> {
     let (mut left, mut window, mut goes_on) = (ranks, FIRST_WINDOW, true);
@@ -33,10 +32,7 @@ pub(super) fn walk(
             Ok(goes_on)
         };
         let reverse = order == Order::Backward;
-        match read_only {
-            true => tree.range(txn, ranks.clone(), reverse, visit)?,
-            false => tree.range_to_write(txn, ranks.clone(), reverse, visit)?,
-        }
+        tree.range(txn, ranks.clone(), reverse, visit)?;
         match order {
             Order::Forward => left.start = ranks.end,
             Order::Backward => left.end = ranks.start,

@@ -296,6 +296,7 @@ fn a_large_cold_table_is_walked_over_a_view_and_a_hot_one_is_not() {
     let table = test.run(|txn| Ok(Buckets::build(txn, &entries))).unwrap();
     let count = |test: &mut TestStore| {
         test.run(|txn| {
+            txn.only_reads();
             let mut count = 0;
             table.walk(txn, Want::Members, |_, _| {
                 count += 1;

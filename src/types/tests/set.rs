@@ -9,7 +9,7 @@ use crate::disk::format::Kind;
 use crate::store::testing::TestStore;
 use crate::store::{Result, Txn};
 use crate::types::set::{self, Set};
-use crate::types::set_algebra::{self, Chosen, Operation, Purpose};
+use crate::types::set_algebra::{self, Chosen, Operation};
 use crate::types::string::Bytes;
 use crate::types::thresholds::Thresholds;
 
@@ -118,7 +118,7 @@ impl Bench {
         let from: Vec<usize> = (0..1 + self.below(4)).map(|_| self.below(3)).collect();
         let (read, stored) = self.run(|txn, limits| {
             let sets = open(txn, &from)?;
-            let read = set_algebra::combine(txn, operation, &sets, Purpose::Store)?;
+            let read = set_algebra::combine(txn, operation, &sets)?;
             set::replace(txn, key(to), &read, limits)?;
             Ok((read.len(), read.into_iter().collect::<Model>()))
         });
@@ -138,11 +138,10 @@ impl Bench {
         let operation = [Operation::Union, Operation::Intersection, Operation::Difference][self.below(3)];
         let from: Vec<usize> = (0..1 + self.below(4)).map(|_| self.below(3)).collect();
         let (expected, shown) = self.run(|txn, _| {
-            txn.view()?;
+            txn.only_reads();
+            txn.prefer_view()?;
             let sets = open(txn, &from)?;
-            let expected: Model = set_algebra::combine(txn, operation, &sets, Purpose::Read)?
-                .into_iter()
-                .collect();
+            let expected: Model = set_algebra::combine(txn, operation, &sets)?.into_iter().collect();
             let (mut chosen, mut shown) = (Chosen::default(), [Vec::new(), Vec::new()]);
             for shown in &mut shown {
                 set_algebra::show_combined(txn, operation, &sets, &mut chosen, |member| {

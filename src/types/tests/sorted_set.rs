@@ -10,7 +10,7 @@ use crate::store::testing::TestStore;
 use crate::store::{Result, Txn};
 use crate::types::keys;
 use crate::types::sorted_set::{
-    self, Aggregate, Condition, LexBound, LexRange, Operation, Purpose, ScoreRange, SortedSet, Source,
+    self, Aggregate, Condition, LexBound, LexRange, Operation, ScoreRange, SortedSet, Source,
 };
 use crate::types::thresholds::Thresholds;
 
@@ -186,7 +186,7 @@ impl Bench {
             for (at, weight) in &from {
                 sources.push((Source::open(txn.lookup(key(*at))?)?, *weight));
             }
-            let members = sorted_set::combine(txn, operation, sources, aggregate, Purpose::Write)?;
+            let members = sorted_set::combine(txn, operation, sources, aggregate)?;
             sorted_set::replace(txn, key(to), &members, limits)?;
             Ok(members)
         });
@@ -222,7 +222,7 @@ impl Bench {
                 return Ok(None);
             };
             let mut slice = Pairs::new();
-            set.range(txn, from..to, reverse, Purpose::Read, |member, score| {
+            set.range(txn, from..to, reverse, |member, score| {
                 slice.push((member.to_vec(), score));
                 Ok(true)
             })?;

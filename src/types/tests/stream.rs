@@ -228,7 +228,6 @@ fn read(txn: &mut Txn, key: Key) -> Result<Model> {
         ids: Id::MIN..=Id::MAX,
         order: Order::Forward,
         limit: u64::MAX,
-        read_only: true,
     };
     stream.range(txn, all, |_, entry| {
         let parts: std::result::Result<Vec<_>, _> =
@@ -256,7 +255,6 @@ fn pending(txn: &mut Txn, group: &mut Group) -> Result<Pending> {
         consumer: None,
         given_by: None,
         limit: u64::MAX,
-        read_only: true,
     };
     let mut all = Pending::new();
     for (id, delivery) in group.search(txn, &search)? {
@@ -299,7 +297,6 @@ fn check_span(test: &mut TestStore, model: &Model, random: &mut Random) {
             ids: from..=to,
             order,
             limit,
-            read_only: true,
         };
         stream.range(txn, span, |_, entry| {
             ids.push(entry.id);

@@ -213,14 +213,18 @@ fn a_bit_at_the_far_end_of_a_new_key_is_one_segment() {
     assert_eq!(test.faults, 3);
     // More cold segments than a command waits for: over a view.
     let count = |txn: &mut Txn| {
+        txn.only_reads();
         let Some(entry) = entry(txn)? else { return Ok(0) };
         bitmap::count(txn, &entry, 0..512 << 23)
     };
     assert_eq!(test.run(count), Ok(1));
     assert_eq!((test.faults, test.views), (3, 1));
-    test.run(|txn| match entry(txn)? {
-        Some(entry) => bitmap::find(txn, &entry, true, 0..512 << 23),
-        None => Ok(None),
+    test.run(|txn| {
+        txn.only_reads();
+        match entry(txn)? {
+            Some(entry) => bitmap::find(txn, &entry, true, 0..512 << 23),
+            None => Ok(None),
+        }
     })
     .map(|found| assert_eq!(found, Some(last)))
     .unwrap();

@@ -231,7 +231,7 @@ fn copies_share_nothing() {
         let copy = tree.copy(txn, ID + 1)?;
         tree.remove_range(txn, 0..u64::MAX, |_, _| Ok(()))?;
         let mut entries = Entries::new();
-        copy.range_to_write(txn, 0..u64::MAX, false, |key, value| {
+        copy.range(txn, 0..u64::MAX, false, |key, value| {
             entries.push((key.to_vec(), value.to_vec()));
             Ok(true)
         })?;

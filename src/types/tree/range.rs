@@ -11,9 +11,6 @@ use crate::disk::format::RecordKey;
 use crate::store::{Result, Stop, Txn, Value};
 use crate::types::damage::InRecord;
 
-/// How many cold nodes a command that only reads waits for: some 256 KiB of them.
-const MAX_COLD_NODES: usize = 256;
-
 /// A cut of at most this many entries is made one by one, which leaves the counts above as they are where it can.
 const FEW: u64 = 8;
 
@@ -63,36 +60,13 @@ impl Tree {
         ranks.start.min(end)..end
     }
 
-    /// Calls `visit` with the key and the value of each entry of these ranks, until it says false. For commands that only
-    /// read: where many nodes are cold, the command runs over a view.
+    /// Calls `visit` with the key and the value of each entry of these ranks, until it says false.
     pub fn range(
         &self,
         txn: &mut Txn,
         ranks: Range<u64>,
         reverse: bool,
-        visit: impl FnMut(Part, Part) -> Result<bool>,
-    ) -> Result<()> {
-        self.visit(txn, ranks, reverse, visit, MAX_COLD_NODES)
-    }
-
-    /// As [`Tree::range`], for commands that also write: waits for all nodes, however many.
-    pub fn range_to_write(
-        &self,
-        txn: &mut Txn,
-        ranks: Range<u64>,
-        reverse: bool,
-        visit: impl FnMut(Part, Part) -> Result<bool>,
-    ) -> Result<()> {
-        self.visit(txn, ranks, reverse, visit, usize::MAX)
-    }
-
-    fn visit(
-        &self,
-        txn: &mut Txn,
-        ranks: Range<u64>,
-        reverse: bool,
         mut visit: impl FnMut(Part, Part) -> Result<bool>,
-        max_cold: usize,
     ) -> Result<()> {
         let ranks = self.clamp(ranks);
         if ranks.is_empty() {
@@ -100,36 +74,31 @@ impl Tree {
         }
         match self.walk(txn, self.root, self.totals(), &ranks, reverse, &mut visit) {
             Err(Stop::Fault) => {
-                self.prefetch_range(txn, ranks, max_cold)?;
+                self.prefetch_range(txn, ranks)?;
                 Err(Stop::Fault)
             }
             done => done.map(drop),
         }
     }
 
-    /// Notes what a read of these ranks, one by one, will want, for commands that only read.
+    /// Notes what a read of these ranks, one by one, will want.
     pub fn prefetch_ranks(&self, txn: &mut Txn, ranks: &[u64]) -> Result<()> {
         let mut cold = 0;
         for &rank in ranks {
-            cold += self.prefetch_range(txn, self.clamp(rank..rank + 1), MAX_COLD_NODES)?;
-            if cold > MAX_COLD_NODES {
-                txn.view()?;
-            }
+            cold += self.prefetch_range(txn, self.clamp(rank..rank + 1))?;
+            txn.wait_for(cold)?;
         }
         Ok(())
     }
 
-    /// Notes all nodes of these ranks that can be told to be missing, and returns their number. More than `max_cold` of
-    /// them: over a view.
-    fn prefetch_range(&self, txn: &mut Txn, ranks: Range<u64>, max_cold: usize) -> Result<usize> {
+    /// Notes all nodes of these ranks that can be told to be missing, and returns their number.
+    fn prefetch_range(&self, txn: &mut Txn, ranks: Range<u64>) -> Result<usize> {
         let mut cold = 0;
         let mut nodes = vec![(self.root, self.totals(), ranks)];
         while let Some((node, totals, ranks)) = nodes.pop() {
             if txn.prefetch(self.record(node)) {
                 cold += 1;
-                if cold > max_cold {
-                    txn.view()?;
-                }
+                txn.wait_for(cold)?;
             } else if totals.level > 0 {
                 let record = self.node(txn, node)?;
                 nodes.extend(parts_of(Inner::decode(&record, totals.level)?, totals, &ranks)?);
@@ -138,9 +107,7 @@ impl Tree {
                 for slot in Leaf::new(&record) {
                     cold += usize::from(slot?.value.prefetch(txn, self.id));
                 }
-                if cold > max_cold {
-                    txn.view()?;
-                }
+                txn.wait_for(cold)?;
             }
         }
         Ok(cold)
@@ -195,7 +162,7 @@ impl Tree {
             Err(Stop::Fault) => {
                 // What else is missing can be told from the whole tree only.
                 txn.rollback(before);
-                self.prefetch_range(txn, ranks, usize::MAX)?;
+                self.prefetch_range(txn, ranks)?;
                 return Err(Stop::Fault);
             }
             done => done?,
@@ -318,7 +285,7 @@ impl Tree {
         }
         match self.copy_nodes(txn, id) {
             Err(Stop::Fault) => {
-                self.prefetch_range(txn, 0..self.len, usize::MAX)?;
+                self.prefetch_range(txn, 0..self.len)?;
                 Err(Stop::Fault)
             }
             done => done.map(|()| Tree { id, ..self.clone() }),
