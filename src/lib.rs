@@ -319,6 +319,13 @@ mod resp;
         reason = "EVAL and its like call it, and are to come"
     )
 )]
+#[cfg_attr(
+    test,
+    expect(
+        unused_imports,
+        reason = "what EVAL and its like import is not all used by tests"
+    )
+)]
 mod script;
 mod store;
 mod types;

@@ -284,6 +284,7 @@ pub(super) fn math_random(lua: Lua) -> Result<c_int, Raise> {
     Ok(1)
 }
 
+/// `math.randomseed`: the numbers that follow are those of this seed, of which 32 bits count.
 pub(super) fn math_randomseed(lua: Lua) -> Result<c_int, Raise> {
     let seed = lua.integer_argument(1)? as i32;
     lua.shared().random.set(Random::new(seed));

@@ -58,6 +58,7 @@ pub const REPL_AOF: u8 = 1;
 pub const REPL_REPLICA: u8 = 2;
 
 impl LogLevel {
+    /// In the order of the numbers that scripts know them by.
     pub(super) const ALL: [LogLevel; 4] = [
         LogLevel::Debug,
         LogLevel::Verbose,

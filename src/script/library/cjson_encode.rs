@@ -6,6 +6,7 @@ use super::super::lua::{Lua, Raise, Type, general};
 use super::super::sandbox;
 use super::cjson::{Config, Invalid};
 
+/// Takes a value from the stack, and leaves its text there. Raises an error for what JSON cannot say.
 pub(super) fn encode(lua: Lua) -> Result<c_int, Raise> {
     if lua.top() != 1 {
         return Err(lua.bad_argument(1, "expected 1 argument"));

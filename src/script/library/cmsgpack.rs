@@ -8,6 +8,7 @@ use super::super::sandbox;
 /// Tables nested deeper than this become nil: one may be in itself.
 const MAX_NESTING: usize = 16;
 
+/// Pushes the table of the library.
 pub(super) fn push(lua: Lua) {
     lua.push_table(0, 8);
     lua.set_function("pack", pack);
