@@ -11,20 +11,26 @@
 //! (`tests/tidy/exceptions.rs` lists where they still do). A test (`tests/tidy.rs`) says so.
 //!
 //! ```text
-//! net -> exec -> command -> types -> store -> disk -> base          resp, config: leaves (config uses base)
+//! facade -> net -> exec -> command -> types -> store -> disk -> base          resp, config: leaves (config uses base)
+//!                  exec -> script -> base                               (script uses base and resp)
 //! ```
 //!
 //! | layer | what it does | what it never does |
 //! |---|---|---|
+//! | [`facade`] | the programs, and what tests and benches hold on to: all that is public | pass on a type of a layer that has methods |
 //! | [`net`] | sockets, I/O threads; moves bytes into and out of sessions | know a command |
 //! | [`exec`] | sessions, dispatch, the command table, held replies; `exec/control`: commands about connections and the server | read a record |
 //! | [`command`] | one file a family: parse arguments, call a type, shape the reply | change anything outside its transaction |
+//! | [`script`] | Redis's Lua: compiles, runs and suspends scripts, which see the server as a [`script::Host`] | know a command or a record |
 //! | [`types`] | one file a data structure, over [`store::Txn`] | know the wire |
 //! | [`store`] | transactions, hot tier, faults, commits, checkpoints, expiry, reclaim, upkeep | block |
 //! | [`disk`] | the only user of RocksDB; `disk/format.rs` is every byte on disk, as a grammar | know what a record means |
 //! | [`base`] | clock, globs, number formats, the log, signals, the process | know anything else |
 //! | [`resp`] | RESP2 and RESP3: bytes in, requests out; replies in, bytes out | see a socket |
 //! | [`config`] | tables of options: file, flags, CONFIG, the reference in `tools/` | apply an option |
+//!
+//! Only [`facade`] is public. So the compiler sees what of the rest is dead; and `pub` within a layer means: for the layers
+//! before it, `pub(crate)`, `pub(super)` or nothing: less.
 //!
 //! ## The life of a command
 //!
@@ -45,7 +51,7 @@
 //! something to say: first they read, so that what their requests touch is loaded side by side (`exec/look_ahead.rs`), then
 //! they run. The end of the tick is a task woken by its first write, and lets those go first that have read (`exec/tick.rs`).
 //!
-//! ## Three walks
+//! ## Four walks
 //!
 //! Each names the functions in their order; a test (`tests/tidy.rs`) checks that they are where this page says.
 //!
@@ -58,7 +64,7 @@
 //!    takes request after request from the bytes (`exec/session.rs::run_requests`, `resp/decode.rs::decode`).
 //! 3. `exec/dispatch.rs::run_request` and `exec/dispatch.rs::dispatch` find the row (`exec/table.rs::find`), see what is to be
 //!    objected (`exec/dispatch.rs::objection`), and whether something hinders it: CLIENT PAUSE, or that much is staged
-//!    (`exec/admission.rs::hindrance`).
+//!    (`exec/dispatch.rs::hindrance`).
 //! 4. `exec/request.rs::run` begins a transaction (`store/staging.rs::begin`) and calls the handler, `command/string.rs::set`. It
 //!    looks the key up (`store/keyspace.rs::lookup`, down to `store/txn.rs::get` and the hot tier, `store/hot.rs::get`) and
 //!    writes the new value into the transaction (`types/string.rs::set`, `store/keyspace.rs::write`).
@@ -71,6 +77,30 @@
 //! 7. `store/commit.rs::decide` notes that it is settled (`store/commit.rs::succeeded`); `exec/tick.rs::release` names the
 //!    connections that wait for it. They are flushed (`net/connection.rs::flush`): `exec/outbox.rs::release` lets the reply go,
 //!    and `net/connection.rs::write` sends it.
+//!
+//! ### A warm GET: its key's record is in memory, and holds all of the string
+//!
+//! 1. The socket is readable: `net/connection.rs::poll` has the line take a turn (`net/connection.rs::turn`), which reads
+//!    (`net/connection.rs::read`) and gives what has come to the session (`net/connection.rs::run`).
+//! 2. `exec/session.rs::advance` and `exec/session.rs::run_requests` take the request from the bytes, which are gone over once
+//!    (`resp/decode.rs::decode`): what was decoded to be warmed up is not decoded again.
+//! 3. `exec/dispatch.rs::run_request` and `exec/dispatch.rs::dispatch` find the row (`exec/table.rs::find`); nothing is objected
+//!    (`exec/dispatch.rs::objection`), nothing hinders (`exec/dispatch.rs::hindrance`). It is run as a request over data
+//!    (`exec/dispatch.rs::run_data`).
+//! 4. `exec/request.rs::run` begins a transaction (`store/staging.rs::begin`) and calls the handler, `command/string.rs::get`.
+//! 5. The key is looked up (`store/keyspace.rs::lookup_read`, `store/keyspace.rs::lookup`): the transaction has not written it
+//!    (`store/txn.rs::get`), memory knows it (`store/txn.rs::recall`), in the hot tier (`store/hot.rs::get`). The reply shares
+//!    the record's bytes.
+//! 6. `store/staging.rs::stage` finds nothing to stage, and says which epoch the reply depends on: mostly one that is settled.
+//!    The reply is put into the outbox (`exec/dispatch.rs::answer`, `exec/session.rs::reply`, `exec/outbox.rs::push`), encoded
+//!    (`resp/encode.rs::encode`), and the request is counted (`exec/dispatch.rs::account`).
+//! 7. At the end of the session's turn what is not held may leave (`exec/session.rs::release`), and `net/connection.rs::write`
+//!    sends it.
+//!
+//! These are thirteen files, each of which has one thing to do with it: move bytes, take turns, decode, find the handler and
+//! check, name the handlers, run one, begin and end a transaction, read the string, look a key up, read a record, find it in
+//! memory, hold what must wait, encode. What only counts on the way (clock, statistics, slow log, buffers) is beside it.
+//! `tests/tidy.rs` sees to it that they do not become more.
 //!
 //! ### A cold ZRANGE: the sorted set is large, and only on disk
 //!
@@ -121,7 +151,9 @@
 //! ## Invariants
 //!
 //! 1. **No reply reveals what could still be lost.** Every staged record carries the *epoch* that wrote it. A reply depends
-//!    on the latest epoch that it saw or wrote, and waits in the [`exec::outbox::Outbox`] until that is settled.
+//!    on the latest epoch that it saw or wrote, and waits in its client's [`exec::outbox::Outbox`] until that is settled. So
+//!    does what others send to a client ([`exec::Engine::send`]), behind what is there; and what a transaction causes beside
+//!    its writes waits with its epoch ([`store::Effect`]), and is lost with it.
 //! 2. **A transaction is atomic on disk**: an epoch holds whole transactions, and is one RocksDB batch. A checkpoint may
 //!    break off; nobody sees the families then, and opening the store finishes it.
 //! 3. **The executor never waits for the disk.** Small epochs are written inline with `no_slowdown`, when nothing is in
@@ -179,7 +211,8 @@
 //!
 //! A large value's records are named by an id, as is a database (its *namespace*). So DEL, RENAME, MOVE, FLUSHDB and SWAPDB
 //! move or drop an id; what is dropped goes to the `gc` family in the same batch, and `store/reclaim.rs` deletes it in
-//! bounded steps. DBSIZE is a count in the database's own record, written in the batch that changes it.
+//! bounded steps. DBSIZE is a count in the database's own record, written in the batch that changes it. A store can be made so
+//! that each hash slot of a database has a namespace instead (`store/layout.rs`): all this then holds of a slot.
 //!
 //! ## Where to add things
 //!
@@ -205,7 +238,8 @@
 //! - **cold, hot**: only on disk; in the hot tier.
 //! - **commit**: the write of one epoch to the log, as one batch (`store/commit.rs`).
 //! - **congested**: so much is staged that what would add to it waits in the **line** (`exec/line.rs`).
-//! - **effects**: what a command causes beside its writes and its reply ([`store::Effects`]).
+//! - **effects**: what a command causes beside its writes and its reply, released when its epoch is settled
+//!   ([`store::Effect`], `store/effects.rs`).
 //! - **epoch**: the number of a commit, and all that is staged for it ([`store::Epoch`]). It is open, then in flight, then
 //!   settled, then checkpointed.
 //! - **family**: one of RocksDB's column families; what each holds: `disk/format.rs`.
@@ -216,8 +250,8 @@
 //! - **journal**: the family that commits append to, until a checkpoint (`disk/journal.rs`).
 //! - **look ahead**: see what a request will touch before it runs, so that it is loaded meanwhile (`exec/look_ahead.rs`).
 //! - **lost**: an epoch whose commit failed; replies that depend on it become errors.
-//! - **namespace**: the id that a database's keys begin with on disk.
-//! - **outbox**: the replies of a connection that have not been sent, each with the epoch that it waits for.
+//! - **namespace**: the id that the keys of a database, or of a slot, begin with on disk.
+//! - **outbox**: what is to be sent to a client, each reply and message with the epoch that it waits for.
 //! - **parked**: set aside with what it waits for, and who is to be woken then (`exec/parking.rs`).
 //! - **pinned**: kept in the hot tier for a request that waits.
 //! - **record**: a key and a value in a family ([`disk::format::RecordKey`]); a large collection has many.
@@ -236,6 +270,7 @@
 //! - **view**: a snapshot of the families; only what walks ranges reads one, on the view pool ([`disk::View`],
 //!   `store/views.rs`).
 //! - **warm up**: have the processor load what is about to be used, so that several lookups wait for memory together.
+//! - **watched**: of a key, that somebody is to be told of changes to it (`store/watches.rs`).
 //! - **window**: while a checkpoint runs, the time since it began: what is written in it, the checkpoint does not take.
 //!
 //! ## How what is to come fits the transaction
@@ -247,17 +282,38 @@
 //!   forms fault what they need instead.
 //! - **Lua**: the same, the script being the body; it must be deterministic given its reads, so time and randomness come
 //!   from the transaction.
-//! - **WATCH, blocking commands, keyspace events**: values among [`store::Effects`], released when the epoch is settled; a
-//!   blocked command is a parked request like one that faulted, woken by a key instead of a ticket.
+//! - **WATCH**: a transaction has keys watched from its end on ([`store::Txn::watch`]). A change is told when it is staged, not
+//!   when it is settled, as the next to run sees it; EXEC asks for it ([`store::Store::watched_change`]), and if it answers
+//!   that a key has changed, that reply waits for the change's epoch.
+//! - **Blocking commands**: a parked request like one that faulted, woken by a watched key instead of a ticket; it runs again,
+//!   and its reply waits for the epoch of what it found.
+//! - **Keyspace events, messages**: further kinds of [`store::Effect`], each caused only while somebody listens. When their epoch
+//!   is settled, the executor sends them to whom they concern ([`exec::Engine::send`]).
 //! - **RDB in and out**: reading writes transactions; writing walks a view.
 //! - **Replication**: an epoch is the unit: its journal record, in order.
+//! - **Cluster mode**: a store whose databases are divided by slots ([`store::Layout::Slots`]): a slot's keys are counted in its
+//!   record, listed by a walk over its namespace, dropped and handed over with its id.
 
-pub mod base;
-pub mod command;
-pub mod config;
-pub mod disk;
-pub mod exec;
-pub mod net;
-pub mod resp;
-pub mod store;
-pub mod types;
+// The page above is for who works on the crate: it links to what is private.
+#![allow(rustdoc::private_intra_doc_links)]
+#![warn(missing_docs)]
+
+mod base;
+mod command;
+mod config;
+mod disk;
+mod exec;
+pub mod facade;
+mod net;
+mod resp;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "EVAL and its like call it, and are to come"
+    )
+)]
+mod script;
+mod store;
+mod types;

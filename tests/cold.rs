@@ -3,7 +3,7 @@
 
 use crate::support::server::{Kind, Setup};
 use crate::support::{Client, Server, Value};
-use redkeep::exec::table::{self, Command, Run};
+use redkeep::facade::data_commands;
 use std::collections::BTreeSet;
 
 /// How often a command may find records missing.
@@ -364,23 +364,10 @@ fn commands_on_cold_data_do_not_run_once_for_each_missing_record() {
         }
     }
     assert!(slow.is_empty(), "{}", slow.join("\n"));
-    let all: BTreeSet<String> = table::all().flat_map(|found| names(found.command)).collect();
+    let all: BTreeSet<String> = data_commands().into_iter().collect();
     let differ: Vec<&String> = seen.symmetric_difference(&all).collect();
     assert!(
         differ.is_empty(),
         "without a case here, or not in the table: {differ:?}"
     );
-}
-
-/// The names of commands over data: a command's own, or those of its subcommands.
-fn names(command: &Command) -> Vec<String> {
-    let is_data = |command: &&Command| matches!(command.run, Run::Data(_));
-    let subcommands = command.subcommands().iter().filter(is_data);
-    let mut names: Vec<String> = subcommands
-        .map(|sub| format!("{}|{}", command.name, sub.name))
-        .collect();
-    if is_data(&command) {
-        names.push(command.name.to_owned());
-    }
-    names
 }

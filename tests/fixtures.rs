@@ -6,7 +6,7 @@
 use crate::support::server::Setup;
 use crate::support::store::{check_store, copy_store};
 use crate::support::{Client, Kind, Server, Value, wait_for};
-use redkeep::disk::format::{FORMAT_VERSION, SEGMENT};
+use redkeep::facade::{FORMAT_VERSION, SEGMENT};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use crate::support::client::encode;
 use crate::support::server::Setup;
 use crate::support::{Kind, Server, Value, wait_for};
-use redkeep::base::signals::{EFFECTS, Effect};
+use redkeep::facade::{EFFECTS, Effect};
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

@@ -1,5 +1,6 @@
 //! The rules of the house that can be read off the source text.
 
+mod docs;
 mod exceptions;
 mod pages;
 mod source;
@@ -13,20 +14,21 @@ use std::path::{Path, PathBuf};
 use uses::Use;
 
 /// A layer may import itself and those behind it, not those in front of it or beside it.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
+    &["facade"],
     &["net", "repl"],
     &["exec"],
     &["command"],
     &["rdb"],
     &["types"],
     &["store"],
-    &["disk"],
+    &["disk", "script"],
     &["base"],
 ];
 /// Anybody may import it, it imports nobody.
 const LEAF: &str = "resp";
 /// The options: who may import them, and what they may import.
-const CONFIG: (&str, [&str; 2], [&str; 1]) = ("config", ["net", "exec"], ["base"]);
+const CONFIG: (&str, [&str; 3], [&str; 1]) = ("config", ["facade", "net", "exec"], ["base"]);
 /// The only layer that knows the storage engine.
 const DISK: &str = "disk";
 const ENGINE: &str = "rocksdb";
@@ -39,8 +41,11 @@ const OF_A_LIMIT: usize = 2;
 
 /// The architecture page, how many walks it has at least, and how many functions each of them names at least.
 const PAGE: &str = "src/lib.rs";
-const WALKS: usize = 3;
+const WALKS: usize = 4;
 const STEPS_OF_A_WALK: usize = 5;
+/// The shortest way of a request through the server, and how many files it may pass.
+const SHORTEST_WALK: &str = "A warm GET";
+const FILES_OF_THE_SHORTEST: usize = 13;
 
 /// Pages whose files have to exist; and files of a type that is to come, which have the type's name.
 const PAGES: [&str; 4] = [
@@ -62,7 +67,7 @@ fn imports_run_one_way() {
         let modules = source.modules();
         let Some(layer) = modules.first() else { continue };
         // What only tests see may look up: a layer is tested with what stands on it.
-        if test_modules.iter().any(|tests| modules.starts_with(tests)) {
+        if is_for_tests(source, &test_modules) {
             continue;
         }
         for (line, imported) in source.imports_of_the_root() {
@@ -103,6 +108,23 @@ fn files_say_what_they_are() {
     );
 }
 
+/// What is seen outside its module is documented. That of what is seen outside the crate, its fields and variants as well, is
+/// the compiler's to check.
+#[test]
+fn what_others_see_is_documented() {
+    let sources = sources(&["src"]);
+    let test_modules: Vec<Vec<String>> = sources.iter().flat_map(Source::test_modules).collect();
+    let mut faults = Vec::new();
+    for source in sources
+        .iter()
+        .filter(|source| !is_for_tests(source, &test_modules))
+    {
+        let silent = docs::undocumented(source).into_iter();
+        faults.extend(silent.map(|(line, item)| format!("{}:{line}: {item}", source.path)));
+    }
+    report(faults);
+}
+
 #[test]
 fn files_are_short() {
     let mut lengths = Vec::new();
@@ -136,12 +158,10 @@ fn functions_are_short() {
 fn imports_go_in_no_circle_within_a_layer() {
     let sources = sources(&["src"]);
     let test_modules: Vec<Vec<String>> = sources.iter().flat_map(Source::test_modules).collect();
-    let is_for_tests = |source: &Source| {
-        test_modules
-            .iter()
-            .any(|tests| source.modules().starts_with(tests))
-    };
-    let sources: Vec<&Source> = sources.iter().filter(|source| !is_for_tests(source)).collect();
+    let sources: Vec<&Source> = sources
+        .iter()
+        .filter(|source| !is_for_tests(source, &test_modules))
+        .collect();
     report(circles(uses::uses(&sources), CIRCLES));
 }
 
@@ -200,6 +220,20 @@ fn the_walks_name_what_exists() {
         }
     }
     report(faults);
+}
+
+#[test]
+fn a_warm_get_passes_few_files() {
+    let page = fs::read_to_string(root().join(PAGE)).expect("the architecture page");
+    let walks = pages::walks(&page);
+    let walk = walks.iter().find(|walk| walk.title.starts_with(SHORTEST_WALK));
+    let files: BTreeSet<&str> = walk
+        .expect("the walk of a warm GET")
+        .functions
+        .iter()
+        .map(|(file, _)| &file[..])
+        .collect();
+    assert!(files.len() <= FILES_OF_THE_SHORTEST, "{}: {files:?}", files.len());
 }
 
 /// And so do the files that the pages name, from the project's root or from the folder `src`.
@@ -262,6 +296,12 @@ fn layer_of(source: &Source) -> Option<String> {
     } else {
         Some(modules.remove(0))
     }
+}
+
+/// Whether a file is a module that is compiled for tests only, or belongs to one.
+fn is_for_tests(source: &Source, test_modules: &[Vec<String>]) -> bool {
+    let modules = source.modules();
+    test_modules.iter().any(|tests| modules.starts_with(tests))
 }
 
 fn report(faults: Vec<String>) {

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use redkeep::command::string::set;
-use redkeep::disk::Durability;
+use redkeep::facade::measured::Prepared;
 
 use crate::common::Random;
-use crate::fixture::{Fixture, Prepared, VALUE_SIZE, key};
+use crate::fixture::{Fixture, VALUE_SIZE, key, request};
 use crate::{Micro, Sample};
 
 const EPOCHS: [usize; 3] = [1, 32, 1024];
@@ -14,28 +13,28 @@ const EPOCHS: [usize; 3] = [1, 32, 1024];
 const KEYS: u64 = 100_000;
 
 pub fn run(micro: &Micro) {
-    for (durability, degree) in [(Durability::Written, "written"), (Durability::Synced, "synced")] {
+    for (synced, degree) in [(false, "written"), (true, "synced")] {
         for records in EPOCHS {
             case(
                 micro,
                 &format!("commit {degree}, epoch of {records}"),
-                durability,
+                synced,
                 records,
             );
         }
     }
 }
 
-fn case(micro: &Micro, name: &str, durability: Durability, records: usize) {
+fn case(micro: &Micro, name: &str, synced: bool, records: usize) {
     if !micro.wants(name) {
         return;
     }
-    let mut fixture = Fixture::new(durability);
+    let mut fixture = Fixture::new(synced);
     let mut random = Random(3);
     let mut value = vec![0; VALUE_SIZE];
     random.fill(&mut value);
     let commands: Vec<Prepared> = (0..KEYS)
-        .map(|number| Prepared::new(set, &[b"SET", &key(number), &value]))
+        .map(|number| Prepared::new(request(&[b"SET", &key(number), &value])))
         .collect();
     micro.case(name, |operations| {
         let epochs = operations.div_ceil(records as u64);

@@ -1,7 +1,7 @@
 //! `cargo bench --bench micro -- [filter...]`: the parts by themselves, without a socket. A filter is a part of a case's name.
 //!
 //! - *codec*: one request decoded, one reply encoded;
-//! - *txn*: one command over records in memory, from `begin` to `apply`, without its commit;
+//! - *txn*: one command over records in memory, from `begin` to `stage`, without its commit;
 //! - *commit*: one record of an epoch of so many, from the end of the tick until it is decided. The epochs hold 100-byte values.
 //!
 //! A case is measured in rounds; its figure is their median, and the spread is how far the fastest and the slowest are from

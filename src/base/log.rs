@@ -46,7 +46,10 @@ static LEAST: AtomicU8 = AtomicU8::new(Level::Notice as u8);
 /// The path as signal handlers need it, too.
 static FILE: OnceLock<CString> = OnceLock::new();
 
-/// Sends what is logged from now on to a file: once in the life of the process. An error if it cannot be written to.
+/// Sends what is logged from now on to a file: once in the life of the process.
+///
+/// # Errors
+/// It cannot be opened for writing, and nothing has changed.
 pub fn to_file(path: PathBuf) -> io::Result<()> {
     open(&path)?;
     let path = CString::new(path.into_os_string().into_vec())?;

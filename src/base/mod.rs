@@ -3,11 +3,12 @@
 pub mod clock;
 pub mod extfloat;
 pub mod glob;
+pub mod hash_slot;
 pub mod log;
 pub mod num;
-pub mod prefetch;
 pub mod process;
 pub mod random;
 pub mod service;
 pub mod signals;
 pub mod size;
+pub mod warm_up;

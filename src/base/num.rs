@@ -73,9 +73,13 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
 /// `sticky` (the mantissa then has at least 124 bits or, at any rate, two more than the format it goes to).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unrounded {
+    /// Below zero, or a zero with a minus.
     pub(super) negative: bool,
+    /// The leading digits; 0 for zero.
     pub(super) mantissa: u128,
+    /// Whether any digit behind the mantissa is not zero.
     pub(super) sticky: bool,
+    /// Of two, for the mantissa's last bit.
     pub(super) exponent: i64,
 }
 

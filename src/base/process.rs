@@ -105,6 +105,9 @@ fn raw_decay(name: &CStr) -> Option<u64> {
 }
 
 /// What the allocator has to say about itself, for people.
+///
+/// # Errors
+/// The allocator could not write it.
 pub fn allocator_report() -> io::Result<String> {
     let mut text = Vec::new();
     stats_print::stats_print(&mut text, stats_print::Options::default())?;

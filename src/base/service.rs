@@ -18,6 +18,9 @@ pub fn is_notified() -> bool {
 }
 
 /// Tells the service manager: "READY=1", "STOPPING=1".
+///
+/// # Errors
+/// `NOTIFY_SOCKET` is not set, or nobody listens there.
 pub fn notify(state: &str) -> io::Result<()> {
     let Some(address) = env::var_os(SOCKET) else {
         return Err(io::Error::new(
@@ -39,6 +42,9 @@ fn socket(address: &OsStr) -> io::Result<SocketAddr> {
 
 /// Goes on in the background, without the terminal: the process that was started ends here, with success. Only while there
 /// is no other thread.
+///
+/// # Errors
+/// The system refuses a second process, or what it needs to be alone. Then the first goes on.
 pub fn daemonize() -> io::Result<()> {
     let nothing = File::options().read(true).write(true).open("/dev/null")?;
     // SAFETY: there is one thread, so the child is as whole as the parent was. The parent leaves at once, without what runs

@@ -74,6 +74,9 @@ const ENDING: u8 = 2;
 static ASKED: AtomicI32 = AtomicI32::new(-1);
 
 /// Has all signals take effect as the table says.
+///
+/// # Errors
+/// The system refuses one of them; those before it take effect.
 pub fn install() -> io::Result<()> {
     for (signal, _, effect) in EFFECTS {
         let (handler, flags) = match effect {
@@ -88,6 +91,9 @@ pub fn install() -> io::Result<()> {
 }
 
 /// From now on the server ends in order when a signal asks for it. The stream has something to read then.
+///
+/// # Errors
+/// The system refuses a pair of sockets, and nothing has changed.
 pub fn begin_serving() -> io::Result<UnixStream> {
     let (asked, asks) = UnixStream::pair()?;
     for end in [&asked, &asks] {

@@ -8,7 +8,7 @@ use crate::types::keys;
 
 /// `DBSIZE`. Replies with the number of keys in the selected database.
 pub fn dbsize(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    Ok(Reply::Int(txn.counted_database(call.db)?.keys as i64))
+    Ok(Reply::Int(txn.count_keys(call.db)? as i64))
 }
 
 /// `FLUSHDB [ASYNC|SYNC]`. Drops all keys of the selected database, and replies OK.
@@ -43,9 +43,7 @@ pub fn swapdb(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let first = keys::check_database(first, call.limits.databases)?;
     let second = keys::check_database(second, call.limits.databases)?;
     if first != second {
-        let (a, b) = (txn.database(first)?, txn.database(second)?);
-        txn.set_database(first, b);
-        txn.set_database(second, a);
+        txn.swap_databases(first, second)?;
     }
     Ok(Reply::Ok)
 }

@@ -59,7 +59,7 @@ impl Elements<'_> {
         self.pass_on()
     }
 
-    /// An element of so many bytes, which follow in parts; then comes [`Elements::end_bulk`].
+    /// An element of `len` bytes, which follow in parts; then comes [`Elements::end_bulk`].
     pub fn begin_bulk(&mut self, len: u64) -> Result<()> {
         self.made.begin_bulk(len);
         self.pass_on()
@@ -195,7 +195,7 @@ pub fn push_each<I, T>(
     }
 }
 
-/// Goes on over a view if a reply is to have so many elements that it would keep all others waiting.
+/// Goes on over a view if a reply of `count` elements would keep all others waiting.
 pub fn beside_others(txn: &Txn, count: u64) -> Result<()> {
     over_a_view_if(txn, count > MOST_LIVE)
 }

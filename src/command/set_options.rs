@@ -26,9 +26,13 @@ pub(super) struct SetOptions<'a> {
 /// How a deadline is named.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
+    /// EX: from now on.
     Seconds,
+    /// PX: from now on.
     Milliseconds,
+    /// EXAT.
     UnixSeconds,
+    /// PXAT.
     UnixMilliseconds,
 }
 

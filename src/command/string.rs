@@ -15,9 +15,17 @@ use crate::types::string::{self, Part, string_entry};
 
 /// `GET key`. Replies with the string, or null.
 pub fn get(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    match string_entry(txn.lookup_read(call.key(1))?)? {
-        Some(entry) => read_only(txn, call, &entry),
-        None => Ok(Reply::Null),
+    match txn.lookup_read(call.key(1))? {
+        // Most are whole in their key's record, which the reply shares.
+        Some(entry) if entry.header.kind == Kind::String => {
+            let (record, body) = entry.into_shared();
+            let value = body..record.len();
+            Ok(Reply::Bulk(Blob::shared(record.into(), value)))
+        }
+        found => match string_entry(found)? {
+            Some(entry) => read_only(txn, call, &entry),
+            None => Ok(Reply::Null),
+        },
     }
 }
 

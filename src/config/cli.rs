@@ -37,6 +37,9 @@ const NOT_HERE: [(&[u8], &str); 2] = [
 impl Config {
     /// The configuration of the process: defaults, then the file, then standard input if it is asked for, then the
     /// options. `arguments` starts with the program's name.
+    ///
+    /// # Errors
+    /// See [`ConfigError`]; help and the version are among them.
     pub fn from_command_line(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, ConfigError> {
         let mut arguments: Vec<Vec<u8>> = arguments.into_iter().skip(1).map(OsStringExt::into_vec).collect();
         if let [question] = &arguments[..]

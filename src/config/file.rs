@@ -33,7 +33,7 @@ pub enum Place {
         path.display()
     )]
     File {
-        /// The file.
+        /// As it was named on the command line, or by the file that includes it.
         path: PathBuf,
         /// The line's number, from 1 on.
         line: usize,
@@ -62,7 +62,7 @@ pub enum ConfigError {
     /// A configuration file that cannot be read.
     #[error("Fatal error, can't open config file '{}': {source}", path.display())]
     Unreadable {
-        /// The file.
+        /// As it was named on the command line, or by the file that includes it.
         path: PathBuf,
         /// Why it cannot be read.
         source: io::Error,
@@ -85,6 +85,9 @@ impl ConfigError {
 
 impl Config {
     /// Applies the directives of a file on top of what is set.
+    ///
+    /// # Errors
+    /// The file, or one that it includes, cannot be read, or a directive is refused. Those before it stand.
     pub(super) fn load_file(&mut self, path: &Path) -> Result<(), ConfigError> {
         self.load_included(path, &mut Vec::new())
     }
@@ -103,6 +106,9 @@ impl Config {
     }
 
     /// Applies the directives of a text. `path` says where it is from.
+    ///
+    /// # Errors
+    /// A directive is refused, or a file that it includes. Those before it stand.
     pub(super) fn load_text(
         &mut self,
         path: &Path,
@@ -194,6 +200,9 @@ impl Config {
 
     /// Sets an option from the arguments of a directive, which spell a list as several words or as one quoted
     /// word.
+    ///
+    /// # Errors
+    /// The quotes do not match, or the option refuses the value: the text says why, and it is as it was.
     pub(super) fn apply_row(&mut self, row: &Row, arguments: &[Vec<u8>]) -> Result<(), String> {
         let words = match arguments {
             [list] if row.is_list() && !list.is_empty() => {

@@ -12,6 +12,7 @@ macro_rules! idle_options {
     ($($group:literal { $(
         $name:literal $(| $alias:literal)?, $kind:expr, $default:literal, [$($flag:ident)*], $why:literal;
     )* })*) => {
+        /// The options that decide nothing here, a row each.
         pub(super) static IDLE: &[Row] = &[$($(Row {
             name: $name,
             alias: idle_options!(@alias $($alias)?),

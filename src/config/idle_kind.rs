@@ -86,13 +86,21 @@ impl<T: Default, K: Kind<T> + Sync> IdleKind for AsText<T, K> {
     }
 }
 
+/// `yes` or `no`.
 pub(super) const YES_NO: AsText<bool, YesNo> = AsText::of(YesNo);
+/// Any text.
 pub(super) const TEXT: AsText<String, Text> = AsText::of(Text);
+/// Any bytes, which are not told in errors.
 pub(super) const SECRET: AsText<Vec<u8>, Secret> = AsText::of(Secret);
+/// Points as in `save 3600 1`; an empty word: none.
 pub(super) const SAVE: AsText<Vec<SavePoint>, Save> = AsText::of(Save);
+/// Three integers.
 pub(super) const OOM_SCORES: AsText<[i64; 3], OomScores> = AsText::of(OomScores);
+/// Numbers from 0 to 100; an empty word: none.
 pub(super) const PERCENTILES: AsText<Vec<f64>, Percentiles> = AsText::of(Percentiles);
+/// A host and a port, or `no one`.
 pub(super) const REPLICA_OF: AsText<String, ReplicaOf> = AsText::of(ReplicaOf);
+/// Words of what a signal has SHUTDOWN do.
 pub(super) const SHUTDOWN_FLAGS: AsText<Vec<&'static str>, ShutdownFlags> = AsText::of(ShutdownFlags);
 
 /// A decimal integer from `min` to `max`.

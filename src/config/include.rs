@@ -10,6 +10,9 @@ pub(super) const INCLUDE: &str = "include";
 
 /// The files of a pattern in the order of their names, or the one file that a path without wildcards names. A pattern may
 /// match none; what it matches of directories does not count.
+///
+/// # Errors
+/// The pattern has a zero byte, or a directory that it leads to cannot be read.
 pub(super) fn included(path: &Path) -> io::Result<Vec<PathBuf>> {
     let is_pattern = path
         .as_os_str()

@@ -12,7 +12,9 @@ use crate::base::{
     size::{format_memory, parse_memory},
 };
 
+/// The error for too few words, or too many.
 pub(super) const WRONG_ARGUMENTS: &str = "wrong number of arguments";
+/// Of a change; the error is what follows the option's name in what a client or the log is told.
 pub(super) type Outcome = Result<(), String>;
 
 /// The way an option whose value is a `T` is spelled.
@@ -37,10 +39,16 @@ pub(super) trait Kind<T> {
 
 /// A kind whose value is one word.
 pub(super) trait Word<T> {
+    /// The value that a word stands for. The error says what is wrong with it, to a client or in the log.
     fn parse(&self, word: &[u8]) -> Result<T, String>;
+
+    /// As [`Kind::show`].
     fn show(&self, value: &T) -> Vec<u8>;
+
+    /// As [`Kind::describe`].
     fn describe(&self) -> String;
 
+    /// The one of [`Kind::lines`].
     fn line(&self, value: &T) -> String {
         quote(&self.show(value))
     }
@@ -234,6 +242,7 @@ impl Default for MemoryShare {
     }
 }
 
+/// Bytes with or without a unit, or a percentage of `maxmemory`.
 pub(super) struct MemoryOrPercent;
 
 impl Word<MemoryShare> for MemoryOrPercent {
@@ -267,6 +276,7 @@ impl Word<MemoryShare> for MemoryOrPercent {
     }
 }
 
+/// The error for a word that is none of these.
 pub(super) fn not_one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
     format!(
         "argument(s) must be one of the following: {}",
@@ -279,6 +289,7 @@ pub(super) trait Named: Copy + PartialEq + 'static {
     /// Every variant with its name, in the order in which error texts list them.
     const NAMES: &'static [(&'static str, Self)];
 
+    /// The word for this variant.
     fn name(self) -> &'static str {
         // The macro that declares such an enum names every variant.
         Self::NAMES
@@ -446,8 +457,11 @@ impl Word<PathBuf> for Directory {
 
 /// The name of a file or directory, without a path. `option` and `what` are for the error text.
 pub(super) struct BaseName {
+    /// The option's name.
     pub(super) option: &'static str,
+    /// What it is the name of: a file, a directory.
     pub(super) what: &'static str,
+    /// Whether the empty word is allowed.
     pub(super) may_be_empty: bool,
 }
 

@@ -36,19 +36,16 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-pub use self::{
-    file::{ConfigError, Place},
-    idle_kind::IdleValues,
-    kind::MemoryShare,
-    reference::reference_markdown,
-    rewrite::RewriteError,
-    special::{BindAddress, KeyspaceEvents, OutputLimit, OutputLimits, SavePoint},
-    table::{AppendFsync, Compression, Config, LogLevel, ProtectedAction, Supervised},
-    user::DefaultUser,
-};
 use self::{
     idle::IDLE,
     table::{FIELDS, Flags, Row},
+};
+pub use self::{
+    kind::MemoryShare,
+    reference::reference_markdown,
+    special::BindAddress,
+    table::{AppendFsync, Compression, Config, Supervised},
+    user::DefaultUser,
 };
 use crate::base::glob::Pattern;
 use crate::resp::shown;
@@ -148,6 +145,9 @@ impl Config {
 
     /// CONFIG SET: sets all of the pairs, or nothing. Returns the names of the options whose value is now
     /// another, for the caller to put into effect.
+    ///
+    /// # Errors
+    /// The first pair that is refused, and why.
     pub fn set_many<T: AsRef<[u8]>>(
         &mut self,
         pairs: &[(T, T)],

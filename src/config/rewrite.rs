@@ -30,6 +30,9 @@ pub enum RewriteError {
 
 impl Config {
     /// Writes the configuration back to the file it was read from, atomically.
+    ///
+    /// # Errors
+    /// See [`RewriteError`].
     pub fn rewrite(&self) -> Result<(), RewriteError> {
         let path = self.config_file.as_deref().ok_or(RewriteError::NoConfigFile)?;
         let old = match fs::read(path) {

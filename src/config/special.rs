@@ -58,6 +58,7 @@ impl std::fmt::Display for BindAddress {
     }
 }
 
+/// Words, each an address or `*`; at most 16, and an empty word for none.
 pub(super) struct Bind;
 
 impl Kind<Vec<BindAddress>> for Bind {
@@ -113,6 +114,7 @@ impl std::fmt::Display for SavePoint {
     }
 }
 
+/// Pairs of seconds, at least 1, and changes; an empty word for none.
 pub(super) struct Save;
 
 impl Kind<Vec<SavePoint>> for Save {
@@ -171,6 +173,7 @@ pub struct OutputLimits {
     pub pubsub: OutputLimit,
 }
 
+/// Fours of a class of clients, two amounts of memory and seconds.
 pub(super) struct OutputBufferLimits;
 
 impl Kind<OutputLimits> for OutputBufferLimits {
@@ -436,6 +439,7 @@ impl KeyspaceEvents {
     }
 }
 
+/// One word of letters, a class of events each.
 pub(super) struct EventClasses;
 
 impl Word<KeyspaceEvents> for EventClasses {

@@ -53,13 +53,19 @@ impl Flags {
 /// An option.
 #[derive(Clone, Copy)]
 pub(super) struct Row {
+    /// As in a configuration file, in lower case.
     pub(super) name: &'static str,
     /// The name it had before.
     pub(super) alias: Option<&'static str>,
+    /// The heading in the reference that it is under.
     pub(super) group: &'static str,
+    /// As in a configuration file.
     pub(super) default: &'static str,
+    /// When and by whom it may be changed, and whether it is shown.
     pub(super) flags: Flags,
+    /// What the reference says of it, in Markdown.
     pub(super) meaning: &'static str,
+    /// How its value is reached.
     pub(super) access: Access,
 }
 
@@ -200,7 +206,9 @@ macro_rules! options {
 
 /// The largest values that options may have.
 pub(super) const INT: i64 = i32::MAX as i64;
+/// Of what Redis keeps in 64 bits.
 pub(super) const LONG: i64 = i64::MAX;
+/// Of an amount of memory.
 pub(super) const BYTES: u64 = i64::MAX as u64;
 const MB: u64 = 1 << 20;
 /// Each takes 150 bytes of memory and is looked at by each commit: so many cost 10 MB, and 50 microseconds.

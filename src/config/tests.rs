@@ -2,6 +2,9 @@
 
 use std::{ffi::OsString, fs};
 
+use super::file::ConfigError;
+use super::special::KeyspaceEvents;
+use super::table::{LogLevel, ProtectedAction};
 use super::{quote::split_words, *};
 
 mod startup;

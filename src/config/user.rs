@@ -37,6 +37,9 @@ impl DefaultUser {
     pub const NAME: &[u8] = b"default";
 
     /// From what stands behind `user` in a line: a name and rules, which are applied in their order.
+    ///
+    /// # Errors
+    /// A rule makes no sense, or there would be another user than the default one, or one that may not do all.
     pub(super) fn parse(words: &[Vec<u8>]) -> Result<DefaultUser, String> {
         let Some((name, rules)) = words.split_first() else {
             return Err("wrong number of arguments".to_owned());

@@ -8,6 +8,7 @@ use super::opened::Held;
 
 /// A set of records to write, all or nothing.
 pub struct Batch {
+    /// The records, as RocksDB takes them.
     pub(super) inner: WriteBatch,
     records: usize,
     /// Of the journal's record among them.
@@ -47,6 +48,7 @@ pub(super) const MOST_JOURNAL_BYTES: usize = 4 << 30;
 pub(super) const LARGE_RECORD: usize = 1 << 20;
 
 impl<'d> Builder<'d> {
+    /// A batch whose changes go to their families at once.
     pub(super) fn over(db: Held<'d>) -> Builder<'d> {
         Builder {
             db,
@@ -55,7 +57,7 @@ impl<'d> Builder<'d> {
         }
     }
 
-    /// A batch whose changes go to the journal, as the record with this key; about so many bytes of them are expected.
+    /// A batch whose changes go to the journal, as the record with this key; about `expected` bytes of them are to come.
     pub(super) fn journaled(db: Held<'d>, key: JournalKey, expected: usize) -> Builder<'d> {
         let mut writer = journal::Writer::default();
         writer.bytes.reserve_exact(expected);
@@ -73,7 +75,7 @@ impl<'d> Builder<'d> {
         }
     }
 
-    /// Writes what changed in a record that is there: an operand of [`delta`].
+    /// Writes what changed in a record that is there: an operand of [`super::delta`].
     pub fn merge(&mut self, key: &RecordKey, operand: &[u8]) {
         match self.journal_of(key) {
             Some(journal) => journal.merge(key, operand),

@@ -27,7 +27,7 @@ pub fn push_cell(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// How many bytes a cell of so many bytes takes.
+/// How many bytes a cell takes, its length in front included.
 pub const fn cell_len(bytes: usize) -> usize {
     let bits = usize::BITS - (bytes | 1).leading_zeros();
     bits.div_ceil(7) as usize + bytes

@@ -24,7 +24,7 @@ use super::marks::{MARK, journal_mark};
 use super::opened::{Guard, Held};
 use super::runs::Runs;
 use super::{Batch, Builder, Disk, Durability, Patience, ReadError, WriteError};
-use crate::base::prefetch::prefetch;
+use crate::base::warm_up::warm_up;
 
 /// A checkpoint is a batch if it has less than this share of a memtable: 1/32. What tables cost is mostly syncs of files,
 /// whatever is in them: so where memtables are small they hold more than that, in bytes.
@@ -172,7 +172,7 @@ fn fold(
     let changes = places.iter().enumerate().map(|(number, place)| {
         if let Some(soon) = places.get(number + PREFETCH_DISTANCE) {
             // In this order they are all over the part.
-            prefetch(soon.bytes(part).as_ptr());
+            warm_up(soon.bytes(part).as_ptr());
         }
         place.change(part)
     });
@@ -189,6 +189,9 @@ fn fold(
 
 impl Disk {
     /// Prepares to bring to its families what is in the journal. `None`: it is empty.
+    ///
+    /// # Errors
+    /// The journal cannot be read or is damaged, or a table cannot be written. Then all is as it was.
     pub fn prepare_checkpoint(&self) -> Result<Option<Checkpoint>, WriteError> {
         let kept = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = std::mem::take(&mut *kept());
@@ -244,6 +247,10 @@ impl Disk {
 
     /// Carries a checkpoint out. Nothing else may write meanwhile. If it [needs that](Checkpoint::needs_sync), the log has
     /// been synced since it was prepared.
+    ///
+    /// # Errors
+    /// The batch cannot be written, or a family does not take its table. Families that already have theirs keep it: until
+    /// the rest has followed, views are refused.
     pub fn install(&self, checkpoint: Checkpoint) -> Result<(), WriteError> {
         match checkpoint.output {
             Output::Batch(batch) => {
@@ -256,7 +263,7 @@ impl Disk {
         Ok(())
     }
 
-    /// The memtable has so many more deletes of keys.
+    /// The memtable has `deletes` more of keys.
     fn note_deletes(&self, deletes: usize) -> Result<(), WriteError> {
         let before = self.deletes_in_memtable.fetch_add(deletes, Relaxed);
         if before + deletes < DELETES_IN_MEMTABLE {
@@ -295,6 +302,9 @@ impl Disk {
     }
 
     /// Brings all that is in the journal to its families. Blocks.
+    ///
+    /// # Errors
+    /// As of the two; what is in its families by then stays there.
     pub fn checkpoint_all(&self) -> Result<(), WriteError> {
         while let Some(checkpoint) = self.prepare_checkpoint()? {
             if checkpoint.needs_sync() {
@@ -307,6 +317,9 @@ impl Disk {
     }
 
     /// Takes out of the journal what was never acknowledged as committed: the log may have it after a failed sync.
+    ///
+    /// # Errors
+    /// The store is closed, or nothing can be written.
     pub(super) fn drop_uncommitted(&self) -> Result<(), WriteError> {
         let mut batch = self.batch()?;
         let from = self.committed.load(Relaxed).next();
@@ -332,6 +345,9 @@ impl Disk {
     }
 
     /// Removes what a crash left of tables, and finds where the journal goes on.
+    ///
+    /// # Errors
+    /// A table cannot be removed, or the journal or a family's mark cannot be read.
     pub(super) fn find_journal_end(&self) -> Result<(), ReadError> {
         self.remove_tables()?;
         let db = self.guard()?;
@@ -416,7 +432,7 @@ impl Disk {
 /// Made by [`Disk::walk_journal`] alone: it pins data.
 struct JournalWalk<'d>(DBRawIterator<'d>);
 
-/// Reads so many bytes of the journal at most, or one record.
+/// Reads at most `most` bytes of the journal, or one record.
 fn read_part<'j>(JournalWalk(walk): &'j mut JournalWalk, most: usize) -> Result<Part<'j>, ReadError> {
     let (mut records, mut bytes, mut more) = (Vec::new(), 0, false);
     while let Some((key, record)) = walk.item() {

@@ -12,6 +12,9 @@ use super::{Disk, ReadError, WriteError};
 impl Disk {
     /// Writes the tables anew without what was deleted, as far as no view sees it, and the memtables out, so that memory and
     /// logs are free. Takes about as long as reading all of it. Blocks; ends early once the store is [closing](Disk::end_work).
+    ///
+    /// # Errors
+    /// The store is closed, or a table cannot be read or written. What was written anew by then stays.
     pub fn compact(&self) -> Result<(), WriteError> {
         // Memory first: the rest takes longer.
         self.flush()?;

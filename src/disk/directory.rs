@@ -21,6 +21,7 @@ pub struct Creation {
 
 /// What a directory holds.
 pub enum Found {
+    /// No store, and nothing that is in the way of one.
     Nothing,
     /// The making of a store was broken off: nothing in it was ever acknowledged.
     HalfMade(Identity),
@@ -84,6 +85,10 @@ fn names(dir: &Path) -> Result<Vec<String>, OpenError> {
     Ok(names)
 }
 
+/// Sees what is in the directory, and changes nothing.
+///
+/// # Errors
+/// What is there is damaged, of a newer format, not a store's at all, or cannot be read.
 pub fn examine(dir: &Path, creation: &Creation) -> Result<Found, OpenError> {
     let names = names(dir)?;
     let has_data = names.iter().filter_map(|name| Kind::of(name)).any(Kind::is_data);
@@ -135,6 +140,9 @@ fn refuse_others<'n>(dir: &Path, others: impl Iterator<Item = &'n String>) -> Re
 }
 
 /// Removes what the making of a store left that was broken off.
+///
+/// # Errors
+/// The directory cannot be read, or a file in it cannot be removed.
 pub fn clear_half_made(dir: &Path) -> Result<(), OpenError> {
     for name in names(dir)?.iter().filter(|name| Kind::of(name).is_some()) {
         let path = dir.join(name);
@@ -144,6 +152,9 @@ pub fn clear_half_made(dir: &Path) -> Result<(), OpenError> {
 }
 
 /// The number of the newest log file, 0 if there is none.
+///
+/// # Errors
+/// The directory cannot be read.
 pub fn newest_log(dir: &Path) -> io::Result<u64> {
     let mut newest = 0;
     for entry in fs::read_dir(dir)? {
@@ -155,6 +166,9 @@ pub fn newest_log(dir: &Path) -> io::Result<u64> {
 }
 
 /// The number of the MANIFEST that is in use, and its length.
+///
+/// # Errors
+/// CURRENT or the MANIFEST cannot be read; one of kind `InvalidData` if CURRENT names none.
 pub fn manifest(dir: &Path) -> io::Result<(u64, u64)> {
     let current = fs::read_to_string(dir.join("CURRENT"))?;
     let number = current.strip_suffix('\n').and_then(Kind::of);
@@ -174,6 +188,9 @@ fn log_path(dir: &Path, number: u64) -> PathBuf {
 }
 
 /// Holds CURRENT and the MANIFEST against what is known of them.
+///
+/// # Errors
+/// They are missing or damaged, or older or shorter than they were; or they cannot be read.
 pub fn check_manifest(dir: &Path, identity: Option<&Identity>) -> Result<(), OpenError> {
     let missing = |name: &str| OpenError::Damaged(format!("{name} is missing"));
     if !dir.join("CURRENT").exists() {
@@ -234,6 +251,9 @@ impl LogFaults {
 }
 
 /// Why log files cannot be trusted to hold all that was written to them. From the number `needed` on they are wanted.
+///
+/// # Errors
+/// The directory or a log cannot be read.
 pub fn faults_of_logs(dir: &Path, identity: Option<&Identity>, needed: u64) -> Result<LogFaults, OpenError> {
     let mut faults = LogFaults::default();
     let names = names(dir)?;
@@ -278,6 +298,9 @@ pub fn faults_of_logs(dir: &Path, identity: Option<&Identity>, needed: u64) -> R
 }
 
 /// Removes the log files behind one: where its end was lost, nothing that came later counts.
+///
+/// # Errors
+/// The directory cannot be read, or a log cannot be removed.
 pub fn drop_logs_behind(dir: &Path, last: u64) -> Result<(), OpenError> {
     for name in names(dir)? {
         if matches!(Kind::of(&name), Some(Kind::Log(number)) if number > last) {

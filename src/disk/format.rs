@@ -3,13 +3,17 @@
 //! ```text
 //! id         := n:u8 byte*n            n in 1..=8, big endian, no leading zero byte (0 is "1 00"):
 //!                                      short, and in byte order it sorts by number
-//! namespace  := id                     what a numbered database is called on disk; FLUSHDB takes a new one
+//! namespace  := id                     what a numbered database, or one of its slots, is called on disk; FLUSHDB takes a
+//!                                      new one
 //! deadline   := u64 big endian         Unix time in milliseconds
 //!
 //! family "default" (system):
 //!   "format"                -> version:u32 be                  see FORMAT_VERSION
 //!   "next-id"               -> u64 be                          every id below it may be in use
-//!   "db" number:u32 be      -> namespace:u64 be keys:u64 be expires:u64 be
+//!   "db" number:u32 be      -> held                            all of the database's keys are in one namespace
+//!                            | "slots"                         each of its slots that has keys has a namespace of its own
+//!   "slot" number:u32 be slot:u16 be -> held                   that of a slot, in the database with that number
+//!   held                    := namespace:u64 be keys:u64 be expires:u64 be
 //!   "script" sha1:40 bytes  -> reserved
 //!
 //! family "meta": one record a key
@@ -375,34 +379,45 @@ impl Garbage {
     }
 }
 
-/// A numbered database, as its system record keeps it.
+/// With what the keys of records of slots begin.
+const SLOT_KEY: &[u8] = b"slot";
+
+/// The value of a numbered database's record where each of its slots has a namespace of its own.
+pub const IN_SLOTS: &[u8] = b"slots";
+
+/// The namespace of a numbered database, or of a slot, as its system record keeps it. By default there is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Database {
-    /// What it is called on disk.
-    pub namespace: u64,
+pub struct Namespace {
+    /// What it is called on disk; 0, which none is called, for one that is not there.
+    pub id: u64,
     /// How many keys it has.
     pub keys: u64,
     /// How many of them have a deadline.
     pub expires: u64,
 }
 
-impl Database {
-    /// Reads the record of a database.
-    pub fn decode(value: &[u8]) -> Result<Database, Malformed> {
+impl Namespace {
+    /// Whether it is one.
+    pub fn is_there(self) -> bool {
+        self.id != 0
+    }
+
+    /// Reads the record of what has it.
+    pub fn decode(value: &[u8]) -> Result<Namespace, Malformed> {
         let bad = Malformed("database record");
-        let (namespace, keys) = value.get(..16).and_then(two_u64).ok_or(bad)?;
+        let (id, keys) = value.get(..16).and_then(two_u64).ok_or(bad)?;
         let expires = value[16..].try_into().map_err(|_| bad)?;
-        Ok(Database {
-            namespace,
+        Ok(Namespace {
+            id,
             keys,
             expires: u64::from_be_bytes(expires),
         })
     }
 
-    /// The record of a database.
+    /// The record of what has it.
     pub fn encode(self) -> [u8; 24] {
         let mut out = [0; 24];
-        out[..8].copy_from_slice(&self.namespace.to_be_bytes());
+        out[..8].copy_from_slice(&self.id.to_be_bytes());
         out[8..16].copy_from_slice(&self.keys.to_be_bytes());
         out[16..].copy_from_slice(&self.expires.to_be_bytes());
         out
@@ -423,7 +438,7 @@ fn two_u64(bytes: &[u8]) -> Option<(u64, u64)> {
 #[error("malformed {0}")]
 pub struct Malformed(pub &'static str);
 
-/// A count from disk without so many of what it counts.
+/// A count from disk, less `taken` of what it counts.
 pub fn less(count: u64, taken: u64) -> Result<u64, Malformed> {
     count
         .checked_sub(taken)
@@ -471,6 +486,15 @@ pub fn split_expire_key(bytes: &[u8]) -> Result<(u64, u64, &[u8]), Malformed> {
     Ok((u64::from_be_bytes(*deadline), namespace, key))
 }
 
+/// The key of a slot's record taken apart: the number of its database, and its own.
+pub fn split_slot_key(bytes: &[u8]) -> Result<(usize, u16), Malformed> {
+    let bad = Malformed("slot key");
+    let numbers = bytes.strip_prefix(SLOT_KEY).ok_or(bad)?;
+    let (database, slot) = numbers.split_first_chunk().ok_or(bad)?;
+    let slot = slot.try_into().map_err(|_| bad)?;
+    Ok((u32::from_be_bytes(*database) as usize, u16::from_be_bytes(slot)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -508,12 +532,12 @@ mod tests {
         };
         assert_eq!(LongString::decode(&long.encode()), Ok(long));
         assert_eq!(long.segments(), 65_536);
-        let db = Database {
-            namespace: 300,
+        let namespace = Namespace {
+            id: 300,
             keys: 5,
             expires: 2,
         };
-        assert_eq!(Database::decode(&db.encode()), Ok(db));
+        assert_eq!(Namespace::decode(&namespace.encode()), Ok(namespace));
         for garbage in [
             Garbage::Segments { count: 9 },
             Garbage::Namespace { keys: 1 << 40 },
@@ -533,6 +557,7 @@ mod tests {
         }
         let key = RecordKey::expire(5, 300, b"k");
         assert_eq!(split_expire_key(key.key()), Ok((5, 300, &b"k"[..])));
+        assert_eq!(split_slot_key(RecordKey::slot(3, 700).key()), Ok((3, 700)));
     }
 
     #[test]

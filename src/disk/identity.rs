@@ -21,6 +21,7 @@ use std::path::Path;
 
 use crate::base::random::Random;
 
+/// The file's name.
 pub const NAME: &str = "STORE";
 const MAGIC: &[u8; 14] = b"redkeep store\n";
 /// A sector: written whole or not at all.
@@ -31,29 +32,39 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// A run of the machine, from one start of its kernel to the next. Zeros where the system does not tell.
 pub type Boot = [u8; 16];
 
+/// How far the store has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
     /// Nothing in it was ever acknowledged.
     BeingMade = 1,
+    /// What it holds may have been acknowledged.
     Ready = 2,
 }
 
-/// What is known of the store's files.
+/// What is known to be on stable storage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Known {
+    /// Commits up to this position of the journal are.
     pub synced: u64,
+    /// The log with this number is, unless the MANIFEST says that nothing in it is needed.
     pub log: u64,
+    /// Of the MANIFEST with this number, unless CURRENT names a later one, ...
     pub manifest: u64,
+    /// ... so many bytes are.
     pub manifest_length: u64,
 }
 
+/// What the file says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {
+    /// How far the store has come.
     pub state: State,
     /// Never 0.
     pub id: u64,
     count: u64,
+    /// The run of the machine in which the file was last written.
     pub boot: Boot,
+    /// What is known to be on stable storage.
     pub known: Known,
 }
 
@@ -145,11 +156,15 @@ pub struct Notes {
 }
 
 impl Notes {
+    /// Nothing is written before [`Notes::begin`].
     pub fn of(identity: Identity) -> Notes {
         Notes { file: None, identity }
     }
 
     /// Opens the file, or makes it, and has it say what is known. On stable storage when it returns.
+    ///
+    /// # Errors
+    /// The file cannot be written or synced.
     pub fn begin(&mut self, dir: &Path, state: State) -> io::Result<()> {
         let path = dir.join(NAME);
         let file = File::options()
@@ -166,11 +181,15 @@ impl Notes {
         File::open(dir)?.sync_all()
     }
 
+    /// What is known at present.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
     /// Changes what is known, and notes it if the file is open.
+    ///
+    /// # Errors
+    /// The file cannot be written; what is known has changed nevertheless.
     pub fn note(&mut self, change: impl FnOnce(&mut Known)) -> io::Result<()> {
         let before = self.identity.known;
         change(&mut self.identity.known);

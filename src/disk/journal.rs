@@ -123,36 +123,48 @@ const OPERAND: u8 = 2;
 /// What happens to a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum What<'a> {
+    /// It is no more.
     Delete,
+    /// This is its value, whatever was there.
     Put(Cow<'a, [u8]>),
+    /// An operand of [`delta`] changes the value there is.
     Operand(Cow<'a, [u8]>),
 }
 
+/// What is done to one record.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Change<'a> {
+    /// The record's.
     pub family: Family,
+    /// The record's key within its family.
     pub key: &'a [u8],
+    /// What becomes of it.
     pub what: What<'a>,
 }
 
 /// A journal record in the making.
 #[derive(Default)]
 pub struct Writer {
+    /// The record so far.
     pub bytes: Vec<u8>,
+    /// How many changes it has so far.
     pub changes: usize,
 }
 
 impl Writer {
+    /// The record is to be this value.
     pub fn put(&mut self, key: &RecordKey, value: &[u8]) {
         self.begin(key, PUT);
         push_cell(&mut self.bytes, value);
     }
 
+    /// The record is to be changed by this operand of [`delta`].
     pub fn merge(&mut self, key: &RecordKey, operand: &[u8]) {
         self.begin(key, OPERAND);
         push_cell(&mut self.bytes, operand);
     }
 
+    /// The record is to be no more.
     pub fn delete(&mut self, key: &RecordKey) {
         self.begin(key, DELETE);
     }
@@ -168,6 +180,7 @@ impl Writer {
 pub struct Changes<'a>(Reader<'a>);
 
 impl<'a> Changes<'a> {
+    /// All changes of a record; it is not read ahead.
     pub fn of(record: &'a [u8]) -> Changes<'a> {
         Changes(Reader(record))
     }
@@ -185,6 +198,10 @@ impl<'a> Changes<'a> {
         reader.cell()
     }
 
+    /// The next change, which there has to be.
+    ///
+    /// # Errors
+    /// The record ends within it, or it makes no sense.
     pub fn read(&mut self) -> Result<Change<'a>, Malformed> {
         let head = self.0.bytes(1)?[0];
         let family = Family::from_number(head >> 2).ok_or(Malformed("family in the journal"))?;

@@ -21,6 +21,9 @@ pub enum Lock {
 const ROCKSDB_LOCK: &str = "LOCK";
 
 /// Takes the lock, for as long as the file that is returned is open.
+///
+/// # Errors
+/// [`OpenError::InUse`] if another process has it; the directory cannot be opened or locked.
 pub fn take(dir: &Path, lock: Lock) -> Result<File, OpenError> {
     let handle = File::open(dir).map_err(|e| OpenError::Io(format!("{}: {e}", dir.display())))?;
     let wanted = match lock {

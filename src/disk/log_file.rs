@@ -42,6 +42,10 @@ pub struct Scan {
     pub changes: Option<(u64, u64)>,
 }
 
+/// Reads a whole file, and says how much of it is whole.
+///
+/// # Errors
+/// The file cannot be read; what is damaged in it is no error.
 pub fn scan(path: &Path) -> io::Result<Scan> {
     Ok(scan_bytes(&fs::read(path)?))
 }

@@ -53,8 +53,6 @@ use identity::Notes;
 use journal::{JournalKey, SharedPosition};
 use opened::{Guard, Held, Opened};
 pub use options::{Compression, DiskOptions};
-pub use overlay::Record;
-pub use verify::Verified;
 #[cfg(test)]
 pub use view::passed_over;
 pub use view::{View, Walk};
@@ -126,6 +124,9 @@ impl Disk {
     }
 
     /// Begins a batch that is written to its families at once.
+    ///
+    /// # Errors
+    /// The store is closed.
     pub fn batch(&self) -> Result<Builder<'_>, ReadError> {
         Ok(Builder::over(Held::Own(self.guard()?)))
     }
@@ -133,6 +134,9 @@ impl Disk {
     /// Begins a batch that goes to the journal: its records are in their families after the next checkpoint. They have so
     /// many bytes, of which less may have to be written. One is made after the other was written, or given up: both would have
     /// the same position.
+    ///
+    /// # Errors
+    /// The store is closed.
     pub fn journaled_batch(&self, bytes: usize) -> Result<Builder<'_>, ReadError> {
         let key = JournalKey {
             position: self.committed.load(Ordering::Relaxed).next(),
@@ -181,6 +185,9 @@ impl Disk {
     }
 
     /// Brings everything written so far to stable storage.
+    ///
+    /// # Errors
+    /// The store is closed, or the log cannot be synced: then it has to be [reopened](Disk::reopen).
     pub fn sync(&self) -> Result<(), WriteError> {
         let db = self.guard()?;
         let committed = self.committed.load(Ordering::Relaxed);
@@ -202,6 +209,9 @@ impl Disk {
     }
 
     /// One record.
+    ///
+    /// # Errors
+    /// It cannot be read or is damaged, or the store is closed.
     pub fn get(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
         self.guard_to_read()?.read(key)
     }
@@ -250,6 +260,9 @@ impl Disk {
     }
 
     /// Writes the memtables out, so that the next start has no log to read.
+    ///
+    /// # Errors
+    /// The store is closed, or a table cannot be written.
     pub fn flush(&self) -> Result<(), WriteError> {
         let db = self.guard()?;
         let families = Family::ALL.map(|f| db.cf(f));

@@ -45,6 +45,9 @@ const MIN_LOG_NUMBER: &str = "rocksdb.min-log-number-to-keep";
 impl Disk {
     /// Opens the store in `dir`, or makes one where there is none, if that is allowed. If there is no room to write, or the
     /// file system cannot be written to, the store can be [read](Disk::read_only).
+    ///
+    /// # Errors
+    /// See [`OpenError`]; what was there is left as it is.
     pub fn open(dir: &Path, options: &DiskOptions, creation: &Creation) -> Result<Disk, OpenError> {
         let absent = || OpenError::Absent(format!("{} holds none, and none is to be made", dir.display()));
         if creation.is_refused && !dir.exists() {
@@ -74,6 +77,9 @@ impl Disk {
 
     /// Opens the store in `dir` for reading: nothing there is written. Others may read it meanwhile. Also returns what is
     /// wrong with it, if that does not keep it from being read.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; lost commits are no reason.
     pub fn open_to_read(dir: &Path, options: &DiskOptions) -> Result<(Disk, Vec<String>), OpenError> {
         let (disk, journal) = Disk::inspect_store(dir, Lock::Shared, options)?;
         disk.stay_with_reading("it was opened for reading")?;
@@ -81,6 +87,9 @@ impl Disk {
     }
 
     /// Opens a store that has lost something, and has it forget that: it goes on from what there is. Returns what was wrong.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Tables that are missing or damaged are refused all the same.
     pub fn accept_losses(dir: &Path, options: &DiskOptions) -> Result<(Disk, Vec<String>), OpenError> {
         let (disk, journal) = Disk::inspect_store(dir, Lock::Exclusive, options)?;
         disk.begin_writing(&journal)?;
@@ -165,6 +174,9 @@ impl Disk {
     }
 
     /// Opens the database as it is, with what the journal holds, as nothing can be written for this reason.
+    ///
+    /// # Errors
+    /// It cannot be opened even so: then it is closed.
     pub(super) fn stay_with_reading(&self, reason: &str) -> Result<(), OpenError> {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         // It may have been opened for writing, or closed.
@@ -197,6 +209,10 @@ impl Disk {
     /// be under way. If it can only be read then, that goes on.
     ///
     /// `close` is given what waits for all that read to end: it has them do so.
+    ///
+    /// # Errors
+    /// There is no room, it cannot be opened, or what the journal has cannot come to its families. It goes on with reading
+    /// if it can.
     pub fn reopen(
         &self,
         close: impl FnOnce(&dyn Fn() -> Result<(), OpenError>) -> Result<(), OpenError>,

@@ -15,6 +15,7 @@ use super::{DiskOptions, OpenError, ReadError};
 /// A database that is open: for all, or only to be read.
 pub struct Opened {
     db: DB,
+    /// There if it is only read.
     pub(super) only_read: Option<OnlyRead>,
 }
 
@@ -28,6 +29,9 @@ pub(super) struct OnlyRead {
 
 impl Opened {
     /// Opens the database in `dir`; makes it, if that is said.
+    ///
+    /// # Errors
+    /// RocksDB cannot open it, or a part of it is damaged.
     pub fn to_write(
         dir: &Path,
         options: &DiskOptions,
@@ -43,6 +47,9 @@ impl Opened {
 
     /// Opens the database in `dir` for reading, and touches nothing there. What is only in the journal is seen after
     /// [`Opened::read_journal`].
+    ///
+    /// # Errors
+    /// The same, or it has a family that is not one of this version.
     pub fn to_read(dir: &Path, options: &DiskOptions, cache: &Cache) -> Result<Opened, OpenError> {
         let database = options.database_to_read();
         let found = DB::list_cf(&database, dir)?;
@@ -65,6 +72,9 @@ impl Opened {
     }
 
     /// Empties a family without reading it. A crash in between leaves a store without it, which opening makes again.
+    ///
+    /// # Errors
+    /// RocksDB cannot change the families.
     pub fn renew(&mut self, family: Family, options: &DiskOptions, cache: &Cache) -> Result<(), OpenError> {
         self.db.drop_cf(family.name())?;
         self.db.create_cf(family.name(), &options.family(family, cache))?;
@@ -89,6 +99,9 @@ impl Opened {
     }
 
     /// One record.
+    ///
+    /// # Errors
+    /// It cannot be read, or a block of it is damaged.
     pub fn read(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
         if let Some(found) = self.overlay().and_then(|overlay| overlay.get(key)) {
             return Ok(found.clone());
@@ -98,6 +111,9 @@ impl Opened {
     }
 
     /// Up to where each family has what was in the journal; for the journal itself, up to where nothing is left of it.
+    ///
+    /// # Errors
+    /// A mark cannot be read, or makes no sense.
     pub fn marks(&self) -> Result<Marks, ReadError> {
         let mut marks = [Position::NONE; Family::ALL.len()];
         for family in Family::JOURNALED.into_iter().chain([Family::Journal]) {
@@ -111,6 +127,9 @@ impl Opened {
 
     /// The marks that families had, by their numbers, when the journal's own was written: lower ones mean that tables are
     /// missing which a family had taken in.
+    ///
+    /// # Errors
+    /// The journal's mark cannot be read.
     pub fn marks_that_were(&self) -> Result<Marks, ReadError> {
         let mut marks = [Position::NONE; Family::ALL.len()];
         if let Some(mark) = self.read(&RecordKey::new(Family::Journal, MARK))? {
@@ -143,7 +162,9 @@ fn families(options: &DiskOptions, cache: &Cache) -> [ColumnFamilyDescriptor; Fa
 
 /// A [`Guard`] of one's own, or someone's: who holds one must not wait for another.
 pub enum Held<'d> {
+    /// Let go with this.
     Own(Guard<'d>),
+    /// Somebody else's, who holds it for longer.
     Shared(&'d Guard<'d>),
 }
 

@@ -53,10 +53,12 @@ const PLENTY_OF_FILES: u64 = 64 << 10;
 const FILES_TO_READ: i32 = 64;
 
 impl DiskOptions {
+    /// One cache of blocks, for all families.
     pub(super) fn cache(&self) -> Cache {
         Cache::new_lru_cache(self.block_cache)
     }
 
+    /// What holds for the database as a whole, when it is written to.
     pub(super) fn database(&self) -> Options {
         let mut o = Options::default();
         o.set_env(&background_env());
@@ -94,6 +96,7 @@ impl DiskOptions {
         o
     }
 
+    /// What holds for one family, when it is written to; `cache` is the one of all families.
     pub(super) fn family(&self, family: Family, cache: &Cache) -> Options {
         let mut o = self.table(family, cache);
         o.set_merge_operator("redkeep.delta", delta::merge, delta::join);

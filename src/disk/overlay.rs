@@ -19,6 +19,7 @@ pub type Record<'w> = (&'w [u8], &'w [u8]);
 pub struct Overlay(pub(super) BTreeMap<(Family, Vec<u8>), Option<Vec<u8>>>);
 
 impl Overlay {
+    /// What the record is to be; `None` if the overlay says nothing about it, so that its family is to be asked.
     pub fn get(&self, key: &RecordKey) -> Option<&Option<Vec<u8>>> {
         // Stores that can only be read are not fast.
         self.0.get(&(key.family(), key.key().to_vec()))
@@ -59,6 +60,7 @@ pub struct OverlaidWalk<'v> {
 }
 
 impl<'v> OverlaidWalk<'v> {
+    /// A walk from `from` up to before `to`, or to the family's end; `it` is one over this family.
     pub fn new(
         it: DBRawIterator<'v>,
         overlay: &'v Overlay,
@@ -79,6 +81,7 @@ impl<'v> OverlaidWalk<'v> {
         walk
     }
 
+    /// Goes on with the first record that is not before `key`, which is not before where the walk began.
     pub fn seek(&mut self, key: &[u8]) {
         self.it.seek(key);
         self.over = self.overlay.range(self.family, key, self.to.as_deref());
@@ -90,6 +93,10 @@ impl<'v> OverlaidWalk<'v> {
         self.next_over = self.over.next().map(|((_, key), value)| (&key[..], value));
     }
 
+    /// The next record, in the order of keys; `None` at the end.
+    ///
+    /// # Errors
+    /// The family cannot be read, or a block of it is damaged.
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>, ReadError> {
         loop {
             if std::mem::take(&mut self.is_taken) {

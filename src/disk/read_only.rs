@@ -13,6 +13,9 @@ use super::{ReadError, delta};
 
 impl Opened {
     /// Has readers see what the journal holds, as nothing can be written for this reason.
+    ///
+    /// # Errors
+    /// The journal or a record that it changes cannot be read, or makes no sense.
     pub fn read_journal(&mut self, reason: &str) -> Result<(), ReadError> {
         let overlay = Overlay::of_journal(self)?;
         let reason = reason.to_owned();

@@ -21,6 +21,7 @@ const MOST_HIDDEN: u64 = 16 * MOST as u64;
 
 /// Where deletes go.
 pub(super) trait Deletes {
+    /// Has one record deleted, which need not be there.
     fn delete(&mut self, family: Family, key: &[u8]) -> Result<(), WriteError>;
 
     /// Of all with `from <= key < to`.
@@ -59,6 +60,7 @@ pub(super) struct Runs<'g, 'd> {
 }
 
 impl<'g, 'd> Runs<'g, 'd> {
+    /// No deletes yet.
     pub fn of(db: &'g Guard<'d>, family: Family) -> Runs<'g, 'd> {
         Runs {
             db,
@@ -67,6 +69,10 @@ impl<'g, 'd> Runs<'g, 'd> {
         }
     }
 
+    /// Has the record deleted, at once or with those that come next. So [`Runs::end`] has to be called.
+    ///
+    /// # Errors
+    /// A run that this ends cannot be written.
     pub fn delete(&mut self, key: &[u8], to: &mut impl Deletes) -> Result<(), WriteError> {
         if self.family != Family::Meta {
             // Only keys are walked over.
@@ -80,6 +86,9 @@ impl<'g, 'd> Runs<'g, 'd> {
     }
 
     /// What is not a delete comes next, or nothing.
+    ///
+    /// # Errors
+    /// The deletes cannot be written, or the disk cannot be asked what lives between them.
     pub fn end(&mut self, to: &mut impl Deletes) -> Result<(), WriteError> {
         let keys = std::mem::take(&mut self.keys);
         let mut rest = &keys[..];

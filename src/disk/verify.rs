@@ -20,6 +20,9 @@ pub struct Verified {
 
 impl Disk {
     /// Reads all tables. Blocks.
+    ///
+    /// # Errors
+    /// The store is closed, or cannot say which tables it has. Damage is no error: it is in what is returned.
     pub fn verify(&self) -> Result<Verified, ReadError> {
         let db = self.guard()?;
         let tables = db.live_files()?.len();

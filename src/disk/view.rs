@@ -53,11 +53,17 @@ impl<'d> View<'d> {
     }
 
     /// Begins a batch that is written to its families at once, on what the view shows.
+    ///
+    /// # Errors
+    /// The store is closed.
     pub fn batch(&self) -> Result<Builder<'d>, ReadError> {
         Ok(Builder::over(Held::Shared(self.open()?.db)))
     }
 
     /// One record.
+    ///
+    /// # Errors
+    /// It cannot be read or is damaged, the view could not be had, or reading was interrupted.
     pub fn get(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, ReadError> {
         let Open { db, snapshot, stop } = self.open()?;
         stop.check()?;

@@ -19,6 +19,7 @@ const BUDGET_STEP_SHARE: usize = 64;
 /// What a connection may do that is to take more memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Room {
+    /// It may go on.
     There,
     /// Others that hold too much have yet to go.
     Soon,
@@ -26,11 +27,17 @@ pub enum Room {
 
 impl Client {
     /// Ends the connection if more of a request, or of replies, is in memory than the configuration allows.
-    pub(super) fn enforce_hard_limits(&self, engine: &Engine, input: usize, output: usize) {
+    pub(super) fn enforce_hard_limits(&self, engine: &Engine, input: usize) {
+        match input as u64 > engine.config.client_query_buffer_limit {
+            true => self.end_for("that reached max query buffer length"),
+            false => self.enforce_output_limit(engine),
+        }
+    }
+
+    /// Ends the connection if more is to be sent to it than the configuration allows.
+    pub(super) fn enforce_output_limit(&self, engine: &Engine) {
         let hard = engine.config.client_output_buffer_limit.normal.hard_bytes;
-        if input as u64 > engine.config.client_query_buffer_limit {
-            self.end_for("that reached max query buffer length");
-        } else if hard > 0 && output.saturating_sub(FREE_OUTPUT) as u64 > hard {
+        if hard > 0 && self.output().saturating_sub(FREE_OUTPUT) as u64 > hard {
             self.end_for("for overcoming of output buffer limits");
         }
     }
@@ -75,7 +82,7 @@ impl Engine {
         }
     }
 
-    /// A connection is about to take so many bytes more.
+    /// A connection is about to take `bytes` more.
     pub fn ask_for_room(&mut self, client: &Client, bytes: usize) -> Room {
         let before = client.counted.get();
         if !self.is_crowded() {

@@ -1,44 +1,73 @@
-//! What the server knows of each connection, for CLIENT LIST and the like: shared by the session, which writes it, and
-//! the registry, which others read.
+//! What the server knows of each connection, shared by its session and the registry, in which others find it: what CLIENT
+//! LIST and the like tell, and what is on its way to the client, as others may send something to it.
 
-use std::cell::{Cell, Ref, RefCell};
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 
-use crate::resp::Protocol;
+use super::outbox::Outbox;
+use super::{Engine, Outlet};
+use crate::resp::{Protocol, Reply};
+use crate::store::Epoch;
 
 /// A connection, as others see it.
 pub struct Client {
+    /// Never 0, and never another connection's in this run of the server.
     pub id: u64,
     /// "ip:port", or the path of the unix socket and ":0".
     pub address: String,
+    /// Where it came to, in the same form.
     pub local_address: String,
+    /// Came over the unix socket.
     pub is_unix: bool,
     /// The number of its socket.
     pub fd: i32,
+    /// What CLIENT SETNAME or HELLO said; empty: nothing.
     pub name: RefCell<Vec<u8>>,
+    /// What CLIENT SETINFO LIB-NAME said; empty: nothing.
     pub library: RefCell<Vec<u8>>,
+    /// What CLIENT SETINFO LIB-VER said; empty: nothing.
     pub library_version: RefCell<Vec<u8>>,
+    /// Whom it has logged in as, or would be.
     pub user: RefCell<String>,
+    /// The number of the selected database: the session's, for others to see.
     pub db: Cell<usize>,
+    /// The session's, for others to see.
     pub protocol: Cell<Protocol>,
+    /// Unix time at which it was accepted.
     pub created_ms: u64,
+    /// Unix time at which bytes last came, or a request last began.
     pub active_ms: Cell<u64>,
     /// The command last run, in lower case, with its subcommand behind '|'.
     pub command: Cell<&'static str>,
+    /// The subcommand last run, in lower case; empty: none.
     pub subcommand: Cell<&'static str>,
+    /// CLIENT NO-EVICT is on.
     pub no_evict: Cell<bool>,
+    /// CLIENT NO-TOUCH is on.
     pub no_touch: Cell<bool>,
+    /// What is to be sent to it.
+    pub outbox: RefCell<Outbox>,
+    /// Where that leaves.
+    outlet: OnceCell<Weak<dyn Outlet>>,
+    /// The latest epoch for which the engine was asked to have it flushed.
+    pub(super) awaited: Cell<Epoch>,
+    /// It is to be flushed at the end of the tick.
+    is_to_be_flushed: Cell<bool>,
     /// What its buffers hold.
     pub buffers: Cell<Buffers>,
     /// What of it counts among [`Clients::buffered_bytes`].
     pub(super) counted: Cell<usize>,
     /// It held the most when there was too much: the connection ends, and its memory is as good as free.
     pub(super) evicted: Cell<bool>,
+    /// Unix time from which on its output was above the soft limit, without a break.
     pub over_soft_limit_since_ms: Cell<Option<u64>>,
     /// CLIENT KILL was said: the connection ends at its next turn.
     pub killed: Cell<bool>,
@@ -50,6 +79,62 @@ pub struct Client {
 }
 
 impl Client {
+    fn new(id: u64, peer: Peer, now_ms: u64) -> Client {
+        Client {
+            id,
+            address: peer.address,
+            local_address: peer.local_address,
+            is_unix: peer.is_unix,
+            fd: peer.fd,
+            name: RefCell::default(),
+            library: RefCell::default(),
+            library_version: RefCell::default(),
+            user: RefCell::new("default".to_owned()),
+            db: Cell::new(0),
+            protocol: Cell::new(Protocol::Resp2),
+            created_ms: now_ms,
+            active_ms: Cell::new(now_ms),
+            command: Cell::new("NULL"),
+            subcommand: Cell::new(""),
+            no_evict: Cell::new(false),
+            no_touch: Cell::new(false),
+            outbox: RefCell::default(),
+            outlet: OnceCell::new(),
+            awaited: Cell::new(Epoch::NONE),
+            is_to_be_flushed: Cell::new(false),
+            buffers: Cell::default(),
+            counted: Cell::new(0),
+            evicted: Cell::new(false),
+            over_soft_limit_since_ms: Cell::new(None),
+            killed: Cell::new(false),
+            waiting: Cell::new(false),
+            paused: Cell::new(false),
+            waker: RefCell::default(),
+        }
+    }
+
+    /// Says once where what is to be sent to it leaves.
+    pub fn set_outlet(&self, outlet: Weak<dyn Outlet>) {
+        // A connection has one outlet, and says so when it begins.
+        let is_first = self.outlet.set(outlet).is_ok();
+        debug_assert!(is_first);
+    }
+
+    /// Where what is to be sent to it leaves.
+    pub(super) fn outlet(&self) -> Option<Weak<dyn Outlet>> {
+        self.outlet.get().cloned()
+    }
+
+    /// Whether all was sent that is to be sent to it.
+    pub fn was_sent_all(&self) -> bool {
+        self.outbox.borrow().is_empty()
+    }
+
+    /// Bytes to be sent to it.
+    pub(super) fn output(&self) -> usize {
+        self.outbox.borrow().len()
+    }
+
     /// Wakes the task of the connection.
     pub fn waker(&self) -> Option<Ref<'_, Waker>> {
         Ref::filter_map(self.waker.borrow(), Option::as_ref).ok()
@@ -80,8 +165,11 @@ impl Client {
 
 /// How a connection introduces itself.
 pub struct Peer {
+    /// As in [`Client::address`].
     pub address: String,
+    /// As in [`Client::local_address`].
     pub local_address: String,
+    /// Came over the unix socket.
     pub is_unix: bool,
     /// The number of the socket.
     pub fd: i32,
@@ -119,6 +207,8 @@ impl Buffers {
 pub struct Clients {
     by_id: BTreeMap<u64, Rc<Client>>,
     last_id: u64,
+    /// Those to whom others have sent something in this tick.
+    to_flush: Vec<Rc<Client>>,
     /// Bytes in the buffers of those that stay.
     staying: usize,
     /// Bytes in the buffers of those that were evicted and have not ended yet.
@@ -128,47 +218,46 @@ pub struct Clients {
 }
 
 impl Clients {
+    /// A new connection, under an id of its own, as yet without a name, without buffers and without a waker.
     pub fn add(&mut self, peer: Peer, now_ms: u64) -> Rc<Client> {
         self.last_id += 1;
-        let client = Rc::new(Client {
-            id: self.last_id,
-            address: peer.address,
-            local_address: peer.local_address,
-            is_unix: peer.is_unix,
-            fd: peer.fd,
-            name: RefCell::default(),
-            library: RefCell::default(),
-            library_version: RefCell::default(),
-            user: RefCell::new("default".to_owned()),
-            db: Cell::new(0),
-            protocol: Cell::new(Protocol::Resp2),
-            created_ms: now_ms,
-            active_ms: Cell::new(now_ms),
-            command: Cell::new("NULL"),
-            subcommand: Cell::new(""),
-            no_evict: Cell::new(false),
-            no_touch: Cell::new(false),
-            buffers: Cell::default(),
-            counted: Cell::new(0),
-            evicted: Cell::new(false),
-            over_soft_limit_since_ms: Cell::new(None),
-            killed: Cell::new(false),
-            waiting: Cell::new(false),
-            paused: Cell::new(false),
-            waker: RefCell::default(),
-        });
+        let client = Rc::new(Client::new(self.last_id, peer, now_ms));
         self.by_id.insert(client.id, client.clone());
         client
     }
 
+    /// Nobody sees it any more; its session may still hold it.
     pub fn remove(&mut self, id: u64) {
         self.by_id.remove(&id);
+        self.to_flush.retain(|client| client.id != id);
     }
 
+    /// Has a client flushed at the end of the tick.
+    fn flush_soon(&mut self, client: &Rc<Client>) {
+        if !client.is_to_be_flushed.replace(true) {
+            self.to_flush.push(client.clone());
+        }
+    }
+
+    /// Whether anybody is to be flushed at the end of the tick.
+    pub(super) fn has_to_flush(&self) -> bool {
+        !self.to_flush.is_empty()
+    }
+
+    /// The outlets of those that are to be flushed at the end of the tick, which it is.
+    pub(super) fn take_to_flush(&mut self) -> impl Iterator<Item = Weak<dyn Outlet>> {
+        self.to_flush.drain(..).filter_map(|client| {
+            client.is_to_be_flushed.set(false);
+            client.outlet()
+        })
+    }
+
+    /// The connection with this id, unless it is gone.
     pub fn get(&self, id: u64) -> Option<&Rc<Client>> {
         self.by_id.get(&id)
     }
 
+    /// In the order of their ids, which is that in which they came.
     pub fn iter(&self) -> impl Iterator<Item = &Rc<Client>> {
         self.by_id.values()
     }
@@ -207,11 +296,36 @@ impl Clients {
         client.kill();
     }
 
+    /// How many are connected.
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
+}
 
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+impl Engine {
+    /// Sends a client something that it has not asked for, whoever's turn it is: behind all that is to be sent to it already,
+    /// and once `epoch` is settled. It leaves at the end of the tick. False: there is no such client, or it is about to end.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for pub/sub, MONITOR and tracking, which come later")
+    )]
+    pub fn send(&mut self, id: u64, message: &Reply, epoch: Epoch) -> bool {
+        let staying = |client: &&Rc<Client>| !client.killed.get();
+        let Some(client) = self.clients.get(id).filter(staying).cloned() else {
+            return false;
+        };
+        let mut buffers = client.buffers.get();
+        {
+            let outbox = &mut *client.outbox.borrow_mut();
+            let before = outbox.memory();
+            outbox.push_message(message, client.protocol.get(), epoch, self.store.settled());
+            buffers.output = outbox.len();
+            buffers.output_memory = (buffers.output_memory + outbox.memory()).saturating_sub(before);
+        }
+        self.note_buffers(&client, buffers);
+        client.enforce_output_limit(self);
+        self.clients.flush_soon(&client);
+        self.want_commit();
+        true
     }
 }

@@ -1,5 +1,6 @@
 //! From a request to its reply: find the row, check what must hold, have the handler run, and answer or set the request
-//! aside.
+//! aside. What a request may have to wait for before it may run: the end of CLIENT PAUSE; and while much is staged, if it
+//! would add to that, its turn in the line. All others go on.
 
 use std::task::Waker;
 
@@ -18,17 +19,13 @@ impl Session {
     /// the waker is called when it may be that it can go on.
     pub(super) fn run_request(&mut self, engine: &mut Engine, args: Args, now: u64, waker: &Waker) -> bool {
         let came = self.request.wait.take();
-        let place = match came {
-            Some(Wait::Turn(place)) => Some(place),
-            _ => None,
-        };
         let is_through = self.dispatch(engine, args, now, came);
         if let Some(wait) = &self.request.wait {
             engine.park(wait, self.client.id, waker);
         }
-        // Who had a place in the line keeps it until the request has run.
-        if let Some(place) = place
-            && !matches!(self.request.wait, Some(Wait::Turn(kept)) if kept == place)
+        // Who has a place in the line keeps it until the request has run.
+        if !matches!(self.request.wait, Some(Wait::Turn(_)))
+            && let Some(place) = self.request.place.take()
         {
             engine.parking.line.leave(place);
         }
@@ -67,12 +64,12 @@ impl Session {
             return self.refuse_command(engine, Some(found), error);
         }
         let has_begun = matches!(came, Some(Wait::Checkpoint(_) | Wait::View(..)));
-        if !has_begun && let Some(wait) = self.hindrance(engine, row, came.as_ref()) {
+        if !has_begun && let Some(wait) = self.hindrance(engine, row) {
             return self.account(engine, found, args, Outcome::Waits(wait));
         }
         let outcome = match row.run {
             Run::Data(handler) => self.run_data(engine, row, handler, args, now, came),
-            Run::Settled(control) => match engine.unless_where_views_find_it(has_begun) {
+            Run::Checkpointed(control) => match engine.unless_where_views_find_it(has_begun) {
                 Some(wait) => Outcome::Waits(wait),
                 None => self.run_control(engine, control, args),
             },
@@ -123,6 +120,33 @@ impl Session {
             return Some(Reply::err("NOAUTH Authentication required."));
         }
         (!fits).then(|| unknown_subcommand_or_arity(command, &args[1]))
+    }
+
+    /// What a request that has not begun has to wait for before it may run, if anything.
+    fn hindrance(&mut self, engine: &mut Engine, row: &Command) -> Option<Wait> {
+        let is_paused = engine.pause.holds(row);
+        self.client.paused.set(is_paused);
+        match is_paused {
+            true => Some(Wait::Pause),
+            false if row.may_write() => self.turn(engine),
+            false => None,
+        }
+    }
+
+    /// The turn that a request has to wait for which would add to what is staged, if it may not run now. Who had a turn goes
+    /// on until others have theirs.
+    fn turn(&mut self, engine: &mut Engine) -> Option<Wait> {
+        let line = &mut engine.parking.line;
+        let place = self.request.place;
+        // What has been fetched for a request is held for it alone.
+        let is_turn = self.had_turn || self.request.ticket.is_some() || line.is_first(place);
+        if engine.store.is_congested() || !is_turn {
+            self.had_turn = false;
+            let place = *self.request.place.get_or_insert_with(|| line.new_place());
+            return Some(Wait::Turn(place));
+        }
+        self.had_turn |= place.is_some();
+        None
     }
 
     /// Counts a request once it is through, with the time of all its runs. False: it is set aside.

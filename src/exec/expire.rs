@@ -15,6 +15,7 @@ const SHARE_PER_EFFORT: u32 = 2;
 /// Records that are fetched at once.
 const FETCHED_AT_ONCE: usize = 1024;
 
+/// How far the deletion of what is due has come.
 pub struct ActiveExpiry {
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub enabled: bool,

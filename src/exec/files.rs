@@ -20,7 +20,7 @@ impl FilePlan {
     /// The least limit that there is a plan for.
     pub const LEAST: u64 = OWN + LEAST_TABLES + 1;
 
-    /// For so many clients, or as many as `limit` allows, which is not below [`FilePlan::LEAST`].
+    /// For `clients`, or as many as `limit` allows, which is not below [`FilePlan::LEAST`].
     pub fn of(limit: u64, clients: u32) -> FilePlan {
         let rest = limit.saturating_sub(OWN);
         let least = (rest / LEAST_SHARE).max(LEAST_TABLES);

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
+use super::Engine;
+
+/// Who waits, by place: the lowest is first.
 #[derive(Default)]
 pub struct Line {
     waiting: BTreeMap<u64, Waker>,
@@ -25,22 +28,40 @@ impl Line {
         self.next - 1
     }
 
+    /// How many wait.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
+    /// Parks the waker of whoever has this place, or parks it anew.
     pub fn wait_at(&mut self, place: u64, waker: Waker) {
         self.waiting.insert(place, waker);
     }
 
+    /// Gives up a place, waited at or not, and wakes who is first now.
     pub fn leave(&mut self, place: u64) {
         self.waiting.remove(&place);
         self.wake_first();
     }
 
+    /// Wakes who is first, if anybody waits.
     pub fn wake_first(&self) {
         if let Some((_, waker)) = self.waiting.first_key_value() {
             waker.wake_by_ref();
+        }
+    }
+}
+
+impl Engine {
+    /// How many requests wait in the line.
+    pub(super) fn waiting_writes(&self) -> usize {
+        self.parking.line.len()
+    }
+
+    /// Has the first of the line go on, if it can.
+    pub(super) fn move_line(&self) {
+        if !self.store.is_congested() {
+            self.parking.line.wake_first();
         }
     }
 }

@@ -33,7 +33,11 @@ const LONGEST_NAME: usize = 256;
 pub struct LookAhead {
     /// Whether the sockets are read here, all that have something to say one after the other.
     pub(super) reads_before_running: bool,
+    /// Scratch.
     decoder: Decoder,
+    /// Requests of the pipeline that runs, decoded when they were warmed up: those of this range are still to run.
+    decoded: Vec<Decoded>,
+    to_run: Range<usize>,
     /// The records of their first arguments, as keys, each once where it comes several times in a row.
     keys: Vec<RecordKey>,
     /// Of each request: the number of its key, and where in `bytes` the name of an element is, if it may have one.
@@ -43,7 +47,52 @@ pub struct LookAhead {
     pages: Vec<RecordKey>,
 }
 
+/// A request, and how many bytes it has. A place for others, once it has run.
+#[derive(Default)]
+struct Decoded {
+    decoder: Decoder,
+    len: usize,
+}
+
 impl LookAhead {
+    /// What is decoded of a pipeline is not run in this turn.
+    pub(super) fn forget_decoded(&mut self) {
+        for left in &mut self.decoded[self.to_run.clone()] {
+            left.decoder.reset();
+        }
+        self.to_run = 0..0;
+    }
+
+    /// Puts the next request of the pipeline in place of a decoder that is done with its own, if it has been decoded. Returns
+    /// how many bytes it has.
+    pub(super) fn take_decoded(&mut self, decoder: &mut Decoder) -> Option<usize> {
+        let Decoded { decoder: next, len } = &mut self.decoded[self.to_run.next()?];
+        std::mem::swap(decoder, next);
+        Some(*len)
+    }
+
+    /// Whether no request is decoded that is still to run.
+    pub(super) fn has_run_decoded(&self) -> bool {
+        self.to_run.is_empty()
+    }
+
+    /// Decodes the request that begins `input`, to be run behind those that are decoded already. Returns how many bytes it has,
+    /// if it is whole.
+    fn decode(&mut self, input: &[u8], limits: &Limits) -> Option<usize> {
+        if self.to_run.end == self.decoded.len() {
+            self.decoded.push(Decoded::default());
+        }
+        let Decoded { decoder, len } = &mut self.decoded[self.to_run.end];
+        let Ok(Some(whole)) = decoder.decode(input, limits) else {
+            // It is read again when its turn comes, and what is wrong with it said then.
+            decoder.reset();
+            return None;
+        };
+        *len = whole;
+        self.to_run.end += 1;
+        Some(whole)
+    }
+
     /// Notes a request. Whether it is likely to touch anything.
     fn note(&mut self, store: &Store, db: usize, args: Args, command: &Command) -> bool {
         let is_name = |argument: &&[u8]| argument.len() <= LONGEST_NAME;
@@ -116,7 +165,7 @@ impl Session {
             || is_full
             || is_going
             || self.request.wait.is_some()
-            || !self.outbox.is_empty()
+            || !self.client.was_sent_all()
         {
             return false;
         }
@@ -135,29 +184,30 @@ impl Session {
         self.has_let_others_be_read
     }
 
-    /// Warms up the requests in `input`. Returns how many that were.
-    pub(super) fn warm_up(&self, engine: &mut Engine, input: &[u8], limits: &Limits) -> usize {
-        let (mut at, mut requests) = (0, 0);
-        let mut ahead = std::mem::take(&mut engine.look_ahead.decoder);
-        while requests < WARM_REQUESTS && at < input.len() {
-            let rest = &input[at..];
-            let Ok(Some(len)) = ahead.decode(rest, limits) else {
-                break;
-            };
-            let args = ahead.args(rest);
+    /// Decodes the requests in `input`, and warms them up. None that are decoded are still to run.
+    pub(super) fn warm_up(&self, engine: &mut Engine, input: &[u8], limits: &Limits) {
+        let ahead = &mut engine.look_ahead;
+        ahead.to_run = 0..0;
+        let mut at = 0;
+        while ahead.to_run.len() < WARM_REQUESTS
+            && at < input.len()
+            && let Some(len) = ahead.decode(&input[at..], limits)
+        {
+            // It is noted by what is decoded of it, which is lent out for that.
+            let number = ahead.to_run.end - 1;
+            let decoder = std::mem::take(&mut ahead.decoded[number].decoder);
+            let args = decoder.args(&input[at..]);
             if let Some(Found { command, .. }) = args.get(0).and_then(table::find) {
-                engine.look_ahead.note(&engine.store, self.db, args, command);
+                ahead.note(&engine.store, self.db, args, command);
             }
-            ahead.reset();
+            ahead.decoded[number].decoder = decoder;
             at += len;
-            requests += 1;
         }
-        ahead.reset();
-        engine.look_ahead.decoder = ahead;
-        engine.look_ahead.load_noted(&engine.store);
-        requests
+        ahead.load_noted(&engine.store);
     }
 
+    /// Asks for the records of requests behind one that waits: `input` begins with the first of them. What is not a whole
+    /// request, or might be about another database, ends the look.
     pub(super) fn look_ahead(&self, engine: &mut Engine, input: &[u8], limits: &Limits) {
         let mut decoder = std::mem::take(&mut engine.look_ahead.decoder);
         let mut at = 0;

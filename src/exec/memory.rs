@@ -10,14 +10,16 @@ use super::{Engine, durability};
 use crate::base::process;
 use crate::config::{self, Config, MemoryShare};
 use crate::disk::{self, Compression, Creation, DiskOptions};
-use crate::store::StoreOptions;
+use crate::store::{Layout, StoreOptions};
 
 /// Shares of the budget, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
+    /// The budget: `maxmemory`, or half of the machine's memory.
     pub total: u64,
     /// One memtable; all of them together hold twice as much at most, and a checkpoint as much again.
     pub write_buffer: u64,
+    /// RocksDB's cache of blocks of tables.
     pub block_cache: u64,
     /// Hot tier and client buffers.
     pub rest: u64,
@@ -60,6 +62,7 @@ const SMALL_BUDGET: u64 = 1 << 30;
 const HUGE_PAGES_FROM: u64 = 64 << 20;
 
 impl MemoryPlan {
+    /// The shares as the configuration says, at least the least of each: so together they may be more than a tiny budget.
     pub fn of(config: &Config) -> MemoryPlan {
         let total = match config.maxmemory {
             0 => physical_memory().unwrap_or(FALLBACK_RAM) / 2,
@@ -88,6 +91,7 @@ impl MemoryPlan {
         }
     }
 
+    /// Whether the heap does without huge pages, and gives back what is free sooner.
     pub fn is_small(&self) -> bool {
         self.total < SMALL_BUDGET
     }
@@ -147,6 +151,7 @@ pub fn store_options(config: &Config) -> StoreOptions {
             n => n as usize,
         },
         databases: config.databases as usize,
+        layout: Layout::One,
         durability: durability(config.appendfsync),
     }
 }
@@ -171,6 +176,7 @@ pub fn physical_memory() -> Option<u64> {
 
 /// How the budget is shared out at present.
 pub(super) struct Shares {
+    /// The shares as they are without clients.
     pub plan: MemoryPlan,
     /// Bytes of client buffers that the hot tier's share takes into account.
     pub clients: usize,
@@ -180,6 +186,7 @@ pub(super) struct Shares {
 }
 
 impl Shares {
+    /// As it is without clients.
     pub fn new(config: &Config) -> Shares {
         Shares {
             plan: MemoryPlan::of(config),

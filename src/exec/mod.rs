@@ -1,10 +1,9 @@
 //! The one place a command runs.
 //!
 //! [`Engine`] owns the store and everything that commands about the server see. [`Session`] is one connection's state.
-//! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the session's [`Outbox`]; wakers tell
+//! Neither knows a socket: [`Session::advance`] takes bytes in and leaves bytes in the client's [`outbox::Outbox`]; wakers tell
 //! whoever moves the bytes when to come back.
 
-mod admission;
 mod buffers;
 pub mod client;
 pub mod control;
@@ -35,7 +34,7 @@ use crate::base::random::Random;
 use crate::command::CallLimits;
 use crate::config::{AppendFsync, Config};
 use crate::disk::Durability;
-use crate::store::{Epoch, Store};
+use crate::store::Store;
 use crate::types::thresholds::Thresholds;
 
 pub use buffers::Room;
@@ -60,14 +59,23 @@ type Listen = Box<dyn FnMut(&Config, &Config) -> Result<(), String>>;
 
 /// The executor's world.
 pub struct Engine {
+    /// All data, and what goes on in it.
     pub store: Store,
+    /// The options at present.
     pub config: Config,
+    /// All connections.
     pub clients: Clients,
+    /// The time, as commands see it.
     pub clock: Clock,
+    /// What is counted for INFO.
     pub stats: Stats,
+    /// The last requests that took long.
     pub slowlog: SlowLog,
+    /// What this run of the server is called.
     pub identity: control::Identity,
+    /// When saves were asked for.
     pub saves: control::Saves,
+    /// What commands over data go by; made anew when an option changes.
     pub(crate) limits: CallLimits,
     look_ahead: LookAhead,
     /// Seeds what each session's requests choose at random.
@@ -82,15 +90,18 @@ pub struct Engine {
     protocol_log: log::Seldom,
     /// Tells of what could not be read.
     damage_log: log::Seldom,
+    /// How far active expiry has come.
     pub expiry: ActiveExpiry,
+    /// CLIENT PAUSE.
     pub(crate) pause: pause::Pause,
+    /// Whether the server is to end.
     pub shutdown: Shutdown,
 }
 
-/// A connection, as the engine sees it: where held replies leave.
+/// A connection, as the engine sees it: where what is to be sent to a client leaves.
 pub trait Outlet {
-    /// Sends the replies that may leave now. Returns the epoch that the next one waits for.
-    fn flush(&self) -> Option<Epoch>;
+    /// Sends what may leave now.
+    fn flush(&self);
 }
 
 impl Engine {

@@ -1,5 +1,5 @@
-//! Replies on their way out. One that reveals a write stays until that write is decided; if the write is lost, the
-//! reply becomes an error.
+//! What is on its way to a client: replies to its requests, and messages from others. What reveals a write stays until that
+//! write is decided; if the write is lost, the reply becomes an error, and the message is not sent.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -12,44 +12,82 @@ pub fn disk_error(text: &str) -> String {
     format!("MISCONF Errors writing to the disk: {text}")
 }
 
-/// A reply that waits for an epoch: the numbers of its bytes in the rope's text. No reply begins or ends with what is
+/// What waits for an epoch: the numbers of its bytes in the rope's text. Nothing that is held begins or ends with what is
 /// referred to.
 struct Held {
     start: u64,
     end: u64,
     epoch: Epoch,
+    /// Nobody has asked for it.
+    is_message: bool,
 }
 
+/// What is to be sent to one client, in order.
 #[derive(Default)]
 pub struct Outbox {
     rope: Rope,
     held: VecDeque<Held>,
+    /// Messages that came while a reply is sent in pieces: they leave behind it. `None`: no reply is.
+    behind_pieces: Option<Box<Outbox>>,
 }
 
 /// Room for more replies that wait is given back when there are none: most connections are idle.
 const KEPT_HELD: usize = 16;
 
 impl Outbox {
-    /// Adds a reply that may leave once `epoch` is settled.
+    /// Adds a reply, or the rest of one, that may leave once `epoch` is settled.
     pub fn push(&mut self, reply: &Reply, protocol: Protocol, epoch: Epoch, settled: Epoch) {
         let start = self.rope.end();
         encode(reply, protocol, &mut self.rope);
         if epoch > settled {
-            self.held.push_back(Held {
-                start,
-                end: self.rope.end(),
-                epoch,
-            });
+            self.hold(start, epoch, false);
+        }
+        if let Some(messages) = self.behind_pieces.take() {
+            self.append(&messages);
         }
     }
 
-    /// Adds bytes of a reply that waits for nothing.
-    pub fn push_encoded(&mut self, bytes: &Rope) {
+    /// Adds a piece of a reply that waits for nothing. [`Outbox::push`] is to come with its rest.
+    pub fn push_piece(&mut self, bytes: &Rope) {
+        self.behind_pieces.get_or_insert_default();
         self.rope.append(bytes);
     }
 
-    /// Lets go what has been decided. Returns the epoch that the next held reply waits for. `count_error` is told of each reply
-    /// that becomes an error.
+    /// Adds a message that may leave once `epoch` is settled, behind the replies that are there.
+    pub fn push_message(&mut self, message: &Reply, protocol: Protocol, epoch: Epoch, settled: Epoch) {
+        if let Some(messages) = &mut self.behind_pieces {
+            return messages.push_message(message, protocol, epoch, settled);
+        }
+        let start = self.rope.end();
+        encode(message, protocol, &mut self.rope);
+        if epoch > settled {
+            self.hold(start, epoch, true);
+        }
+    }
+
+    /// Holds what was added since the rope's end was `start`.
+    fn hold(&mut self, start: u64, epoch: Epoch, is_message: bool) {
+        self.held.push_back(Held {
+            start,
+            end: self.rope.end(),
+            epoch,
+            is_message,
+        });
+    }
+
+    /// Adds what is in another, of which nothing was sent.
+    fn append(&mut self, other: &Outbox) {
+        let moved = self.rope.end();
+        self.rope.append(&other.rope);
+        self.held.extend(other.held.iter().map(|held| Held {
+            start: held.start + moved,
+            end: held.end + moved,
+            ..*held
+        }));
+    }
+
+    /// Lets go what has been decided. Returns the epoch that the next of what is held waits for. `count_error` is told of each
+    /// reply that becomes an error.
     pub fn release(&mut self, store: &Store, mut count_error: impl FnMut(&str)) -> Option<Epoch> {
         while let Some(first) = self.held.front() {
             if first.epoch > store.settled() {
@@ -57,7 +95,7 @@ impl Outbox {
             }
             match store.failure(first.epoch) {
                 Some(failure) => {
-                    self.replace_first_held(disk_error(&failure.text), &mut count_error);
+                    self.lose_first_held(disk_error(&failure.text), &mut count_error);
                 }
                 None => {
                     self.held.pop_front();
@@ -67,17 +105,19 @@ impl Outbox {
         None
     }
 
-    fn replace_first_held(&mut self, error: String, count_error: &mut impl FnMut(&str)) {
+    fn lose_first_held(&mut self, error: String, count_error: &mut impl FnMut(&str)) {
         let Some(lost) = self.held.pop_front() else { return };
         if lost.start == lost.end {
             return;
         }
-        // What was an error before has been counted as one.
-        if self.rope.byte(lost.start) != Some(b'-') {
-            count_error(&error);
-        }
         let mut text = Vec::new();
-        encode(&Reply::err(error), Protocol::Resp2, &mut text);
+        if !lost.is_message {
+            // What was an error before has been counted as one.
+            if self.rope.byte(lost.start) != Some(b'-') {
+                count_error(&error);
+            }
+            encode(&Reply::err(error), Protocol::Resp2, &mut text);
+        }
         let moved = self.rope.replace(lost.start, lost.end, &text);
         for held in &mut self.held {
             held.start = held.start.saturating_add_signed(moved);
@@ -109,16 +149,22 @@ impl Outbox {
 
     /// Bytes not sent yet, held ones included.
     pub fn len(&self) -> usize {
-        self.rope.len()
+        self.rope.len() + self.behind_pieces.as_ref().map_or(0, |messages| messages.len())
     }
 
+    /// Whether all was sent.
     pub fn is_empty(&self) -> bool {
-        self.rope.is_empty()
+        let messages = self.behind_pieces.as_ref();
+        self.rope.is_empty() && messages.is_none_or(|messages| messages.is_empty())
     }
 
     /// What it takes of memory: a value that comes several times counts once.
     pub fn memory(&self) -> usize {
-        self.rope.capacity() + self.held.capacity() * size_of::<Held>()
+        let behind = self
+            .behind_pieces
+            .as_ref()
+            .map_or(0, |messages| messages.memory());
+        self.rope.capacity() + self.held.capacity() * size_of::<Held>() + behind
     }
 }
 
@@ -148,7 +194,7 @@ mod tests {
         outbox.advance(encoded.len());
         assert!(ready(&outbox).is_empty() && outbox.len() == encoded.len() + 5);
         let mut errors = Vec::new();
-        outbox.replace_first_held("ERR lost".to_owned(), &mut |text: &str| {
+        outbox.lose_first_held("ERR lost".to_owned(), &mut |text: &str| {
             errors.push(text.to_owned())
         });
         assert_eq!(errors, ["ERR lost"]);
@@ -167,5 +213,26 @@ mod tests {
         outbox.push(&reply, Protocol::Resp2, Epoch::of(0), Epoch::of(0));
         assert!(outbox.len() > 16_000 << 20);
         assert!(outbox.memory() < 4 << 20, "{}", outbox.memory());
+    }
+
+    #[test]
+    fn a_message_that_came_within_a_reply_leaves_behind_it() {
+        let (settled, held) = (Epoch::of(5), Epoch::of(6));
+        let message = |n| Reply::Push(vec![Reply::Int(n)]);
+        let mut outbox = Outbox::default();
+        let mut piece = Rope::default();
+        piece.text().extend_from_slice(b"*2\r\n:1\r\n");
+        outbox.push_message(&message(0), Protocol::Resp3, settled, settled);
+        outbox.push_piece(&piece);
+        outbox.push_message(&message(1), Protocol::Resp3, held, settled);
+        outbox.push_message(&message(2), Protocol::Resp3, settled, settled);
+        assert_eq!(ready(&outbox), b">1\r\n:0\r\n*2\r\n:1\r\n");
+        assert_eq!(outbox.len(), 32);
+        outbox.push(&Reply::Int(2), Protocol::Resp3, settled, settled);
+        outbox.push(&Reply::Int(3), Protocol::Resp3, settled, settled);
+        assert_eq!(ready(&outbox), b">1\r\n:0\r\n*2\r\n:1\r\n:2\r\n");
+        outbox.advance(ready(&outbox).len());
+        outbox.lose_first_held("ERR lost".to_owned(), &mut |text: &str| panic!("counted {text}"));
+        assert_eq!(ready(&outbox), b">1\r\n:2\r\n:3\r\n");
     }
 }

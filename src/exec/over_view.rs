@@ -34,10 +34,12 @@ impl Default for ViewRequests {
 }
 
 impl ViewRequests {
+    /// Whether the request has come to its end, and its result was not taken yet.
     pub(super) fn is_through(&self, ticket: ViewTicket) -> bool {
         self.results.contains_key(&ticket)
     }
 
+    /// Drops the result, as nobody takes it.
     pub(super) fn forget(&mut self, ticket: ViewTicket) {
         self.results.remove(&ticket);
     }

@@ -11,7 +11,7 @@ use std::task::Waker;
 
 use super::line::Line;
 use super::stream::{Inflow, ViewTicket};
-use super::{Engine, Outlet};
+use super::{Client, Engine, Outlet};
 use crate::store::{Epoch, Ticket};
 
 /// What a request waits for.
@@ -39,6 +39,7 @@ pub struct Parking {
     checkpoint: HashMap<Id, (Epoch, Waker)>,
     views: HashMap<ViewTicket, Waker>,
     pause: HashMap<Id, Waker>,
+    /// Those who wait for their [`Wait::Turn`].
     pub(super) line: Line,
     /// Connections with replies that may leave once an epoch is settled.
     replies: Vec<(Epoch, Weak<dyn Outlet>)>,
@@ -93,6 +94,7 @@ impl Parking {
         self.views.remove(&ticket).map(Waker::wake).is_some()
     }
 
+    /// Wakes all whom CLIENT PAUSE had set aside.
     pub(super) fn wake_after_pause(&mut self) {
         self.pause.drain().for_each(|(_, waker)| waker.wake());
     }
@@ -140,8 +142,13 @@ impl Engine {
         self.store.want_checkpointed(epoch) || self.store.broken().is_some()
     }
 
-    /// Has a connection flushed when an epoch is settled.
-    pub fn flush_when_settled(&mut self, epoch: Epoch, outlet: Weak<dyn Outlet>) {
-        self.parking.replies.push((epoch, outlet));
+    /// Has a connection flushed when an epoch is settled, as what is next to be sent waits for that.
+    pub(super) fn flush_when_settled(&mut self, client: &Client, epoch: Epoch) {
+        if epoch > client.awaited.get()
+            && let Some(outlet) = client.outlet()
+        {
+            client.awaited.set(epoch);
+            self.parking.replies.push((epoch, outlet));
+        }
     }
 }

@@ -6,10 +6,13 @@ use super::table::Command;
 /// Which requests are set aside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Paused {
+    /// Those that may change data.
     Writes,
+    /// Every request, CLIENT UNPAUSE too.
     All,
 }
 
+/// The pause under way, if there is one.
 #[derive(Default)]
 pub struct Pause {
     paused: Option<Paused>,
@@ -23,6 +26,7 @@ impl Pause {
         self.until_ms = self.until_ms.max(until_ms);
     }
 
+    /// Whether a request of this row is set aside at present.
     pub fn holds(&self, command: &Command) -> bool {
         match self.paused {
             None => false,
@@ -31,12 +35,15 @@ impl Pause {
         }
     }
 
+    /// Whether anything is set aside at present.
     pub fn is_on(&self) -> bool {
         self.paused.is_some()
     }
 }
 
 impl Engine {
+    /// Begins a pause until this Unix time, or makes the one there is longer and stricter. Keys past their deadline are
+    /// hidden meanwhile, and not deleted. In the past, it does not begin.
     pub fn pause(&mut self, paused: Paused, until_ms: u64) {
         self.pause.extend(paused, until_ms);
         self.store.hide_expired(true);
@@ -50,6 +57,7 @@ impl Engine {
         }
     }
 
+    /// Ends the pause, if there is one, and wakes who was set aside.
     pub fn end_pause(&mut self) {
         self.store.hide_expired(false);
         self.pause = Pause::default();

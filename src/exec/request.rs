@@ -19,10 +19,15 @@ const MOST_REHEARSED: usize = 16 << 20;
 /// A request over data. All of its runs are of the same value, but for the time.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
+    /// The command's, or the subcommand's.
     pub row: &'static Command,
+    /// What the row says that runs it.
     pub handler: Handler,
+    /// The command's name included.
     pub args: Args<'a>,
+    /// The number of the database that the session had selected.
     pub db: usize,
+    /// What its reply is encoded for where it is made.
     pub protocol: Protocol,
     /// Unix milliseconds.
     pub now: u64,

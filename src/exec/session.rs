@@ -5,7 +5,6 @@ use std::task::Waker;
 
 use super::Engine;
 use super::client::{Buffers, Client, Peer};
-use super::outbox::Outbox;
 use super::parking::Wait;
 use crate::base::random::Random;
 use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
@@ -15,6 +14,8 @@ use crate::store::{Epoch, Ticket};
 pub(super) struct Begun {
     /// What it waits for, if it was set aside.
     pub wait: Option<Wait>,
+    /// Its place in the line of those who would add to what is staged, from when it had to wait there until it has run.
+    pub place: Option<u64>,
     /// Names the records that were fetched for it: they stay in memory until it is through.
     pub ticket: Option<Ticket>,
     /// Of what it chooses at random: the same in each of its runs.
@@ -26,23 +27,33 @@ pub(super) struct Begun {
 /// CLIENT REPLY: which replies are sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReplyMode {
+    /// All of them.
     On,
+    /// None.
     Off,
     /// Not the one to CLIENT REPLY SKIP itself, nor the next.
     SkipNext,
+    /// Not the next one.
     Skip,
 }
 
+/// One connection, as its commands see and change it.
 pub struct Session {
+    /// What others see of it.
     pub client: Rc<Client>,
-    pub outbox: Outbox,
+    /// What its replies are encoded for.
     pub protocol: Protocol,
+    /// The number of the selected database.
     pub db: usize,
+    /// It has logged in, or need not.
     pub authenticated: bool,
+    /// CLIENT REPLY.
     pub reply_mode: ReplyMode,
     /// Close once the outbox is sent.
     pub closing: bool,
+    /// How much of the request at hand was decoded.
     pub(super) decoder: Decoder,
+    /// What lasts from one run of the request at hand to the next.
     pub(super) request: Begun,
     /// The first request has waited for those of other connections to be read: it runs in this turn.
     pub(super) has_let_others_be_read: bool,
@@ -65,12 +76,12 @@ pub enum Status {
     Closing,
 }
 
+/// What [`Session::advance`] came to.
 pub struct Advance {
     /// How many bytes at the head of the input are done with.
     pub consumed: usize,
+    /// What it needs to go on.
     pub status: Status,
-    /// The epoch that must be settled before the next of the replies can leave.
-    pub held: Option<Epoch>,
 }
 
 /// Requests that one turn runs at most, so that a long pipeline doesn't keep others waiting.
@@ -81,12 +92,12 @@ pub const OUTPUT_PAUSE: usize = 1 << 20;
 const STREAM_PAUSE: usize = 64 << 10;
 
 impl Session {
+    /// A session for a client that was just accepted. It is counted and registered, until [`Session::end`].
     pub fn new(engine: &mut Engine, peer: Peer) -> Session {
         let now = engine.clock.refresh();
         engine.stats.connections += 1;
         Session {
             client: engine.clients.add(peer, now),
-            outbox: Outbox::default(),
             protocol: Protocol::Resp2,
             db: 0,
             authenticated: engine.config.needs_no_login(),
@@ -95,6 +106,7 @@ impl Session {
             decoder: Decoder::new(),
             request: Begun {
                 wait: None,
+                place: None,
                 ticket: None,
                 seed: engine.random.next_u64(),
                 spent: 0,
@@ -129,9 +141,10 @@ impl Session {
         leaves
     }
 
-    /// What the buffers hold when the input has so many bytes, in so much memory.
+    /// What the buffers hold when the input has `input` bytes, in `input_memory` bytes of memory.
     pub fn buffers(&self, input: usize, input_memory: usize) -> Buffers {
         let request = self.decoder.decoded();
+        let outbox = self.client.outbox.borrow();
         let on_the_way = match &self.request.wait {
             Some(Wait::View(_, inflow)) => inflow.memory(),
             _ => 0,
@@ -140,8 +153,8 @@ impl Session {
             request,
             input: input.saturating_sub(request),
             input_memory: input_memory + self.decoder.memory(),
-            output: self.outbox.len(),
-            output_memory: self.outbox.memory() + on_the_way,
+            output: outbox.len(),
+            output_memory: outbox.memory() + on_the_way,
         }
     }
 
@@ -151,29 +164,27 @@ impl Session {
             return Advance {
                 consumed: 0,
                 status: Status::Yielded,
-                held: None,
             };
         }
         engine.warm_up_noted();
         let mut consumed = 0;
         let status = self.run_requests(engine, input, &mut consumed, waker);
+        engine.look_ahead.forget_decoded();
         self.had_turn = false;
-        let held = self.release(engine);
+        self.release(engine);
         self.client.waiting.set(status == Status::Waiting);
-        self.client
-            .enforce_hard_limits(engine, input.len() - consumed, self.outbox.len());
+        self.client.enforce_hard_limits(engine, input.len() - consumed);
         engine.want_commit();
-        Advance {
-            consumed,
-            status,
-            held,
-        }
+        Advance { consumed, status }
     }
 
-    /// Lets go the replies that have been decided. Returns the epoch that the next one waits for.
-    pub fn release(&mut self, engine: &mut Engine) -> Option<Epoch> {
+    /// Lets go the replies that have been decided. The connection is flushed when the next of them has been.
+    pub fn release(&self, engine: &mut Engine) {
         let stats = &mut engine.stats;
-        self.outbox.release(&engine.store, |text| stats.error(text))
+        let mut outbox = self.client.outbox.borrow_mut();
+        if let Some(epoch) = outbox.release(&engine.store, |text| stats.error(text)) {
+            engine.flush_when_settled(&self.client, epoch);
+        }
     }
 
     fn run_requests(
@@ -203,13 +214,11 @@ impl Session {
         });
         engine.clock.start_lap();
         let now = engine.clock.refresh();
-        // How many of the requests to come are warmed up.
-        let mut warm = 0;
         for _ in 0..REQUESTS_PER_TURN {
             if self.closing || self.client.killed.get() {
                 return Status::Closing;
             }
-            if self.outbox.len() > OUTPUT_PAUSE {
+            if self.client.output() > OUTPUT_PAUSE {
                 return Status::Yielded;
             }
             let limits = self.limits(engine);
@@ -217,15 +226,16 @@ impl Session {
             if request.is_empty() {
                 return Status::NeedsInput(1);
             }
-            let len = match self.decoder.decode(request, &limits) {
-                Ok(Some(len)) => len,
-                Ok(None) => return Status::NeedsInput(self.decoder.missing()),
-                Err(error) => return self.refuse(engine, error),
+            let len = match engine.look_ahead.take_decoded(&mut self.decoder) {
+                Some(len) => len,
+                None => match self.decoder.decode(request, &limits) {
+                    Ok(Some(len)) => len,
+                    Ok(None) => return Status::NeedsInput(self.decoder.missing()),
+                    Err(error) => return self.refuse(engine, error),
+                },
             };
-            if warm == 0 {
-                warm = self.warm_up(engine, &request[len..], &limits);
-            } else {
-                warm -= 1;
+            if engine.look_ahead.has_run_decoded() {
+                self.warm_up(engine, &request[len..], &limits);
             }
             // The arguments borrow from the decoder, and running a request takes the session: so it leaves for a while.
             let decoder = std::mem::take(&mut self.decoder);
@@ -247,15 +257,17 @@ impl Session {
         let Some(Wait::View(_, inflow)) = &mut self.request.wait else {
             return true;
         };
-        while self.outbox.len() <= STREAM_PAUSE {
+        let mut outbox = self.client.outbox.borrow_mut();
+        while outbox.len() <= STREAM_PAUSE {
             match inflow.take() {
-                Some(piece) => self.outbox.push_encoded(&piece),
+                Some(piece) => outbox.push_piece(&piece),
                 None => return true,
             }
         }
         false
     }
 
+    /// What a request may be at most: much less before the client has logged in.
     pub(super) fn limits(&self, engine: &Engine) -> Limits {
         Limits {
             authenticated: self.authenticated,
@@ -269,7 +281,9 @@ impl Session {
         if let Reply::Error(text) = &reply {
             engine.stats.error(text);
         }
-        self.outbox.push(&reply, self.protocol, Epoch::NONE, Epoch::NONE);
+        let mut outbox = self.client.outbox.borrow_mut();
+        outbox.push(&reply, self.protocol, Epoch::NONE, Epoch::NONE);
+        drop(outbox);
         self.closing = true;
         Status::Closing
     }
@@ -277,9 +291,10 @@ impl Session {
     /// Adds a reply that may leave when `epoch` is settled, unless CLIENT REPLY says otherwise.
     pub(super) fn reply(&mut self, engine: &Engine, reply: &Reply, epoch: Epoch) {
         match self.reply_mode {
-            ReplyMode::On => self
-                .outbox
-                .push(reply, self.protocol, epoch, engine.store.settled()),
+            ReplyMode::On => {
+                let mut outbox = self.client.outbox.borrow_mut();
+                outbox.push(reply, self.protocol, epoch, engine.store.settled());
+            }
             ReplyMode::Off => {}
             ReplyMode::SkipNext => self.reply_mode = ReplyMode::Skip,
             ReplyMode::Skip => self.reply_mode = ReplyMode::On,

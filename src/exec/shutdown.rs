@@ -2,6 +2,7 @@
 
 use std::task::{Context, Poll, Waker};
 
+/// Whether the end was asked for, and who is to be told.
 #[derive(Default)]
 pub struct Shutdown {
     is_asked: bool,

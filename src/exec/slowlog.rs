@@ -14,15 +14,20 @@ const MAX_ARGUMENT: usize = 128;
 
 const REDACTED: &[u8] = b"(redacted)";
 
-/// A request as it was.
+/// A request that took long.
 #[derive(PartialEq, Debug)]
 pub struct Entry {
+    /// Counts from 0, and goes on when the log was emptied.
     pub id: u64,
     /// Unix time in seconds.
     pub time: u64,
+    /// The executor's time that it took, waiting not among it.
     pub microseconds: u64,
+    /// At most [`MAX_ARGUMENTS`], each cut to [`MAX_ARGUMENT`] bytes; secrets are replaced.
     pub args: Vec<Vec<u8>>,
+    /// The client's, as in [`Client::address`].
     pub address: Vec<u8>,
+    /// What CLIENT SETNAME said; empty: nothing.
     pub client_name: Vec<u8>,
 }
 
@@ -36,7 +41,7 @@ struct Kept {
     bytes: usize,
 }
 
-/// Entries live long, among much that does not: each in places of its own would keep the allocator from giving back what was
+/// As many entries as `slowlog-max-len` says. They live long, among much that does not: each in places of its own would keep the allocator from giving back what was
 /// around them. So their texts are in one place.
 #[derive(Default)]
 pub struct SlowLog {
@@ -108,7 +113,7 @@ impl SlowLog {
         }
     }
 
-    /// Newest first.
+    /// The newest first.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         let mut end = self.texts.len();
         self.entries.iter().map(move |kept| {
@@ -130,10 +135,12 @@ impl SlowLog {
         })
     }
 
+    /// How many entries there are.
     pub fn count(&self) -> usize {
         self.entries.len()
     }
 
+    /// Forgets all entries; ids go on from where they were.
     pub fn clear(&mut self) {
         (self.entries, self.texts) = Default::default();
     }

@@ -7,7 +7,9 @@ use super::table;
 /// Counters of one row of the command table.
 #[derive(Clone, Copy, Default)]
 pub struct RowStats {
+    /// Requests that ran, answered with an error or not.
     pub calls: u64,
+    /// The executor's time that they took.
     pub nanoseconds: u64,
     /// Refused before they ran: wrong number of arguments, not authenticated.
     pub rejected: u64,
@@ -18,19 +20,33 @@ pub struct RowStats {
 /// Different error codes that are counted one by one: more than the code base has, so a bound only.
 const MAX_ERROR_CODES: usize = 128;
 
+/// Counters, and the rates at which some of them grow.
 pub struct Stats {
     /// Requests that ran. One that was stopped by a fault and ran again counts once.
     pub commands: u64,
+    /// Connections that were accepted.
     pub connections: u64,
+    /// Connections that were refused, as there were too many.
     pub rejected_connections: u64,
     /// Connections ended because the buffers of all held too much.
     pub evicted_clients: u64,
+    /// How often a request found records missing.
     pub faults: u64,
+    /// Requests that ran over a view.
     pub views: u64,
+    /// Keys that were past their deadline, and are deleted for good.
+    pub expired_keys: u64,
+    /// Fields of hashes likewise.
+    pub expired_fields: u64,
+    /// Reads from sockets, those that found the end among them.
     pub reads: u64,
+    /// Bytes read from clients.
     pub bytes_in: u64,
+    /// Bytes sent to clients.
     pub bytes_out: u64,
+    /// Replies that were errors.
     pub errors: u64,
+    /// Most bytes that were seen in use.
     pub peak_memory: u64,
     rows: Vec<RowStats>,
     /// By the first word of the error: "ERR", "WRONGTYPE".
@@ -49,6 +65,8 @@ impl Default for Stats {
             evicted_clients: 0,
             faults: 0,
             views: 0,
+            expired_keys: 0,
+            expired_fields: 0,
             reads: 0,
             bytes_in: 0,
             bytes_out: 0,
@@ -65,13 +83,16 @@ impl Default for Stats {
 
 /// What went on in the last moments, a second each.
 pub struct Rates {
+    /// Requests that ran.
     pub commands: f64,
+    /// Bytes read from clients.
     pub bytes_in: f64,
+    /// Bytes sent to clients.
     pub bytes_out: f64,
 }
 
 impl Stats {
-    /// A request of this row is through, after so many nanoseconds of the executor's time.
+    /// A request of this row is through, and has taken that much of the executor's time.
     pub fn ran(&mut self, row: usize, nanoseconds: u64, failed: bool) {
         self.commands += 1;
         let row = &mut self.rows[row];
@@ -80,6 +101,7 @@ impl Stats {
         row.failed += u64::from(failed);
     }
 
+    /// A request of this row is refused before it runs.
     pub fn rejected(&mut self, row: usize) {
         self.rows[row].rejected += 1;
     }
@@ -95,16 +117,19 @@ impl Stats {
         }
     }
 
+    /// The counters of the row with this number.
     pub fn row(&self, number: usize) -> RowStats {
         self.rows[number]
     }
 
+    /// How often each error code was sent, in alphabetical order.
     pub fn error_codes(&self) -> impl Iterator<Item = (&str, u64)> {
         self.error_codes
             .iter()
             .map(|(code, count)| (code.as_str(), *count))
     }
 
+    /// `allocated` bytes are in use now.
     pub fn note_memory(&mut self, allocated: u64) {
         self.peak_memory = self.peak_memory.max(allocated);
     }
@@ -116,6 +141,7 @@ impl Stats {
         self.out_rate.sample(now_ms, self.bytes_out);
     }
 
+    /// The mean of the last [`SAMPLES`] samples, for each.
     pub fn rates(&self) -> Rates {
         Rates {
             commands: self.commands_rate.per_second(),

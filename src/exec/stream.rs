@@ -59,7 +59,9 @@ pub(super) struct Outflow {
 
 /// The maker's end, while it has a place to make something in.
 pub(super) struct Pouring<'p> {
+    /// Where the pieces go.
     pub outflow: &'p Outflow,
+    /// What it gives up while it waits for the client.
     pub place: &'p Place,
     /// What the maker has read.
     pub recent: Option<Rc<Recent>>,
@@ -82,6 +84,7 @@ pub(super) struct Inflow {
     maker: Option<Thread>,
 }
 
+/// Both ends of a reply. `news` has a line for each piece, and `wake` is called then, on the maker's thread.
 pub(super) fn stream(ticket: ViewTicket, news: Sender<ViewNews>, wake: Wake) -> (Outflow, Inflow) {
     let (sender, receiver) = mpsc::channel();
     let shared = Arc::<Shared>::default();

@@ -25,6 +25,7 @@ pub use rows::COMMANDS;
 /// A command about the connection or the server.
 pub type Control = fn(&mut Engine, &mut Session, Args) -> Reply;
 
+/// What runs a command.
 #[derive(Clone, Copy)]
 pub enum Run {
     /// Over data: a pure function of a transaction.
@@ -32,7 +33,7 @@ pub enum Run {
     /// About the connection or the server.
     Control(Control),
     /// As `Control`, once everything before it is on disk where it belongs.
-    Settled(Control),
+    Checkpointed(Control),
     /// Has subcommands; the control is the command without any.
     Container(&'static [Command], Option<Control>),
 }
@@ -48,10 +49,13 @@ pub struct Command {
     pub flags: u32,
     /// Or-ed constants of [`acl`], beyond those that follow from the flags.
     categories: u32,
+    /// Where its keys are among the arguments; several rules find them one after the other.
     pub keys: &'static [KeySpec],
     /// Hints for cluster proxies, as COMMAND INFO gives them.
     pub tips: &'static [&'static str],
+    /// What runs it, and over what.
     pub run: Run,
+    /// What COMMAND DOCS tells of it.
     pub docs: Docs,
 }
 
@@ -60,8 +64,11 @@ pub struct Command {
 pub struct Docs {
     /// The group of the file that the row is in; empty in subcommands, whose group is that of their container.
     pub group: &'static str,
+    /// The version of Redis that had it first.
     pub since: &'static str,
+    /// What it does, in a phrase.
     pub summary: &'static str,
+    /// What its time grows with, as Redis's documentation puts it.
     pub complexity: &'static str,
     /// Since when there is something better, and what.
     pub deprecated: Option<(&'static str, &'static str)>,
@@ -70,19 +77,22 @@ pub struct Docs {
 }
 
 impl Command {
+    /// A command over data; its arity is as in [`Command::arity`], and all else is empty until it is said.
     pub const fn data(name: &'static str, arity: i32, handler: Handler) -> Command {
         Command::new(name, arity, Run::Data(handler))
     }
 
+    /// A command about the connection or the server, likewise.
     pub const fn control(name: &'static str, arity: i32, control: Control) -> Command {
         Command::new(name, arity, Run::Control(control))
     }
 
     /// A control that runs once everything before it is on disk where it belongs.
-    pub const fn settled(name: &'static str, arity: i32, control: Control) -> Command {
-        Command::new(name, arity, Run::Settled(control))
+    pub const fn checkpointed(name: &'static str, arity: i32, control: Control) -> Command {
+        Command::new(name, arity, Run::Checkpointed(control))
     }
 
+    /// A command that needs a subcommand, each with a row of its own.
     pub const fn container(name: &'static str, subcommands: &'static [Command]) -> Command {
         Command::new(name, -2, Run::Container(subcommands, None))
     }
@@ -116,6 +126,7 @@ impl Command {
         self
     }
 
+    /// Or-ed constants of [`flag`]; they take the place of those there were.
     pub const fn flags(mut self, flags: u32) -> Command {
         self.flags = flags;
         self
@@ -127,16 +138,19 @@ impl Command {
         self
     }
 
+    /// Rules that find the keys, made by the functions of `table/keys.rs`.
     pub const fn keys(mut self, keys: &'static [KeySpec]) -> Command {
         self.keys = keys;
         self
     }
 
+    /// Hints for cluster proxies, as COMMAND INFO gives them.
     pub const fn tips(mut self, tips: &'static [&'static str]) -> Command {
         self.tips = tips;
         self
     }
 
+    /// What COMMAND DOCS tells: the version of Redis that had the command first, a phrase, and what its time grows with.
     pub const fn docs(
         mut self,
         since: &'static str,
@@ -147,16 +161,19 @@ impl Command {
         self
     }
 
+    /// Since this version of Redis there is something better; `instead` is put after "replaced by".
     pub const fn deprecated(mut self, since: &'static str, instead: &'static str) -> Command {
         self.docs.deprecated = Some((since, instead));
         self
     }
 
+    /// Versions of Redis, and what changed in each.
     pub const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Command {
         self.docs.history = history;
         self
     }
 
+    /// Whether it has any of these flags.
     pub const fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
     }
@@ -166,6 +183,7 @@ impl Command {
         self.has(flag::WRITE) || self.has(flag::MAY_REPLICATE)
     }
 
+    /// Whether a request may have `args` arguments, its name included.
     pub fn accepts(&self, args: usize) -> bool {
         match usize::try_from(self.arity) {
             Ok(exact) => args == exact,
@@ -173,14 +191,15 @@ impl Command {
         }
     }
 
+    /// The rows of its subcommands; none unless it is a container.
     pub fn subcommands(&self) -> &'static [Command] {
         match self.run {
             Run::Container(subcommands, _) => subcommands,
-            Run::Data(_) | Run::Control(_) | Run::Settled(_) => &[],
+            Run::Data(_) | Run::Control(_) | Run::Checkpointed(_) => &[],
         }
     }
 
-    /// Which of so many arguments is likely to name an element of the key's value.
+    /// Which of `args` arguments is likely to name an element of the key's value.
     pub fn element(&self, args: usize) -> Option<usize> {
         let at = match self.categories {
             set if set & (acl::HASH | acl::SET) != 0 => 2,
@@ -191,7 +210,7 @@ impl Command {
         (2..args).contains(&at).then_some(at)
     }
 
-    /// Whether a request with so many arguments is likely to touch memory that those before it did not: one of many keys, or
+    /// Whether a request of `args` arguments is likely to touch memory that those before it did not: one of many keys, or
     /// of many elements. The ends of a list, for one, are always the same.
     pub fn searches_memory(&self, args: usize) -> bool {
         const KEYS: u32 = acl::STRING | acl::BITMAP | acl::HYPERLOGLOG | acl::KEYSPACE;
@@ -219,7 +238,9 @@ impl Command {
 /// A row, and the number of its counters: each row has one, subcommands too.
 #[derive(Clone, Copy)]
 pub struct Found {
+    /// Its own row, if it is a subcommand.
     pub command: &'static Command,
+    /// Counts rows in the order of the table, each container before its subcommands.
     pub number: usize,
 }
 

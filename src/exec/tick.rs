@@ -6,7 +6,7 @@
 //! 3. **Run.** [`Session::advance`](super::Session::advance) runs the requests of one connection. What they write is staged in
 //!    memory, their replies are held; those that cannot go on are parked (`exec/parking.rs`).
 //! 4. **Commit.** [`Engine::commit_and_release`]: what is staged becomes one epoch, and goes to the log.
-//! 5. **Release.** Replies of what is settled leave; who waits for what has come is woken, and runs in the next tick.
+//! 5. **Release.** What is settled takes effect, and its replies leave; who waits for what has come is woken, and runs in the next tick.
 //!
 //! The last two are a task that the first write of a tick asks for, and that lets those go first that have read. News of the
 //! store's threads ask for it, too. Beside ticks there is regular work, `hz` times a second and once a second.
@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use super::{Engine, Outlet};
 use crate::config::AppendFsync;
-use crate::store::News;
+use crate::store::{Effect, News};
 
 /// What is left to the caller of [`Engine::commit_and_release`].
 #[must_use]
 pub struct Released {
-    /// Connections that hold replies which may leave now: they borrow the engine, so they are flushed after it.
+    /// Connections that have something to send which may leave now: they borrow the engine, so they are flushed after it.
     pub outlets: Vec<Weak<dyn Outlet>>,
     /// There is more to do, once others had their turn.
     pub more: bool,
@@ -38,6 +38,7 @@ pub(super) struct TickEnd {
 }
 
 impl TickEnd {
+    /// No end is asked for yet; `wake` is as in [`Engine::new`].
     pub fn new(wake: Rc<dyn Fn()>) -> TickEnd {
         TickEnd {
             wake,
@@ -46,6 +47,7 @@ impl TickEnd {
         }
     }
 
+    /// Has [`Engine::commit_and_release`] called, whether or not that was asked for.
     pub fn ask(&self) {
         (self.wake)();
     }
@@ -54,7 +56,7 @@ impl TickEnd {
 impl Engine {
     /// Has the tick end with a commit, if there is anything to commit or to release.
     pub(super) fn want_commit(&mut self) {
-        if !self.tick_end.is_asked && self.store.has_work() {
+        if !self.tick_end.is_asked && (self.store.has_work() || self.clients.has_to_flush()) {
             self.tick_end.is_asked = true;
             self.tick_end.ask();
         }
@@ -80,8 +82,19 @@ impl Engine {
         Released { outlets, more }
     }
 
+    /// What the epochs caused that are settled now.
+    fn take_effect(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::KeyExpired => self.stats.expired_keys += 1,
+                Effect::FieldsExpired(fields) => self.stats.expired_fields += fields,
+            }
+        }
+    }
+
     /// Wakes who waits for what has come. Returns the connections whose replies may leave.
     fn release(&mut self, news: News) -> Vec<Weak<dyn Outlet>> {
+        self.take_effect(news.effects);
         for ticket in news.ready {
             if self.expiry.fetching == Some(ticket) {
                 self.go_on_expiring(ticket);
@@ -91,7 +104,7 @@ impl Engine {
                 self.parking.wake_for_records(ticket);
             }
         }
-        let outlets = match news.settled {
+        let mut outlets: Vec<Weak<dyn Outlet>> = match news.settled {
             true => self.parking.release_replies(self.store.settled()).collect(),
             false => Vec::new(),
         };
@@ -106,6 +119,7 @@ impl Engine {
         }
         self.move_line();
         self.hear_of_views();
+        outlets.extend(self.clients.take_to_flush());
         outlets
     }
 

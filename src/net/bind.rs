@@ -14,7 +14,9 @@ use crate::config::{BindAddress, Config};
 
 /// Bound sockets, not yet served.
 pub struct Listeners {
+    /// One for each address and the port.
     pub(super) tcp: Vec<std::net::TcpListener>,
+    /// The socket at `unixsocket`, if there is one.
     pub(super) unix: Option<(std::os::unix::net::UnixListener, UnixPath)>,
 }
 
@@ -29,6 +31,9 @@ impl Drop for UnixPath {
 }
 
 /// Binds what the configuration names. The error's text says what could not be bound.
+///
+/// # Errors
+/// An address or the unix socket is taken or not to be had, or there is nothing to listen on. The text says which.
 pub fn bind(config: &Config) -> Result<Listeners, String> {
     let tcp = bind_tcp(config)?;
     let unix = match config.unixsocket.as_os_str().is_empty() {
@@ -104,14 +109,17 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<(std::os::unix::net::UnixList
 
 /// The TCP sockets that are listened on. The task that accepts shares them with CONFIG SET, which exchanges them.
 #[derive(Default)]
-pub(super) struct Doors {
+pub(super) struct TcpSockets {
     open: Vec<TcpListener>,
     /// The task that accepts.
     waker: Option<Waker>,
 }
 
-impl Doors {
+impl TcpSockets {
     /// Call on a runtime.
+    ///
+    /// # Errors
+    /// The runtime does not take a socket.
     pub(super) fn open(&mut self, bound: Vec<std::net::TcpListener>) -> io::Result<()> {
         self.open = bound
             .into_iter()
@@ -123,6 +131,7 @@ impl Doors {
         Ok(())
     }
 
+    /// The next client of any of the addresses. The task is also woken when the addresses change.
     pub(super) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         self.waker = Some(cx.waker().clone());
         let mut accepted = self.open.iter().map(|listener| listener.poll_accept(cx));
@@ -130,6 +139,9 @@ impl Doors {
     }
 
     /// Listens where `new` says. The old sockets go first, as they may be in the way; if that fails, they come back.
+    ///
+    /// # Errors
+    /// A new address is taken or not to be had; or, if the old ones do not come back, one of those.
     pub(super) fn move_to(&mut self, new: &Config, old: &Config) -> Result<(), String> {
         self.open.clear();
         let moved = self.listen(new);

@@ -13,7 +13,6 @@ use super::SharedEngine;
 use super::input::{Chunks, Input};
 use crate::exec::client::Peer;
 use crate::exec::{Advance, Outlet, Room, Session, Status};
-use crate::store::Epoch;
 
 /// While its request waits, a connection reads on to notice that its peer leaves; so many bytes at most, as nobody knows when
 /// they will be run.
@@ -36,16 +35,14 @@ struct Line<S> {
     status: Status,
     /// The peer sends no more.
     end_of_input: bool,
-    /// The latest epoch for which the engine was asked to have the line flushed.
-    awaited: Epoch,
-    /// The connection itself, as the engine knows it.
-    outlet: Weak<dyn Outlet>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
+    /// A connection with a session of its own, that holds no buffer yet.
     pub fn new(stream: S, engine: SharedEngine, chunks: Rc<Chunks>, peer: Peer) -> Connection<S> {
         let session = Session::new(&mut engine.borrow_mut(), peer);
         Connection(Rc::new_cyclic(|line: &Weak<RefCell<Line<S>>>| {
+            session.client.set_outlet(line.clone());
             RefCell::new(Line {
                 stream,
                 engine,
@@ -54,8 +51,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
                 input: Input::default(),
                 status: Status::NeedsInput(1),
                 end_of_input: false,
-                awaited: Epoch::NONE,
-                outlet: line.clone(),
             })
         }))
     }
@@ -65,19 +60,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     /// Runs what is in the input.
     fn run(&mut self, cx: &mut Context<'_>) {
         let mut engine = self.engine.borrow_mut();
-        let Advance {
-            consumed,
-            status,
-            held,
-        } = self.session.advance(&mut engine, self.input.rest(), cx.waker());
+        let Advance { consumed, status } = self.session.advance(&mut engine, self.input.rest(), cx.waker());
         self.input.consume(consumed);
         self.status = status;
-        if let Some(epoch) = held
-            && epoch > self.awaited
-        {
-            self.awaited = epoch;
-            engine.flush_when_settled(epoch, self.outlet.clone());
-        }
     }
 
     /// Reads once, and notes if the peer sends no more. Pending: the readable socket brings the next turn.
@@ -124,14 +109,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
 
     /// Writes what may leave. Ready(Ok(())): nothing of it is left.
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut outbox = self.session.client.outbox.borrow_mut();
         loop {
             let stream = Pin::new(&mut self.stream);
-            let n = match self.session.outbox.ready_text() {
+            let n = match outbox.ready_text() {
                 Some([]) => return Poll::Ready(Ok(())),
                 Some(bytes) => std::task::ready!(stream.poll_write(cx, bytes))?,
                 None => {
                     let mut slices = [IoSlice::new(&[]); SLICES];
-                    let count = self.session.outbox.ready(&mut slices);
+                    let count = outbox.ready(&mut slices);
                     if count == 0 {
                         return Poll::Ready(Ok(()));
                     }
@@ -141,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.session.outbox.advance(n);
+            outbox.advance(n);
             self.engine.borrow_mut().stats.bytes_out += n as u64;
         }
     }
@@ -165,18 +151,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 std::task::ready!(self.read_ahead(cx))?;
             }
             match self.status {
-                Status::Closing if self.session.outbox.is_empty() => return Poll::Ready(Ok(())),
+                Status::Closing if self.session.client.was_sent_all() => return Poll::Ready(Ok(())),
                 // The writable socket, a decided epoch, or the session's waker brings the next turn.
                 Status::Closing | Status::Waiting => return Poll::Pending,
                 Status::Yielded => {
-                    if written.is_ready() && self.session.outbox.is_empty() {
+                    if written.is_ready() && self.session.client.was_sent_all() {
                         cx.waker().wake_by_ref();
                     }
                     return Poll::Pending;
                 }
                 Status::NeedsInput(missing) => {
                     if self.end_of_input {
-                        return if self.session.outbox.is_empty() {
+                        return if self.session.client.was_sent_all() {
                             Poll::Ready(Ok(()))
                         } else {
                             Poll::Pending
@@ -191,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     /// The turn is over, and may be the last for long: no more memory is kept than needed.
     fn settle(&mut self) {
         // What only waits for others to be read is run in this tick.
-        let goes_on = self.status == Status::Yielded && self.session.outbox.is_empty();
+        let goes_on = self.status == Status::Yielded && self.session.client.was_sent_all();
         if !goes_on || self.chunks.are_scarce() {
             self.input.settle(&self.chunks);
         }
@@ -222,19 +208,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Outlet for RefCell<Line<S>> {
-    fn flush(&self) -> Option<Epoch> {
+    fn flush(&self) {
         let line = &mut *self.borrow_mut();
         let client = line.session.client.clone();
-        let waker = client.waker()?;
-        let next = line.session.release(&mut line.engine.borrow_mut());
+        let Some(waker) = client.waker() else { return };
+        line.session.release(&mut line.engine.borrow_mut());
         let written = line.write(&mut Context::from_waker(&waker));
         line.note_buffers();
         let only_reads = matches!(line.status, Status::NeedsInput(_)) && !line.end_of_input;
         if !only_reads || matches!(written, Poll::Ready(Err(_))) {
             waker.wake_by_ref();
         }
-        line.awaited = next.unwrap_or(line.awaited);
-        next
     }
 }
 

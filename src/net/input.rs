@@ -47,6 +47,7 @@ impl Chunks {
     }
 }
 
+/// What a client has sent, and is not through.
 #[derive(Default)]
 pub struct Input {
     bytes: Vec<u8>,
@@ -62,6 +63,7 @@ impl Input {
         &self.bytes[self.start..]
     }
 
+    /// Bytes that are still to be run.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
@@ -77,8 +79,8 @@ impl Input {
         if self.is_lent { 0 } else { self.bytes.capacity() }
     }
 
-    /// Makes room for the next read, when at least so many bytes are missing. If that takes memory of the connection's own,
-    /// nothing is done, and it is said how much: call [`Input::grow`].
+    /// Makes room for the next read, when at least `missing` bytes of a request are. If that takes memory of the connection's
+    /// own, nothing is done, and it is said how much: call [`Input::grow`].
     pub fn make_room(&mut self, chunks: &Chunks, missing: usize) -> usize {
         let len = self.len();
         if len <= CHUNK / 2 && !self.is_lent && self.bytes.capacity() <= CHUNK {
@@ -100,7 +102,7 @@ impl Input {
         if missing < CHUNK { step } else { step.min(missing) }
     }
 
-    /// Takes memory for so many bytes more than there are.
+    /// Takes memory for `bytes` more than there are.
     pub fn grow(&mut self, chunks: &Chunks, bytes: usize) {
         if self.is_lent {
             let mut own = Vec::with_capacity(self.len() + bytes);

@@ -27,6 +27,7 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; PIPE].into());
 }
 
+/// The threads that move bytes; a clone is another hand on the same ones.
 #[derive(Clone)]
 pub struct IoThreads {
     handles: Rc<[Handle]>,
@@ -37,6 +38,9 @@ pub struct IoThreads {
 
 impl IoThreads {
     /// Starts the threads. They end with the process. `piped` counts the bytes in their pipes.
+    ///
+    /// # Errors
+    /// The system refuses a thread, or what its runtime needs.
     pub fn start(count: usize, piped: Arc<AtomicUsize>) -> io::Result<IoThreads> {
         let start_one = |n| {
             let runtime = Builder::new_current_thread().enable_all().build()?;

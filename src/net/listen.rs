@@ -15,7 +15,7 @@ use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::task;
 
 use super::SharedEngine;
-use super::bind::{Doors, Listeners};
+use super::bind::{Listeners, TcpSockets};
 use super::connection::Connection;
 use super::input::Chunks;
 use super::io_threads::IoThreads;
@@ -47,6 +47,9 @@ struct Acceptor {
 
 impl Listeners {
     /// Accepts connections for as long as the runtime lives. Call on the executor's runtime.
+    ///
+    /// # Errors
+    /// An I/O thread cannot be started, or the runtime does not take a socket.
     pub fn serve(self, engine: &SharedEngine, io_threads: usize) -> io::Result<()> {
         let io_threads = if io_threads > 1 {
             let piped = engine.borrow().clients.piped.clone();
@@ -60,15 +63,15 @@ impl Listeners {
             chunks: Rc::default(),
             io_threads,
         };
-        let doors = Rc::new(RefCell::new(Doors::default()));
-        doors.borrow_mut().open(self.tcp)?;
-        let (moved, tcp) = (doors.clone(), acceptor.clone());
+        let sockets = Rc::new(RefCell::new(TcpSockets::default()));
+        sockets.borrow_mut().open(self.tcp)?;
+        let (moved, tcp) = (sockets.clone(), acceptor.clone());
         engine
             .borrow_mut()
             .on_moved(move |new, old| moved.borrow_mut().move_to(new, old));
         task::spawn_local(async move {
             loop {
-                match poll_fn(|cx| doors.borrow_mut().poll_accept(cx)).await {
+                match poll_fn(|cx| sockets.borrow_mut().poll_accept(cx)).await {
                     Ok((stream, address)) => {
                         log::verbose(format_args!("Accepted {address}"));
                         tcp.tcp(stream, address).await;

@@ -207,7 +207,7 @@ impl Far {
         Poll::Pending
     }
 
-    /// So many of the bytes taken have gone: the others will be taken again.
+    /// The first `bytes` of those taken have gone: the others will be taken again.
     pub fn consume(&self, bytes: usize) {
         let writer = self.0.lock().to_socket.consume(bytes);
         self.0.total.fetch_sub(bytes, Ordering::Relaxed);

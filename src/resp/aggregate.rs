@@ -23,9 +23,11 @@ pub enum Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aggregate {
     shape: Shape,
+    /// What the elements are encoded for.
     pub(super) protocol: Protocol,
     /// How many elements there are; a pair is one.
     pub(super) count: u64,
+    /// The elements, without the aggregate's header.
     pub(super) encoded: Rope,
 }
 
@@ -64,7 +66,7 @@ impl Aggregate {
         wire::blob_bulk(blob, &mut self.encoded);
     }
 
-    /// Adds a bulk of so many bytes to an array or a set: its parts follow, then [`Aggregate::end_bulk`].
+    /// Adds a bulk of `len` bytes to an array or a set: its parts follow, then [`Aggregate::end_bulk`].
     pub fn begin_bulk(&mut self, len: u64) {
         self.count += 1;
         wire::header(b'$', len, self.encoded.text());
@@ -80,7 +82,7 @@ impl Aggregate {
         self.encoded.text().extend_from_slice(b"\r\n");
     }
 
-    /// Adds a key and the head of an array to a nested map. So many elements follow.
+    /// Adds a key and the head of an array to a nested map. `len` elements follow.
     pub fn begin_nested(&mut self, key: &[u8], len: u64) {
         self.begin_pair();
         wire::bulk(key, self.encoded.text());
@@ -103,6 +105,7 @@ impl Aggregate {
         self.end_pair(second);
     }
 
+    /// What stands before the first of a pair.
     #[inline]
     pub(super) fn begin_pair(&mut self) {
         self.count += 1;
@@ -131,6 +134,7 @@ impl Aggregate {
         std::mem::replace(&mut self.encoded, Rope::with_capacity(bytes))
     }
 
+    /// Appends the header, and then the elements, shared where they are.
     pub(super) fn encode(&self, out: &mut impl Out) {
         header(self.shape, self.protocol, self.count, out.text());
         out.append(&self.encoded);
@@ -148,7 +152,7 @@ pub enum Second<'a> {
     Double(f64),
 }
 
-/// What comes before the elements, of which there are so many.
+/// What comes before the elements, of which there are `count`; a pair is one.
 pub fn header(shape: Shape, protocol: Protocol, count: u64, out: &mut Vec<u8>) {
     let (marker, count) = match (shape, protocol) {
         (Shape::Array, _)

@@ -5,7 +5,7 @@ use std::{fmt, ops::Deref, ops::Range, sync::Arc};
 /// Bytes in a reply: a constant, a part of a value that the store holds, or bytes made for this reply.
 #[derive(Clone)]
 pub enum Blob {
-    /// A constant.
+    /// Bytes that are in the program.
     Static(&'static [u8]),
     /// A part of bytes that others hold too.
     Shared {

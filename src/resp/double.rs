@@ -239,7 +239,7 @@ fn push_plain(number: &Digits, text: &mut DoubleText) {
     }
 }
 
-/// With an exponent of at least so many digits.
+/// With an exponent of at least `width` digits.
 fn push_scientific(number: &Digits, width: usize, text: &mut DoubleText) {
     let digits = &number.digits[..number.count];
     let exponent = number.scale + number.count as i32 - 1;

@@ -14,7 +14,7 @@
 //! - [`reply`] is what a command answers: one type for both protocols; [`blob`] is bytes in it.
 //! - [`aggregate`] is for long replies, which may leave while they are made.
 //! - [`rope`] is where encoded bytes wait: what is long and shared is referred to there.
-//! - [`encode`] writes a reply for the protocol that the connection has negotiated, with the parts of [`wire`].
+//! - [`encode()`] writes a reply for the protocol that the connection has negotiated, with the parts of [`wire`].
 //! - [`double`] is the text of floating-point replies.
 
 pub mod aggregate;
@@ -30,7 +30,7 @@ pub mod rope;
 pub mod wire;
 
 pub use aggregate::{Aggregate, Gone, Second, Shape, Sink};
-pub use args::{Args, ArgsIter, OwnedArgs, SHOWN, c_text, shown};
+pub use args::{Args, OwnedArgs, SHOWN, c_text, shown};
 pub use blob::Blob;
 pub use decode::{Decoder, Limits};
 pub use double::{DoubleText, format_double, format_g17};
@@ -39,4 +39,4 @@ pub use error::ProtocolError;
 pub use inline::split_words;
 pub use reply::Reply;
 pub use rope::Rope;
-pub use wire::{Out, Protocol};
+pub use wire::Protocol;

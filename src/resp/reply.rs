@@ -15,7 +15,7 @@ pub enum Reply {
     Simple(Cow<'static, str>),
     /// Its code and its text, without the leading `-`: "ERR syntax error".
     Error(Cow<'static, str>),
-    /// An integer.
+    /// In both protocols.
     Int(i64),
     /// RESP2: a bulk with the same text.
     Double(f64),

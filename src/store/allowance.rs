@@ -23,7 +23,7 @@ impl Allowance {
         is_overdrawn: false,
     };
 
-    /// For a body that writes, or runs over a view already: above so many bytes it fails.
+    /// For a body that writes, or runs over a view already: above `bytes` it fails.
     pub fn at_most(bytes: usize) -> Allowance {
         Allowance {
             left: bytes,
@@ -32,7 +32,7 @@ impl Allowance {
         }
     }
 
-    /// For a body that only reads: above so many bytes it runs over a view.
+    /// For a body that only reads: above `bytes` it runs over a view.
     pub fn or_over_a_view(bytes: usize) -> Allowance {
         Allowance {
             left: bytes,
@@ -41,7 +41,7 @@ impl Allowance {
         }
     }
 
-    /// Before so many bytes are taken.
+    /// Before `bytes` are taken.
     #[inline]
     pub fn take(&mut self, bytes: usize) -> Result<()> {
         self.note(bytes);

@@ -107,7 +107,7 @@ const NOTHING: Journaled = Journaled {
 };
 
 impl Checkpoints {
-    /// `journal_limit`: from so many bytes in the journal on, a checkpoint begins.
+    /// From `journal_limit` bytes in the journal on, a checkpoint begins.
     pub fn new(thread: Pool, journal_limit: usize) -> Checkpoints {
         Checkpoints {
             thread,

@@ -13,15 +13,17 @@ use foldhash::fast::RandomState;
 
 use super::catalog::Catalog;
 use super::checkpoint::Journaled;
+use super::effects::Effects;
 use super::epoch::Epoch;
 use super::health::Health;
 use super::hot::{Before, Hot};
+use super::layout::Holder;
 use super::reports::News;
 use super::threads::{Pool, Reporter};
 use super::value::Value;
 use super::{Report, Store};
 use crate::disk::delta::Known;
-use crate::disk::format::RecordKey;
+use crate::disk::format::{Namespace, RecordKey};
 use crate::disk::{Batch, Checkpoint, Disk, Durability, Patience, WriteError};
 use batch::Draft;
 
@@ -56,8 +58,8 @@ pub struct Group {
     pub unread: HashMap<RecordKey, Option<Value>, RandomState>,
     /// Bytes of the keys and values staged, about.
     pub bytes: usize,
-    /// Numbers of the databases whose record changed.
-    pub databases: Vec<usize>,
+    /// What has a namespace that changed, with what it was once the epochs before are written.
+    pub namespaces: Vec<(Holder, Namespace)>,
     /// It has to be on stable storage, whatever the durability, even if it is empty.
     pub sync: bool,
     /// The earliest deadline staged in it.
@@ -93,7 +95,7 @@ impl Group {
             records: Vec::new(),
             unread: HashMap::default(),
             bytes: 0,
-            databases: Vec::new(),
+            namespaces: Vec::new(),
             sync: false,
             earliest_deadline: u64::MAX,
             lowest_garbage: u64::MAX,
@@ -101,16 +103,9 @@ impl Group {
         }
     }
 
-    /// The record of a database is to be written.
-    pub fn note_database(&mut self, number: usize) {
-        if !self.databases.contains(&number) {
-            self.databases.push(number);
-        }
-    }
-
     /// Whether there is nothing to do for it.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.unread.is_empty() && self.databases.is_empty() && !self.sync
+        self.records.is_empty() && self.unread.is_empty() && self.namespaces.is_empty() && !self.sync
     }
 }
 
@@ -138,6 +133,8 @@ pub struct Commits {
     pub flight: Option<Group>,
     /// Every epoch up to this one has been decided: committed, or failed.
     pub settled: Epoch,
+    /// What epochs caused beside that, until they are settled.
+    pub effects: Effects,
     /// Failures that replies may still have to tell of, in order.
     pub failures: Vec<Failure>,
     /// The last epoch that was committed.
@@ -170,7 +167,7 @@ pub struct Context<'s> {
     pub disk: &'s Arc<Disk>,
     /// Has the values of staged records.
     pub hot: &'s Hot,
-    /// Has the records of databases.
+    /// Has the namespaces.
     pub catalog: &'s Catalog,
     /// Says whether anything can be written.
     pub health: &'s Health,
@@ -187,6 +184,7 @@ impl Commits {
             open: Group::new(Epoch::NONE.next()),
             flight: None,
             settled: Epoch::NONE,
+            effects: Effects::default(),
             failures: Vec::new(),
             committed: Epoch::NONE,
             lowest: Epoch::NONE,
@@ -390,28 +388,28 @@ impl Commits {
         Some(journaled)
     }
 
-    /// The epoch in flight is lost, and with it the open one, which was built on it. Returns their records, in the order
-    /// in which they are to be taken back.
-    pub fn failed(&mut self, text: String) -> Vec<Written> {
+    /// The epoch in flight is lost, and with it the open one, which was built on it. Returns them, in the order in which they
+    /// are to be taken back.
+    pub fn failed(&mut self, text: String) -> impl Iterator<Item = Group> + use<> {
         let next = Group::new(self.next_epoch());
         let open = std::mem::replace(&mut self.open, next);
         let from = self.flight.as_ref().map_or(open.epoch, |flight| flight.epoch);
         let to = open.epoch;
         self.settled = to;
+        self.effects.lose(from);
         let lost = [open].into_iter().chain(self.flight.take());
-        let records = lost.flat_map(|group| group.records).collect();
         if let Some(last) = self.failures.last_mut()
             && last.to > self.committed
         {
             // One trouble, not many: so that its beginning is not forgotten however long it lasts.
             (last.to, last.text) = (to, text);
-            return records;
+            return lost;
         }
         if self.failures.len() == FAILURES_KEPT {
             self.failures.remove(0);
         }
         self.failures.push(Failure { from, to, text });
-        records
+        lost
     }
 
     /// Whether the last epoch that was decided failed.
@@ -489,13 +487,8 @@ impl Store {
 
     /// Commits what is staged, if nothing is in flight.
     pub(super) fn seal(&mut self, news: &mut News) {
-        let before = self.commits.flight.is_none();
         let (commits, ctx) = self.commit_parts();
-        let over = commits.seal(&ctx);
-        if before && self.commits.flight.is_some() {
-            self.catalog.note_sealed();
-        }
-        if let Some(result) = over {
+        if let Some(result) = commits.seal(&ctx) {
             self.decide(result, news);
         }
     }
@@ -508,7 +501,6 @@ impl Store {
                 if let Some(journaled) = self.commits.succeeded() {
                     self.checkpoints.committed(journaled);
                 }
-                self.catalog.note_committed();
             }
             Err(why) => {
                 self.health.commit_failed(&why);
@@ -521,10 +513,16 @@ impl Store {
     /// The epoch in flight and the open one are lost. (What the log has of them after all is dropped when the store is opened
     /// again.)
     fn lose(&mut self, why: String) {
-        for Written { key, before, .. } in self.commits.failed(why) {
-            self.hot.restore(&key, before);
+        for group in self.commits.failed(why) {
+            for Written { key, before, .. } in group.records {
+                self.hot.restore(&key, before);
+            }
+            for (holder, before) in group.namespaces {
+                self.catalog.restore(holder, before);
+            }
         }
         self.catalog.note_lost();
+        self.watches.note_lost(self.commits.settled);
         self.expiry.start_over();
     }
 

@@ -23,7 +23,7 @@ pub struct Due {
     pub deadline: u64,
     /// The namespace of its database.
     pub namespace: u64,
-    /// The key.
+    /// The key, without the namespace.
     pub name: Vec<u8>,
 }
 

@@ -18,7 +18,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Starts the fetch pool, of so many threads, and the threads for rehearsals.
+    /// Starts the fetch pool, of `threads` threads, and the threads for rehearsals.
     pub fn start(threads: usize) -> io::Result<Faults> {
         Ok(Faults {
             fetch: Fetch::new(Pool::start("fetch", threads, Priority::Lowest)?),
@@ -34,11 +34,12 @@ impl Faults {
 
 impl Store {
     /// Asks for records on behalf of a request, which runs again when [`super::News::ready`] names the ticket.
+    #[cfg(test)]
     pub fn request(&mut self, records: Vec<RecordKey>) -> Ticket {
         self.faults.fetch.request(records)
     }
 
-    /// No more than so many bytes are to be pinned for the ticket, which was just given.
+    /// No more than `bytes` are to be pinned for the ticket, which was just given.
     pub fn limit(&mut self, ticket: Ticket, bytes: usize) {
         self.faults.fetch.limit(ticket, bytes);
     }

@@ -262,7 +262,7 @@ impl Fetch {
         }
     }
 
-    /// For how many of the tickets so many bytes more can be pinned.
+    /// For how many of the tickets `bytes` more can be pinned.
     fn make_room_for(&mut self, tickets: &[Ticket], bytes: usize) -> u32 {
         let mut pins = 0;
         for ticket in tickets {
@@ -276,7 +276,7 @@ impl Fetch {
         pins
     }
 
-    /// No more than so many bytes are to be pinned for the ticket.
+    /// No more than `bytes` are to be pinned for the ticket.
     pub fn limit(&mut self, ticket: Ticket, bytes: usize) {
         if let Some(waiting) = self.waiting.get_mut(&ticket) {
             waiting.most = bytes;

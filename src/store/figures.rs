@@ -1,13 +1,14 @@
 //! What the store counts, for INFO.
 
-use super::{Effects, Store};
+use super::Store;
+use super::effects::Lookups;
 use crate::disk::format::Family;
 
 /// What is counted of transactions.
 #[derive(Default)]
 pub struct Totals {
     /// Since the start, or since CONFIG RESETSTAT.
-    pub effects: Effects,
+    pub lookups: Lookups,
     /// Keys changed since the start.
     pub changed: u64,
 }
@@ -19,10 +20,6 @@ pub struct Figures {
     pub hits: u64,
     /// Lookups that found none.
     pub misses: u64,
-    /// Keys deleted as they were past their deadline.
-    pub expired: u64,
-    /// Fields of hashes likewise.
-    pub expired_fields: u64,
     /// Keys changed.
     pub changed: u64,
     /// Records in the hot tier.
@@ -98,10 +95,8 @@ impl Store {
         // These two are about the whole database, whichever family is asked.
         let whole = |name: &str| self.disk.property(Family::Meta, name);
         Figures {
-            hits: self.totals.effects.hits,
-            misses: self.totals.effects.misses,
-            expired: self.totals.effects.expired,
-            expired_fields: self.totals.effects.expired_fields,
+            hits: self.totals.lookups.hits,
+            misses: self.totals.lookups.misses,
             changed: self.totals.changed,
             hot_records: self.hot.len(),
             hot_bytes: self.hot.bytes(),
@@ -142,7 +137,7 @@ impl Store {
 
     /// Forgets the counters that CONFIG RESETSTAT clears.
     pub fn reset_totals(&mut self) {
-        self.totals.effects = Effects::default();
+        self.totals.lookups = Lookups::default();
         self.hot.evicted = 0;
         self.faults.fetch.fetched = 0;
         self.faults.rehearsals.begun = 0;

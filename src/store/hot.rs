@@ -22,8 +22,8 @@ use hashbrown::HashTable;
 
 use super::epoch::Epoch;
 use super::value::Value;
-use crate::base::prefetch::prefetch;
 use crate::base::size::alloc_size;
+use crate::base::warm_up::warm_up;
 use crate::disk::format::{Family, RecordKey};
 pub use slot::Slot;
 use slot::{CLEAN, REWRITTEN, USED};
@@ -109,7 +109,7 @@ pub struct Hot {
 }
 
 impl Hot {
-    /// An empty tier that may take so many bytes.
+    /// An empty tier that may take `budget` bytes.
     pub fn new(budget: usize) -> Hot {
         Hot {
             tables: (0..TABLES).map(|_| Table::new()).collect(),
@@ -176,7 +176,7 @@ impl Hot {
         self.checkpointed = checkpointed;
     }
 
-    /// What is staged up to here begins to leave; later epochs staged so many bytes.
+    /// What is staged up to here begins to leave; later epochs have staged `later` bytes.
     pub fn begin_window(&mut self, epoch: Epoch, later: usize) {
         self.window = epoch;
         let staged = self.staged.min(later);
@@ -291,7 +291,7 @@ impl Hot {
         }
     }
 
-    /// Evicts until the budget holds, sparing what is staged or pinned: a little, as so many records were added. What is
+    /// Evicts until the budget holds, sparing what is staged or pinned: a little, as `added` records were added. What is
     /// left to do is done by [`Hot::go_on_making_room`].
     pub fn make_room(&mut self, added: usize) {
         let mut effort = EFFORT + added * EFFORT_PER_RECORD;
@@ -349,7 +349,7 @@ impl Hot {
         }
         self.hand.place += 1;
         if let Some(soon) = places.get_bucket(place + AHEAD) {
-            prefetch(&raw const **soon);
+            warm_up(&raw const **soon);
         }
         let Ok(mut entry) = places.get_bucket_entry(place) else {
             return 1;

@@ -1,9 +1,12 @@
 //! Keys over a transaction: their headers, deadlines, counts, and what goes to reclaim when one is dropped.
 
+use super::effects::Effect;
+use super::layout::{Holder, Layout};
 use super::stop::Result;
 use super::txn::Txn;
 use super::value::Value;
-use crate::disk::format::{self, Database, Deadlines, Garbage, Header, OF_FIELDS, RecordKey, less};
+use super::watches::{Found, Watched, Watcher};
+use crate::disk::format::{self, Deadlines, Garbage, Header, Namespace, OF_FIELDS, RecordKey, less};
 
 /// A key in a numbered database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,11 @@ impl Entry {
         (&self.record, self.body)
     }
 
+    /// The same, for who is done with the entry.
+    pub fn into_shared(self) -> (Value, usize) {
+        (self.record, self.body)
+    }
+
     /// What has to be reclaimed when this entry is dropped.
     fn owned(&self) -> Result<Option<(u64, Garbage)>> {
         Ok(format::owned(self.header, self.body())?)
@@ -49,9 +57,17 @@ impl Txn<'_> {
     /// The key's record.
     ///
     /// # Errors
-    /// The database's record cannot be read, over a view.
+    /// As [`Txn::namespace`].
     pub fn meta_key(&mut self, key: Key) -> Result<RecordKey> {
-        Ok(RecordKey::meta(self.database(key.db)?.namespace, key.name))
+        let (_, namespace) = self.namespace_of(key)?;
+        // Where none is there yet, neither is the key, and memory knows that.
+        Ok(RecordKey::meta(namespace.id, key.name))
+    }
+
+    /// The namespace that the key is in, and what has it.
+    fn namespace_of(&mut self, key: Key) -> Result<(Holder, Namespace)> {
+        let holder = self.layout().holder(key.db, key.name);
+        Ok((holder, self.namespace(holder)?))
     }
 
     /// The key's entry. One past its deadline is deleted, and is not there.
@@ -68,7 +84,7 @@ impl Txn<'_> {
         if self.deletes_expired() {
             let only_expired = self.only_expired();
             self.remove(key, &entry)?;
-            self.effects().expired += 1;
+            self.cause(Effect::KeyExpired);
             if only_expired {
                 self.mark_expired();
             }
@@ -88,18 +104,46 @@ impl Txn<'_> {
     /// As [`Txn::lookup`], counted in the statistics of hits and misses.
     pub fn lookup_read(&mut self, key: Key) -> Result<Option<Entry>> {
         let entry = self.lookup(key)?;
+        let lookups = &mut self.work.lookups;
         match entry {
-            Some(_) => self.effects().hits += 1,
-            None => self.effects().misses += 1,
+            Some(_) => lookups.hits += 1,
+            None => lookups.misses += 1,
         }
         Ok(entry)
+    }
+
+    /// Has a key watched from the end of the transaction on, if that is staged: see [`super::Store::watched_change`].
+    ///
+    /// # Errors
+    /// As [`Txn::lookup`].
+    #[cfg_attr(not(test), expect(dead_code, reason = "for WATCH and EXEC, which come next"))]
+    pub fn watch(&mut self, watcher: Watcher, key: Key) -> Result<()> {
+        let found = match self.lookup(key)? {
+            Some(entry) => Some(Found {
+                id: entry.owned()?.map(|(id, _)| id),
+                deadline: entry.header.deadline,
+            }),
+            None => None,
+        };
+        let (holder, namespace) = self.namespace_of(key)?;
+        self.work.watched.push(Watched {
+            watcher,
+            holder,
+            name: key.name.to_vec(),
+            record: RecordKey::meta(namespace.id, key.name),
+            found,
+        });
+        Ok(())
     }
 
     /// Writes the key's record, `old` being what [`Txn::lookup`] found. What `old` owned and the new body does not
     /// share goes to reclaim.
     pub fn write(&mut self, key: Key, old: Option<&Entry>, header: Header, body: &[&[u8]]) -> Result<()> {
-        let mut db = self.database(key.db)?;
-        let counts = db;
+        let (holder, mut namespace) = self.namespace_of(key)?;
+        let before = namespace;
+        if !namespace.is_there() {
+            namespace.id = self.fresh_id();
+        }
         let mut head = [0; 9];
         let n = header.encode(&mut head);
         let record = match body {
@@ -116,13 +160,13 @@ impl Txn<'_> {
         {
             self.reclaim(id, garbage);
         }
-        let before = old.map(Entry::deadlines).transpose()?.unwrap_or_default();
-        self.move_deadlines(&mut db, key.name, before, new.deadlines()?)?;
-        db.keys += u64::from(old.is_none());
-        if db != counts {
-            self.set_database(key.db, db);
+        let due = old.map(Entry::deadlines).transpose()?.unwrap_or_default();
+        self.move_deadlines(&mut namespace, key.name, due, new.deadlines()?)?;
+        namespace.keys += u64::from(old.is_none());
+        if namespace != before {
+            self.set_namespace(holder, namespace);
         }
-        self.put(RecordKey::meta(db.namespace, key.name), record);
+        self.put(RecordKey::meta(namespace.id, key.name), record);
         Ok(())
     }
 
@@ -136,11 +180,11 @@ impl Txn<'_> {
 
     /// Takes the key out of the keyspace and leaves what it owns to another: the first half of RENAME and MOVE.
     pub fn forget(&mut self, key: Key, entry: &Entry) -> Result<()> {
-        let mut db = self.database(key.db)?;
-        self.move_deadlines(&mut db, key.name, entry.deadlines()?, Deadlines::default())?;
-        db.keys = less(db.keys, 1)?;
-        self.set_database(key.db, db);
-        self.delete(RecordKey::meta(db.namespace, key.name));
+        let (holder, mut namespace) = self.namespace_of(key)?;
+        self.move_deadlines(&mut namespace, key.name, entry.deadlines()?, Deadlines::default())?;
+        namespace.keys = less(namespace.keys, 1)?;
+        self.set_namespace(holder, namespace);
+        self.delete(RecordKey::meta(namespace.id, key.name));
         Ok(())
     }
 
@@ -153,22 +197,49 @@ impl Txn<'_> {
         self.write(key, Some(entry), header, &[entry.body()])
     }
 
-    /// Gives the database an empty namespace; the old one goes to reclaim.
+    /// Empties the database: each of its namespaces that has keys goes to reclaim.
     pub fn flush_database(&mut self, number: usize) -> Result<()> {
-        let old = self.database(number)?;
+        self.layout()
+            .holders(number)
+            .try_for_each(|holder| self.drop_keys(holder))
+    }
+
+    /// Drops all keys of a database, or of a slot: its namespace goes to reclaim, and it gets another, at once or, a slot, with
+    /// its next key.
+    pub fn drop_keys(&mut self, holder: Holder) -> Result<()> {
+        let old = self.namespace(holder)?;
         if old.keys == 0 {
             return Ok(());
         }
-        self.reclaim(old.namespace, Garbage::Namespace { keys: old.keys });
-        let namespace = self.fresh_id();
-        self.set_database(
-            number,
-            Database {
-                namespace,
-                keys: 0,
-                expires: 0,
-            },
-        );
+        self.reclaim(old.id, Garbage::Namespace { keys: old.keys });
+        let id = match self.layout() {
+            Layout::One => self.fresh_id(),
+            Layout::Slots => 0,
+        };
+        let empty = Namespace {
+            id,
+            ..Namespace::default()
+        };
+        self.set_namespace(holder, empty);
+        Ok(())
+    }
+
+    /// Exchanges what two databases hold.
+    pub fn swap_databases(&mut self, one: usize, other: usize) -> Result<()> {
+        let layout = self.layout();
+        layout
+            .holders(one)
+            .zip(layout.holders(other))
+            .try_for_each(|(a, b)| self.swap_keys(a, b))
+    }
+
+    /// Exchanges the keys of two databases, or of the same slot in two databases.
+    pub fn swap_keys(&mut self, one: Holder, other: Holder) -> Result<()> {
+        let (a, b) = (self.namespace(one)?, self.namespace(other)?);
+        if a != b {
+            self.set_namespace(one, b);
+            self.set_namespace(other, a);
+        }
         Ok(())
     }
 
@@ -178,7 +249,7 @@ impl Txn<'_> {
 
     fn move_deadlines(
         &mut self,
-        db: &mut Database,
+        namespace: &mut Namespace,
         name: &[u8],
         from: Deadlines,
         to: Deadlines,
@@ -189,19 +260,19 @@ impl Txn<'_> {
         // All deletes first: what was a field's deadline may be the key's now.
         for (before, after) in [(from.key, to.key), (from.fields, to.fields)] {
             if let Some(deadline) = before.filter(|_| before != after) {
-                self.delete(RecordKey::expire(deadline, db.namespace, name));
+                self.delete(RecordKey::expire(deadline, namespace.id, name));
             }
         }
         for (before, after, value) in [(from.key, to.key, &b""[..]), (from.fields, to.fields, OF_FIELDS)] {
             if let Some(deadline) = after.filter(|_| before != after) {
                 self.put(
-                    RecordKey::expire(deadline, db.namespace, name),
+                    RecordKey::expire(deadline, namespace.id, name),
                     Value::from(value),
                 );
             }
         }
-        db.expires = less(
-            db.expires + u64::from(to.key.is_some()),
+        namespace.expires = less(
+            namespace.expires + u64::from(to.key.is_some()),
             u64::from(from.key.is_some()),
         )?;
         Ok(())

@@ -1,25 +1,11 @@
 //! What memory knows of records: without the disk, and without waiting for anything.
 
 use super::Store;
-use super::epoch::Epoch;
 use super::keyspace::Key;
 use super::value::Value;
 use crate::disk::format::RecordKey;
 
 impl Store {
-    /// The record as memory knows it, and an epoch that is settled when the one that wrote it is; `None` if only the disk
-    /// knows.
-    pub(super) fn recall(&mut self, key: &RecordKey, touches: bool) -> Option<(Option<Value>, Epoch)> {
-        let found = match touches {
-            true => self.hot.get(key),
-            false => self.hot.peek(key),
-        };
-        if let Some(slot) = found {
-            return Some((slot.value.clone(), slot.epoch()));
-        }
-        self.is_absent(key).then_some((None, Epoch::NONE))
-    }
-
     /// How many seconds ago the record was last used, as far as memory knows.
     pub(super) fn idle_seconds(&self, key: &RecordKey) -> u64 {
         let used = self.hot.peek(key).map(|slot| slot.epoch().second());
@@ -40,7 +26,7 @@ impl Store {
         let Some(namespace) = key.namespace() else {
             return false;
         };
-        self.hot.resident(namespace) == self.catalog.keys_in(namespace)
+        self.hot.resident(namespace) == self.catalog.keys_in(namespace).unwrap_or(0)
     }
 
     /// The records of those keys of a database that only the disk knows.
@@ -53,7 +39,8 @@ impl Store {
 
     /// The record of a key.
     pub fn record_of(&self, key: Key) -> RecordKey {
-        RecordKey::meta(self.database(key.db).namespace, key.name)
+        let holder = self.catalog.layout().holder(key.db, key.name);
+        RecordKey::meta(self.catalog.namespace(holder).id, key.name)
     }
 
     /// Brings what memory knows of these records into the processor's cache. Nothing but lookups is in the loop over them,

@@ -9,9 +9,11 @@
 //! ```text
 //! part          owns                                                            file
 //! hot           records in memory, under a budget: staged, pinned or evictable  hot.rs       (read through memory.rs)
-//! catalog       namespaces and counts of the numbered databases; the next id    catalog.rs
+//! catalog       namespaces and counts of the numbered databases; the next id    catalog.rs  (layout.rs: of which keys)
 //! faults        requests that wait for records; what is fetched and rehearsed   faults.rs, fetch.rs, rehearsal.rs
 //! commits       the open group and the one in flight; which epochs are settled  commit.rs    (filled by staging.rs)
+//! effects       what epochs cause when they are settled; a part of the commits  effects.rs
+//! watches       who is to be told of changes to which keys                      watches.rs
 //! health        whether writes are taken, and why not                           health.rs
 //! checkpoints   what only the journal has; the checkpoint under way             checkpoint.rs
 //! expiry        where the search for keys past their deadline goes on           expiry.rs
@@ -25,9 +27,11 @@
 
 mod allowance;
 mod catalog;
+mod changes;
 mod checkpoint;
 mod commit;
 pub mod cursors;
+mod effects;
 mod epoch;
 mod expiry;
 mod faults;
@@ -36,6 +40,7 @@ mod figures;
 mod health;
 mod hot;
 pub mod keyspace;
+mod layout;
 mod memory;
 mod recent;
 mod reclaim;
@@ -48,34 +53,40 @@ mod stop;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+/// The same tests over a store whose databases are divided by slots.
+#[cfg(test)]
+#[allow(clippy::duplicate_mod)]
+#[path = "tests/mod.rs"]
+mod tests_in_slots;
 mod threads;
 mod txn;
 mod upkeep;
 mod value;
 mod views;
+mod watches;
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use allowance::{Allowance, OUT_OF_MEMORY};
-pub use commit::Failure;
+pub use catalog::Counts;
+pub use effects::Effect;
 pub use epoch::Epoch;
 pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
 pub use keyspace::{Entry, Key};
+pub use layout::Layout;
 pub use recent::Recent;
 pub use rehearsal::Rehearsal;
 pub use reports::News;
-pub use staging::TxnEnd;
 pub use stop::{Damage, Result, Stop};
 pub use threads::Wake;
-pub use txn::{Effects, Savepoint, Txn};
+pub use txn::{Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
 
-use crate::disk::format::Database;
 use crate::disk::{
     Checkpoint, Creation, Disk, DiskOptions, Durability, OpenError, ReadError, View, WriteError,
 };
@@ -93,6 +104,7 @@ use reports::Reports;
 use threads::{Pool, Priority};
 use txn::Work;
 use upkeep::Upkeep;
+use watches::Watches;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -107,6 +119,8 @@ pub struct StoreOptions {
     pub fetch_threads: usize,
     /// How many numbered databases there are.
     pub databases: usize,
+    /// How the databases of a new store are divided. One that is there stays as it was made.
+    pub layout: Layout,
     /// How durable a commit is when it counts as settled.
     pub durability: Durability,
 }
@@ -127,6 +141,7 @@ pub struct Store {
     cursors: Arc<Cursors>,
     reports: Reports,
     totals: Totals,
+    watches: Watches,
     /// What the last transaction gathered its work in, for the next one.
     spare: Option<Box<Work>>,
 }
@@ -197,7 +212,7 @@ impl Store {
         let disk = Disk::open(dir, &options.disk, &options.creation).map_err(StartError::Open)?;
         let disk = Arc::new(disk);
         let health = Health::when_opened(disk.read_only());
-        let catalog = Catalog::read(&disk, options.databases)?;
+        let catalog = Catalog::read(&disk, options.databases, options.layout)?;
         let pool =
             |name, threads, priority| Pool::start(name, threads, priority).map_err(StartError::Threads);
         Ok(Store {
@@ -223,23 +238,19 @@ impl Store {
             cursors: Arc::default(),
             reports: Reports::new(wake),
             totals: Totals::default(),
+            watches: Watches::default(),
             spare: None,
             catalog,
             disk,
         })
     }
 
-    /// The numbered database.
-    pub fn database(&self, number: usize) -> Database {
-        self.databases()[number]
-    }
-
-    /// All databases, by number.
-    pub fn databases(&self) -> &[Database] {
+    /// What each database has, by number.
+    pub fn databases(&self) -> &[Counts] {
         self.catalog.databases()
     }
 
-    /// The number of the database that has the namespace now.
+    /// The number of the database that has the namespace now, alone or among others.
     pub fn database_of(&self, namespace: u64) -> Option<usize> {
         self.catalog.number_of(namespace)
     }
@@ -248,6 +259,7 @@ impl Store {
     pub fn has_work(&self) -> bool {
         self.faults.fetch.has_queued()
             || self.commits.wants_seal()
+            || self.commits.effects.may_leave(self.commits.settled)
             || self.is_checkpoint_due()
             || self.wants_upkeep()
     }
@@ -271,9 +283,10 @@ impl Store {
     /// Runs a body over a transaction that reads what is checkpointed, on a thread that may block.
     pub fn run_over_view(&self, now: u64, body: impl FnOnce(&mut Txn<'_>, &Place) + Send + 'static) {
         let (disk, wake, cursors) = (self.disk.clone(), self.waker(), self.cursors.clone());
+        let layout = self.catalog.layout();
         self.views.run(move |place| {
             disk.with_view_until(Some(place.interrupted()), |view| {
-                body(&mut Txn::over_view(view, &cursors, now), place);
+                body(&mut Txn::over_view(view, &cursors, layout, now), place);
             });
             wake();
         });

@@ -16,6 +16,7 @@ use std::io;
 
 use super::epoch::Epoch;
 use super::fetch::{Rehearsed, Ticket};
+use super::layout::Layout;
 use super::rehearsal_view::RehearsalView;
 use super::threads::{Pool, Priority};
 use super::txn::Txn;
@@ -122,11 +123,12 @@ impl Store {
     fn rehearse(&mut self, missing: Vec<RecordKey>, fault: u32, rehearsal: Rehearsal) -> Ticket {
         let (ticket, waiter) = self.faults.fetch.expect_rehearsal();
         let (next_id, hides_only) = (self.catalog.next_id(), self.expiry.hides_only);
+        let layout = self.catalog.layout();
         let job = move |disk: &Disk| {
             Report::Rehearsed(disk.with_view(|view| {
                 let most_names = most_names(fault, rehearsal.writes);
                 let view = RehearsalView::new(view, most_names, next_id, hides_only, waiter);
-                run(view, ticket, missing, rehearsal)
+                run(view, layout, ticket, missing, rehearsal)
             }))
         };
         self.faults.rehearsals.begun += 1;
@@ -164,8 +166,14 @@ impl Store {
 }
 
 /// Runs the body. The records that the request is known to miss are named whatever comes of that.
-fn run(view: RehearsalView, ticket: Ticket, missing: Vec<RecordKey>, rehearsal: Rehearsal) -> Rehearsed {
-    let mut txn = Txn::rehearsing(view, rehearsal.now);
+fn run(
+    view: RehearsalView,
+    layout: Layout,
+    ticket: Ticket,
+    missing: Vec<RecordKey>,
+    rehearsal: Rehearsal,
+) -> Rehearsed {
+    let mut txn = Txn::rehearsing(view, layout, rehearsal.now);
     if txn.rehearsal().is_some_and(RehearsalView::is_awaited) {
         (rehearsal.body)(&mut txn);
     }

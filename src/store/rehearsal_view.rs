@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use super::stop::{Result, Stop};
 use super::value::Value;
 use crate::disk::View;
-use crate::disk::format::{Database, RecordKey};
+use crate::disk::format::{Namespace, RecordKey};
 
 /// Most bytes of records that a rehearsal keeps. Those beyond are read again whenever it wants them.
 const MOST_BYTES: usize = 16 << 20;
@@ -91,11 +91,11 @@ impl<'s> RehearsalView<'s> {
         Ok(value)
     }
 
-    /// The numbered database, whose record is not one of those that are fetched.
-    pub fn database(&self, number: usize) -> Result<Database> {
-        match self.view.get(&RecordKey::database(number))? {
-            Some(record) => Ok(Database::decode(&record)?),
-            None => Ok(Database::default()),
+    /// The namespace that a record of the catalog names, which is not one of those records that are fetched.
+    pub fn namespace(&self, record: &RecordKey) -> Result<Namespace> {
+        match self.view.get(record)? {
+            Some(record) => Ok(Namespace::decode(&record)?),
+            None => Ok(Namespace::default()),
         }
     }
 }

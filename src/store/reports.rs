@@ -4,6 +4,7 @@ use std::result::Result;
 use std::sync::mpsc::{self, Receiver};
 
 use super::checkpoint::Outcome;
+use super::effects::Effect;
 use super::fetch::Ticket;
 use super::threads::{Reporter, Wake};
 use super::{Report, Store};
@@ -28,13 +29,15 @@ impl Reports {
     }
 }
 
-/// What [`Store::end_tick`] found: whom to wake.
+/// What [`Store::end_tick`] found: whom to wake, and what has been caused.
 #[derive(Default)]
 pub struct News {
     /// Requests whose records are in memory.
     pub ready: Vec<Ticket>,
     /// Epochs were decided: replies can leave.
     pub settled: bool,
+    /// What those that were not lost have caused, in order.
+    pub effects: Vec<Effect>,
     /// More of what was committed is where views find it; or that cannot be at present.
     pub checkpointed: bool,
 }
@@ -54,6 +57,8 @@ impl Store {
         self.begin_checkpoint();
         news.checkpointed = before != (self.checkpointed(), self.health.is_writable());
         self.sync_if_due();
+        let commits = &mut self.commits;
+        commits.effects.take_settled(commits.settled, &mut news.effects);
         news
     }
 

@@ -1,10 +1,12 @@
 //! Staging: what a transaction did becomes part of the open group, in memory. It is committed at the end of the tick.
 
 use super::Store;
+use super::changes::Change;
 use super::commit::Written;
 use super::epoch::Epoch;
-use super::txn::{Txn, Work, Write};
-use crate::disk::format::{Family, RecordKey};
+use super::layout::Holder;
+use super::txn::{ToBe, Txn, Work};
+use crate::disk::format::{Family, Namespace, RecordKey};
 
 /// The end of a transaction: what it gathered, detached from the store.
 pub struct TxnEnd(pub(super) Box<Work>);
@@ -39,17 +41,53 @@ impl Store {
         self.stage(TxnEnd(work))
     }
 
-    /// Stages what a transaction did, whole: it counts from now on, and is committed at the end of the tick. Returns the epoch that must be settled before its reply may leave.
+    /// Stages what a transaction did, whole: it counts from now on, and is committed at the end of the tick. Returns the
+    /// epoch that must be settled before its reply and its effects may leave.
     pub fn stage(&mut self, end: TxnEnd) -> Epoch {
         let mut work = end.0;
         let mut depends = work.depends.max(self.catalog.namespaces_epoch());
-        if !work.writes.log.is_empty() || !work.databases.is_empty() {
+        if !work.writes.log.is_empty() || !work.namespaces.log.is_empty() {
             depends = self.commits.open.epoch;
+            self.tell_watchers(&work, depends);
             self.stage_work(&mut work);
         }
-        self.totals.effects.add(work.effects);
+        self.totals.lookups.add(work.lookups);
+        if !work.effects.is_empty() {
+            self.commits.effects.add(&mut work.effects, depends);
+        }
+        for watched in work.watched.drain(..) {
+            self.watches.add(watched);
+        }
         self.keep(work);
         depends
+    }
+
+    /// Tells those who watch keys what a transaction changes that is about to be staged.
+    fn tell_watchers(&mut self, work: &Work, epoch: Epoch) {
+        if self.watches.is_empty() {
+            return;
+        }
+        let mut watches = std::mem::take(&mut self.watches);
+        let changes = &work.namespaces.log;
+        let is_other =
+            |change: &Change<Holder, Namespace>| self.catalog.namespace(change.key).id != change.value.id;
+        if changes.iter().any(is_other) {
+            for change in changes {
+                watches.note_namespace(change.key, epoch, |name| {
+                    let record = RecordKey::meta(change.value.id, name);
+                    let may_exist = match self.hot.peek(&record) {
+                        Some(slot) => slot.value.is_some(),
+                        None => change.value.keys > 0 && !self.is_absent(&record),
+                    };
+                    (record, may_exist)
+                });
+            }
+        }
+        // Where records are that are written: in the namespaces as they are to be.
+        for write in &work.writes.log {
+            watches.note_write(&write.key, write.value.value.is_none(), epoch);
+        }
+        self.watches = watches;
     }
 
     fn stage_work(&mut self, work: &mut Work) {
@@ -58,13 +96,14 @@ impl Store {
         let records = work.writes.log.len();
         for write in work.writes.log.drain(..) {
             keys += u64::from(write.key.family() == Family::Meta);
-            self.stage_record(write, epoch);
+            self.stage_record(write.key, write.value, epoch);
         }
         // Parts of a key's value, or a whole database, count as one.
         self.totals.changed += keys.max(1);
-        for (number, database) in work.databases.drain(..) {
-            self.catalog.stage(number, database, epoch);
-            self.commits.open.note_database(number);
+        for change in work.namespaces.log.drain(..) {
+            if let Some(before) = self.catalog.stage(change.key, change.value, epoch) {
+                self.commits.open.namespaces.push((change.key, before));
+            }
         }
         if work.ids > 0
             && let Some(reserved) = self.catalog.take_ids(work.ids)
@@ -78,10 +117,8 @@ impl Store {
     }
 
     /// Stages one write in the open group, whose epoch is given.
-    pub(super) fn stage_record(&mut self, write: Write, epoch: Epoch) {
-        let Write {
-            key, value, known, ..
-        } = write;
+    pub(super) fn stage_record(&mut self, key: RecordKey, to_be: ToBe, epoch: Epoch) {
+        let ToBe { value, known } = to_be;
         let open = &mut self.commits.open;
         open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
         match key.family() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Result, Stop, Store, StoreOptions, Ticket, Txn};
+use super::{Layout, Result, Stop, Store, StoreOptions, Ticket, Txn};
 use crate::disk::{Compression, Creation, DiskOptions, Durability};
 
 /// How long the store's threads may take over anything.
@@ -14,29 +14,48 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How many times a body may fault.
 const MAX_RUNS: usize = 100;
 
+/// A store in a directory of its own, and a clock that stands still.
 pub struct TestStore {
+    /// What bodies run over.
     pub store: Store,
     /// Unix milliseconds, as transactions see them.
     pub now: u64,
-    /// How many runs of bodies ended in a fault, and how many bodies went to a view.
+    /// How many runs of bodies ended in a fault.
     pub faults: usize,
+    /// How many bodies went to a view.
     pub views: usize,
     /// How many writes of records bodies made.
     pub writes: usize,
+    layout: Layout,
     woken: Receiver<()>,
     dir: TempDir,
 }
 
 impl TestStore {
+    /// An empty store, that may hold much in memory.
     pub fn open() -> TestStore {
+        TestStore::open_as(Layout::One)
+    }
+
+    /// The store for a seed of a model test: for some of them its databases are divided by slots.
+    pub fn for_seed(seed: u64) -> TestStore {
+        TestStore::open_as(match seed.is_multiple_of(3) {
+            true => Layout::Slots,
+            false => Layout::One,
+        })
+    }
+
+    /// With databases that are divided so.
+    pub fn open_as(layout: Layout) -> TestStore {
         let dir = tempfile::tempdir().unwrap();
-        let (store, woken) = open(&dir);
+        let (store, woken) = open(&dir, layout);
         TestStore {
             store,
             now: 1_700_000_000_000,
             faults: 0,
             views: 0,
             writes: 0,
+            layout,
             woken,
             dir,
         }
@@ -91,7 +110,8 @@ impl TestStore {
         self.views += 1;
         self.settle();
         let (disk, cursors) = (self.store.disk.clone(), self.store.cursors.clone());
-        match disk.with_view(|view| body(&mut Txn::over_view(view, &cursors, self.now))) {
+        let (layout, now) = (self.layout, self.now);
+        match disk.with_view(|view| body(&mut Txn::over_view(view, &cursors, layout, now))) {
             Ok(value) => Ok(value),
             Err(stop @ (Stop::Error(_) | Stop::Damage(_))) => Err(stop.text()),
             Err(stop) => panic!("over a view: {stop:?}"),
@@ -126,9 +146,16 @@ impl TestStore {
         self.store.close().unwrap();
         // The directory is locked until the old store is gone, so an empty one stands in for it.
         let spare = tempfile::tempdir().unwrap();
-        let old = std::mem::replace(&mut self.store, open(&spare).0);
+        let old = std::mem::replace(&mut self.store, open(&spare, self.layout).0);
         drop(old);
-        (self.store, self.woken) = open(&self.dir);
+        (self.store, self.woken) = open(&self.dir, self.layout);
+    }
+
+    /// Closes the store, and leaves its directory.
+    pub fn close(mut self) -> TempDir {
+        self.settle();
+        self.store.close().unwrap();
+        self.dir
     }
 
     fn end_ticks_until(&mut self, is_done: impl Fn(&Store) -> bool) {
@@ -144,7 +171,7 @@ impl TestStore {
     }
 }
 
-fn open(dir: &TempDir) -> (Store, Receiver<()>) {
+fn open(dir: &TempDir, layout: Layout) -> (Store, Receiver<()>) {
     let options = StoreOptions {
         disk: DiskOptions {
             write_buffer: 4 << 20,
@@ -157,6 +184,7 @@ fn open(dir: &TempDir) -> (Store, Receiver<()>) {
         hot_budget: 64 << 20,
         fetch_threads: 1,
         databases: 2,
+        layout,
         durability: Durability::Written,
     };
     let (wake, woken) = mpsc::channel();

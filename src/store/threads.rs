@@ -64,7 +64,7 @@ pub enum Priority {
 }
 
 impl Pool {
-    /// Starts so many threads. They are named after the pool, and numbered.
+    /// Starts the threads. They are named after the pool, and numbered.
     pub fn start(name: &'static str, threads: usize, priority: Priority) -> io::Result<Pool> {
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));

@@ -3,47 +3,25 @@
 //! A body that runs over a [`Txn`] may be run any number of times: its reads come from memory and either hit or stop it
 //! with [`Stop::Fault`]; its writes, ids and effects stay on the transaction until [`Store::stage`] takes them, whole.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use foldhash::fast::RandomState;
-
 use super::Store;
 use super::allowance::Allowance;
+use super::changes::Changes;
 use super::cursors::Cursors;
+use super::effects::{Effect, Lookups};
 use super::epoch::Epoch;
+use super::layout::{Holder, Layout, Namespaces};
 use super::recent::Recent;
 use super::rehearsal_view::RehearsalView;
 use super::stop::{Result, Stop};
 use super::value::Value;
+use super::watches::Watched;
 use crate::base::random::Random;
 use crate::disk::View;
 use crate::disk::delta::{Known, Splice};
-use crate::disk::format::{Database, RecordKey};
-
-/// What a command causes beside its writes and its reply: released after its commit.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct Effects {
-    /// Lookups that found a key, for the statistics.
-    pub hits: u64,
-    /// Lookups that found none.
-    pub misses: u64,
-    /// Keys found past their deadline, and deleted.
-    pub expired: u64,
-    /// Fields of hashes likewise.
-    pub expired_fields: u64,
-}
-
-impl Effects {
-    /// Adds those of another transaction.
-    pub fn add(&mut self, other: Effects) {
-        self.hits += other.hits;
-        self.misses += other.misses;
-        self.expired += other.expired;
-        self.expired_fields += other.expired_fields;
-    }
-}
+use crate::disk::format::{Namespace, RecordKey};
 
 /// Where a transaction reads.
 enum Source<'s> {
@@ -56,8 +34,8 @@ enum Source<'s> {
 }
 
 /// A point to which [`Txn::rollback`] returns: whatever the transaction would change is as it was then. Records, with
-/// deadlines and what goes to reclaim; databases, with their namespaces and counts; ids; effects; which of the writes are
-/// deletes of expired keys; and the random choices to come.
+/// deadlines and what goes to reclaim; namespaces, with their counts; ids; effects, lookups and watched keys; which of the
+/// writes are deletes of expired keys; and the random choices to come.
 ///
 /// What the transaction has learned stays: the records it misses, the epochs that it depends on, and what it has taken of
 /// its allowance.
@@ -69,11 +47,13 @@ pub struct Savepoint {
 }
 
 /// How far a transaction's work had come.
-#[derive(Clone, Default)]
+#[derive(Clone, Copy, Default)]
 struct Mark {
     writes: usize,
-    databases: Vec<(usize, Database)>,
-    effects: Effects,
+    namespaces: usize,
+    effects: usize,
+    lookups: Lookups,
+    watched: usize,
     ids: u64,
 }
 
@@ -82,10 +62,14 @@ struct Mark {
 pub(super) struct Work {
     /// Records as they are to be.
     pub writes: Writes,
-    /// Databases as they are to be, by number.
-    pub databases: Vec<(usize, Database)>,
-    /// What is to be released with them.
-    pub effects: Effects,
+    /// Namespaces as they are to be.
+    pub namespaces: Changes<Holder, Namespace>,
+    /// What it causes beside that, in order.
+    pub effects: Vec<Effect>,
+    /// Its lookups so far.
+    pub lookups: Lookups,
+    /// Keys to be watched from its end on.
+    pub watched: Vec<Watched>,
     /// Records that memory does not know.
     pub missing: Vec<RecordKey>,
     /// All writes up to here delete keys that were found expired.
@@ -103,31 +87,42 @@ impl Work {
     /// Forgets all but the allocations.
     pub fn clear(&mut self) {
         self.writes.clear();
-        self.databases.clear();
+        self.namespaces.clear();
         self.missing.clear();
+        self.effects.clear();
+        self.watched.clear();
         self.expired = Mark::default();
-        (self.effects, self.ids, self.depends) = (Effects::default(), 0, Epoch::NONE);
+        (self.lookups, self.ids, self.depends) = (Lookups::default(), 0, Epoch::NONE);
     }
 
     /// Whether its allocations are too many to be kept.
     pub fn is_large(&self) -> bool {
-        self.writes.log.capacity().max(self.missing.capacity()) > KEPT_RECORDS
+        let gathered = [
+            self.writes.log.capacity(),
+            self.namespaces.log.capacity(),
+            self.missing.capacity(),
+            self.effects.capacity(),
+        ];
+        gathered.into_iter().any(|capacity| capacity > KEPT_RECORDS)
     }
 
     fn mark(&mut self) -> Mark {
-        self.writes.kept = self.writes.log.len();
         Mark {
-            writes: self.writes.log.len(),
-            databases: self.databases.clone(),
-            effects: self.effects,
+            writes: self.writes.mark(),
+            namespaces: self.namespaces.mark(),
+            effects: self.effects.len(),
+            lookups: self.lookups,
+            watched: self.watched.len(),
             ids: self.ids,
         }
     }
 
     fn return_to(&mut self, mark: Mark) {
-        self.writes.truncate(mark.writes);
-        self.databases = mark.databases;
-        self.effects = mark.effects;
+        self.writes.return_to(mark.writes);
+        self.namespaces.return_to(mark.namespaces);
+        self.effects.truncate(mark.effects);
+        self.lookups = mark.lookups;
+        self.watched.truncate(mark.watched);
         self.ids = mark.ids;
     }
 
@@ -142,6 +137,8 @@ impl Work {
 /// A transaction: all reads and writes of a body. See the page of this module.
 pub struct Txn<'s> {
     source: Source<'s>,
+    /// How databases are divided.
+    layout: Layout,
     /// What it has gathered.
     pub(super) work: Box<Work>,
     /// Unix time in milliseconds: one and the same throughout the transaction.
@@ -159,6 +156,7 @@ impl<'s> Txn<'s> {
     /// A transaction that reads from memory.
     pub(super) fn live(store: &'s mut Store, work: Box<Work>, now: u64) -> Txn<'s> {
         Txn {
+            layout: store.catalog.layout(),
             source: Source::Live(store),
             work,
             now,
@@ -169,8 +167,9 @@ impl<'s> Txn<'s> {
     }
 
     /// A transaction that reads from a view, and cannot write. It blocks on the disk.
-    pub(super) fn over_view(view: &'s View<'s>, cursors: &'s Cursors, now: u64) -> Txn<'s> {
+    pub(super) fn over_view(view: &'s View<'s>, cursors: &'s Cursors, layout: Layout, now: u64) -> Txn<'s> {
         Txn {
+            layout,
             source: Source::View(view, cursors, Rc::default()),
             work: Box::default(),
             now,
@@ -181,8 +180,9 @@ impl<'s> Txn<'s> {
     }
 
     /// A transaction that behaves as a live one, but reads from a view. Nothing comes of it but what the rehearsal notes.
-    pub(super) fn rehearsing(rehearsal: RehearsalView<'s>, now: u64) -> Txn<'s> {
+    pub(super) fn rehearsing(rehearsal: RehearsalView<'s>, layout: Layout, now: u64) -> Txn<'s> {
         Txn {
+            layout,
             source: Source::Rehearsal(Box::new(rehearsal)),
             work: Box::default(),
             now,
@@ -241,8 +241,8 @@ impl<'s> Txn<'s> {
 
     /// A record's value as this transaction sees it.
     pub fn get(&mut self, key: &RecordKey) -> Result<Option<Value>> {
-        if let Some(value) = self.work.writes.find(key) {
-            return Ok(value.clone());
+        if let Some(write) = self.work.writes.find(key) {
+            return Ok(write.value.clone());
         }
         match &mut self.source {
             Source::View(view, _, recent) => {
@@ -298,12 +298,12 @@ impl<'s> Txn<'s> {
 
     /// Puts a record, whole.
     pub fn put(&mut self, key: RecordKey, value: Value) {
-        self.work.writes.push(key, Some(value), Known::Nothing);
+        self.write_record(key, Some(value), Known::Nothing);
     }
 
     /// As [`Txn::put`], where something is known of how the value differs from the one that was read.
     pub fn put_changed(&mut self, key: RecordKey, value: Value, known: Known) {
-        self.work.writes.push(key, Some(value), known);
+        self.write_record(key, Some(value), known);
     }
 
     /// Puts the value that was read with some of its bytes replaced.
@@ -319,7 +319,14 @@ impl<'s> Txn<'s> {
 
     /// Deletes a record.
     pub fn delete(&mut self, key: RecordKey) {
-        self.work.writes.push(key, None, Known::Nothing);
+        self.write_record(key, None, Known::Nothing);
+    }
+
+    fn write_record(&mut self, key: RecordKey, value: Option<Value>, known: Known) {
+        if let Some(write) = self.work.writes.push(key, ToBe { value, known }) {
+            // What is known is how it differs from the write there, not from what was before.
+            write.known = Known::Nothing;
+        }
     }
 
     /// An id that nothing else has or ever had.
@@ -350,45 +357,81 @@ impl<'s> Txn<'s> {
         }
     }
 
-    /// The numbered database.
-    pub fn database(&mut self, number: usize) -> Result<Database> {
-        if let Some((_, database)) = self.work.databases.iter().find(|(n, _)| *n == number) {
-            return Ok(*database);
+    /// How databases are divided among namespaces.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The namespace that something has.
+    ///
+    /// # Errors
+    /// Its record cannot be read, over a view.
+    pub fn namespace(&mut self, holder: Holder) -> Result<Namespace> {
+        if let Some(namespace) = self.work.namespaces.find(&holder) {
+            return Ok(*namespace);
         }
-        match &self.source {
-            Source::Live(store) => Ok(store.database(number)),
-            Source::Rehearsal(rehearsal) => rehearsal.database(number),
-            Source::View(..) => match self.get(&RecordKey::database(number))? {
-                Some(value) => Ok(Database::decode(&value)?),
-                None => Ok(Database::default()),
-            },
+        let record = match &self.source {
+            Source::Live(store) => return Ok(store.catalog.namespace(holder)),
+            Source::Rehearsal(rehearsal) => return rehearsal.namespace(&self.layout.record(holder)),
+            Source::View(..) => self.get(&self.layout.record(holder))?,
+        };
+        Ok(match record {
+            Some(record) => Namespace::decode(&record)?,
+            None => Namespace::default(),
+        })
+    }
+
+    /// Changes a namespace's counts, or gives something another one.
+    pub(super) fn set_namespace(&mut self, holder: Holder, namespace: Namespace) {
+        self.work.namespaces.push(holder, namespace);
+    }
+
+    /// The namespaces of a database from a slot on, for a body that walks over its keys.
+    ///
+    /// # Errors
+    /// A view is needed, or cannot be read.
+    pub fn namespaces(&mut self, db: usize, slot: u16) -> Result<Namespaces<'s>> {
+        let (view, _) = self.view()?;
+        let from = Holder { db, slot };
+        match self.layout {
+            Layout::One => Ok(Namespaces::One(Some((from, self.namespace(from)?)))),
+            Layout::Slots => Ok(Namespaces::of_slots(view, from, db + 1)?),
         }
     }
 
-    /// As [`Txn::database`], for a body whose reply shows the counts.
-    pub fn counted_database(&mut self, number: usize) -> Result<Database> {
+    /// How many keys a database has, for a body whose reply shows that.
+    ///
+    /// # Errors
+    /// As [`Txn::namespace`].
+    pub fn count_keys(&mut self, db: usize) -> Result<u64> {
         if let Source::Live(store) = &self.source {
             self.work.depends = self.work.depends.max(store.catalog.counts_epoch());
+            if self.work.namespaces.log.is_empty() {
+                return Ok(store.databases()[db].keys);
+            }
         }
-        self.database(number)
+        let mut holders = self.layout.holders(db);
+        holders.try_fold(0, |sum: u64, holder| {
+            Ok(sum.saturating_add(self.namespace(holder)?.keys))
+        })
     }
 
-    /// Changes the numbered database: its counts, or its namespace.
-    pub fn set_database(&mut self, number: usize, database: Database) {
-        match self.work.databases.iter_mut().find(|(n, _)| *n == number) {
-            Some((_, slot)) => *slot = database,
-            None => self.work.databases.push((number, database)),
-        }
+    /// Causes something beside its writes and its reply.
+    pub fn cause(&mut self, effect: Effect) {
+        self.work.effects.push(effect);
     }
 
-    /// What it causes beside its writes, to be added to.
-    pub fn effects(&mut self) -> &mut Effects {
-        &mut self.work.effects
+    /// Fields of a hash past their deadline were deleted.
+    pub fn cause_fields_expired(&mut self, fields: u64) {
+        if fields > 0 {
+            self.cause(Effect::FieldsExpired(fields));
+        }
     }
 
     /// Whether it has changed anything.
+    #[cfg(test)]
     pub fn has_writes(&self) -> bool {
-        !self.work.writes.log.is_empty() || !self.work.databases.is_empty()
+        !self.work.writes.log.is_empty() || !self.work.namespaces.log.is_empty()
     }
 
     /// Marks where [`Txn::rollback`] can return to: one command's failure inside a larger transaction undoes that
@@ -396,7 +439,7 @@ impl<'s> Txn<'s> {
     pub fn savepoint(&mut self) -> Savepoint {
         Savepoint {
             work: self.work.mark(),
-            expired: self.work.expired.clone(),
+            expired: self.work.expired,
             random: self.random.clone(),
         }
     }
@@ -411,7 +454,7 @@ impl<'s> Txn<'s> {
     /// Whether nothing was written but deletes of expired keys.
     pub(super) fn only_expired(&self) -> bool {
         self.work.writes.log.len() == self.work.expired.writes
-            && self.work.databases == self.work.expired.databases
+            && self.work.namespaces.log.len() == self.work.expired.namespaces
     }
 
     /// Marks all writes so far as deletes of expired keys.
@@ -420,93 +463,28 @@ impl<'s> Txn<'s> {
     }
 }
 
-/// Above this many writes they are looked up by hash.
-const SCANNED_WRITES: usize = 12;
+impl Store {
+    /// The record as memory knows it, and an epoch that is settled when the one that wrote it is; `None` if only the disk
+    /// knows.
+    fn recall(&mut self, key: &RecordKey, touches: bool) -> Option<(Option<Value>, Epoch)> {
+        let found = match touches {
+            true => self.hot.get(key),
+            false => self.hot.peek(key),
+        };
+        if let Some(slot) = found {
+            return Some((slot.value.clone(), slot.epoch()));
+        }
+        self.is_absent(key).then_some((None, Epoch::NONE))
+    }
+}
 
 /// A record as it is to be.
-pub(super) struct Write {
-    /// Its key.
-    pub key: RecordKey,
+pub(super) struct ToBe {
     /// `None`: it is deleted.
     pub value: Option<Value>,
     /// How the value differs from the one before.
     pub known: Known,
-    /// Where in the log the write is that this one hides, if there is one.
-    earlier: Option<usize>,
 }
 
-impl Write {
-    /// A write that hides no other.
-    pub fn new(key: RecordKey, value: Option<Value>, known: Known) -> Write {
-        Write {
-            key,
-            value,
-            known,
-            earlier: None,
-        }
-    }
-}
-
-/// The overlay: a log of writes, the latest of a record counting.
-#[derive(Default)]
-pub(super) struct Writes {
-    /// All writes that count, in order.
-    pub log: Vec<Write>,
-    /// Up to here a savepoint may return: what is behind is overwritten in place.
-    kept: usize,
-    /// Position of the latest write of each record in `log[..indexed]`.
-    index: HashMap<RecordKey, usize, RandomState>,
-    indexed: usize,
-}
-
-impl Writes {
-    /// The position of the latest write of a record.
-    fn position(&mut self, key: &RecordKey) -> Option<usize> {
-        if self.log.len() <= SCANNED_WRITES {
-            return self.log.iter().rposition(|write| write.key == *key);
-        }
-        for at in self.indexed..self.log.len() {
-            self.index.insert(self.log[at].key.clone(), at);
-        }
-        self.indexed = self.log.len();
-        self.index.get(key).copied()
-    }
-
-    fn find(&mut self, key: &RecordKey) -> Option<&Option<Value>> {
-        let at = self.position(key)?;
-        Some(&self.log[at].value)
-    }
-
-    fn push(&mut self, key: RecordKey, value: Option<Value>, known: Known) {
-        let earlier = self.position(&key);
-        match earlier.filter(|at| *at >= self.kept) {
-            // What is known is how it differs from that write, not from what was before.
-            Some(at) => (self.log[at].value, self.log[at].known) = (value, Known::Nothing),
-            None => self.log.push(Write {
-                earlier,
-                ..Write::new(key, value, known)
-            }),
-        }
-    }
-
-    /// Takes back what is behind the first `len` writes: the index follows for these alone.
-    fn truncate(&mut self, len: usize) {
-        for at in (len..self.indexed).rev() {
-            let Write { key, earlier, .. } = &self.log[at];
-            match *earlier {
-                Some(earlier) => self.index.insert(key.clone(), earlier),
-                None => self.index.remove(key),
-            };
-        }
-        self.indexed = self.indexed.min(len);
-        self.log.truncate(len);
-        self.kept = self.kept.min(len);
-    }
-
-    /// Forgets all but the allocations.
-    pub fn clear(&mut self) {
-        self.log.clear();
-        self.index.clear();
-        (self.kept, self.indexed) = (0, 0);
-    }
-}
+/// The overlay of records.
+pub(super) type Writes = Changes<RecordKey, ToBe>;

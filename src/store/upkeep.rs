@@ -68,7 +68,7 @@ impl Upkeep {
         }
     }
 
-    /// Records of about so many bytes were deleted.
+    /// Records of about `bytes` were deleted.
     pub fn deleted(&mut self, bytes: usize) {
         self.dead += bytes as u64;
     }
@@ -83,8 +83,7 @@ impl Store {
     /// Sees what there is to do until the next call. Called each tick.
     pub fn begin_upkeep(&mut self) {
         let upkeep = &mut self.upkeep;
-        let sweeps =
-            self.hot.is_sweeping() || upkeep.may_begin && self.hot.wants_sweep(self.catalog.databases());
+        let sweeps = self.hot.is_sweeping() || upkeep.may_begin && self.hot.wants_sweep(&self.catalog);
         upkeep.may_begin = upkeep.may_begin && !sweeps;
         upkeep.allowance = match sweeps {
             true => LEAST_SWEPT.max(self.hot.len() / SWEPT_SHARE),
@@ -102,7 +101,7 @@ impl Store {
         if self.hot.has_excess() {
             self.hot.go_on_making_room(SLICE);
         } else if self.upkeep.allowance > 0 {
-            self.hot.sweep(self.catalog.databases(), SLICE);
+            self.hot.sweep(&self.catalog, SLICE);
             self.upkeep.allowance = match self.hot.is_sweeping() {
                 true => self.upkeep.allowance.saturating_sub(SLICE),
                 false => {

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::base::prefetch::prefetch;
+use crate::base::warm_up::warm_up;
 
 /// Immutable bytes; a clone is a count. An `Arc` rather than an `Rc` because replies cross to other threads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Value {
     pub fn warm_up(&self) {
         let (start, bytes) = (self.0.as_ptr().wrapping_sub(COUNTS), COUNTS + self.0.len());
         for at in (0..bytes.min(WARM_BYTES)).step_by(CACHE_LINE) {
-            prefetch(start.wrapping_add(at));
+            warm_up(start.wrapping_add(at));
         }
     }
 

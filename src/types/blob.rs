@@ -70,6 +70,7 @@ impl Stored {
     }
 
     /// How many bytes the value has.
+    #[cfg(test)]
     pub fn len(&self) -> u64 {
         match self {
             Stored::Inline(range) => range.len() as u64,
@@ -86,11 +87,6 @@ impl Stored {
                 bytes: *length,
             },
         }
-    }
-
-    /// Whether the value has no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The value's bytes; `page` is what it was read from, `id` the collection.

@@ -67,6 +67,7 @@ pub struct Buckets {
 
 impl Buckets {
     /// A table without members, under an id of its own.
+    #[cfg(test)]
     pub fn create(txn: &mut Txn) -> Buckets {
         let table = Buckets::empty(txn, 1);
         txn.put(RecordKey::bucket(table.id, 0), Value::from(&b""[..]));
@@ -149,7 +150,7 @@ impl Buckets {
         self.len == 0
     }
 
-    /// Estimated from so many of its pages.
+    /// Estimated from `samples` of its pages.
     pub fn footprint(&self, txn: &mut Txn, samples: u64) -> Result<Footprint> {
         let (mut sampled, mut pages) = (Footprint::default(), 0);
         for number in spread(self.pages.into(), samples) {
@@ -165,6 +166,7 @@ impl Buckets {
     }
 
     /// The number of pages: what a walk over all members reads.
+    #[cfg(test)]
     pub fn pages(&self) -> u32 {
         self.pages
     }

@@ -74,7 +74,7 @@ impl Hash {
         if let Encoding::Packed(packed) = &mut hash.encoding
             && packed.may_be_due(txn.now)
         {
-            txn.effects().expired_fields += packed.remove_due(txn.now)?;
+            txn.cause_fields_expired(packed.remove_due(txn.now)?);
             hash.is_changed = true;
         }
         Ok(hash)
@@ -94,11 +94,6 @@ impl Hash {
             entry: Some(entry),
             is_changed: false,
         })
-    }
-
-    /// Whether the key held a hash when it was looked up.
-    pub fn exists(&self) -> bool {
-        self.entry.is_some()
     }
 
     /// The number of fields, those included that are due and not yet deleted.
@@ -347,7 +342,7 @@ pub fn expire_due(txn: &mut Txn, key: Key) -> Result<bool> {
         if let Err(Stop::Fault) = deleted {
             large.prefetch_due(txn, EXPIRED_AFTER_FAULT)?;
         }
-        txn.effects().expired_fields += deleted?;
+        txn.cause_fields_expired(deleted?);
         hash.is_changed = true;
         is_more = large.may_be_due(txn.now);
     }

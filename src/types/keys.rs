@@ -4,7 +4,7 @@ use super::{hash, list, set, sorted_set, stream};
 use crate::base::glob::Pattern;
 use crate::base::random::Random;
 use crate::disk::format::{
-    Family, Header, Kind, LongString, RecordKey, namespace_prefix, prefix_end, split_ordered_id,
+    Family, Header, Kind, LongString, Namespace, RecordKey, namespace_prefix, prefix_end, split_ordered_id,
 };
 use crate::disk::{View, Walk};
 use crate::store::{Entry, Key, Result, Stop, Txn};
@@ -141,9 +141,9 @@ pub struct Step {
     pub next: Option<Vec<u8>>,
 }
 
-/// Walks over at most `limit` keys of a database in byte order, from `from` on, and collects those selected that are
-/// not past their deadline. A key that is there from the first step of a walk to its last is shown once, as positions
-/// are names. Only keys that begin as the pattern does are visited.
+/// Walks over at most `limit` keys of a database in byte order (in one of many namespaces, in each of them by itself), from a
+/// position on, and collects those selected that are not past their deadline. A key that is there from the first step of a
+/// walk to its last is shown once, as positions are names. Only keys that begin as the pattern does are visited.
 pub fn step(txn: &mut Txn, db: usize, from: &[u8], selection: Selection, limit: usize) -> Result<Step> {
     let mut names = Vec::new();
     let next = walk(txn, db, from, selection, limit, |name| {
@@ -162,8 +162,36 @@ pub fn walk(
     limit: usize,
     mut show: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<Option<Vec<u8>>> {
+    let layout = txn.layout();
+    let (slot, from) = layout.split_position(from);
+    let mut namespaces = txn.namespaces(db, slot)?;
+    let mut left = limit;
+    while let Some((holder, namespace)) = namespaces.next_one()? {
+        if left == 0 {
+            return Ok(Some(layout.position(holder.slot, b"")));
+        }
+        let from = if holder.slot == slot { from } else { b"" };
+        let (visited, next) = walk_namespace(txn, namespace.id, from, selection, left, &mut show)?;
+        if let Some(name) = next {
+            return Ok(Some(layout.position(holder.slot, &name)));
+        }
+        // One in which nothing begins as the pattern does takes time as well.
+        left -= visited.max(1);
+    }
+    Ok(None)
+}
+
+/// Walks over at most `limit` keys of a namespace. Returns how many it visited, and the name where it broke off for that.
+fn walk_namespace(
+    txn: &Txn,
+    namespace: u64,
+    from: &[u8],
+    selection: Selection,
+    limit: usize,
+    mut show: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<(usize, Option<Vec<u8>>)> {
     let (view, _) = txn.view()?;
-    let prefix = namespace_prefix(txn.database(db)?.namespace);
+    let prefix = namespace_prefix(namespace);
     let (literal, whole) = selection
         .pattern
         .map_or_else(Default::default, Pattern::literal_prefix);
@@ -174,14 +202,14 @@ pub fn walk(
         prefix_end(&[&prefix[..], &literal].concat())
     };
     if end.as_ref().is_some_and(|end| *end <= first) {
-        return Ok(None);
+        return Ok((0, None));
     }
     let mut walk = view.walk(Family::Meta, &first, end.as_deref())?;
     let mut visited = 0;
     while let Some((key, record)) = walk.next_record()? {
         let name = &key[prefix.len()..];
         if visited == limit {
-            return Ok(Some(name.to_vec()));
+            return Ok((visited, Some(name.to_vec())));
         }
         visited += 1;
         let (header, _) = Header::decode(record)?;
@@ -189,7 +217,7 @@ pub fn walk(
             show(name)?;
         }
     }
-    Ok(None)
+    Ok((visited, None))
 }
 
 fn is_alive(header: Header, now: u64) -> bool {
@@ -209,41 +237,29 @@ const MOST_GIVEN_UP: usize = 16;
 
 /// A random key that is not past its deadline.
 ///
-/// Every key is equally likely in a database of up to [`COUNTED_KEYS`] keys. In a larger one a draw descends the tree of
-/// names: at each fork it takes one of the branches, among the last [`LEAF`] keys one of the keys. The probability `q` of
-/// that draw is known, and the draw is kept with a probability in proportion to `1 / q`, which makes all keys equally
-/// likely, with three exceptions. The weight is capped, so keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below
-/// several forks much more crowded than their neighbours) come less often than others; after [`DRAWS`] draws the
-/// last one counts as it is; and a key behind very many that were just deleted may not come before they are compacted. So a
-/// database in which nearly all keys are past their deadline may seem to have none.
+/// In a database of up to [`COUNTED_KEYS`] keys, or of one namespace, it is one of all keys. Otherwise a namespace is chosen,
+/// each with a probability in proportion to the keys that it has, and a key of it.
 pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
     let (view, _) = txn.view()?;
-    let database = txn.database(db)?;
     let mut names = Names { view, given_up: 0 };
-    let prefix = namespace_prefix(database.namespace);
-    if database.keys <= COUNTED_KEYS {
-        let (mut keys, all) = names.first(&prefix, usize::MAX)?;
-        keys.retain(|(_, header)| is_alive(*header, txn.now));
-        if all || !keys.is_empty() {
-            let count = keys.len() as u64;
-            let chosen = (count > 0).then(|| keys.swap_remove(txn.random.below(count) as usize));
-            return Ok(chosen.and_then(|(key, _)| name_of(&key)));
-        }
+    let (mut namespaces, mut walk) = (Vec::new(), txn.namespaces(db, 0)?);
+    while let Some((_, namespace)) = walk.next_one()? {
+        namespaces.push(namespace);
     }
+    let all = namespaces
+        .iter()
+        .fold(0u64, |sum, namespace| sum.saturating_add(namespace.keys));
     let mut found = None;
-    for _ in 0..DRAWS {
-        let Some(draw) = names.draw(&prefix, &mut txn.random)? else {
-            continue;
-        };
-        if !is_alive(draw.header, txn.now) {
-            continue;
-        }
-        let kept = txn
-            .random
-            .chance(1.0 / (draw.probability * database.keys as f64 * WEIGHT_LIMIT));
-        found = name_of(&draw.key);
-        if kept {
-            break;
+    if namespaces.len() == 1 || all <= COUNTED_KEYS {
+        found = random_of(txn, &mut names, &namespaces, all)?;
+    } else {
+        // One whose keys are all past their deadlines may be chosen first.
+        for _ in 0..DRAWS {
+            let chosen = weighted(&namespaces, all, &mut txn.random);
+            found = random_of(txn, &mut names, &[chosen], chosen.keys)?;
+            if found.is_some() {
+                break;
+            }
         }
     }
     if found.is_none() && names.given_up > 0 {
@@ -254,6 +270,64 @@ pub fn random(txn: &mut Txn, db: usize) -> Result<Option<Vec<u8>>> {
             .next());
     }
     Ok(found)
+}
+
+/// A random key of namespaces that have so many in all.
+///
+/// Up to [`COUNTED_KEYS`] keys are all equally likely. Among more a draw descends the tree of
+/// names: at each fork it takes one of the branches, among the last [`LEAF`] keys one of the keys. The probability `q` of
+/// that draw is known, and the draw is kept with a probability in proportion to `1 / q`, which makes all keys equally
+/// likely, with three exceptions. The weight is capped, so keys whose `q` is less than `1 / (WEIGHT_LIMIT * keys)` (below
+/// several forks much more crowded than their neighbours) come less often than others; after [`DRAWS`] draws the
+/// last one counts as it is; and a key behind very many that were just deleted may not come before they are compacted. So
+/// namespaces in which nearly all keys are past their deadline may seem to have none.
+fn random_of(
+    txn: &mut Txn,
+    names: &mut Names,
+    namespaces: &[Namespace],
+    all: u64,
+) -> Result<Option<Vec<u8>>> {
+    if all <= COUNTED_KEYS {
+        let (mut keys, is_whole) = names.all(namespaces)?;
+        keys.retain(|(_, header)| is_alive(*header, txn.now));
+        if is_whole || !keys.is_empty() {
+            let count = keys.len() as u64;
+            let chosen = (count > 0).then(|| keys.swap_remove(txn.random.below(count) as usize));
+            return Ok(chosen.and_then(|(key, _)| name_of(&key)));
+        }
+    }
+    let mut found = None;
+    for _ in 0..DRAWS {
+        let namespace = weighted(namespaces, all, &mut txn.random);
+        let Some(draw) = names.draw(&namespace_prefix(namespace.id), &mut txn.random)? else {
+            continue;
+        };
+        if !is_alive(draw.header, txn.now) {
+            continue;
+        }
+        let kept = txn
+            .random
+            .chance(1.0 / (draw.probability * namespace.keys as f64 * WEIGHT_LIMIT));
+        found = name_of(&draw.key);
+        if kept {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// One of the namespaces, of which one has keys: each with a probability in proportion to those it has of all.
+fn weighted(namespaces: &[Namespace], all: u64, random: &mut Random) -> Namespace {
+    if let [only] = namespaces {
+        return *only;
+    }
+    let mut at = random.below(all);
+    let chosen = namespaces.iter().find(|namespace| {
+        let is_here = at < namespace.keys;
+        at = at.saturating_sub(namespace.keys);
+        is_here
+    });
+    chosen.copied().unwrap_or_default()
 }
 
 fn name_of(key: &[u8]) -> Option<Vec<u8>> {
@@ -366,7 +440,18 @@ impl<'v> Names<'v> {
         }
     }
 
-    /// The first keys that begin with the prefix, and whether there are no more, or so many.
+    /// The keys of all these namespaces, and whether these are all.
+    fn all(&mut self, namespaces: &[Namespace]) -> Result<(Keys, bool)> {
+        let (mut keys, mut all) = (Keys::new(), true);
+        for namespace in namespaces {
+            let (found, is_whole) = self.first(&namespace_prefix(namespace.id), usize::MAX)?;
+            keys.extend(found);
+            all &= is_whole;
+        }
+        Ok((keys, all))
+    }
+
+    /// The first keys that begin with the prefix, and whether there are no more, or `count` of them.
     fn first(&mut self, prefix: &[u8], count: usize) -> Result<(Keys, bool)> {
         let mut walk = self.walk(prefix, prefix)?;
         let mut keys = Vec::new();

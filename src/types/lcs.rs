@@ -18,12 +18,12 @@ impl Match {
     }
 }
 
-/// A longest common subsequence, and its runs from the last to the first.
+/// A longest common subsequence.
 #[derive(Debug)]
 pub struct Common {
-    /// The subsequence.
+    /// What both strings have, in its order.
     pub bytes: Vec<u8>,
-    /// Its runs.
+    /// Runs of it that stand together in both, from the last to the first.
     pub matches: Vec<Match>,
 }
 

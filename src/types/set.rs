@@ -124,7 +124,7 @@ impl Set {
         }
     }
 
-    /// Notes the records that are to be divided or become one with others when so many members come, or leave.
+    /// Notes the records that are to be divided or become one with others when `come` members come, or `leave` of them leave.
     fn prefetch_moves(&self, txn: &mut Txn, come: u64, leave: u64) {
         if let Encoding::Table(table) = &self.encoding {
             table.prefetch_moves(txn, come, leave);
@@ -246,7 +246,7 @@ impl Set {
         self.members(txn).map(Draws::All)
     }
 
-    /// Shows so many different members, or all if there are fewer.
+    /// Shows `count` different members, or all if there are fewer.
     pub fn sample(
         &self,
         txn: &mut Txn,

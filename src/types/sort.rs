@@ -67,7 +67,7 @@ impl Limit {
     /// All elements.
     pub const NONE: Limit = Limit { offset: 0, count: -1 };
 
-    /// Which of so many elements are shown.
+    /// Which of `len` elements are shown.
     pub fn range(self, len: usize) -> Range<usize> {
         let clamp = |n: i64| usize::try_from(n.max(0)).map_or(len, |n| n.min(len));
         let start = clamp(self.offset);

@@ -19,9 +19,9 @@ pub enum Source {
     Nothing,
     /// The entry of a list.
     List(Entry),
-    /// A set.
+    /// Its members, in no order.
     Set(Set),
-    /// A sorted set.
+    /// Its members, by score.
     SortedSet(SortedSet),
 }
 

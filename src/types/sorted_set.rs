@@ -83,11 +83,6 @@ impl SortedSet {
         }
     }
 
-    /// Never, of what a key holds.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Whether it lives in records of its own.
     pub fn is_large(&self) -> bool {
         matches!(self.encoding, Encoding::Large(..))
@@ -175,7 +170,7 @@ impl SortedSet {
         }
     }
 
-    /// The member with so many before it, which must be fewer than all, and its score.
+    /// The member with `rank` others before it, fewer than all, and its score.
     pub fn at(&self, txn: &mut Txn, rank: u64) -> Result<(Bytes, f64)> {
         let found = match &self.encoding {
             Encoding::Packed => {

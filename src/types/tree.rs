@@ -28,7 +28,6 @@ mod range;
 mod write;
 
 use std::ops::{Deref, Range};
-use std::sync::Arc;
 
 use super::blob::Stored;
 use super::damage::{InRecord, missing};
@@ -81,11 +80,6 @@ impl<'r> Part<'r> {
             start: self.start + n,
             ..self
         }
-    }
-
-    /// The record and where in it these bytes are: for replies, which share them.
-    pub fn share(self) -> (Arc<[u8]>, Range<usize>) {
-        (self.record.share(), self.start..self.end)
     }
 
     /// The bytes, sharing the record.
@@ -269,7 +263,7 @@ impl Tree {
         Ok((record, slot))
     }
 
-    /// Estimated from so many of its leaves. Nodes above them are few.
+    /// Estimated from `samples` of its leaves. Nodes above them are few.
     pub fn footprint(&self, txn: &mut Txn, samples: u64) -> Result<Footprint> {
         let (mut sampled, mut entries) = (Footprint::default(), 0);
         for rank in spread(self.len, samples) {
@@ -283,7 +277,7 @@ impl Tree {
         Ok(sampled.scaled(self.len, entries))
     }
 
-    /// The key and the value of the entry with so many before it.
+    /// The key and the value of the entry with `rank` others before it.
     pub fn at(&self, txn: &mut Txn, rank: u64) -> Result<Option<(Bytes, Bytes)>> {
         if rank >= self.len {
             return Ok(None);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-const SECTION: &str = "## Three walks";
+const SECTION: &str = "## Four walks";
 /// What begins a walk within the section, and what ends the section.
 const WALK: &str = "### ";
 const NEXT_SECTION: &str = "## ";
@@ -63,7 +63,7 @@ fn files_are_read() {
 
 #[test]
 fn walks_are_read() {
-    let text = "//! # Page\n//!\n//! `a.rs::no`\n//! ## Three walks\n//!\n//! Words, `b.rs::no`.\n//! ### One\n\
+    let text = "//! # Page\n//!\n//! `a.rs::no`\n//! ## Four walks\n//!\n//! Words, `b.rs::no`.\n//! ### One\n\
                 //! 1. `c/d.rs::e`, then `f` and `g.rs::h`\n//!    - `i.rs`\n//! ### Two\n//! ## Next\n\
                 //! ### Not a walk\n//! `j.rs::no`\n";
     let walk = |title: &str, functions: &[(&str, &str)]| Walk {

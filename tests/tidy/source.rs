@@ -1,5 +1,7 @@
 //! Just enough of Rust's syntax to see what is code, what it imports, and where a function ends.
 
+use std::ops::Range;
+
 pub struct Source {
     /// From the project's root.
     pub path: String,
@@ -46,6 +48,16 @@ impl Source {
             }
         });
         declared.collect()
+    }
+
+    /// The lines of the modules for tests that are written out in it, counted from 0.
+    pub fn test_lines(&self) -> Vec<Range<usize>> {
+        let line_of = |at: usize| self.code[..at].matches('\n').count();
+        let modules = self.code.match_indices(TEST_ONLY).filter_map(|(at, _)| {
+            let length = test_module(&self.code[at..])?;
+            Some(line_of(at)..line_of(at + length) + 1)
+        });
+        modules.collect()
     }
 
     /// The code without the modules for tests that are written out in it; lines do not stay.

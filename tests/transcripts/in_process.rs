@@ -6,14 +6,10 @@
 use super::runner::{Target, Wire};
 use crate::support::client::encode;
 use crate::support::{Value, reply};
-use redkeep::config::Config;
-use redkeep::exec::client::Peer;
-use redkeep::exec::{Advance, Engine, Outlet, Released, Session, Status, store_options};
-use redkeep::store::{Epoch, Store};
+use redkeep::facade::embedded::{Connection, Embedded};
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::task::{Wake, Waker};
@@ -46,65 +42,15 @@ impl Wake for Bell {
     }
 }
 
-/// Has the session take its turn when held replies may leave.
-struct Knocker(Waker);
-
-impl Outlet for Knocker {
-    fn flush(&self) -> Option<Epoch> {
-        self.0.wake_by_ref();
-        None
-    }
-}
-
-/// A session, and the bytes that a socket would hold.
-struct Connection {
-    session: Session,
-    waker: Waker,
-    outlet: Rc<Knocker>,
+/// A connection, and where its client is.
+struct Client {
+    connection: Connection,
     address: SocketAddr,
-    input: Vec<u8>,
-    output: Vec<u8>,
-    closed: bool,
-}
-
-impl Connection {
-    /// Runs what is in the input, as far as it goes.
-    fn turn(&mut self, engine: &mut Engine) {
-        if self.closed || self.session.client.killed.get() {
-            self.closed = true;
-            return;
-        }
-        let Advance {
-            consumed,
-            status,
-            held,
-        } = self.session.advance(engine, &self.input, &self.waker);
-        if let Some(epoch) = held {
-            let outlet: Weak<Knocker> = Rc::downgrade(&self.outlet);
-            engine.flush_when_settled(epoch, outlet);
-        }
-        self.input.drain(..consumed);
-        loop {
-            let mut slices = [IoSlice::new(&[]); 2];
-            let count = self.session.outbox.ready(&mut slices);
-            let ready: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
-            if ready.is_empty() {
-                break;
-            }
-            self.output.extend_from_slice(&ready);
-            self.session.outbox.advance(ready.len());
-        }
-        match status {
-            Status::Yielded => self.waker.wake_by_ref(),
-            Status::Closing => self.closed = self.session.outbox.is_empty(),
-            Status::NeedsInput(_) | Status::Waiting => {}
-        }
-    }
 }
 
 pub struct InProcess {
-    engine: Engine,
-    connections: BTreeMap<usize, Connection>,
+    engine: Embedded,
+    clients: BTreeMap<usize, Client>,
     /// How many connections there were, for their addresses.
     connected: u16,
     events: Receiver<Event>,
@@ -117,19 +63,15 @@ pub struct InProcess {
 impl InProcess {
     pub fn new() -> InProcess {
         let dir = TempDir::with_prefix("redkeep-test-").expect("a temporary directory");
-        let flags = ["redkeep", "--enable-debug-command", "yes", "--dir"];
-        let arguments = flags.iter().map(Into::into).chain([dir.path().into()]);
-        let config = Config::from_command_line(arguments).expect("a configuration");
         let (sender, events) = mpsc::channel();
-        let (far, near) = (sender.clone(), sender.clone());
-        // Both fail only when the receiver is gone, and with it whoever could commit.
-        let commit_from_afar = Arc::new(move || drop(far.send(Event::Commit)));
-        let commit = Rc::new(move || drop(near.send(Event::Commit)));
-        let store = Store::open(dir.path(), &store_options(&config), commit_from_afar).expect("a store");
+        let committing = sender.clone();
+        // This fails only when the receiver is gone, and with it whoever could commit.
+        let commit = move || drop(committing.send(Event::Commit));
+        let engine = Embedded::open(dir.path(), &["--enable-debug-command", "yes"], commit);
         let now = Instant::now();
         InProcess {
-            engine: Engine::new(store, config, commit),
-            connections: BTreeMap::new(),
+            engine: engine.expect("a store"),
+            clients: BTreeMap::new(),
             connected: 0,
             events,
             sender,
@@ -139,45 +81,27 @@ impl InProcess {
         }
     }
 
-    fn connect(&mut self, number: usize) -> &mut Connection {
-        self.connections.entry(number).or_insert_with(|| {
+    fn connect(&mut self, number: usize) -> &mut Client {
+        self.clients.entry(number).or_insert_with(|| {
             self.connected += 1;
             let port = FIRST_CLIENT_PORT + self.connected;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let peer = Peer {
-                address: address.to_string(),
-                local_address: server_address().to_string(),
-                is_unix: false,
-                fd: -1,
-            };
-            let session = Session::new(&mut self.engine, peer);
             let bell = Bell {
                 number,
                 events: self.sender.clone(),
             };
             let waker = Waker::from(Arc::new(bell));
-            session.client.set_waker(&waker);
-            Connection {
-                session,
-                outlet: Rc::new(Knocker(waker.clone())),
-                waker,
+            Client {
+                connection: self.engine.connect(address, server_address(), waker),
                 address,
-                input: Vec::new(),
-                output: Vec::new(),
-                closed: false,
             }
         })
     }
 
     fn turn(&mut self, number: usize) {
         // A waker may outlive its connection.
-        let Some(connection) = self.connections.get_mut(&number) else {
-            return;
-        };
-        let was_open = !connection.closed;
-        connection.turn(&mut self.engine);
-        if was_open && connection.closed {
-            connection.session.end(&mut self.engine);
+        if let Some(client) = self.clients.get_mut(&number) {
+            self.engine.turn(&mut client.connection);
         }
     }
 
@@ -205,13 +129,9 @@ impl InProcess {
             // The sender is ours, so an error is a timeout.
             match self.events.recv_timeout(next.saturating_duration_since(now)) {
                 Ok(Event::Commit) => {
-                    let Released { outlets, more } = self.engine.commit_and_release();
-                    if more {
+                    if self.engine.commit_and_release() {
                         // The receiver is ours.
                         let _ = self.sender.send(Event::Commit);
-                    }
-                    for outlet in outlets.iter().filter_map(Weak::upgrade) {
-                        outlet.flush();
                     }
                 }
                 Ok(Event::Turn(number)) => self.turn(number),
@@ -222,13 +142,15 @@ impl InProcess {
     }
 
     fn has_output(&self, number: usize) -> bool {
-        self.connections
+        self.clients
             .get(&number)
-            .is_some_and(|c| !c.output.is_empty())
+            .is_some_and(|client| !client.connection.output.is_empty())
     }
 
     fn is_closed(&self, number: usize) -> bool {
-        self.connections.get(&number).is_none_or(|c| c.closed)
+        self.clients
+            .get(&number)
+            .is_none_or(|client| client.connection.is_closed())
     }
 }
 
@@ -238,8 +160,8 @@ fn server_address() -> SocketAddr {
 
 impl Drop for InProcess {
     fn drop(&mut self) {
-        for connection in self.connections.values_mut().filter(|c| !c.closed) {
-            connection.session.end(&mut self.engine);
+        for client in self.clients.values_mut() {
+            self.engine.close(&mut client.connection);
         }
     }
 }
@@ -250,12 +172,7 @@ impl Target for InProcess {
     }
 
     fn reset(&mut self) -> Result<(), String> {
-        let numbers: Vec<usize> = self
-            .connections
-            .keys()
-            .copied()
-            .filter(|&n| n != KEEPER)
-            .collect();
+        let numbers: Vec<usize> = self.clients.keys().copied().filter(|&n| n != KEEPER).collect();
         numbers.into_iter().for_each(|number| self.disconnect(number));
         for command in ["CONFIG SET requirepass ''", "FLUSHALL"] {
             let args: Vec<Vec<u8>> = crate::support::text::split(command)?;
@@ -283,10 +200,8 @@ impl Target for InProcess {
     }
 
     fn disconnect(&mut self, number: usize) {
-        if let Some(mut connection) = self.connections.remove(&number)
-            && !connection.closed
-        {
-            connection.session.end(&mut self.engine);
+        if let Some(mut client) = self.clients.remove(&number) {
+            self.engine.close(&mut client.connection);
         }
     }
 
@@ -304,12 +219,12 @@ struct SessionWire<'t> {
 
 impl Wire for SessionWire<'_> {
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let connection = self.target.connect(self.number);
-        if connection.closed {
+        let connection = &mut self.target.connect(self.number).connection;
+        if connection.is_closed() {
             return Err(ErrorKind::BrokenPipe.into());
         }
         connection.input.extend_from_slice(bytes);
-        connection.waker.wake_by_ref();
+        connection.wake();
         Ok(())
     }
 
@@ -317,12 +232,16 @@ impl Wire for SessionWire<'_> {
         let number = self.number;
         let mut seen = 0;
         loop {
-            let is_news = |c: &Connection| c.output.len() > seen || c.closed;
-            let is_news = |target: &InProcess| target.connections.get(&number).is_none_or(is_news);
+            let is_news = |connection: &Connection| connection.output.len() > seen || connection.is_closed();
+            let is_news = |target: &InProcess| {
+                let client = target.clients.get(&number);
+                client.is_none_or(|client| is_news(&client.connection))
+            };
             if !self.target.run_until(PATIENCE, is_news) {
                 return Err(ErrorKind::TimedOut.into());
             }
-            let connection = self.target.connect(number);
+            let connection = &mut self.target.connect(number).connection;
+            let is_closed = connection.is_closed();
             let output = &mut connection.output;
             let mut rest = &output[..];
             match reply::read(&mut rest) {
@@ -332,7 +251,7 @@ impl Wire for SessionWire<'_> {
                     return Ok(value);
                 }
                 // A long reply comes in pieces.
-                Err(e) if e.kind() == ErrorKind::UnexpectedEof && !connection.closed => seen = output.len(),
+                Err(e) if e.kind() == ErrorKind::UnexpectedEof && !is_closed => seen = output.len(),
                 Err(e) => return Err(e),
             }
         }

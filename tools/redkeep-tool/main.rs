@@ -1,13 +1,10 @@
 //! `redkeep-tool`: what is done to a store while no server runs, and the tables of `tools/reference.md`.
 
-mod check;
-mod reference;
-mod repair;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use redkeep::facade;
 
 #[derive(Parser)]
 #[command(version, about = "Works on a Redkeep store while no server runs")]
@@ -35,17 +32,17 @@ enum Action {
 fn main() -> ExitCode {
     match Cli::parse().action {
         Action::Reference => {
-            print!("{}", reference::markdown());
+            print!("{}", facade::reference());
             ExitCode::SUCCESS
         }
-        Action::Check { dir } => match check::run(&dir) {
+        Action::Check { dir } => match facade::check(&dir) {
             Ok(report) => {
                 print!("{report}");
-                exit_code(report.faults.is_empty())
+                exit_code(report.is_whole())
             }
             Err(text) => failure(&text),
         },
-        Action::Repair { dir } => match repair::run(&dir) {
+        Action::Repair { dir } => match facade::repair(&dir) {
             Ok(report) => {
                 print!("{report}");
                 ExitCode::SUCCESS

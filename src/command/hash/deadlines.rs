@@ -181,7 +181,7 @@ fn set_deadlines(txn: &mut Txn, call: &Call, command: &str, unit: Unit) -> Resul
 fn expire(txn: &mut Txn, hash: &mut Hash, field: &[u8], deadline: u64) -> Result<bool> {
     if deadline <= txn.now {
         hash.remove(txn, field)?;
-        txn.effects().expired_fields += 1;
+        txn.cause_fields_expired(1);
         return Ok(false);
     }
     hash.set_deadline(txn, field, Some(deadline))?;

@@ -2,8 +2,8 @@
 //! [`check`].
 
 use super::{
-    Database, Family, Garbage, Header, LongString, RecordKey, namespace_prefix, prefix_end, split_expire_key,
-    split_ordered_id,
+    Family, Garbage, Header, LongString, Namespace, RecordKey, namespace_prefix, prefix_end,
+    split_expire_key, split_ordered_id, split_slot_key,
 };
 
 /// No panic; and what can be decoded is the encoding of what it decodes to, so nothing is read that is never written.
@@ -20,8 +20,8 @@ pub fn check(bytes: &[u8]) {
     if let Ok(garbage) = Garbage::decode(bytes) {
         assert_eq!(garbage.encode(), bytes);
     }
-    if let Ok(database) = Database::decode(bytes) {
-        assert_eq!(database.encode(), bytes);
+    if let Ok(namespace) = Namespace::decode(bytes) {
+        assert_eq!(namespace.encode(), bytes);
     }
     check_keys(bytes);
 }
@@ -36,6 +36,9 @@ fn check_keys(bytes: &[u8]) {
     if let Ok((deadline, namespace, name)) = split_expire_key(bytes) {
         let key = RecordKey::expire(deadline, namespace, name);
         assert_eq!(split_expire_key(key.key()), Ok((deadline, namespace, name)));
+    }
+    if let Ok((database, slot)) = split_slot_key(bytes) {
+        assert_eq!(RecordKey::slot(database, slot).key(), bytes);
     }
     if let Some(end) = prefix_end(bytes) {
         assert!(bytes < &end[..] && !end.starts_with(bytes));

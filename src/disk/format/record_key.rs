@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use super::{Family, ordered_id, split_ordered_id};
+use super::{Family, SLOT_KEY, ordered_id, split_ordered_id};
 
 /// How many bytes of a record key are kept without an allocation: a hot-tier node is one cache line with it.
 const INLINE: usize = 22;
@@ -101,6 +101,12 @@ impl RecordKey {
         RecordKey::from_parts(Family::System, [b"db", &(number as u32).to_be_bytes(), b""])
     }
 
+    /// A slot of a numbered database.
+    pub fn slot(database: usize, slot: u16) -> RecordKey {
+        let database = (database as u32).to_be_bytes();
+        RecordKey::from_parts(Family::System, [SLOT_KEY, &database, &slot.to_be_bytes()])
+    }
+
     /// The id from which on none is in use.
     pub fn next_id() -> RecordKey {
         RecordKey::from_parts(Family::System, [b"next-id", b"", b""])
@@ -133,6 +139,16 @@ impl RecordKey {
     pub fn namespace(&self) -> Option<u64> {
         match self.family() {
             Family::Meta => split_ordered_id(self.key()).map(|(id, _)| id),
+            _ => None,
+        }
+    }
+
+    /// The id that it is under, for a record of what a key owns.
+    pub fn owner(&self) -> Option<u64> {
+        match self.family() {
+            Family::Segment | Family::Bucket | Family::Tree | Family::Blob => {
+                self.key().first_chunk().map(|id| u64::from_be_bytes(*id))
+            }
             _ => None,
         }
     }

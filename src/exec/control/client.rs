@@ -65,14 +65,17 @@ const HELP: &[&str] = &[
     "    Will not touch LRU/LFU stats when this mode is on.",
 ];
 
+/// CLIENT HELP: a line about each subcommand, as simple strings.
 pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     help_lines("CLIENT", HELP)
 }
 
+/// CLIENT ID: an integer that no other connection of this run of the server has had or will have.
 pub fn id(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
     Reply::Int(i64::try_from(session.client.id).unwrap_or(i64::MAX))
 }
 
+/// CLIENT GETNAME: a bulk string, or null if the connection has no name.
 pub fn getname(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
     let name = session.client.name.borrow();
     if name.is_empty() {
@@ -82,6 +85,7 @@ pub fn getname(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
     }
 }
 
+/// CLIENT SETNAME: an empty name takes it away. An error if the name would not fit into a line of CLIENT LIST.
 pub fn setname(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     if let Err(error) = check_name(&args[2]) {
         return error;
@@ -90,6 +94,8 @@ pub fn setname(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     Reply::Ok
 }
 
+/// CLIENT SETINFO: the name or the version of the client's library, as CLIENT LIST shows them. An error for any other
+/// option, or if the value would not fit there.
 pub fn setinfo(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let (option, value) = (&args[2], &args[3]);
     let attribute = if is_option(option, "lib-name") {
@@ -114,10 +120,12 @@ pub fn getredir(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     Reply::Int(-1)
 }
 
+/// CLIENT NO-EVICT: while on, the connection does not end because the buffers of all hold too much.
 pub fn no_evict(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     switch(&session.client.no_evict, &args[2])
 }
 
+/// CLIENT NO-TOUCH: while on, what the connection reads does not count as used.
 pub fn no_touch(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     switch(&session.client.no_touch, &args[2])
 }
@@ -133,6 +141,7 @@ fn switch(flag: &std::cell::Cell<bool>, arg: &[u8]) -> Reply {
     Reply::Ok
 }
 
+/// CLIENT REPLY: ON is answered, OFF and SKIP are not.
 pub fn reply(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let mode = &args[2];
     if is_option(mode, "on") {
@@ -172,12 +181,15 @@ pub fn unblock(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     }
 }
 
+/// CLIENT INFO: the connection's own line of CLIENT LIST.
 pub fn info(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
     let mut line = String::new();
     describe(&session.client, engine.clock.now_ms(), &mut line);
     text(line)
 }
 
+/// CLIENT LIST: a line for each connection, of one type or with these ids if they are given; ids of nobody are passed over.
+/// An error if the lines would be longer than a command may gather.
 pub fn list(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let now = engine.clock.now_ms();
     let mut lines = String::new();
@@ -371,6 +383,8 @@ impl<'a> Victims<'a> {
     }
 }
 
+/// CLIENT KILL: with an address alone, OK or an error if nobody has it; with options, how many connections all of them fit.
+/// The caller's own ends once it has the reply.
 pub fn kill(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let victims = match Victims::parse(args) {
         Ok(victims) => victims,

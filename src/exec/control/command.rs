@@ -29,10 +29,12 @@ const HELP: &[&str] = &[
     "    Return the keys and the access flags from a full Redis command.",
 ];
 
+/// COMMAND HELP: a line about each subcommand, as simple strings.
 pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     help_lines("COMMAND", HELP)
 }
 
+/// COMMAND COUNT: how many commands there are, subcommands not counted.
 pub fn count(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     Reply::Int(table::COMMANDS.len() as i64)
 }
@@ -42,6 +44,8 @@ pub fn all(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     Reply::Array(table::all().map(|found| info_of(found.command, "")).collect())
 }
 
+/// COMMAND INFO: for each name, `container|subcommand` among them, an array as of COMMAND, or null if there is no such
+/// command; without names, all of them. An error if they are longer than a command may gather.
 pub fn info(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     if args.len() == 2 {
         return all(engine, session, args);
@@ -57,6 +61,8 @@ pub fn info(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     Reply::Aggregate(Box::new(infos))
 }
 
+/// COMMAND DOCS: a map from names to what is documented about each; without names, of all commands. Names of no command are
+/// passed over. An error if it is longer than a command may gather.
 pub fn docs(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     if args.len() == 2 {
         return Reply::Map(table::all().map(|found| docs_of(found.command, None)).collect());
@@ -243,6 +249,8 @@ impl<'a> Filter<'a> {
     }
 }
 
+/// COMMAND LIST: the names of all commands and subcommands, or of those in an ACL category or that a pattern fits. There
+/// are no modules, and in a category that does not exist there is nothing.
 pub fn list(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let filter = match (args.get(2), args.get(3), args.get(4)) {
         (None, ..) => None,
@@ -267,6 +275,8 @@ pub fn list(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     Reply::Array(listed)
 }
 
+/// COMMAND GETKEYS: the keys of the request that follows, as bulk strings. An error if it is no command, has no keys, or
+/// could not be run.
 pub fn getkeys(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let key = |(at, _)| Reply::bulk(args.skip(2)[at].to_vec());
     match key_uses(args.skip(2)) {
@@ -275,6 +285,7 @@ pub fn getkeys(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     }
 }
 
+/// COMMAND GETKEYSANDFLAGS: the same, each key in an array with a set of the flags that say what is done to it.
 pub fn getkeysandflags(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let key_and_flags = |(at, set): (usize, u32)| {
         let flags = names(set, &access::NAMES).map(Reply::simple).collect();

@@ -19,10 +19,12 @@ const HELP: &[&str] = &[
     "    Rewrite the configuration file.",
 ];
 
+/// CONFIG HELP: a line about each subcommand, as simple strings.
 pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     help_lines("CONFIG", HELP)
 }
 
+/// CONFIG GET: a map of the options that any of the patterns fits, with their values as a configuration file has them.
 pub fn get(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let patterns: Vec<&[u8]> = args.skip(2).iter().collect();
     let options = engine.config.get(&patterns).into_iter();
@@ -33,6 +35,7 @@ pub fn get(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     )
 }
 
+/// CONFIG SET: all of the options, or none and an error that names the first that is refused.
 pub fn set(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     if !args.len().is_multiple_of(2) {
         return Reply::err(SYNTAX);
@@ -99,12 +102,14 @@ fn put_into_effect(engine: &mut Engine, option: &str) {
     }
 }
 
+/// CONFIG RESETSTAT: what INFO counts begins anew, of the store as well.
 pub fn resetstat(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
     engine.stats = Default::default();
     engine.store.reset_totals();
     Reply::Ok
 }
 
+/// CONFIG REWRITE: an error if the server was started without a configuration file, or if it cannot be written.
 pub fn rewrite(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
     match engine.config.rewrite() {
         Ok(()) => Reply::Ok,

@@ -15,6 +15,7 @@ const HELLO_NEEDS_AUTH: &str = "NOAUTH HELLO must be called with the client alre
     HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
     version at the same time";
 
+/// PING: PONG as a simple string, or the argument as a bulk string.
 pub fn ping(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match args.len() {
         1 => Reply::simple("PONG"),
@@ -23,15 +24,18 @@ pub fn ping(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     }
 }
 
+/// ECHO: the argument, as a bulk string.
 pub fn echo(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     Reply::bulk(args[1].to_vec())
 }
 
+/// QUIT: OK, and behind it the connection ends.
 pub fn quit(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
     session.closing = true;
     Reply::Ok
 }
 
+/// SELECT: the commands that follow are about the database with this number. An error if there is none.
 pub fn select(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let Some(number) = parse_i64(&args[1]) else {
         return Reply::err(NOT_AN_INTEGER);
@@ -61,6 +65,7 @@ pub fn reset(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
     Reply::simple("RESET")
 }
 
+/// AUTH: a password alone is that of the default user. An error if they do not fit, or if no password is needed.
 pub fn auth(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let (user, password) = match args.len() {
         2 if engine.config.is_open() => return Reply::err(NO_PASSWORD_SET),
@@ -120,6 +125,8 @@ impl<'a> Hello<'a> {
     }
 }
 
+/// HELLO: a map about the server, in the protocol that is asked for. An error, and nothing is changed, if the protocol is
+/// neither 2 nor 3, the password is wrong, or none was given and one is needed.
 pub fn hello(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
     let hello = match Hello::parse(args) {
         Ok(hello) => hello,
@@ -178,6 +185,7 @@ pub fn check_name(name: &[u8]) -> Result<(), Reply> {
     }
 }
 
+/// Whether all bytes are visible ASCII characters, no space among them; so it is with none at all.
 pub fn is_printable(name: &[u8]) -> bool {
     name.iter().all(u8::is_ascii_graphic)
 }

@@ -55,6 +55,7 @@ const SOME_DOUBLE: f64 = 3.141;
 /// A longer sleep is a mistake.
 const MAX_SLEEP: f64 = 3600.0;
 
+/// DEBUG HELP: a line about each subcommand, as simple strings.
 pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     help_lines("DEBUG", HELP)
 }
@@ -67,6 +68,7 @@ pub fn sleep(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     Reply::Ok
 }
 
+/// DEBUG SET-ACTIVE-EXPIRE: with 0, keys past their deadline go when they are touched, and not by themselves.
 pub fn set_active_expire(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match parse_i64(&args[2]) {
         Some(switch) => {
@@ -77,6 +79,7 @@ pub fn set_active_expire(engine: &mut Engine, _: &mut Session, args: Args) -> Re
     }
 }
 
+/// DEBUG DROP-HOT: memory forgets what is on disk where it belongs, so that the next read of it is a fault.
 pub fn drop_hot(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
     engine.store.drop_hot();
     Reply::Ok
@@ -88,15 +91,18 @@ pub fn reload(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
     Reply::Ok
 }
 
+/// DEBUG CHANGE-REPL-ID: INFO shows another `master_replid` from now on.
 pub fn change_repl_id(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
     engine.identity.replication_id = random_id();
     Reply::Ok
 }
 
+/// DEBUG ERROR: an error with the argument as its text.
 pub fn error(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     Reply::err(String::from_utf8_lossy(&args[2]).into_owned())
 }
 
+/// DEBUG LOG: writes the argument to the server's log, as a warning.
 pub fn log(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     log::warning(format_args!("DEBUG LOG: {}", String::from_utf8_lossy(&args[2])));
     Reply::Ok
@@ -133,6 +139,7 @@ pub fn quicklist_packed_threshold(_: &mut Engine, _: &mut Session, _: Args) -> R
     Reply::Ok
 }
 
+/// DEBUG STRINGMATCH-LEN: 1 if the pattern matches the whole string, case and all; otherwise 0.
 pub fn stringmatch_len(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     Reply::Int(i64::from(Pattern::new(&args[2], false).matches(&args[3])))
 }

@@ -14,10 +14,12 @@ const HELP: &[&str] = &[
     "    Delete all the libraries.",
 ];
 
+/// FUNCTION HELP: a line about each subcommand, as simple strings.
 pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     help_lines("FUNCTION", HELP)
 }
 
+/// FUNCTION FLUSH: OK, as there is nothing to delete. An error for a mode that is neither SYNC nor ASYNC.
 pub fn flush(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match (args.get(2), args.len()) {
         (None, _) => Reply::Ok,
@@ -26,6 +28,7 @@ pub fn flush(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     }
 }
 
+/// FUNCTION LIST: an empty array. An error for an option that it does not have.
 pub fn list(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let mut at = 2;
     while let Some(option) = args.get(at) {
@@ -43,6 +46,7 @@ pub fn list(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
     Reply::Array(Vec::new())
 }
 
+/// FUNCTION STATS: a map that says that no script runs, and that there are no engines.
 pub fn stats(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     Reply::Map(vec![
         (Reply::bulk("running_script"), Reply::Null),

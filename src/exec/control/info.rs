@@ -92,6 +92,8 @@ impl Page {
     }
 }
 
+/// INFO: the sections that are named, or those that are shown by default, as a text of lines `name:value`. Names of no
+/// section are passed over.
 pub fn info(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let memory = process::memory();
     engine.stats.note_memory(memory.used());
@@ -275,8 +277,8 @@ fn stats(source: &Source, page: &mut Page) {
     );
     page.field("rejected_connections", stats.rejected_connections);
     page.constant(&["sync_full", "sync_partial_ok", "sync_partial_err"], 0);
-    page.field("expired_keys", figures.expired);
-    page.field("expired_subkeys", figures.expired_fields);
+    page.field("expired_keys", stats.expired_keys);
+    page.field("expired_subkeys", stats.expired_fields);
     page.field("expired_stale_perc", "0.00");
     page.constant(&["expired_time_cap_reached_count", "evicted_keys"], 0);
     page.field("evicted_clients", stats.evicted_clients);

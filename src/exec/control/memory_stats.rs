@@ -17,10 +17,12 @@ const HELP: &[&str] = &[
     "    sampled up to <count> times (default: 5, 0 means sample all).",
 ];
 
+/// MEMORY HELP: a line about each subcommand, as simple strings.
 pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     help_lines("MEMORY", HELP)
 }
 
+/// MEMORY MALLOC-STATS: the allocator's own report, as a text. An error if it gives none.
 pub fn malloc_stats(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     match process::allocator_report() {
         Ok(report) => text(report),
@@ -28,6 +30,7 @@ pub fn malloc_stats(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     }
 }
 
+/// MEMORY PURGE: what is free in the heap goes back to the system now, and not after a while.
 pub fn purge(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     process::release_heap();
     Reply::Ok

@@ -20,19 +20,26 @@ use crate::resp::Reply;
 
 /// The Redis whose commands and semantics these are, for clients that ask.
 pub const REDIS_VERSION: &str = "7.2.6";
+/// Redkeep's own, from its manifest.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The error for an argument that is no integer of 64 bits.
 pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
+/// The error for arguments that make no sense together.
 pub const SYNTAX: &str = "ERR syntax error";
+/// The error for a number of which Redis keeps 32 bits.
 pub const NOT_A_C_INT: &str = "ERR value is out of range, value must between -2147483648 and 2147483647";
 
 /// Names of this run of the server.
 pub struct Identity {
+    /// 40 hexadecimal digits, others at each start.
     pub run_id: String,
+    /// 40 hexadecimal digits; others once DEBUG CHANGE-REPL-ID was said.
     pub replication_id: String,
 }
 
 impl Identity {
+    /// Names that nothing had before.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Identity {
         Identity {
@@ -57,10 +64,12 @@ pub struct Saves {
     pub at: u64,
     /// How many keys had been changed by then.
     pub changed: u64,
+    /// How often it was asked for since the start.
     pub count: u64,
 }
 
 impl Saves {
+    /// A server that starts counts as saved then, in Unix milliseconds.
     pub fn new(now_ms: u64) -> Saves {
         Saves {
             at: now_ms / 1000,

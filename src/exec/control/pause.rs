@@ -6,6 +6,8 @@ use crate::command::is_option;
 use crate::exec::{Engine, Paused, Session};
 use crate::resp::{Args, Reply};
 
+/// CLIENT PAUSE: sets aside all requests, or those that may write, for some milliseconds from now. A pause under way
+/// only becomes longer and stricter. An error if the time makes no sense.
 pub fn pause(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let paused = match args.get(3) {
         _ if args.len() > 4 => return too_many(args),
@@ -28,6 +30,7 @@ pub fn pause(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     Reply::Ok
 }
 
+/// CLIENT UNPAUSE: requests that were set aside run now.
 pub fn unpause(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
     engine.end_pause();
     Reply::Ok

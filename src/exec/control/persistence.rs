@@ -13,6 +13,7 @@ pub fn save(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
     Reply::Ok
 }
 
+/// BGSAVE: begins to sync the log, and says so at once. An error for an option that is not SCHEDULE.
 pub fn bgsave(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     match (args.get(1), args.len()) {
         (None, _) => {}
@@ -28,6 +29,7 @@ pub fn bgrewriteaof(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     Reply::simple("Background append only file rewriting started")
 }
 
+/// LASTSAVE: when a save was last asked for, or the server started, in Unix seconds.
 pub fn lastsave(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
     Reply::Int(i64::try_from(engine.saves.at).unwrap_or(i64::MAX))
 }

@@ -14,6 +14,7 @@ pub fn time(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     ])
 }
 
+/// ROLE: always a master, at offset 0, without replicas.
 pub fn role(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     Reply::Array(vec![
         Reply::bulk("master"),

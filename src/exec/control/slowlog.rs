@@ -20,10 +20,13 @@ const HELP: &[&str] = &[
 
 const DEFAULT_COUNT: usize = 10;
 
+/// SLOWLOG HELP: a line about each subcommand, as simple strings.
 pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
     help_lines("SLOWLOG", HELP)
 }
 
+/// SLOWLOG GET: as many entries as the argument says, 10 without one, all for -1; the newest first. Each is an array: id, Unix
+/// seconds, microseconds, arguments, the client's address and its name.
 pub fn get(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     let count = match args.get(2) {
         None => DEFAULT_COUNT,
@@ -52,10 +55,12 @@ fn describe(entry: Entry) -> Reply {
     ])
 }
 
+/// SLOWLOG LEN: how many entries there are.
 pub fn len(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
     Reply::Int(engine.slowlog.count() as i64)
 }
 
+/// SLOWLOG RESET: forgets all entries; ids go on from where they were.
 pub fn reset(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
     engine.slowlog.clear();
     Reply::Ok

@@ -168,7 +168,7 @@ fn flags_agree_with_each_other() {
             Run::Data(_) => assert!(reads || writes || row.keys.is_empty(), "{name}"),
             // There are no functions, so deleting them all writes nothing.
             Run::Control(_) if name == "function|flush" => {}
-            Run::Control(_) | Run::Settled(_) => assert!(!reads && !writes, "{name} has no transaction"),
+            Run::Control(_) | Run::Checkpointed(_) => assert!(!reads && !writes, "{name} has no transaction"),
             Run::Container(subcommands, _) => {
                 assert!(
                     row.arity < 0 && row.keys.is_empty() && !subcommands.is_empty(),

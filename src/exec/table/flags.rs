@@ -8,31 +8,51 @@ pub fn names(set: u32, names: &'static [&'static str]) -> impl Iterator<Item = &
 
 /// Flags of a command, with Redis's meanings; their order is that of [`flag::NAMES`].
 pub mod flag {
+    /// May change data.
     pub const WRITE: u32 = 1;
+    /// Changes no data, and reads some.
     pub const READONLY: u32 = 1 << 1;
+    /// May take more memory.
     pub const DENYOOM: u32 = 1 << 2;
+    /// Is for operators.
     pub const ADMIN: u32 = 1 << 3;
+    /// Is about messages to subscribers.
     pub const PUBSUB: u32 = 1 << 4;
+    /// No script may call it.
     pub const NOSCRIPT: u32 = 1 << 5;
+    /// May keep its client waiting for data.
     pub const BLOCKING: u32 = 1 << 6;
+    /// Runs also before all data is there.
     pub const LOADING: u32 = 1 << 7;
+    /// Runs also on a replica whose data is old.
     pub const STALE: u32 = 1 << 8;
+    /// MONITOR does not show it.
+    #[expect(dead_code, reason = "commands that run scripts have it, and are to come")]
     pub const SKIP_MONITOR: u32 = 1 << 9;
+    /// The slow log does not note it.
     pub const SKIP_SLOWLOG: u32 = 1 << 10;
-    pub const ASKING: u32 = 1 << 11;
-    pub const FAST: u32 = 1 << 12;
-    pub const NO_AUTH: u32 = 1 << 13;
-    pub const MAY_REPLICATE: u32 = 1 << 14;
-    pub const NO_ASYNC_LOADING: u32 = 1 << 15;
-    pub const NO_MULTI: u32 = 1 << 16;
-    pub const MOVABLEKEYS: u32 = 1 << 17;
-    pub const ALLOW_BUSY: u32 = 1 << 18;
-    pub const NO_MANDATORY_KEYS: u32 = 1 << 19;
+    /// Takes about the same time whatever there is.
+    pub const FAST: u32 = 1 << 11;
+    /// Runs also before the client has logged in.
+    pub const NO_AUTH: u32 = 1 << 12;
+    /// May change something that a replica has to know, though it does not count as a write.
+    pub const MAY_REPLICATE: u32 = 1 << 13;
+    /// Does not run while a replica loads new data beside the old.
+    pub const NO_ASYNC_LOADING: u32 = 1 << 14;
+    /// Cannot be in a transaction.
+    pub const NO_MULTI: u32 = 1 << 15;
+    /// The rules for its keys do not find all of them: only a function does.
+    pub const MOVABLEKEYS: u32 = 1 << 16;
+    /// Runs also while a script has taken too long.
+    pub const ALLOW_BUSY: u32 = 1 << 17;
+    /// May be called without any key.
+    #[expect(dead_code, reason = "commands that run scripts have it, and are to come")]
+    pub const NO_MANDATORY_KEYS: u32 = 1 << 18;
     /// Refused unless the configuration allows it. Has no name: COMMAND INFO does not show it.
-    pub const PROTECTED: u32 = 1 << 20;
+    pub const PROTECTED: u32 = 1 << 19;
 
     /// The name of bit `i`, as COMMAND INFO spells it.
-    pub const NAMES: [&str; 20] = [
+    pub const NAMES: [&str; 19] = [
         "write",
         "readonly",
         "denyoom",
@@ -44,7 +64,6 @@ pub mod flag {
         "stale",
         "skip_monitor",
         "skip_slowlog",
-        "asking",
         "fast",
         "no_auth",
         "may_replicate",
@@ -58,28 +77,51 @@ pub mod flag {
 
 /// ACL categories; their order is that of [`acl::NAMES`].
 pub mod acl {
+    /// About keys, whatever their values.
     pub const KEYSPACE: u32 = 1;
+    /// Reads data: follows from `READONLY`.
     pub const READ: u32 = 1 << 1;
+    /// Changes data: follows from the flag.
     pub const WRITE: u32 = 1 << 2;
+    /// Works on sets.
     pub const SET: u32 = 1 << 3;
+    /// Works on sorted sets, places not among them.
     pub const SORTEDSET: u32 = 1 << 4;
+    /// Works on lists.
     pub const LIST: u32 = 1 << 5;
+    /// Works on hashes.
     pub const HASH: u32 = 1 << 6;
+    /// Works on strings as such.
     pub const STRING: u32 = 1 << 7;
+    /// Works on the bits of strings.
     pub const BITMAP: u32 = 1 << 8;
+    /// Works on HyperLogLogs.
     pub const HYPERLOGLOG: u32 = 1 << 9;
+    /// Works on places in sorted sets.
     pub const GEO: u32 = 1 << 10;
+    /// Works on streams.
     pub const STREAM: u32 = 1 << 11;
+    /// About messages: follows from the flag.
     pub const PUBSUB: u32 = 1 << 12;
+    /// For operators: follows from the flag.
     pub const ADMIN: u32 = 1 << 13;
+    /// Follows from the flag.
     pub const FAST: u32 = 1 << 14;
+    /// All that is not `FAST`.
     pub const SLOW: u32 = 1 << 15;
+    /// Follows from the flag.
     pub const BLOCKING: u32 = 1 << 16;
+    /// Not for everybody: may take long, delete much, or tell about others.
     pub const DANGEROUS: u32 = 1 << 17;
+    /// About the connection it comes on.
     pub const CONNECTION: u32 = 1 << 18;
+    /// About transactions.
+    #[expect(dead_code, reason = "MULTI and its like have it, and are to come")]
     pub const TRANSACTION: u32 = 1 << 19;
+    /// About scripts and functions.
     pub const SCRIPTING: u32 = 1 << 20;
 
+    /// The name of bit `i`, as COMMAND INFO has it behind an `@`.
     pub const NAMES: [&str; 21] = [
         "keyspace",
         "read",
@@ -123,13 +165,11 @@ pub mod access {
     pub const INSERT: u32 = 1 << 6;
     /// Deletes data from the value.
     pub const DELETE: u32 = 1 << 7;
-    pub const NOT_KEY: u32 = 1 << 8;
-    /// The search may not find all keys.
-    pub const INCOMPLETE: u32 = 1 << 9;
     /// Which of the others hold depends on the arguments.
-    pub const VARIABLE_FLAGS: u32 = 1 << 10;
+    pub const VARIABLE_FLAGS: u32 = 1 << 8;
 
-    pub const NAMES: [&str; 11] = [
+    /// The name of bit `i`, as COMMAND INFO spells it.
+    pub const NAMES: [&str; 9] = [
         "RO",
         "RW",
         "OW",
@@ -138,8 +178,6 @@ pub mod access {
         "update",
         "insert",
         "delete",
-        "not_key",
-        "incomplete",
         "variable_flags",
     ];
 }

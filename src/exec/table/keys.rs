@@ -12,23 +12,26 @@ pub struct KeySpec {
     pub access: u32,
     /// With `VARIABLE_FLAGS`: what the given arguments do.
     pub vary: Option<fn(Args) -> u32>,
+    /// What COMMAND INFO says beside the rule; mostly nothing.
     pub notes: &'static str,
+    /// Where the search for the keys begins.
     pub begin: Begin,
+    /// Where the keys are from there.
     pub find: Find,
 }
 
+/// Where the search for keys begins.
 #[derive(Clone, Copy)]
 pub enum Begin {
+    /// At this argument; the command's name is number 0.
     Index(i32),
     /// After this word, looked for from the argument `from` on (negative: backwards from the end).
-    Keyword {
-        word: &'static str,
-        from: i32,
-    },
+    Keyword { word: &'static str, from: i32 },
     /// Where no rule says; the function knows.
     Unknown(fn(Args) -> Option<usize>),
 }
 
+/// Where keys are, from where their search begins.
 #[derive(Clone, Copy)]
 pub enum Find {
     /// `last` counts from the first key; negative: from the end. `limit` 0 or 1: all of them; n: the first 1/n.
@@ -85,6 +88,7 @@ pub const fn numbered(index: i32, access: u32) -> KeySpec {
 }
 
 impl KeySpec {
+    /// The rule with a note for people, which COMMAND INFO shows.
     pub const fn noted(mut self, notes: &'static str) -> KeySpec {
         self.notes = notes;
         self

@@ -3,11 +3,13 @@
 use super::{Context, Group, Size, Written};
 use crate::base::random::Random;
 use crate::disk::delta::Known;
-use crate::disk::format::RecordKey;
+use crate::disk::format::{Namespace, RecordKey};
 use crate::disk::{Batch, Builder, Disk, Durability, Patience};
 use crate::store::Report;
+use crate::store::catalog::Catalog;
 use crate::store::epoch::Epoch;
 use crate::store::hot::{Hot, Slot};
+use crate::store::layout::Holder;
 use crate::store::value::Value;
 
 /// A record is written whole, rather than what changed in it, about each time that its changes have come to so many times
@@ -38,11 +40,12 @@ pub fn build(group: &Group, ctx: &Context) -> Result<Batch, String> {
     for (key, value) in &group.unread {
         put_or_delete(&mut batch, key, value.as_ref());
     }
-    for &number in &group.databases {
-        batch.put(
-            &RecordKey::database(number),
-            &ctx.catalog.databases()[number].encode(),
-        );
+    for (holder, _) in &group.namespaces {
+        let (key, namespace) = held(ctx.catalog, *holder);
+        match namespace {
+            Some(namespace) => batch.put(&key, &namespace.encode()),
+            None => batch.delete(&key),
+        }
     }
     Ok(batch.finish())
 }
@@ -66,6 +69,15 @@ fn known(written: &Written, slot: &Slot) -> Known {
         true => Known::Nothing,
         false => written.known,
     }
+}
+
+/// The record of what has a namespace; there is none of a slot that has none.
+fn held(catalog: &Catalog, holder: Holder) -> (RecordKey, Option<Namespace>) {
+    let namespace = catalog.namespace(holder);
+    (
+        catalog.layout().record(holder),
+        namespace.is_there().then_some(namespace),
+    )
 }
 
 /// What a group writes, for another thread to make a batch of: handles of the values, which are shared.
@@ -96,15 +108,18 @@ impl Draft {
             .unread
             .iter()
             .map(|(key, value)| (key.clone(), value.clone()));
-        let databases = group.databases.iter().map(|&number| {
-            let value = Value::from(&ctx.catalog.databases()[number].encode()[..]);
-            (RecordKey::database(number), Some(value))
+        let namespaces = group.namespaces.iter().map(|(holder, _)| {
+            let (key, namespace) = held(ctx.catalog, *holder);
+            (
+                key,
+                namespace.map(|namespace| Value::from(&namespace.encode()[..])),
+            )
         });
         Draft {
             epoch: group.epoch,
             bytes: group.bytes,
             records: records.collect(),
-            others: unread.chain(databases).collect(),
+            others: unread.chain(namespaces).collect(),
         }
     }
 

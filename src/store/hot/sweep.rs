@@ -8,7 +8,8 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::RandomState;
 
 use super::{Hand, Hot, Node, RECORD_EFFORT, TABLES, USED};
-use crate::disk::format::{Database, Family, RecordKey};
+use crate::disk::format::{Family, RecordKey};
+use crate::store::catalog::Catalog;
 
 /// With so many of the dead waiting for the next sweep, no more should be made.
 const MOST_BURIED: usize = 64 << 10;
@@ -57,16 +58,16 @@ impl Hot {
     }
 
     /// Whether there is something to sweep for.
-    pub fn wants_sweep(&self, databases: &[Database]) -> bool {
+    pub fn wants_sweep(&self, catalog: &Catalog) -> bool {
         let sweep = &self.sweep;
         !sweep.buried.is_empty()
             || self.has_many_absent() && self.absent > 2 * sweep.absent_left
-            || self.len > sweep.left_of_nothing && is_nothing(databases)
+            || self.len > sweep.left_of_nothing && catalog.is_empty()
     }
 
-    /// Goes on with the sweep, by about so many records, or begins one.
-    pub fn sweep(&mut self, databases: &[Database], records: usize) {
-        let is_nothing = is_nothing(databases);
+    /// Goes on with the sweep, by about `records`, or begins one.
+    pub fn sweep(&mut self, catalog: &Catalog, records: usize) {
+        let is_nothing = catalog.is_empty();
         let mut at = match self.sweep.at {
             Some(at) => at,
             None => {
@@ -97,7 +98,7 @@ impl Hot {
             let dead = self.sweep.dead_owner(node);
             if !node.slot.may_leave(self.checkpointed) {
                 self.sweep.deferred.extend(dead);
-            } else if is_nothing || dead.is_some() || is_superfluous(node, &self.resident, databases) {
+            } else if is_nothing || dead.is_some() || is_superfluous(node, &self.resident, catalog) {
                 let (node, _) = entry.remove();
                 self.account_removal(&node);
             }
@@ -130,11 +131,7 @@ impl Sweep {
 }
 
 /// Whether it is known not to exist, and nobody asked since the last sweep, or it would be known without it.
-fn is_superfluous(
-    node: &mut Node,
-    resident: &HashMap<u64, u64, RandomState>,
-    databases: &[Database],
-) -> bool {
+fn is_superfluous(node: &mut Node, resident: &HashMap<u64, u64, RandomState>, catalog: &Catalog) -> bool {
     if node.slot.value.is_some() {
         return false;
     }
@@ -142,13 +139,9 @@ fn is_superfluous(
     node.slot.state &= !USED;
     !was_used
         || node.key.namespace().is_some_and(|namespace| {
-            let database = databases.iter().find(|db| db.namespace == namespace);
-            database.is_none_or(|db| resident.get(&namespace).copied().unwrap_or(0) == db.keys)
+            let keys = catalog.keys_in(namespace);
+            keys.is_none_or(|keys| resident.get(&namespace).copied().unwrap_or(0) == keys)
         })
-}
-
-fn is_nothing(databases: &[Database]) -> bool {
-    databases.iter().all(|db| db.keys == 0)
 }
 
 /// The id whose record it is, or the namespace.

@@ -1,7 +1,8 @@
 //! The hot tier by itself: its budget, what stays, and what leaves.
 
 use super::*;
-use crate::disk::format::Database;
+use crate::disk::format::Namespace;
+use crate::store::catalog::Catalog;
 
 fn key(n: u32) -> RecordKey {
     RecordKey::meta(1, &n.to_be_bytes())
@@ -13,12 +14,9 @@ fn value() -> Option<Value> {
 
 const RECORD: usize = ENTRY + alloc_size(ARC_COUNTS + 100);
 
-fn database(namespace: u64, keys: u64) -> Database {
-    Database {
-        namespace,
-        keys,
-        expires: 0,
-    }
+fn catalog<const N: usize>(databases: [(u64, u64); N]) -> Catalog {
+    let namespaces = databases.map(|(id, keys)| Namespace { id, keys, expires: 0 });
+    Catalog::of(&namespaces)
 }
 
 /// A checkpoint takes in all that epochs up to this one staged, which is nearly everything.
@@ -28,10 +26,10 @@ fn checkpoint(hot: &mut Hot, epoch: Epoch) {
     hot.note_checkpointed(epoch);
 }
 
-fn sweep_to_the_end(hot: &mut Hot, databases: &[Database]) {
+fn sweep_to_the_end(hot: &mut Hot, catalog: &Catalog) {
     let mut rounds = 0;
-    while hot.is_sweeping() || hot.wants_sweep(databases) {
-        hot.sweep(databases, 100);
+    while hot.is_sweeping() || hot.wants_sweep(catalog) {
+        hot.sweep(catalog, 100);
         rounds += 1;
         assert!(rounds < 100_000, "a sweep that does not end");
     }
@@ -129,7 +127,7 @@ fn what_is_dead_leaves_though_there_is_room_and_nothing_else_does() {
         hot.fill(&key(n), value(), 0);
         hot.fill(&RecordKey::bucket(2 + u64::from(n % 3), n), value(), 0);
     }
-    let databases = [database(1, 3001)];
+    let databases = catalog([(1, 3001)]);
     assert!(!hot.wants_sweep(&databases));
     hot.bury(3);
     // One that is still staged stays, whatever it belongs to.
@@ -143,7 +141,7 @@ fn what_is_dead_leaves_though_there_is_room_and_nothing_else_does() {
     assert_eq!(hot.len(), 5000);
     // Another namespace takes the place of this one.
     hot.bury(1);
-    sweep_to_the_end(&mut hot, &[database(9, 1)]);
+    sweep_to_the_end(&mut hot, &catalog([(9, 1)]));
     assert_eq!((hot.len(), hot.resident(1)), (2000, 0));
 }
 
@@ -153,7 +151,7 @@ fn of_empty_databases_nothing_stays_in_memory_nor_its_tables() {
     (0..100_000).for_each(|n| hot.fill(&key(n), value(), 0));
     let places = |hot: &Hot| hot.tables.iter().map(Table::capacity).sum::<usize>();
     assert!(places(&hot) >= 100_000);
-    let databases = [database(2, 0), database(3, 0)];
+    let databases = catalog([(2, 0), (3, 0)]);
     hot.stage(&key(0), None, Epoch::of(5));
     sweep_to_the_end(&mut hot, &databases);
     assert_eq!(hot.len(), 1);
@@ -171,7 +169,7 @@ fn keys_known_not_to_exist_leave_when_nobody_asks_for_them() {
     }
     hot.fill(&key(10_000), value(), 0);
     // Not all keys are in memory, so each of them is known only by its record.
-    let databases = [database(1, 5)];
+    let databases = catalog([(1, 5)]);
     for _ in 0..2 {
         hot.get(&key(77));
         hot.sweep(&databases, usize::MAX / RECORD_EFFORT);
@@ -180,7 +178,7 @@ fn keys_known_not_to_exist_leave_when_nobody_asks_for_them() {
     assert!(hot.peek(&key(77)).is_some());
     // With all keys in memory, they are known without.
     (0..2000).for_each(|n| hot.fill(&key(n), None, 0));
-    sweep_to_the_end(&mut hot, &[database(1, 1)]);
+    sweep_to_the_end(&mut hot, &catalog([(1, 1)]));
     assert_eq!((hot.len(), hot.absent), (1, 0));
 }
 

@@ -1,14 +1,17 @@
 //! Drives a store as the executor does.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::disk::format::{self, Database, Family, RecordKey, SEGMENT};
+use crate::disk::format::{self, Family, Namespace, SEGMENT};
 use crate::disk::{Compression, Creation, DiskOptions, Durability};
-use crate::store::{Epoch, Key, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn};
+use crate::store::{
+    Counts, Effect, Epoch, Key, Layout, News, Rehearsal, Result, Stop, Store, StoreOptions, Txn,
+};
 use crate::types::string;
 
 pub const NOW: u64 = 1_000_000;
@@ -19,9 +22,19 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Driver {
     pub store: Store,
     pub now: u64,
+    /// What has been caused and is settled.
+    pub effects: Vec<Effect>,
     /// How many runs ended in a fault.
     pub faults: usize,
-    dir: TempDir,
+    pub dir: TempDir,
+}
+
+/// How the tests' databases are divided: all these tests are there twice, see `store/mod.rs`.
+pub fn layout() -> Layout {
+    match module_path!().contains("tests_in_slots") {
+        true => Layout::Slots,
+        false => Layout::One,
+    }
 }
 
 pub fn options(hot_budget: usize) -> StoreOptions {
@@ -37,6 +50,7 @@ pub fn options(hot_budget: usize) -> StoreOptions {
         hot_budget,
         fetch_threads: 2,
         databases: 3,
+        layout: layout(),
         durability: Durability::Written,
     }
 }
@@ -51,6 +65,7 @@ impl Driver {
         Driver {
             store: open(&dir, hot_budget),
             now: NOW,
+            effects: Vec::new(),
             faults: 0,
             dir,
         }
@@ -64,6 +79,7 @@ impl Driver {
         Driver {
             store: open(&dir, budget),
             now,
+            effects: Vec::new(),
             faults: 0,
             dir,
         }
@@ -124,10 +140,15 @@ impl Driver {
         result
     }
 
+    pub fn end_tick(&mut self) {
+        let news = self.store.end_tick(self.now);
+        self.effects.extend(news.effects);
+    }
+
     pub fn end_ticks_until(&mut self, done: impl Fn(&Store) -> bool) {
         let start = Instant::now();
         loop {
-            self.store.end_tick(self.now);
+            self.end_tick();
             if done(&self.store) {
                 return;
             }
@@ -154,7 +175,7 @@ impl Driver {
         while !self.records(Family::Gc).is_empty() || !self.store.is_idle() {
             assert!(start.elapsed() < PATIENCE, "reclaim does not end");
             self.store.reclaim_some();
-            self.store.end_tick(self.now);
+            self.end_tick();
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -207,8 +228,8 @@ impl Driver {
     }
 
     pub fn counts(&self) -> (u64, u64) {
-        let database = self.store.database(0);
-        (database.keys, database.expires)
+        let Counts { keys, expires } = self.store.databases()[0];
+        (keys, expires)
     }
 
     pub fn records(&self, family: Family) -> Vec<Vec<u8>> {
@@ -222,26 +243,64 @@ impl Driver {
         })
     }
 
-    /// What memory says of database 0 is what the disk says, to the record.
+    /// What memory says of the databases is what the disk says, to the record.
     pub fn check(&mut self) {
         self.settle();
-        for database in self.store.databases() {
-            let own = format::namespace_prefix(database.namespace);
-            let keys = self.records(Family::Meta);
-            let keys = keys.iter().filter(|key| key.starts_with(&own)).count();
-            let expires = self.records(Family::Expire);
-            let expires = expires
-                .iter()
-                .filter(|key| format::split_expire_key(key).unwrap().1 == database.namespace)
-                .count();
-            assert_eq!((keys as u64, expires as u64), (database.keys, database.expires));
+        // First, as a step of reclaim may be under way.
+        let garbage = self.records(Family::Gc);
+        let (mut left, records) = (self.namespaces_on_disk(), self.held_on_disk());
+        for db in 0..self.store.databases().len() {
+            let mut counts = Counts::default();
+            for holder in layout().holders(db) {
+                let namespace = self.store.catalog.namespace(holder);
+                let found = left.remove(&namespace.id).unwrap_or_default();
+                assert_eq!(found, (namespace.keys, namespace.expires), "{holder:?}");
+                // That of a slot without keys may be there, and need not.
+                if namespace.keys > 0 || layout() == Layout::One {
+                    let key = layout().record(holder);
+                    assert_eq!(records.get(key.key()), Some(&namespace), "{holder:?}");
+                }
+                counts.keys += namespace.keys;
+                counts.expires += namespace.expires;
+            }
+            assert_eq!(counts, self.store.databases()[db]);
         }
-        let stored: Vec<Database> = (0..self.store.databases().len())
-            .map(|n| {
-                Database::decode(&self.store.disk.get(&RecordKey::database(n)).unwrap().unwrap()).unwrap()
-            })
-            .collect();
-        assert_eq!(stored, self.store.databases());
+        // What nobody has is to be reclaimed.
+        for id in left.into_keys() {
+            assert!(garbage.contains(&id.to_be_bytes().to_vec()), "namespace {id}");
+        }
+    }
+
+    /// The records of the catalog that name a namespace.
+    fn held_on_disk(&self) -> HashMap<Vec<u8>, Namespace> {
+        let mut found = HashMap::new();
+        self.store.disk.with_view(|view| {
+            let mut walk = view.walk(Family::System, b"", None).unwrap();
+            while let Some((key, value)) = walk.next_record().unwrap() {
+                if let Ok(namespace) = Namespace::decode(value) {
+                    found.insert(key.to_vec(), namespace);
+                }
+            }
+        });
+        found
+    }
+
+    /// How many keys each namespace has, and how many have a deadline. Each key is in the slot that it belongs to.
+    fn namespaces_on_disk(&self) -> HashMap<u64, (u64, u64)> {
+        let mut found: HashMap<u64, (u64, u64)> = HashMap::new();
+        for key in self.records(Family::Meta) {
+            let (id, name) = format::split_ordered_id(&key).unwrap();
+            found.entry(id).or_default().0 += 1;
+            if let Some(db) = self.store.database_of(id) {
+                let holder = layout().holder(db, name);
+                assert_eq!(self.store.catalog.namespace(holder).id, id);
+            }
+        }
+        for key in self.records(Family::Expire) {
+            let (_, id, _) = format::split_expire_key(&key).unwrap();
+            found.entry(id).or_default().1 += 1;
+        }
+        found
     }
 
     pub fn fail(&mut self) {

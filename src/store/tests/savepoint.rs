@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::base::random::Random;
+use crate::disk::format::Namespace;
+use crate::store::effects::Lookups;
+use crate::store::layout::Holder;
+use crate::store::staging::TxnEnd;
 
 /// The loose records of the test are under this id.
 const ID: u64 = 1 << 40;
@@ -15,25 +19,25 @@ const DATABASES: u64 = 3;
 #[derive(PartialEq, Debug)]
 struct Seen {
     records: BTreeMap<RecordKey, Option<Vec<u8>>>,
-    databases: BTreeMap<usize, Database>,
-    effects: Effects,
+    namespaces: BTreeMap<Holder, Namespace>,
+    effects: Vec<Effect>,
+    lookups: Lookups,
     ids: u64,
 }
 
 impl Seen {
     fn of(work: &Work) -> Seen {
-        let log = work.writes.log.iter();
+        let (log, namespaces) = (work.writes.log.iter(), work.namespaces.log.iter());
         Seen {
             records: log
                 .map(|write| {
-                    (
-                        write.key.clone(),
-                        write.value.as_ref().map(|value| value.to_vec()),
-                    )
+                    let value = write.value.value.as_ref().map(|value| value.to_vec());
+                    (write.key.clone(), value)
                 })
                 .collect(),
-            databases: work.databases.iter().copied().collect(),
-            effects: work.effects,
+            namespaces: namespaces.map(|change| (change.key, change.value)).collect(),
+            effects: work.effects.clone(),
+            lookups: work.lookups,
             ids: work.ids,
         }
     }
@@ -71,9 +75,7 @@ fn act(txn: &mut Txn, random: &mut Random, depth: u32) -> Result<()> {
         8 if random.chance(0.3) => txn.flush_database(db)?,
         9 if random.chance(0.5) => {
             let other = (db + 1) % DATABASES as usize;
-            let (a, b) = (txn.database(db)?, txn.database(other)?);
-            txn.set_database(db, b);
-            txn.set_database(other, a);
+            txn.swap_databases(db, other)?;
         }
         10 => {
             let (id, chosen) = (txn.fresh_id(), txn.random.next_u64());
@@ -86,7 +88,7 @@ fn act(txn: &mut Txn, random: &mut Random, depth: u32) -> Result<()> {
                 txn.rollback(before);
             }
         }
-        _ => txn.effects().expired_fields += 1,
+        _ => txn.cause_fields_expired(random.below(3)),
     }
     Ok(())
 }
@@ -141,5 +143,5 @@ fn what_was_rolled_back_might_as_well_not_have_been_done() {
         }
     }
     driver.check();
-    assert!(driver.store.totals.effects.expired > 0);
+    assert!(driver.effects.contains(&Effect::KeyExpired));
 }

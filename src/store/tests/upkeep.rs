@@ -4,6 +4,8 @@ use super::*;
 
 /// More keys than one step of reclaim looks at.
 const MANY: u64 = 40_000;
+/// Bytes that the record of a slot takes in a table, at most.
+const EMPTY_SLOT: u64 = 48;
 
 impl Driver {
     fn set_many(&mut self, keys: u64) {
@@ -78,7 +80,9 @@ fn what_was_deleted_leaves_memory_and_disk_by_itself_and_nothing_else_does() {
     driver.idle_until(|store| store.hot.len() <= 10 && store.upkeep.compactions > 0);
     assert_eq!(driver.store.hot.len(), 10);
     let tables = driver.store.disk.table_bytes();
-    assert!(tables < 100_000, "{tables}");
+    // Slots that had keys keep their namespaces.
+    let kept = EMPTY_SLOT * (u64::from(layout().width()) - 1);
+    assert!(tables < 100_000 + kept, "{tables}");
     assert_eq!(driver.get("k7"), Some(vec![7; 100]));
     driver.check();
 }

@@ -12,7 +12,7 @@ const SPARSE: u64 = 2;
 const MOVES: usize = 2;
 
 impl Buckets {
-    /// Notes the pages that will be divided or become one with another when so many members come, or leave.
+    /// Notes the pages that will be divided or become one with another when `come` members come, or `leave` of them leave.
     pub fn prefetch_moves(&self, txn: &mut Txn, come: u64, leave: u64) {
         let average = self.weight / self.len.max(1);
         let mut table = self.clone();

@@ -83,7 +83,7 @@ impl Hash {
         Ok(count)
     }
 
-    /// Shows so many different fields, fewer than are there or all of them, which are `present`; and their values, if those
+    /// Shows `count` different fields, fewer than are there or all of them, which are `present`; and their values, if those
     /// are wanted.
     pub fn sample(
         &self,

@@ -20,7 +20,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Adds so many registers of this value.
+    /// Adds a number of registers that have this value.
     pub fn add(&mut self, value: u8, registers: usize) {
         self.0[usize::from(value)] += registers as u64;
     }

@@ -99,9 +99,11 @@ impl Iterator for Opcodes<'_> {
 pub enum Raised {
     /// It was as high already.
     Same,
+    /// It has the value now.
     Changed,
     /// The sparse encoding has no room for it.
     TooLarge,
+    /// The opcodes make no sense.
     Corrupted,
 }
 

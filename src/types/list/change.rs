@@ -66,7 +66,7 @@ impl List<'_> {
         self.cut(txn, Side::Right, after)
     }
 
-    /// Drops so many elements at an end, of at least so many.
+    /// Drops `count` elements at an end; there are as many at least.
     fn cut(&mut self, txn: &mut Txn, side: Side, count: u64) -> Result<()> {
         let id = self.id();
         let end = self.end(side);

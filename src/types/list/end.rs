@@ -30,7 +30,9 @@ impl Side {
 /// An element in the place where it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element<'p> {
+    /// Its bytes are in the page.
     Inline(&'p [u8]),
+    /// It is the list's blob of this number, and `length` bytes long.
     Blob { index: u64, length: u64 },
 }
 
@@ -84,7 +86,7 @@ pub(super) struct End<'e> {
 }
 
 impl<'e> End<'e> {
-    /// An end of so many elements, encoded one behind the other in `read`.
+    /// An end of `count` elements, encoded one behind the other in `read`.
     pub fn new(count: u64, read: &'e [u8]) -> End<'e> {
         End {
             count,
@@ -120,7 +122,7 @@ impl<'e> End<'e> {
         self.count += count;
     }
 
-    /// Shows the `n` outermost elements, of at least so many, and takes them off.
+    /// Shows the `n` outermost elements, which there have to be, and takes them off.
     pub fn take(&mut self, n: u64, mut show: impl FnMut(Element) -> Result<()>) -> Result<()> {
         let page = match self.added.is_empty() {
             true => self.read,

@@ -10,7 +10,7 @@ const LEVELS: [usize; 5] = [4096, 8192, 16384, 32768, 65536];
 const SAFETY: usize = 8192;
 
 impl Limit {
-    /// Whether a list of so many elements in so many bytes is too large.
+    /// Whether a list of `count` elements in `bytes` is too large.
     pub fn is_exceeded(self, count: u64, bytes: usize) -> bool {
         self.exceeds(count, bytes, 1)
     }

@@ -47,7 +47,7 @@ impl List<'_> {
         Ok(found)
     }
 
-    /// The indexes of the first elements, from that side, that are equal to `wanted`: at most so many. For commands that
+    /// The indexes of the first elements, from that side, that are equal to `wanted`: at most `most`. For commands that
     /// also write.
     pub fn positions(&self, txn: &mut Txn, from: Side, wanted: &[u8], most: u64) -> Result<Vec<u64>> {
         let mut found = Vec::new();

@@ -13,9 +13,11 @@ use crate::types::thresholds::Thresholds;
 
 /// A set that is being changed or made.
 pub(super) enum Draft {
+    /// The body of an [`IntSet`].
     Integers(Vec<u8>),
     /// The body, and the number of its cells.
     List(Vec<u8>, u64),
+    /// In records of its own.
     Table(Buckets),
 }
 
@@ -40,7 +42,7 @@ impl Draft {
         }
     }
 
-    /// Becomes a table if so many members more may come that it would have to anyway. Whether it did.
+    /// Becomes a table if with `more` members, as may come, it would have to anyway. Whether it did.
     pub fn expect(&mut self, txn: &mut Txn, more: u64, limits: &Thresholds) -> Result<bool> {
         let most = match self {
             Draft::Integers(_) => limits.set_intset,
@@ -175,7 +177,7 @@ impl Draft {
     }
 }
 
-/// Whether a list of so many members takes one more, the longest having so many bytes.
+/// Whether a list of `len` members takes one more, the longest having `longest` bytes.
 fn fits_list(len: u64, longest: usize, limits: &Thresholds) -> bool {
     len < limits.set_entries && longest as u64 <= limits.set_value
 }

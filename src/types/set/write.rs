@@ -133,7 +133,7 @@ pub fn pop(txn: &mut Txn, key: Key) -> Result<Option<Bytes>> {
 /// Taking out this many times what is left, a command makes a new set of what is left.
 const REBUILT_BELOW: u64 = 5;
 
-/// Takes so many random members out of the key's set, or all if there are fewer.
+/// Takes `count` random members out of the key's set, or all if there are fewer.
 pub fn pop_many(txn: &mut Txn, key: Key, count: u64, limits: &Thresholds) -> Result<Vec<Bytes>> {
     let Some(set) = Set::open(txn.lookup(key)?)? else {
         return Ok(Vec::new());

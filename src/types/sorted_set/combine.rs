@@ -48,11 +48,11 @@ fn number(score: f64) -> f64 {
     if score.is_nan() { 0.0 } else { score }
 }
 
-/// What is combined. The members of a set all have score 1.
+/// What is combined.
 pub enum Source {
-    /// A sorted set.
+    /// Each member with its score.
     SortedSet(SortedSet),
-    /// A set.
+    /// Each member with the score 1.
     Set(Set),
     /// A key that is not there.
     Nothing,

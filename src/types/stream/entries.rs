@@ -18,7 +18,9 @@ const MAX_COLD: usize = 256;
 
 /// A chunk to be read.
 pub(super) enum Piece {
+    /// One of the index, in a record of its own.
     Sealed(Sealed),
+    /// The last one, in the key's record.
     Tail,
 }
 
@@ -144,7 +146,7 @@ impl Stream {
         }
     }
 
-    /// Entries, by so many of their chunks, and the lists of chunks and of groups; not what is pending in groups.
+    /// Entries, estimated from `samples` of their chunks, and the lists of chunks and of groups; not what is pending in groups.
     pub fn footprint(&self, txn: &mut Txn, samples: u64) -> Result<Footprint> {
         let (mut sampled, mut chunks) = (Footprint::default(), 0);
         for rank in spread(self.index.len(), samples) {

@@ -26,7 +26,7 @@ struct Bench {
 
 impl Bench {
     fn new(seed: u64, entries: u64) -> Bench {
-        let mut test = TestStore::open();
+        let mut test = TestStore::for_seed(seed);
         test.store.set_hot_budget(4 << 10);
         Bench {
             test,
@@ -139,7 +139,7 @@ impl Bench {
         assert!(self.test.due().is_empty());
         let len = self.read(|hash, _| Ok(hash.len()));
         assert_eq!(len, self.model.len() as u64);
-        let keys = self.test.store.database(0).keys;
+        let keys = self.test.store.databases()[0].keys;
         assert_eq!(keys, u64::from(!self.model.is_empty()));
     }
 

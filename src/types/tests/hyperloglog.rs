@@ -76,7 +76,7 @@ fn random_elements(random: &mut Random) -> Vec<Vec<u8>> {
 
 fn run(seed: u64) {
     let mut random = Random::from_seed(seed);
-    let mut test = TestStore::open();
+    let mut test = TestStore::for_seed(seed);
     let mut models: [Option<Model>; 3] = [None, None, None];
     let mut sparse_max = 3000;
     let mut dense = 0;

@@ -50,7 +50,7 @@ fn read(txn: &mut Txn, key: Key, range: std::ops::Range<u64>, from: Side) -> Res
 impl Run {
     fn new(seed: u64, limit: i32) -> Run {
         Run {
-            test: TestStore::open(),
+            test: TestStore::for_seed(seed),
             model: Model::new(),
             random: Random::from_seed(seed),
             limit: Limit(limit),

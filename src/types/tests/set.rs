@@ -33,7 +33,7 @@ struct Bench {
 
 impl Bench {
     fn new(seed: u64) -> Bench {
-        let mut test = TestStore::open();
+        let mut test = TestStore::for_seed(seed);
         test.store.set_hot_budget(4 << 10);
         Bench {
             test,

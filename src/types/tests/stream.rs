@@ -321,7 +321,7 @@ fn check_span(test: &mut TestStore, model: &Model, random: &mut Random) {
 
 fn run_model(seed: u64) {
     let mut random = Random::from_seed(seed);
-    let mut test = TestStore::open();
+    let mut test = TestStore::for_seed(seed);
     let mut model = Model::default();
     let most = *[1, 3, 10, 100].get(seed as usize % 4).unwrap_or(&100);
     let limits = thresholds(most, [4096, 0][seed as usize % 2]);

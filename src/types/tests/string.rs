@@ -142,7 +142,7 @@ fn check(test: &mut TestStore, model: &[u8], random: &mut Random) {
 
 fn run_model(seed: u64) {
     let mut random = Random(random::Random::from_seed(seed));
-    let mut test = TestStore::open();
+    let mut test = TestStore::for_seed(seed);
     let mut model = Vec::new();
     for step in 0..400 {
         match random.below(10) {

@@ -13,7 +13,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Those of a child with so many entries.
+    /// Those of a child with `count` entries.
     pub fn below(self, count: u64) -> Totals {
         Totals {
             level: self.level - 1,

@@ -61,7 +61,7 @@ impl Offsets<'_> {
     }
 }
 
-/// How many bytes an offset takes in a record of so many.
+/// How many bytes an offset takes in a record of `record` bytes.
 fn offset_width(record: usize) -> usize {
     if record > usize::from(u16::MAX) { 4 } else { 2 }
 }
@@ -306,7 +306,7 @@ impl<'a> Inner<'a> {
         Ok(())
     }
 
-    /// The record with two children in the place of the one at `at`: a node with so many entries, and another behind it.
+    /// The record with two children in the place of the one at `at`: a node with `count` entries, and another behind it.
     /// The touched one of the two is the implied one. `None` if the record would be too long.
     pub fn with_child(
         self,

@@ -13,7 +13,7 @@ use crate::types::string::Bytes;
 
 impl Tree {
     /// Puts values, encoded as `types/blob.rs` has it and in this order, before or behind all entries: in leaves of their
-    /// own, with at most so many bytes of values each.
+    /// own, with at most `bytes` of values each.
     pub fn push_leaves(
         &mut self,
         txn: &mut Txn,

@@ -30,6 +30,7 @@ pub enum Change {
     Kept,
     /// It should become one with a neighbour.
     Small,
+    /// It has no entries any more: the node above forgets it.
     Gone,
     /// It is two now: node and count of the first, then the second; and whether the change was in that.
     Split((u64, u64), Child<'static>, bool),
@@ -226,7 +227,7 @@ impl Tree {
         Ok(Change::Split((step.node, count(&children)), second, in_right))
     }
 
-    /// Puts an inner node's record, of so many children. `above` are the steps above it.
+    /// Puts an inner node's record, which has `children`. `above` are the steps above it.
     fn put_inner(
         &self,
         txn: &mut Txn,

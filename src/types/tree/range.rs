@@ -31,7 +31,7 @@ struct Rest {
     bytes: usize,
 }
 
-/// The part of `ranks` that lies in a child with so many entries before it and below it, counted from its start.
+/// The part of `ranks` that lies in a child with `before` entries before it and `count` below it, counted from its start.
 fn within(ranks: &Range<u64>, before: u64, count: u64) -> Range<u64> {
     let from = ranks.start.clamp(before, before + count) - before;
     let to = ranks.end.clamp(before, before + count) - before;

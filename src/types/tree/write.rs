@@ -18,7 +18,9 @@ use crate::types::damage::InRecord;
 /// Where to go down.
 #[derive(Clone, Copy)]
 pub(super) enum By<'k> {
+    /// To where this key is, or belongs.
     Key(&'k [u8]),
+    /// To the entry with that many before it, or to the end.
     Rank(u64),
 }
 

@@ -8,6 +8,7 @@ const fn row(name: &'static str, arity: i32, control: Control) -> Command {
     Command::control(name, arity, control).acl(acl::CONNECTION)
 }
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     row("auth", -2, connection::auth)
         .flags(NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY)

@@ -8,6 +8,7 @@ const fn row(name: &'static str, arity: i32, handler: Handler) -> Command {
     Command::data(name, arity, handler).acl(acl::KEYSPACE)
 }
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     row("dbsize", 1, database::dbsize)
         .flags(READONLY | FAST)

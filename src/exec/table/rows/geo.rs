@@ -13,6 +13,7 @@ const SEARCH_COMPLEXITY: &str = "O(N+log(M)) where N is the number of elements i
 const ANY_ADDED: (&str, &str) = ("6.2.0", "Added the `ANY` option for `COUNT`.");
 const UPPERCASE_ADDED: (&str, &str) = ("7.0.0", "Added support for uppercase unit names.");
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     row("geoadd", -5, geo::geoadd)
         .flags(WRITE | DENYOOM)

@@ -30,6 +30,7 @@ const CHANGED: &[KeySpec] = &[at(1, RW | UPDATE)];
 const PER_FIELD: &str = "O(N) where N is the number of specified fields";
 const WHOLE: &str = "O(N) where N is the size of the hash.";
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     row("hdel", -3, hash::hdel)
         .flags(WRITE | FAST)

@@ -8,6 +8,7 @@ const fn row(name: &'static str, arity: i32, handler: Handler) -> Command {
     Command::data(name, arity, handler).acl(acl::HYPERLOGLOG)
 }
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     row("pfadd", -2, hyperloglog::pfadd)
         .flags(WRITE | DENYOOM | FAST)

@@ -14,6 +14,7 @@ const SINCE_2_4: &[(&str, &str)] = &[("2.4.0", "Accepts multiple `element` argum
 const SINCE_4_0: &[(&str, &str)] = &[("4.0.0", "Accepts multiple `element` arguments.")];
 const SINCE_6_2: &[(&str, &str)] = &[("6.2.0", "Added the `count` argument.")];
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     row("lindex", 3, list::lindex)
         .flags(READONLY)

@@ -3,6 +3,7 @@
 use super::*;
 use crate::exec::control::function;
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[Command::container("function", FUNCTION).docs(
     "7.0.0",
     "A container for function commands",

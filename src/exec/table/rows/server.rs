@@ -4,6 +4,7 @@ use super::*;
 use crate::command::{debug as data, memory};
 use crate::exec::control::{command, config, debug, info, memory_stats, persistence, server, slowlog};
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     Command::control("bgrewriteaof", 1, persistence::bgrewriteaof)
         .flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING)
@@ -290,7 +291,7 @@ const DEBUG: &[Command] = &[
         "Change the replication ids",
     ),
     helper(
-        Command::settled("drop-hot", 2, debug::drop_hot),
+        Command::checkpointed("drop-hot", 2, debug::drop_hot),
         "Evict everything that is on disk from memory",
     ),
     helper(Command::control("error", 3, debug::error), "Reply with an error"),
@@ -298,7 +299,7 @@ const DEBUG: &[Command] = &[
         Command::control("help", 2, debug::help),
         "Show helpful text about the different subcommands",
     ),
-    helper(Command::settled("loadaof", 2, debug::reload), "As RELOAD"),
+    helper(Command::checkpointed("loadaof", 2, debug::reload), "As RELOAD"),
     helper(Command::control("log", 3, debug::log), "Write to the log"),
     helper(
         Command::data("object", 3, data::object),
@@ -317,7 +318,7 @@ const DEBUG: &[Command] = &[
         "Do nothing: there are no quicklists",
     ),
     helper(
-        Command::settled("reload", -2, debug::reload),
+        Command::checkpointed("reload", -2, debug::reload),
         "Read everything from disk again",
     ),
     helper(

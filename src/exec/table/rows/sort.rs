@@ -13,6 +13,7 @@ const PATTERNS: KeySpec = unknown(RO | ACCESS, |_| None).noted(
     "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort",
 );
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     row("sort", sort::sort)
         .flags(WRITE | DENYOOM | MOVABLEKEYS)

@@ -8,6 +8,7 @@ const fn row(name: &'static str, arity: i32, handler: Handler) -> Command {
     Command::data(name, arity, handler).acl(acl::SORTEDSET)
 }
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     row("zadd", -4, sorted_set::zadd)
         .flags(WRITE | DENYOOM | FAST)

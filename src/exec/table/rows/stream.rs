@@ -8,6 +8,7 @@ const fn row(name: &'static str, arity: i32, handler: Handler) -> Command {
     Command::data(name, arity, handler).acl(acl::STREAM)
 }
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     row("xack", -4, group::xack)
         .flags(WRITE | FAST)

@@ -8,6 +8,7 @@ const fn row(name: &'static str, arity: i32, handler: Handler) -> Command {
     Command::data(name, arity, handler).acl(acl::STRING)
 }
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     row("append", 3, string::append)
         .flags(WRITE | DENYOOM | FAST)

@@ -4,20 +4,37 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
-use redkeep::disk::format::{
-    Database, Deadlines, Family, Garbage, Header, OF_FIELDS, RecordKey, owned, split_expire_key,
-    split_ordered_id,
+use crate::disk::format::{
+    Deadlines, Family, Garbage, Header, IN_SLOTS, Namespace, OF_FIELDS, RecordKey, owned, split_expire_key,
+    split_ordered_id, split_slot_key,
 };
-use redkeep::disk::{Compression, Disk, DiskOptions, View};
+use crate::disk::{Compression, Disk, DiskOptions, View};
 
 /// Most faults that are told one by one.
 const FAULTS_TOLD: usize = 100;
 /// Tables that are open at a time.
 const OPEN_TABLES: u64 = 256;
 
+/// A namespace, and what has it: a numbered database, or a slot of it.
+struct Held {
+    db: usize,
+    slot: Option<u16>,
+    namespace: Namespace,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.slot {
+            None => write!(f, "db{}", self.db),
+            Some(slot) => write!(f, "db{} slot {slot}", self.db),
+        }
+    }
+}
+
+/// What was found in a store; shown as counts, and a line for each of the first faults.
 #[derive(Default)]
 pub struct Report {
-    databases: Vec<(usize, Database)>,
+    held: Vec<Held>,
     keys: BTreeMap<u64, u64>,
     deadlines: BTreeMap<u64, u64>,
     long_strings: u64,
@@ -26,17 +43,19 @@ pub struct Report {
     collection_records: u64,
     unreclaimed: u64,
     tables: usize,
-    pub faults: Vec<String>,
+    faults: Vec<String>,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, database) in self.databases.iter().filter(|(_, database)| database.keys > 0) {
-            writeln!(
-                f,
-                "db{number}: {} keys, {} with a deadline",
-                database.keys, database.expires
-            )?;
+        let mut databases: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+        for Held { db, namespace, .. } in &self.held {
+            let (keys, expires) = databases.entry(*db).or_default();
+            *keys = keys.saturating_add(namespace.keys);
+            *expires = expires.saturating_add(namespace.expires);
+        }
+        for (number, (keys, expires)) in databases.iter().filter(|(_, (keys, _))| *keys > 0) {
+            writeln!(f, "db{number}: {keys} keys, {expires} with a deadline")?;
         }
         writeln!(
             f,
@@ -57,7 +76,18 @@ impl fmt::Display for Report {
     }
 }
 
-pub fn run(dir: &Path) -> Result<Report, String> {
+impl Report {
+    /// Whether nothing is damaged, and all agrees.
+    pub fn is_whole(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+/// Reads a whole store, and changes nothing in it.
+///
+/// # Errors
+/// The store cannot be opened, or RocksDB cannot read a table at all. What is damaged within is in the report.
+pub fn check(dir: &Path) -> Result<Report, String> {
     let (disk, faults) = Disk::open_to_read(dir, &options()).map_err(|e| e.to_string())?;
     let mut report = Report {
         faults,
@@ -74,7 +104,7 @@ pub fn run(dir: &Path) -> Result<Report, String> {
 }
 
 /// How stores are opened that no server uses.
-pub fn options() -> DiskOptions {
+pub(super) fn options() -> DiskOptions {
     DiskOptions {
         write_buffer: 32 << 20,
         block_cache: 64 << 20,
@@ -102,12 +132,33 @@ fn read_databases(view: &View, report: &mut Report) -> Result<(), String> {
     let mut walk = view.walk(Family::System, b"db", Some(b"dc")).map_err(|e| e.0)?;
     while let Some((key, value)) = walk.next_record().map_err(|e| e.0)? {
         let number = key[2..].try_into().map_or(0, u32::from_be_bytes) as usize;
-        match Database::decode(value) {
-            Ok(database) => report.databases.push((number, database)),
-            Err(e) => report.faults.push(format!("db{number}: {e}")),
+        // Its slots have records of their own.
+        if value != IN_SLOTS {
+            hold(report, number, None, value);
+        }
+    }
+    let mut walk = view
+        .walk(Family::System, b"slot", Some(b"slou"))
+        .map_err(|e| e.0)?;
+    while let Some((key, value)) = walk.next_record().map_err(|e| e.0)? {
+        match split_slot_key(key) {
+            Ok((db, slot)) => hold(report, db, Some(slot), value),
+            Err(e) => report.faults.push(e.to_string()),
         }
     }
     Ok(())
+}
+
+fn hold(report: &mut Report, db: usize, slot: Option<u16>, record: &[u8]) {
+    let (namespace, fault) = match Namespace::decode(record) {
+        Ok(namespace) => (namespace, None),
+        Err(e) => (Namespace::default(), Some(e)),
+    };
+    let held = Held { db, slot, namespace };
+    match fault {
+        None => report.held.push(held),
+        Some(e) => report.faults.push(format!("{held}: {e}")),
+    }
 }
 
 fn read_keys(view: &View, report: &mut Report, ids: &mut HashSet<u64>) -> Result<(), String> {
@@ -245,13 +296,13 @@ fn read_values(
 }
 
 fn compare_counts(report: &mut Report, dead: &HashSet<u64>) {
-    for (number, database) in &report.databases {
-        let keys = report.keys.remove(&database.namespace).unwrap_or(0);
-        let deadlines = report.deadlines.remove(&database.namespace).unwrap_or(0);
-        if (keys, deadlines) != (database.keys, database.expires) {
+    for held in &report.held {
+        let Namespace { id, keys, expires } = held.namespace;
+        let found = report.keys.remove(&id).unwrap_or(0);
+        let deadlines = report.deadlines.remove(&id).unwrap_or(0);
+        if (found, deadlines) != (keys, expires) {
             report.faults.push(format!(
-                "db{number} counts {} keys, {} with a deadline; there are {keys}, {deadlines}",
-                database.keys, database.expires
+                "{held} counts {keys} keys, {expires} with a deadline; there are {found}, {deadlines}"
             ));
         }
     }
@@ -259,5 +310,34 @@ fn compare_counts(report: &mut Report, dead: &HashSet<u64>) {
         report
             .faults
             .push(format!("keys of namespace {namespace} belong to no database"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::TestStore;
+    use crate::store::{Key, Layout};
+    use crate::types::string;
+
+    #[test]
+    fn slots_count_for_the_databases_that_they_are_of() {
+        let mut test = TestStore::open_as(Layout::Slots);
+        test.run(|txn| {
+            (0..20).try_for_each(|n| {
+                let (db, name) = (n % 2, n.to_string());
+                let name = name.as_bytes();
+                string::set(txn, Key { db, name }, None, b"value", None)
+            })
+        })
+        .unwrap();
+        let report = check(test.close().path()).unwrap();
+        let text = report.to_string();
+        assert!(
+            text.starts_with("db0: 10 keys, 0 with a deadline\ndb1: 10 keys"),
+            "{text}"
+        );
+        assert!(report.faults.is_empty(), "{text}");
+        assert!(report.held.len() > 2 && report.held.iter().all(|held| held.slot.is_some()));
     }
 }

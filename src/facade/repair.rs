@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use redkeep::disk::Disk;
+use crate::disk::Disk;
 
 use super::check;
 
-/// Says what was wrong, a line each.
-pub fn run(dir: &Path) -> Result<String, String> {
+/// Opens a store that lost commits, as its log is damaged, without them, and lets that stand. Says what was wrong, a line each.
+///
+/// # Errors
+/// The store cannot be opened even so, or what it still has cannot be written to its tables.
+pub fn repair(dir: &Path) -> Result<String, String> {
     let (disk, faults) = Disk::accept_losses(dir, &check::options()).map_err(|e| e.to_string())?;
     disk.flush().map_err(|e| e.to_string())?;
     Ok(match faults.is_empty() {

@@ -1,0 +1,77 @@
+//! Effects: what a transaction causes beside its writes and its reply. They leave in the order in which they were caused,
+//! once the epoch of their transaction is settled; if it is lost, so are they.
+//!
+//! A transaction gathers them as it runs. A run that does not count causes nothing, and what is rolled back takes its effects
+//! with it. When it is staged they join those that wait here, and [`News`](super::News) hands them out. An effect that belongs
+//! to no write goes by the epoch that its transaction depends on, and still leaves behind those that were caused before it.
+//!
+//! Lookups are no effects. Redis counts one when it is made; it says nothing of what is stored, so it need not wait for that.
+
+use std::collections::VecDeque;
+
+use super::epoch::Epoch;
+
+/// One thing that a transaction causes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A key past its deadline was deleted. It counts once it cannot come back: if the delete is lost, the key is deleted
+    /// again.
+    KeyExpired,
+    /// So many fields of hashes likewise.
+    FieldsExpired(u64),
+}
+
+/// How many lookups found a key, and how many did not. Counted when the transaction is staged.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Lookups {
+    /// Those that found it.
+    pub hits: u64,
+    /// Those that did not.
+    pub misses: u64,
+}
+
+impl Lookups {
+    /// Adds those of another transaction.
+    pub fn add(&mut self, other: Lookups) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+    }
+}
+
+/// Effects that wait, in the order in which they were caused, each with the epoch that has to be settled first.
+#[derive(Default)]
+pub struct Effects {
+    waiting: VecDeque<(Epoch, Effect)>,
+}
+
+/// Room for more of them is given back when there are none.
+const KEPT: usize = 1 << 10;
+
+impl Effects {
+    /// Adds those of a transaction, and leaves it none.
+    pub fn add(&mut self, effects: &mut Vec<Effect>, epoch: Epoch) {
+        self.waiting
+            .extend(effects.drain(..).map(|effect| (epoch, effect)));
+    }
+
+    /// What this epoch and those behind it caused is lost.
+    pub fn lose(&mut self, from: Epoch) {
+        self.waiting.retain(|(epoch, _)| *epoch < from);
+    }
+
+    /// Whether the first may leave when epochs are settled up to this one.
+    pub fn may_leave(&self, settled: Epoch) -> bool {
+        let first = self.waiting.front();
+        first.is_some_and(|(epoch, _)| *epoch <= settled)
+    }
+
+    /// Takes out those that may leave then.
+    pub fn take_settled(&mut self, settled: Epoch, into: &mut Vec<Effect>) {
+        while let Some((_, effect)) = self.waiting.pop_front_if(|(epoch, _)| *epoch <= settled) {
+            into.push(effect);
+        }
+        if self.waiting.is_empty() && self.waiting.capacity() > KEPT {
+            self.waiting = VecDeque::new();
+        }
+    }
+}
