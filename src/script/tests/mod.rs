@@ -102,7 +102,7 @@ impl Host for Server {
     }
 }
 
-const MEMORY: usize = 64 << 20;
+const MEMORY: usize = 16 << 20;
 
 fn interpreter() -> Interpreter {
     Interpreter::new(Options {
