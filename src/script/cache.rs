@@ -57,6 +57,7 @@ pub enum Keep {
     Always,
 }
 
+/// All that are known.
 pub(super) struct Cache {
     loaded: HashMap<Sha, Rc<Script>, RandomState>,
     evaluated: LruCache<Sha, Rc<Script>>,
@@ -65,6 +66,7 @@ pub(super) struct Cache {
 }
 
 impl Cache {
+    /// One that knows none.
     pub(super) fn new() -> Cache {
         Cache {
             loaded: HashMap::default(),
@@ -82,6 +84,7 @@ impl Cache {
         }
     }
 
+    /// Whether it is known; it is not used by that.
     pub(super) fn contains(&self, sha: &Sha) -> bool {
         self.loaded.contains_key(sha) || self.evaluated.contains(sha)
     }
@@ -112,6 +115,7 @@ impl Cache {
         leaving
     }
 
+    /// How many are known.
     pub(super) fn len(&self) -> usize {
         self.loaded.len() + self.evaluated.len()
     }
@@ -121,6 +125,7 @@ impl Cache {
         self.size
     }
 
+    /// How many had to leave.
     pub(super) fn evicted(&self) -> u64 {
         self.evicted
     }

@@ -46,6 +46,7 @@ pub(super) struct Context {
 pub(super) struct Aborted;
 
 impl Context {
+    /// That of a lane, whose thread this is.
     pub(super) fn new(base: Lua) -> Context {
         Context {
             host: Cell::new(None),
@@ -100,11 +101,13 @@ impl Context {
         }
     }
 
+    /// Has the run end with this error.
     pub(super) fn end_with(&self, error: Cow<'static, str>) {
         *self.ending.borrow_mut() = Some(error);
         self.is_ending.set(true);
     }
 
+    /// Whether something ends the run.
     #[inline]
     pub(super) fn is_ending(&self) -> bool {
         self.is_ending.get()
@@ -143,6 +146,7 @@ pub(super) struct Shared {
 }
 
 impl Lua {
+    /// What all runs share.
     pub(super) fn shared<'a>(self) -> &'a Shared {
         let memory: *const Memory = self.memory();
         // SAFETY: a state's memory is the first field of its `Shared`, which outlives the state.

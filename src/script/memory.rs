@@ -18,10 +18,12 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// What is taken.
     pub(super) fn used(&self) -> usize {
         self.used.get()
     }
 
+    /// What may be taken; 0: all.
     pub(super) fn limit(&self) -> usize {
         self.limit.get()
     }

@@ -51,6 +51,12 @@ fn values_of_all_types() {
             "{kind}"
         );
     }
+}
+
+/// ... and what a script sees of them.
+#[test]
+fn fields_of_values_of_all_types() {
+    let mut interpreter = interpreter();
     for (code, expected) in [
         ("tostring(call('double').double)", "3.141"),
         (
