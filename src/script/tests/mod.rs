@@ -52,7 +52,7 @@ fn protocol(kind: &[u8]) -> Reply {
     match kind {
         b"string" => Reply::bulk("Hello World"),
         b"integer" => Reply::Int(12345),
-        b"double" => Reply::Double(3.141),
+        b"double" => Reply::Double(3.25),
         b"null" => Reply::Null,
         b"array" => Reply::Array(numbers().collect()),
         b"set" => Reply::Set(numbers().collect()),
