@@ -12,6 +12,7 @@
 //!
 //! ```text
 //! facade -> net -> exec -> command -> types -> store -> disk -> base          resp, config: leaves (config uses base)
+//!                  exec -> script -> base                               (script uses base and resp)
 //! ```
 //!
 //! | layer | what it does | what it never does |
@@ -20,6 +21,7 @@
 //! | [`net`] | sockets, I/O threads; moves bytes into and out of sessions | know a command |
 //! | [`exec`] | sessions, dispatch, the command table, held replies; `exec/control`: commands about connections and the server | read a record |
 //! | [`command`] | one file a family: parse arguments, call a type, shape the reply | change anything outside its transaction |
+//! | [`script`] | Redis's Lua: compiles, runs and suspends scripts, which see the server as a [`script::Host`] | know a command or a record |
 //! | [`types`] | one file a data structure, over [`store::Txn`] | know the wire |
 //! | [`store`] | transactions, hot tier, faults, commits, checkpoints, expiry, reclaim, upkeep | block |
 //! | [`disk`] | the only user of RocksDB; `disk/format.rs` is every byte on disk, as a grammar | know what a record means |
@@ -211,7 +213,8 @@
 //!
 //! A large value's records are named by an id, as is a database (its *namespace*). So DEL, RENAME, MOVE, FLUSHDB and SWAPDB
 //! move or drop an id; what is dropped goes to the `gc` family in the same batch, and `store/reclaim.rs` deletes it in
-//! bounded steps. DBSIZE is a count in the database's own record, written in the batch that changes it.
+//! bounded steps. DBSIZE is a count in the database's own record, written in the batch that changes it. A store can be made so
+//! that each hash slot of a database has a namespace instead (`store/layout.rs`): all this then holds of a slot.
 //!
 //! ## Where to add things
 //!
@@ -293,6 +296,8 @@
 //!   is settled, the executor sends them to whom they concern ([`exec::Engine::send`]).
 //! - **RDB in and out**: reading writes transactions; writing walks a view.
 //! - **Replication**: an epoch is the unit: its journal record, in order.
+//! - **Cluster mode**: a store whose databases are divided by slots ([`store::Layout::Slots`]): a slot's keys are counted in its
+//!   record, listed by a walk over its namespace, dropped and handed over with its id.
 
 // The page above is for who works on the crate: it links to what is private.
 #![allow(rustdoc::private_intra_doc_links)]
@@ -306,5 +311,21 @@ mod exec;
 pub mod facade;
 mod net;
 mod resp;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "EVAL and its like call it, and are to come"
+    )
+)]
+#[cfg_attr(
+    test,
+    expect(
+        unused_imports,
+        reason = "what EVAL and its like import is not all used by tests"
+    )
+)]
+mod script;
 mod store;
 mod types;

@@ -22,7 +22,7 @@ const LAYERS: [&[&str]; 9] = [
     &["rdb"],
     &["types"],
     &["store"],
-    &["disk"],
+    &["disk", "script"],
     &["base"],
 ];
 /// Anybody may import it, it imports nobody.

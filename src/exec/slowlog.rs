@@ -15,6 +15,7 @@ const MAX_ARGUMENT: usize = 128;
 const REDACTED: &[u8] = b"(redacted)";
 
 /// A request that took long.
+#[derive(PartialEq, Debug)]
 pub struct Entry {
     /// Counts from 0, and goes on when the log was emptied.
     pub id: u64,
@@ -69,34 +70,46 @@ impl SlowLog {
         if microseconds < threshold || command.has(flag::SKIP_SLOWLOG) {
             return;
         }
-        let args = shown_arguments(args);
-        let before = self.texts.len();
-        args.iter().for_each(|arg| self.add_text(arg));
-        self.add_text(client.address.as_bytes());
-        self.add_text(&client.name.borrow());
-        self.entries.push_front(Kept {
+        self.add(&Entry {
             id: self.next_id,
             time: now_ms / 1000,
             microseconds,
-            args: args.len(),
-            bytes: self.texts.len() - before,
+            args: shown_arguments(args),
+            address: client.address.clone().into_bytes(),
+            client_name: client.name.borrow().clone(),
         });
         self.next_id += 1;
         self.trim(config);
     }
 
-    fn add_text(&mut self, text: &[u8]) {
-        self.texts.extend(text.len().to_ne_bytes());
-        self.texts.extend(text);
+    fn add(&mut self, entry: &Entry) {
+        let before = self.texts.len();
+        for text in entry.args.iter().chain([&entry.address, &entry.client_name]) {
+            self.texts.extend(text.len().to_ne_bytes());
+            self.texts.extend(text);
+        }
+        self.entries.push_front(Kept {
+            id: entry.id,
+            time: entry.time,
+            microseconds: entry.microseconds,
+            args: entry.args.len(),
+            bytes: self.texts.len() - before,
+        });
     }
 
     /// Keeps as many entries as the configuration says.
     pub fn trim(&mut self, config: &Config) {
-        let kept = usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX);
-        while self.entries.len() > kept
+        self.keep(usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX));
+    }
+
+    fn keep(&mut self, most: usize) {
+        while self.entries.len() > most
             && let Some(oldest) = self.entries.pop_back()
         {
             self.texts.drain(..oldest.bytes);
+        }
+        if self.texts.len() < self.texts.capacity() / 4 {
+            self.texts.shrink_to(2 * self.texts.len());
         }
     }
 
@@ -216,5 +229,26 @@ mod tests {
             shown(&["SET", "k", &long])[2],
             format!("{}... (1 more bytes)", "a".repeat(128))
         );
+    }
+
+    #[test]
+    fn entries_stay_whole_while_the_oldest_go() {
+        let mut log = SlowLog::default();
+        let entry = |n: u64| Entry {
+            id: n,
+            time: 7,
+            microseconds: n * 2,
+            args: vec![vec![b'x'; n as usize % 50], n.to_string().into_bytes()],
+            address: b"address".to_vec(),
+            client_name: Vec::new(),
+        };
+        for n in 0..300 {
+            log.add(&entry(n));
+            log.keep(10);
+            let newest: Vec<Entry> = (0..=n).rev().take(10).map(entry).collect();
+            assert_eq!(log.entries().collect::<Vec<_>>(), newest);
+        }
+        log.keep(0);
+        assert_eq!((log.count(), log.texts.len(), log.texts.capacity()), (0, 0, 0));
     }
 }

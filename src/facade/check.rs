@@ -312,3 +312,32 @@ fn compare_counts(report: &mut Report, dead: &HashSet<u64>) {
             .push(format!("keys of namespace {namespace} belong to no database"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::TestStore;
+    use crate::store::{Key, Layout};
+    use crate::types::string;
+
+    #[test]
+    fn slots_count_for_the_databases_that_they_are_of() {
+        let mut test = TestStore::open_as(Layout::Slots);
+        test.run(|txn| {
+            (0..20).try_for_each(|n| {
+                let (db, name) = (n % 2, n.to_string());
+                let name = name.as_bytes();
+                string::set(txn, Key { db, name }, None, b"value", None)
+            })
+        })
+        .unwrap();
+        let report = check(test.close().path()).unwrap();
+        let text = report.to_string();
+        assert!(
+            text.starts_with("db0: 10 keys, 0 with a deadline\ndb1: 10 keys"),
+            "{text}"
+        );
+        assert!(report.faults.is_empty(), "{text}");
+        assert!(report.held.len() > 2 && report.held.iter().all(|held| held.slot.is_some()));
+    }
+}

@@ -47,7 +47,8 @@ impl TestStore {
         })
     }
 
-    fn open_as(layout: Layout) -> TestStore {
+    /// With databases that are divided so.
+    pub fn open_as(layout: Layout) -> TestStore {
         let dir = tempfile::tempdir().unwrap();
         let (store, woken) = open(&dir, layout);
         TestStore {
@@ -150,6 +151,13 @@ impl TestStore {
         let old = std::mem::replace(&mut self.store, open(&spare, self.layout).0);
         drop(old);
         (self.store, self.woken) = open(&self.dir, self.layout);
+    }
+
+    /// Closes the store, and leaves its directory.
+    pub fn close(mut self) -> TempDir {
+        self.settle();
+        self.store.close().unwrap();
+        self.dir
     }
 
     fn end_ticks_until(&mut self, is_done: impl Fn(&Store) -> bool) {

@@ -16,7 +16,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// How long a thread of a pool that gives memory back waits for the others to do so, too.
+/// How long a thread waits for the others of its pool, where each is to do the same.
 const TO_COME: Duration = Duration::from_millis(10);
 
 /// Where a thread reports to, and how it wakes the executor.
@@ -84,13 +84,18 @@ impl Pool {
         })
     }
 
-    /// Has its threads give back what the allocator keeps at hand for them: all that come within [`TO_COME`].
+    /// Has its threads give back what the allocator keeps at hand for them.
     pub fn release_memory(&self) {
+        self.run_on_each(process::release_thread_cache);
+    }
+
+    /// Has each of its threads do this: all that come within [`TO_COME`], others perhaps.
+    fn run_on_each(&self, job: impl Fn() + Clone + Send + 'static) {
         let missing = Arc::new((Mutex::new(self.threads.len()), Condvar::new()));
         for _ in 0..self.threads.len() {
-            let missing = missing.clone();
+            let (missing, job) = (missing.clone(), job.clone());
             self.run(move || {
-                process::release_thread_cache();
+                job();
                 let (missing, came) = &*missing;
                 let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
                 *missing -= 1;
@@ -141,5 +146,33 @@ impl Drop for Pool {
             // A job that panicked has said so on stderr already.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_thread_of_a_pool_is_reached() {
+        const THREADS: usize = 3;
+        let pool = Pool::start("reached", THREADS, Priority::Equal).unwrap();
+        let reached = Arc::new(Mutex::new(HashSet::new()));
+        // On a busy machine some may come too late.
+        for _ in 0..100 {
+            let (done, all_done) = mpsc::channel();
+            let ids = reached.clone();
+            pool.run_on_each(move || {
+                ids.lock().unwrap().insert(thread::current().id());
+                done.send(()).unwrap();
+            });
+            assert_eq!(all_done.iter().count(), THREADS);
+            if reached.lock().unwrap().len() == THREADS {
+                return;
+            }
+        }
+        panic!("not all threads were reached");
     }
 }
