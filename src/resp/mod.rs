@@ -33,7 +33,7 @@ pub use aggregate::{Aggregate, Gone, Second, Shape, Sink};
 pub use args::{Args, OwnedArgs, SHOWN, c_text, shown};
 pub use blob::Blob;
 pub use decode::{Decoder, Limits};
-pub use double::{DoubleText, format_double, format_g17};
+pub use double::{format_double, format_g17};
 pub use encode::encode;
 pub use error::ProtocolError;
 pub use inline::split_words;

@@ -7,10 +7,9 @@ use sha1::{Digest, Sha1};
 
 use super::arguments;
 use super::context::{Aborted, Stop};
-use super::errors::until_zero;
+use super::errors::{push_ending, until_zero};
 use super::host::{LogLevel, REPL_AOF, REPL_REPLICA};
 use super::lua::{GLOBALS, Lua, Raise, Type, whole_32};
-use super::random::{RANGE, Random};
 use super::to_lua;
 use crate::resp::{Protocol, Reply};
 
@@ -120,13 +119,6 @@ fn run_command(lua: Lua) -> Result<Outcome, Raise> {
             }
         }
     }
-}
-
-/// Pushes the error that ends the script.
-pub(super) fn push_ending(lua: Lua) -> Raise {
-    let error = lua.context().ending().unwrap_or_default();
-    lua.push_error(format!("-{error}").as_bytes());
-    Raise
 }
 
 fn sha1_hex(lua: Lua) -> Result<c_int, Raise> {
@@ -252,56 +244,6 @@ fn breakpoint(lua: Lua) -> Result<c_int, Raise> {
 
 fn debug(_: Lua) -> Result<c_int, Raise> {
     Ok(0)
-}
-
-/// `math.random`, with Redis's generator.
-pub(super) fn math_random(lua: Lua) -> Result<c_int, Raise> {
-    let shared = lua.shared();
-    let mut random = shared.random.get();
-    let fraction = (random.next() % (RANGE - 1)) as f64 / (RANGE - 1) as f64;
-    shared.random.set(random);
-    let int = |number| lua.integer_argument(number).map(|value| value as i32);
-    let value = match lua.top() {
-        0 => fraction,
-        1 => {
-            let high = int(1)?;
-            if high < 1 {
-                return Err(lua.bad_argument(1, "interval is empty"));
-            }
-            (fraction * f64::from(high)).floor() + 1.0
-        }
-        2 => {
-            let (low, high) = (int(1)?, int(2)?);
-            if low > high {
-                return Err(lua.bad_argument(2, "interval is empty"));
-            }
-            let width = high.wrapping_sub(low).wrapping_add(1);
-            (fraction * f64::from(width)).floor() + f64::from(low)
-        }
-        _ => return Err(lua.raise("wrong number of arguments")),
-    };
-    lua.push_number(value);
-    Ok(1)
-}
-
-/// `math.randomseed`: the numbers that follow are those of this seed, of which 32 bits count.
-pub(super) fn math_randomseed(lua: Lua) -> Result<c_int, Raise> {
-    let seed = lua.integer_argument(1)? as i32;
-    lua.shared().random.set(Random::new(seed));
-    Ok(0)
-}
-
-/// `os.clock`: the processor's time that the process has taken, in seconds.
-pub(super) fn clock(lua: Lua) -> Result<c_int, Raise> {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: it writes to what it is given.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
-    let micros = time.tv_sec * 1_000_000 + time.tv_nsec / 1000;
-    lua.push_number(micros as f64 / 1e6);
-    Ok(1)
 }
 
 /// What Lua calls now and then while a script runs.

@@ -3,7 +3,7 @@
 use itoa::Buffer;
 
 use super::lua::{Lua, Type, whole};
-use crate::resp::{DoubleText, format_double};
+use crate::resp::double::{DoubleText, format_double};
 
 /// So many arguments need no memory of their own.
 const FEW: usize = 16;

@@ -57,7 +57,7 @@ pub enum Keep {
     Always,
 }
 
-/// The scripts that are known, by the SHA-1 of their text.
+/// All that are known.
 pub(super) struct Cache {
     loaded: HashMap<Sha, Rc<Script>, RandomState>,
     evaluated: LruCache<Sha, Rc<Script>>,
@@ -66,7 +66,7 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// One that knows no script.
+    /// One that knows none.
     pub(super) fn new() -> Cache {
         Cache {
             loaded: HashMap::default(),
@@ -84,7 +84,7 @@ impl Cache {
         }
     }
 
-    /// Whether a script is known; that does not count as a use.
+    /// Whether it is known; it is not used by that.
     pub(super) fn contains(&self, sha: &Sha) -> bool {
         self.loaded.contains_key(sha) || self.evaluated.contains(sha)
     }
@@ -115,7 +115,7 @@ impl Cache {
         leaving
     }
 
-    /// How many scripts there are, loaded or only evaluated.
+    /// How many are known.
     pub(super) fn len(&self) -> usize {
         self.loaded.len() + self.evaluated.len()
     }
@@ -125,7 +125,7 @@ impl Cache {
         self.size
     }
 
-    /// How many that were only evaluated have had to leave, since the start.
+    /// How many had to leave.
     pub(super) fn evicted(&self) -> u64 {
         self.evicted
     }

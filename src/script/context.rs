@@ -46,7 +46,7 @@ pub(super) struct Context {
 pub(super) struct Aborted;
 
 impl Context {
-    /// A run that nothing has told to end.
+    /// That of a lane, whose thread this is.
     pub(super) fn new(base: Lua) -> Context {
         Context {
             host: Cell::new(None),
@@ -101,13 +101,13 @@ impl Context {
         }
     }
 
-    /// The run is to end with this error, whatever the script catches.
+    /// Has the run end with this error.
     pub(super) fn end_with(&self, error: Cow<'static, str>) {
         *self.ending.borrow_mut() = Some(error);
         self.is_ending.set(true);
     }
 
-    /// Whether something ends the run: then the error is raised again.
+    /// Whether something ends the run.
     #[inline]
     pub(super) fn is_ending(&self) -> bool {
         self.is_ending.get()
@@ -146,7 +146,7 @@ pub(super) struct Shared {
 }
 
 impl Lua {
-    /// What all runs of this state's interpreter share; it lives as long as the state.
+    /// What all runs share.
     pub(super) fn shared<'a>(self) -> &'a Shared {
         let memory: *const Memory = self.memory();
         // SAFETY: a state's memory is the first field of its `Shared`, which outlives the state.

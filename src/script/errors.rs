@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_int};
 
 use super::lua::{Lua, Raise, Type};
-use super::sandbox;
+use super::proxy;
 
 /// What the table says that was raised or returned.
 #[derive(Debug, Default)]
@@ -87,7 +87,7 @@ impl Lua {
 /// function that is not Lua's own, what helps is who called it.
 pub(super) fn handle(lua: Lua) -> Result<c_int, Raise> {
     lua.set_top(1);
-    if lua.type_of(1) != Type::Table || sandbox::is_proxy(lua, 1) {
+    if lua.type_of(1) != Type::Table || proxy::is_proxy(lua, 1) {
         let mut text = b"ERR ".to_vec();
         text.extend_from_slice(&shown(lua, 1));
         lua.push_table(0, 3);
@@ -123,4 +123,11 @@ fn shown(lua: Lua, index: c_int) -> Vec<u8> {
         Type::Boolean => lua.to_bool(index).to_string().into_bytes(),
         _ => format!("{}: {:p}", lua.type_name(index), lua.pointer(index)).into_bytes(),
     }
+}
+
+/// Pushes the error that ends the script.
+pub(super) fn push_ending(lua: Lua) -> Raise {
+    let error = lua.context().ending().unwrap_or_default();
+    lua.push_error(format!("-{error}").as_bytes());
+    Raise
 }

@@ -58,7 +58,7 @@ pub const REPL_AOF: u8 = 1;
 pub const REPL_REPLICA: u8 = 2;
 
 impl LogLevel {
-    /// In the order of the numbers that scripts know them by.
+    /// By their numbers.
     pub(super) const ALL: [LogLevel; 4] = [
         LogLevel::Debug,
         LogLevel::Verbose,

@@ -58,37 +58,37 @@ impl Lua {
         unsafe { &*data.cast::<Memory>() }
     }
 
-    /// How many values are on the stack of the function that runs.
+    /// How many values are on the stack.
     #[inline]
     pub(super) fn top(self) -> c_int {
         lua!(lua_gettop, self.0)
     }
 
-    /// Leaves `index` values on the stack, nil for those that were not there; from the top if it is negative.
+    /// Takes values away, or adds nils.
     #[inline]
     pub(super) fn set_top(self, index: c_int) {
         lua!(lua_settop, self.0, index)
     }
 
-    /// Takes `n` values off, which have to be there.
+    /// Takes so many values away.
     #[inline]
     pub(super) fn pop(self, n: c_int) {
         self.set_top(-n - 1);
     }
 
-    /// Moves the value on top to `index`, and those from there on up by one.
+    /// Moves the value on top to an index.
     #[inline]
     pub(super) fn insert(self, index: c_int) {
         lua!(lua_insert, self.0, index)
     }
 
-    /// Takes the value at `index` out, and moves those above it down.
+    /// Takes a value away from below others.
     #[inline]
     pub(super) fn remove(self, index: c_int) {
         lua!(lua_remove, self.0, index)
     }
 
-    /// Takes the value on top off, and puts it in the place of the one at `index`.
+    /// Moves the value on top over another one.
     #[inline]
     pub(super) fn replace(self, index: c_int) {
         lua!(lua_replace, self.0, index)
@@ -100,25 +100,25 @@ impl Lua {
         lua!(lua_checkstack, self.0, values) != 0
     }
 
-    /// There has to be room, as for all that is pushed; see [`Lua::has_room`].
+    /// Pushes nil.
     #[inline]
     pub(super) fn push_nil(self) {
         lua!(lua_pushnil, self.0)
     }
 
-    /// As a boolean of Lua's.
+    /// Pushes a boolean.
     #[inline]
     pub(super) fn push_bool(self, value: bool) {
         lua!(lua_pushboolean, self.0, c_int::from(value))
     }
 
-    /// As a number of Lua's, which are all doubles.
+    /// Pushes a number.
     #[inline]
     pub(super) fn push_number(self, value: f64) {
         lua!(lua_pushnumber, self.0, value)
     }
 
-    /// Copies the bytes into a string of Lua's.
+    /// Pushes a string.
     #[inline]
     pub(super) fn push_bytes(self, bytes: &[u8]) {
         lua!(lua_pushlstring_, self.0, bytes.as_ptr().cast(), bytes.len())
@@ -130,13 +130,13 @@ impl Lua {
         lua!(lua_pushlightuserdata, self.0, ptr::null_mut())
     }
 
-    /// Pushes the value at `index` once more.
+    /// Pushes the value at an index.
     #[inline]
     pub(super) fn push_copy(self, index: c_int) {
         lua!(lua_pushvalue, self.0, index)
     }
 
-    /// Pushes an empty table with room for `array` elements and `fields` others.
+    /// Pushes a table with room for so many elements and fields.
     #[inline]
     pub(super) fn push_table(self, array: usize, fields: usize) {
         // What is more than this grows as any table does.
@@ -180,7 +180,7 @@ impl Lua {
         lua!(lua_pushcclosure, self.0, function, upvalues)
     }
 
-    /// The type of the value at `index`, which may be beyond the top.
+    /// The type of the value at an index.
     #[inline]
     pub(super) fn type_of(self, index: c_int) -> Type {
         match lua!(lua_type, self.0, index) {
@@ -203,7 +203,7 @@ impl Lua {
         unsafe { CStr::from_ptr(name) }.to_str().unwrap_or("value")
     }
 
-    /// False for nil and false only.
+    /// Whether a value counts as true.
     #[inline]
     pub(super) fn to_bool(self, index: c_int) -> bool {
         lua!(lua_toboolean, self.0, index) != 0
@@ -221,13 +221,13 @@ impl Lua {
         lua!(lua_isnumber, self.0, index) != 0
     }
 
-    /// The address that userdata stands for; null for anything else.
+    /// The memory that a userdata stands for.
     #[inline]
     pub(super) fn userdata(self, index: c_int) -> *mut c_void {
         lua!(lua_touserdata, self.0, index)
     }
 
-    /// An address that no other table or function has, to tell them apart by.
+    /// What tells a table or a function from others.
     #[inline]
     pub(super) fn pointer(self, index: c_int) -> *const c_void {
         lua!(lua_topointer, self.0, index)
@@ -252,13 +252,13 @@ impl Lua {
         lua!(lua_objlen, self.0, index)
     }
 
-    /// Takes the key on top off, and pushes what the table has for it, without its metatable.
+    /// Replaces the key on top by its value in a table.
     #[inline]
     pub(super) fn raw_get(self, table: c_int) {
         lua!(lua_rawget_, self.0, table)
     }
 
-    /// Pushes the table's element with this number, without its metatable.
+    /// Pushes an element of a table.
     #[inline]
     pub(super) fn raw_get_index(self, table: c_int, index: c_int) {
         lua!(lua_rawgeti_, self.0, table, index)
@@ -277,7 +277,7 @@ impl Lua {
         lua!(lua_rawset, self.0, table)
     }
 
-    /// Takes the value on top off, and makes it the table's element with this number, without its metatable.
+    /// Takes the value on top into a table.
     #[inline]
     pub(super) fn raw_set_index(self, table: c_int, index: c_int) {
         lua!(lua_rawseti_, self.0, table, index)
@@ -311,12 +311,12 @@ impl Lua {
         lua!(lua_getmetatable, self.0, index) != 0
     }
 
-    /// Takes the table on top off, and makes it the metatable of the value at `index`.
+    /// Takes the table on top as the metatable of another.
     pub(super) fn set_metatable(self, index: c_int) {
         lua!(lua_setmetatable, self.0, index);
     }
 
-    /// Whether two values are the same, without their metatables.
+    /// Whether two values are the same.
     pub(super) fn raw_equal(self, a: c_int, b: c_int) -> bool {
         lua!(lua_rawequal, self.0, a, b) != 0
     }
@@ -326,12 +326,12 @@ impl Lua {
         lua!(luaL_ref, self.0, REGISTRY)
     }
 
-    /// Takes the value with this number out of the registry.
+    /// Gives up what was kept under a number.
     pub(super) fn drop_kept(self, number: c_int) {
         lua!(luaL_unref, self.0, REGISTRY, number)
     }
 
-    /// Pushes the value that has this number in the registry.
+    /// Pushes what is kept under a number.
     #[inline]
     pub(super) fn push_kept(self, number: c_int) {
         self.raw_get_index(REGISTRY, number);

@@ -18,12 +18,12 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Bytes that the interpreter has now.
+    /// What is taken.
     pub(super) fn used(&self) -> usize {
         self.used.get()
     }
 
-    /// Bytes that it may have while a script runs; 0: any number.
+    /// What may be taken; 0: all.
     pub(super) fn limit(&self) -> usize {
         self.limit.get()
     }

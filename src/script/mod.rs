@@ -20,7 +20,7 @@
 //!
 //! - [`interpreter`]: what the others of the house use. [`host`]: what they give.
 //! - [`api`]: the table `redis`; [`arguments`], [`to_lua`], [`from_lua`]: values and replies; [`errors`].
-//! - [`sandbox`]: what scripts must not change, and functions of Lua's that are replaced.
+//! - [`sandbox`]: what scripts must not change, and functions of Lua's that are replaced ([`replaced`]); [`proxy`].
 //! - [`library`]: cjson, cmsgpack, struct, bit.
 //! - [`memory`]: the count and the limit of what scripts take. [`context`]: what a run knows of itself.
 
@@ -36,7 +36,9 @@ mod lane;
 mod library;
 mod lua;
 mod memory;
+mod proxy;
 mod random;
+mod replaced;
 mod sandbox;
 mod shebang;
 mod to_lua;

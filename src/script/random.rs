@@ -17,12 +17,12 @@ impl Random {
         Random(0x1234_abcd_330e)
     }
 
-    /// What `srand48` makes of the seed.
+    /// One with a seed.
     pub(super) fn new(seed: i32) -> Random {
         Random((u64::from(seed as u32) << 16) | LOW)
     }
 
-    /// A number below [`RANGE`].
+    /// The next number, below [`RANGE`].
     pub(super) fn next(&mut self) -> u64 {
         self.0 = (self.0.wrapping_mul(MULTIPLIER).wrapping_add(INCREMENT)) & MASK;
         self.0 >> 17

@@ -10,10 +10,9 @@
 use mlua_sys::{self as ffi, lua_State};
 use std::ffi::{CStr, c_int};
 
-use super::errors;
-use super::lua::{GLOBALS, Lua, REGISTRY, Raise, Type};
-
-const READ_ONLY: &str = "Attempt to modify a readonly table";
+use super::lua::{GLOBALS, Lua, Raise, Type};
+use super::proxy::{READ_ONLY, is_proxy, push_proxy, see_through};
+use super::{errors, replaced};
 
 /// What of Lua's base library scripts must not have.
 const REMOVED: [&str; 7] = [
@@ -30,9 +29,6 @@ const LIBRARIES: [(&CStr, ffi::lua_CFunction); 4] = [
 
 /// From so many of its repetitions and captures a pattern is refused: matching recurses for each.
 const MAX_PATTERN_ITEMS: usize = 10_000;
-
-/// In a proxy's metatable: the real table.
-const REAL: c_int = 1;
 
 /// The first byte of compiled code.
 const COMPILED: u8 = 0x1b;
@@ -74,11 +70,11 @@ pub(super) fn open_libraries(lua: Lua) {
         ["find", "match", "gmatch", "gfind", "gsub"].map(|name| replace(lua, name, with_pattern))
     });
     in_library(lua, "math", |lua| {
-        lua.set_function("random", super::api::math_random);
-        lua.set_function("randomseed", super::api::math_randomseed);
+        lua.set_function("random", replaced::math_random);
+        lua.set_function("randomseed", replaced::math_randomseed);
     });
     lua.push_table(0, 1);
-    lua.set_function("clock", super::api::clock);
+    lua.set_function("clock", replaced::clock);
     lua.set_field("os");
     lua.pop(1);
 }
@@ -141,53 +137,6 @@ fn protect_fields(lua: Lua) {
     }
 }
 
-/// Pushes a proxy of the table on top.
-fn push_proxy(lua: Lua) {
-    lua.push_table(0, 0);
-    lua.push_table(1, 3);
-    lua.push_copy(-3);
-    lua.raw_set_index(-2, REAL);
-    lua.push_copy(-3);
-    lua.set_field("__index");
-    lua.set_function("__newindex", refuse);
-    // What `getmetatable` shows of it, read-only too.
-    lua.push_table(0, 0);
-    lua.push_table(0, 2);
-    lua.set_function("__newindex", refuse);
-    lua.push_bool(false);
-    lua.set_field("__metatable");
-    lua.set_metatable(-2);
-    lua.set_field("__metatable");
-    // The mark of a proxy: its metatable is a key in the registry.
-    lua.push_copy(-1);
-    lua.push_bool(true);
-    lua.raw_set(REGISTRY);
-    lua.set_metatable(-2);
-}
-
-/// Whether a value is a proxy.
-#[inline]
-pub(super) fn is_proxy(lua: Lua, index: c_int) -> bool {
-    if !lua.metatable(index) {
-        return false;
-    }
-    lua.raw_get(REGISTRY);
-    let is_proxy = lua.to_bool(-1);
-    lua.pop(1);
-    is_proxy
-}
-
-/// Puts the real table in the place of a proxy, at a positive index.
-#[inline]
-pub(super) fn see_through(lua: Lua, index: c_int) {
-    if is_proxy(lua, index) {
-        lua.metatable(index);
-        lua.raw_get_index(-1, REAL);
-        lua.replace(index);
-        lua.pop(1);
-    }
-}
-
 impl Lua {
     /// Sets a field of a table at a negative index to the value on top.
     fn set_field_of(self, table: c_int, name: &str) {
@@ -195,10 +144,6 @@ impl Lua {
         self.insert(-2);
         self.raw_set(table - 1);
     }
-}
-
-fn refuse(lua: Lua) -> Result<c_int, Raise> {
-    Err(lua.raise(READ_ONLY))
 }
 
 fn missing_global(lua: Lua) -> Result<c_int, Raise> {
@@ -407,7 +352,7 @@ fn call_original(state: *mut lua_State) -> c_int {
 /// Raises the error that ends the script, if one does. Callers have nothing to drop.
 pub(super) fn raise_again_if_ending(lua: Lua) {
     if lua.context().is_ending() {
-        lua.memory().unbounded(|| super::api::push_ending(lua));
+        lua.memory().unbounded(|| errors::push_ending(lua));
         // SAFETY: nothing in this frame waits to be dropped.
         unsafe { ffi::lua_error(lua.0) };
     }

@@ -7,7 +7,7 @@ use super::super::lua::{Lua, Raise};
 /// Adding it to a number leaves the whole part, modulo 2^32, in the low bits of the sum.
 const SHIFT: f64 = 6_755_399_441_055_744.0;
 
-/// Pushes the table of the library.
+/// Pushes its table.
 pub(super) fn push(lua: Lua) {
     lua.push_table(0, 12);
     lua.set_function("tobit", |lua| give(lua, bits(lua, 1)?));

@@ -3,9 +3,9 @@
 use std::ffi::c_int;
 
 use super::super::lua::{Lua, Raise};
-use super::cjson::Config;
+use super::cjson_options::Config;
 
-/// Takes the text from the stack, and leaves what it says there. Raises an error if it is no JSON, or nested too deep.
+/// A text as a value.
 pub(super) fn decode(lua: Lua) -> Result<c_int, Raise> {
     if lua.top() != 1 {
         return Err(lua.bad_argument(1, "expected 1 argument"));

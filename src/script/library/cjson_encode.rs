@@ -3,10 +3,10 @@
 use std::ffi::c_int;
 
 use super::super::lua::{Lua, Raise, Type, general};
-use super::super::sandbox;
-use super::cjson::{Config, Invalid};
+use super::super::proxy;
+use super::cjson_options::{Config, Invalid};
 
-/// Takes a value from the stack, and leaves its text there. Raises an error for what JSON cannot say.
+/// A value as a text.
 pub(super) fn encode(lua: Lua) -> Result<c_int, Raise> {
     if lua.top() != 1 {
         return Err(lua.bad_argument(1, "expected 1 argument"));
@@ -46,7 +46,7 @@ impl Encoder<'_> {
                 if depth > self.config.encode_max_depth.get() || !lua.has_room(4) {
                     return Err(lua.raise(format!("Cannot serialise, excessive nesting ({depth})")));
                 }
-                sandbox::see_through(lua, lua.top());
+                proxy::see_through(lua, lua.top());
                 match self.array_len()? {
                     Some(len @ 1..) => self.array(len, depth)?,
                     _ => self.object(depth)?,

@@ -3,12 +3,12 @@
 use std::ffi::c_int;
 
 use super::super::lua::{Lua, Raise, Type, whole, whole_32};
-use super::super::sandbox;
+use super::super::proxy;
 
 /// Tables nested deeper than this become nil: one may be in itself.
 const MAX_NESTING: usize = 16;
 
-/// Pushes the table of the library.
+/// Pushes its table.
 pub(super) fn push(lua: Lua) {
     lua.push_table(0, 8);
     lua.set_function("pack", pack);
@@ -95,13 +95,13 @@ fn pack_int(int: i64, out: &mut Vec<u8>) {
     };
     match int {
         -32..=127 => put(int as u8, &[]),
-        0..=0xff => put(0xcc, &(int as u8).to_be_bytes()),
-        0..=0xffff => put(0xcd, &(int as u16).to_be_bytes()),
-        0..=0xffff_ffff => put(0xce, &(int as u32).to_be_bytes()),
-        0.. => put(0xcf, &int.to_be_bytes()),
-        -0x80.. => put(0xd0, &(int as i8).to_be_bytes()),
-        -0x8000.. => put(0xd1, &(int as i16).to_be_bytes()),
-        -0x8000_0000.. => put(0xd2, &(int as i32).to_be_bytes()),
+        128..=0xff => put(0xcc, &(int as u8).to_be_bytes()),
+        0x100..=0xffff => put(0xcd, &(int as u16).to_be_bytes()),
+        0x1_0000..=0xffff_ffff => put(0xce, &(int as u32).to_be_bytes()),
+        0x1_0000_0000.. => put(0xcf, &int.to_be_bytes()),
+        -0x80..=-33 => put(0xd0, &(int as i8).to_be_bytes()),
+        -0x8000..=-0x81 => put(0xd1, &(int as i16).to_be_bytes()),
+        -0x8000_0000..=-0x8001 => put(0xd2, &(int as i32).to_be_bytes()),
         _ => put(0xd3, &int.to_be_bytes()),
     }
 }
@@ -140,7 +140,7 @@ fn pack_table(lua: Lua, level: usize, out: &mut Vec<u8>) -> Result<(), Raise> {
     if !lua.has_room(4) {
         return Err(lua.raise("stack overflow (in function table_is_an_array)"));
     }
-    sandbox::see_through(lua, lua.top());
+    proxy::see_through(lua, lua.top());
     let (count, is_array) = shape(lua);
     if is_array {
         pack_count(count, 0x90, [0xdc, 0xdd], out);

@@ -6,6 +6,7 @@ mod bit;
 mod cjson;
 mod cjson_decode;
 mod cjson_encode;
+mod cjson_options;
 mod cmsgpack;
 mod structs;
 

@@ -9,7 +9,7 @@ const MAX_INT: usize = 32;
 /// What `!` alone aligns to.
 const MAX_ALIGN: usize = 8;
 
-/// Pushes the table of the library.
+/// Pushes its table.
 pub(super) fn push(lua: Lua) {
     lua.push_table(0, 3);
     lua.set_function("pack", pack);

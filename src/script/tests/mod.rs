@@ -52,7 +52,7 @@ fn protocol(kind: &[u8]) -> Reply {
     match kind {
         b"string" => Reply::bulk("Hello World"),
         b"integer" => Reply::Int(12345),
-        b"double" => Reply::Double(3.141),
+        b"double" => Reply::Double(3.25),
         b"null" => Reply::Null,
         b"array" => Reply::Array(numbers().collect()),
         b"set" => Reply::Set(numbers().collect()),
@@ -102,7 +102,7 @@ impl Host for Server {
     }
 }
 
-const MEMORY: usize = 64 << 20;
+const MEMORY: usize = 16 << 20;
 
 fn interpreter() -> Interpreter {
     Interpreter::new(Options {
