@@ -15,6 +15,9 @@ use crate::disk::format::{Namespace, RecordKey};
 /// Most bytes of records that a rehearsal keeps. Those beyond are read again whenever it wants them.
 const MOST_BYTES: usize = 16 << 20;
 
+/// What was sought, and the ids of the namespaces.
+type ListingName = (Box<[u8]>, Vec<u64>);
+
 /// Where a rehearsal reads, and what it has read.
 pub(super) struct RehearsalView<'s> {
     view: &'s View<'s>,
@@ -28,8 +31,8 @@ pub(super) struct RehearsalView<'s> {
     pub next_id: u64,
     /// Whether it deletes keys past their deadline.
     pub deletes_expired: bool,
-    /// Listings that it made: what was sought, and the ids of the namespaces.
-    listings: Vec<(Box<[u8]>, Vec<u64>, Arc<Listed>)>,
+    /// Listings that it made.
+    listings: Vec<(ListingName, Arc<Listed>)>,
     /// What SCAN's cursors stand for.
     pub cursors: Arc<Cursors>,
     /// The request, while it waits.
@@ -69,14 +72,14 @@ impl<'s> RehearsalView<'s> {
     pub fn list(&mut self, wanted: Wanted) -> Result<Arc<Listed>> {
         let ids = wanted.namespaces.iter().map(|(_, namespace)| namespace.id);
         let ids: Vec<u64> = ids.collect();
-        let mut made = self.listings.iter();
-        if let Some((.., found)) = made.find(|(sought, of, _)| *sought == wanted.sought && *of == ids) {
+        let name = (wanted.sought, ids);
+        if let Some((_, found)) = self.listings.iter().find(|(made, _)| *made == name) {
             return Ok(found.clone());
         }
         let mut lister = Lister::new(self.view, wanted.namespaces, wanted.most, None);
         (wanted.search)(&mut lister)?;
         let found = Arc::new(lister.listed);
-        self.listings.push((wanted.sought, ids, found.clone()));
+        self.listings.push((name, found.clone()));
         Ok(found)
     }
 
