@@ -127,7 +127,7 @@ impl Store {
             }
         }
         // Where records are that are written: in the namespaces as they are to be.
-        for write in &work.writes.log {
+        for write in work.writes.log.iter().filter(|write| !write.value.is_unwatched) {
             watches.note_write(&write.key, write.value.value.is_none(), epoch);
         }
         self.watches = watches;
