@@ -86,15 +86,15 @@ impl Watches {
     /// From now on somebody watches a key that a transaction has looked up, and that nobody has changed since.
     pub fn add(&mut self, watched: Watched) {
         let watching = self.watching.entry(watched.watcher).or_default();
-        let is_known = watching.keys.iter().any(|known| known.record == watched.record);
-        if watching.changed.is_some() || is_known {
+        if watching.changed.is_some() {
             return;
         }
         let (watcher, id) = (watched.watcher, watched.id());
-        self.by_record
-            .entry(watched.record.clone())
-            .or_default()
-            .push(watcher);
+        let watchers = self.by_record.entry(watched.record.clone()).or_default();
+        if watchers.contains(&watcher) {
+            return;
+        }
+        watchers.push(watcher);
         if let Some(id) = id {
             self.by_id.entry(id).or_default().push(watcher);
         }
