@@ -270,6 +270,7 @@ mod tests {
                 gathered: 0,
             },
             protocol: Protocol::Resp2,
+            client: 0,
             sink: Some(&client),
         };
         let mut runs = 0;

@@ -22,6 +22,7 @@ pub mod sort;
 pub mod sorted_set;
 pub mod stream;
 pub mod string;
+pub mod transaction;
 mod values;
 
 use crate::resp::{Args, Protocol, Reply, Sink};
@@ -41,6 +42,8 @@ pub struct Call<'a> {
     pub limits: &'a CallLimits,
     /// What the client speaks: for what is encoded while it is made.
     pub protocol: Protocol,
+    /// The id of the client that calls.
+    pub client: u64,
     /// Where a long reply may leave while it is made: over a view only. What has left so stands, also before an error.
     pub sink: Option<&'a dyn Sink>,
 }

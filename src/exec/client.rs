@@ -53,6 +53,8 @@ pub struct Client {
     pub no_evict: Cell<bool>,
     /// CLIENT NO-TOUCH is on.
     pub no_touch: Cell<bool>,
+    /// How many requests wait for EXEC; `None`: MULTI was not said.
+    pub queued: Cell<Option<usize>>,
     /// What is to be sent to it.
     pub outbox: RefCell<Outbox>,
     /// Where that leaves.
@@ -98,6 +100,7 @@ impl Client {
             subcommand: Cell::new(""),
             no_evict: Cell::new(false),
             no_touch: Cell::new(false),
+            queued: Cell::default(),
             outbox: RefCell::default(),
             outlet: OnceCell::new(),
             awaited: Cell::new(Epoch::NONE),
@@ -184,6 +187,8 @@ pub struct Buffers {
     pub input: usize,
     /// Memory taken for these two.
     pub input_memory: usize,
+    /// Memory of the requests that wait for EXEC.
+    pub queued: usize,
     /// Replies that were not sent yet.
     pub output: usize,
     /// Memory taken for them.
@@ -193,7 +198,7 @@ pub struct Buffers {
 impl Buffers {
     /// All memory. What is in a buffer that is only lent is in memory, too.
     pub fn memory(&self) -> usize {
-        self.input_memory.max(self.request + self.input) + self.output_memory
+        self.input_memory.max(self.request + self.input) + self.queued + self.output_memory
     }
 
     /// Room in the input's memory.

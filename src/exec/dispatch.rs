@@ -5,12 +5,11 @@
 use std::task::Waker;
 
 use super::parking::Wait;
-use super::request::{Ran, Request};
+use super::request::{Body, Ran, Request};
 use super::session::ReplyMode;
 use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session};
 use crate::base::log;
-use crate::command::Handler;
 use crate::resp::{Args, Reply, SHOWN, c_text, shown};
 use crate::store::{self, Damage, Epoch, Stop};
 
@@ -63,12 +62,25 @@ impl Session {
         if let Some(error) = self.objection(engine, first.command, sub, row, args) {
             return self.refuse_command(engine, Some(found), error);
         }
+        if let Some(reply) = self.queue(found, args) {
+            engine.clock.end_lap();
+            self.reply(engine, &reply, Epoch::NONE);
+            outcome(engine, &reply);
+            return true;
+        }
         let has_begun = matches!(came, Some(Wait::Checkpoint(_) | Wait::View(..)));
         if !has_begun && let Some(wait) = self.hindrance(engine, row) {
             return self.account(engine, found, args, Outcome::Waits(wait));
         }
         let outcome = match row.run {
-            Run::Data(handler) => self.run_data(engine, row, handler, args, now, came),
+            Run::Data(handler) => {
+                let request = self.request_of(Body::Command { row, handler, args }, now);
+                self.run_data(engine, &request, came)
+            }
+            Run::Exec => {
+                let ran = self.exec(engine, now);
+                self.conclude(engine, ran)
+            }
             Run::Checkpointed(control) => match engine.unless_where_views_find_it(has_begun) {
                 Some(wait) => Outcome::Waits(wait),
                 None => self.run_control(engine, control, args),
@@ -119,16 +131,24 @@ impl Session {
         if !self.authenticated && !row.has(flag::NO_AUTH) {
             return Some(Reply::err("NOAUTH Authentication required."));
         }
+        if self.queue.is_some() && row.has(flag::NO_MULTI) {
+            return Some(Reply::err("ERR Command not allowed inside a transaction"));
+        }
         (!fits).then(|| unknown_subcommand_or_arity(command, &args[1]))
     }
 
     /// What a request that has not begun has to wait for before it may run, if anything.
     fn hindrance(&mut self, engine: &mut Engine, row: &Command) -> Option<Wait> {
-        let is_paused = engine.pause.holds(row);
+        // EXEC does what is in its queue.
+        let may_write = match (row.run, &self.queue) {
+            (Run::Exec, Some(queue)) => queue.may_write(),
+            _ => row.may_write(),
+        };
+        let is_paused = engine.pause.holds(may_write);
         self.client.paused.set(is_paused);
         match is_paused {
             true => Some(Wait::Pause),
-            false if row.may_write() => self.turn(engine),
+            false if may_write => self.turn(engine),
             false => None,
         }
     }
@@ -170,32 +190,30 @@ impl Session {
         true
     }
 
-    fn run_data(
-        &mut self,
-        engine: &mut Engine,
-        row: &'static Command,
-        handler: Handler,
-        args: Args,
-        now: u64,
-        came: Option<Wait>,
-    ) -> Outcome {
-        let request = Request {
-            row,
-            handler,
-            args,
+    pub(super) fn request_of<'a>(&self, body: Body<'a>, now: u64) -> Request<'a> {
+        Request {
+            body,
             db: self.db,
             protocol: self.protocol,
             now,
+            client: self.client.id,
             seed: self.request.seed,
             touches: !self.client.no_touch.get(),
             is_heard: self.reply_mode == ReplyMode::On,
-            may_use_view: true,
-        };
+            may_use_view: matches!(body, Body::Command { .. }),
+        }
+    }
+
+    fn run_data(&mut self, engine: &mut Engine, request: &Request, came: Option<Wait>) -> Outcome {
         let ran = match came {
-            Some(Wait::Checkpoint(epoch)) => engine.start_over_view(&request, epoch),
+            Some(Wait::Checkpoint(epoch)) => engine.start_over_view(request, epoch),
             Some(Wait::View(ticket, inflow)) => engine.end_over_view(ticket, &inflow),
-            _ => engine.run(&request, &mut self.request.ticket),
+            _ => engine.run(request, &mut self.request.ticket),
         };
+        self.conclude(engine, ran)
+    }
+
+    fn conclude(&mut self, engine: &mut Engine, ran: Ran) -> Outcome {
         match ran {
             Ran::Waits(wait) => Outcome::Waits(wait),
             Ran::Ready(result, epoch) => self.answer(engine, result, epoch),
@@ -256,9 +274,14 @@ impl Session {
         outcome(engine, &reply)
     }
 
-    fn refuse_command(&mut self, engine: &mut Engine, row: Option<Found>, error: Reply) -> bool {
+    fn refuse_command(&mut self, engine: &mut Engine, row: Option<Found>, mut error: Reply) -> bool {
+        self.refuse_queue();
         if let Some(row) = row {
             engine.stats.rejected(row.number);
+            if matches!(row.command.run, Run::Exec) {
+                self.drop_queue(engine);
+                error = exec_refused(&error);
+            }
         }
         engine.clock.end_lap();
         self.reply(engine, &error, Epoch::NONE);
@@ -346,6 +369,15 @@ fn unknown_subcommand_or_arity(command: &Command, name: &[u8]) -> Reply {
     Reply::err(format!(
         "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
     ))
+}
+
+/// What EXEC answers if it is refused itself: the transaction ends.
+fn exec_refused(error: &Reply) -> Reply {
+    let text = match error {
+        Reply::Error(text) => text.strip_prefix("ERR ").unwrap_or(text),
+        _ => "",
+    };
+    Reply::err(format!("EXECABORT Transaction discarded because of: {text}"))
 }
 
 fn wrong_arity(command: &Command, sub: &str) -> Reply {

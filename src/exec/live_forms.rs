@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::parking::Wait;
-use super::request::{Ran, Request};
+use super::request::{Body, Ran, Request};
 use super::table::{self, Command, Found, Run, flag};
 use super::{Engine, store_options};
 use crate::command::Call;
@@ -197,9 +197,12 @@ impl Server {
 
     fn run(&mut self, row: &'static Command, args: Args, may_use_view: bool) -> Vec<u8> {
         let request = Request {
-            row,
-            handler: handler(row),
-            args,
+            body: Body::Command {
+                row,
+                handler: handler(row),
+                args,
+            },
+            client: 0,
             db: self.db,
             protocol: Protocol::Resp2,
             now: self.now,

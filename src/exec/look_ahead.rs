@@ -227,8 +227,8 @@ impl Session {
             if command.accepts(args.len())
                 && let Some(positions) = command.key_positions(args)
             {
-                let keys = positions.iter().map(|&i| &args[i]);
-                records.extend(engine.store.unknown_keys(self.db, keys));
+                let unknown = |at| engine.store.unknown_key(self.db, &args[at]);
+                records.extend(positions.into_iter().filter_map(unknown));
             }
             decoder.reset();
             at += len;

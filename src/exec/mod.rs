@@ -27,6 +27,7 @@ mod stats;
 mod stream;
 pub mod table;
 mod tick;
+mod transaction;
 
 use std::rc::Rc;
 

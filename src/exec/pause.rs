@@ -1,7 +1,6 @@
 //! CLIENT PAUSE: which requests are set aside, and until when.
 
 use super::Engine;
-use super::table::Command;
 
 /// Which requests are set aside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -26,11 +25,11 @@ impl Pause {
         self.until_ms = self.until_ms.max(until_ms);
     }
 
-    /// Whether a request of this row is set aside at present.
-    pub fn holds(&self, command: &Command) -> bool {
+    /// Whether a request is set aside at present; `may_write`: it might change data.
+    pub fn holds(&self, may_write: bool) -> bool {
         match self.paused {
             None => false,
-            Some(Paused::Writes) => command.may_write(),
+            Some(Paused::Writes) => may_write,
             Some(Paused::All) => true,
         }
     }

@@ -4,10 +4,13 @@
 use super::Engine;
 use super::parking::Wait;
 use super::table::{Command, flag};
+use super::transaction::Queue;
 use crate::base::random::Random;
 use crate::command::{Call, CallLimits, Handler};
 use crate::resp::{Args, OwnedArgs, Protocol, Reply, Sink};
-use crate::store::{self, Allowance, Epoch, Missing, OUT_OF_MEMORY, Rehearsal, Stop, Ticket, Txn, ViewRule};
+use crate::store::{
+    self, Allowance, Epoch, Missing, OUT_OF_MEMORY, Rehearsal, Stop, Store, Ticket, Txn, ViewRule,
+};
 
 /// A request that only reads is answered over a view when it has faulted so often: others write what it reads.
 const MOST_FAULTS_TO_READ: u32 = 7;
@@ -18,18 +21,16 @@ const MOST_REHEARSED: usize = 16 << 20;
 /// A request over data. All of its runs are of the same value, but for the time.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
-    /// The command's, or the subcommand's.
-    pub row: &'static Command,
-    /// What the row says that runs it.
-    pub handler: Handler,
-    /// The command's name included.
-    pub args: Args<'a>,
+    /// What it does.
+    pub body: Body<'a>,
     /// The number of the database that the session had selected.
     pub db: usize,
     /// What its reply is encoded for where it is made.
     pub protocol: Protocol,
     /// Unix milliseconds.
     pub now: u64,
+    /// The id of the client.
+    pub client: u64,
     /// Of what it chooses at random: the same in each of its runs.
     pub seed: u64,
     /// Whether what it reads counts as used.
@@ -39,6 +40,20 @@ pub(super) struct Request<'a> {
     /// Whether it may go over a view at all. A request that is part of a larger transaction may not: no view shows the
     /// writes that are staged with it.
     pub may_use_view: bool,
+}
+
+/// What a request does.
+#[derive(Clone, Copy)]
+pub(super) enum Body<'a> {
+    Command {
+        row: &'static Command,
+        handler: Handler,
+        args: Args<'a>,
+    },
+    /// All that MULTI has queued.
+    Queue(&'a Queue),
+    /// The same, for what it reads to be in memory: nothing comes of it.
+    Loading(&'a Queue),
 }
 
 /// What a run came to.
@@ -51,10 +66,63 @@ pub(super) enum Ran {
     CutOff(Stop),
 }
 
+impl Body<'_> {
+    /// Runs it once. A queue's reply is an array, each of its requests having one.
+    fn run(&self, txn: &mut Txn, call: &Call) -> store::Result<Reply> {
+        match self {
+            Body::Command { handler, args, .. } => handler(txn, &Call { args: *args, ..*call }),
+            Body::Queue(queue) | Body::Loading(queue) => queue.run(txn, call).map(Reply::Array),
+        }
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        match self {
+            Body::Command { row, .. } => row.has(flag),
+            Body::Queue(queue) | Body::Loading(queue) => queue.has(flag),
+        }
+    }
+
+    /// Calls `named` with each of several keys that are named, and its database. `db` is selected.
+    fn each_key(&self, db: usize, databases: usize, mut named: impl FnMut(usize, &[u8])) {
+        match self {
+            Body::Command { row, args, .. } => {
+                let positions = row.key_positions(*args).unwrap_or_default();
+                if positions.len() > 1 {
+                    positions.into_iter().for_each(|at| named(db, &args[at]));
+                }
+            }
+            Body::Queue(queue) | Body::Loading(queue) => queue.each_key(db, databases, named),
+        }
+    }
+
+    /// Bytes of its arguments.
+    fn len(&self) -> usize {
+        match self {
+            Body::Command { args, .. } => args.iter().map(<[u8]>::len).sum(),
+            Body::Queue(queue) | Body::Loading(queue) => queue.memory(),
+        }
+    }
+}
+
+/// A [`Body`] to be run on another thread.
+enum Detached {
+    Command(Handler, OwnedArgs),
+    Queue(Box<Queue>),
+}
+
+impl From<Body<'_>> for Detached {
+    fn from(body: Body<'_>) -> Detached {
+        match body {
+            Body::Command { handler, args, .. } => Detached::Command(handler, OwnedArgs::from(args)),
+            Body::Queue(queue) | Body::Loading(queue) => Detached::Queue(Box::new(queue.clone())),
+        }
+    }
+}
+
 impl Request<'_> {
     /// Whether it goes on over a view if it needs much: as the flags of its row say.
     fn view_rule(&self) -> ViewRule {
-        let changes_nothing = self.row.has(flag::READONLY) && !self.row.has(flag::MAY_REPLICATE);
+        let changes_nothing = self.body.has(flag::READONLY) && !self.body.has(flag::MAY_REPLICATE);
         match (self.may_use_view, changes_nothing) {
             (false, _) => ViewRule::Never,
             (true, false) => ViewRule::IfItOnlyReads,
@@ -79,30 +147,40 @@ impl Request<'_> {
         &self,
         limits: &CallLimits,
     ) -> impl FnOnce(&mut Txn, Option<&dyn Sink>) -> store::Result<Reply> + Send + use<> {
-        let (args, limits) = (OwnedArgs::from(self.args), limits.clone());
-        let (db, protocol, seed, handler) = (self.db, self.protocol, self.seed, self.handler);
+        let (body, limits) = (Detached::from(self.body), limits.clone());
+        let (db, protocol, client, seed) = (self.db, self.protocol, self.client, self.seed);
         move |txn, sink| {
             txn.random = Random::from_seed(seed);
             let call = Call {
-                args: args.as_args(),
+                args: Args::default(),
                 db,
                 limits: &limits,
                 protocol,
+                client,
                 sink,
             };
-            handler(txn, &call)
+            match body {
+                Detached::Command(handler, args) => handler(
+                    txn,
+                    &Call {
+                        args: args.as_args(),
+                        ..call
+                    },
+                ),
+                Detached::Queue(queue) => queue.run(txn, &call).map(Reply::Array),
+            }
         }
     }
 
     /// The request, to be run where nothing of it counts but what it reads.
     fn rehearsal(&self, limits: &CallLimits) -> Option<Rehearsal> {
-        if self.args.iter().map(<[u8]>::len).sum::<usize>() > MOST_REHEARSED {
+        if self.body.len() > MOST_REHEARSED {
             return None;
         }
         let (run, allowance) = (self.detached(limits), self.live_allowance(limits));
         Some(Rehearsal {
             now: self.now,
-            may_use_view: self.may_use_view && !self.row.has(flag::WRITE),
+            may_use_view: self.may_use_view && !self.body.has(flag::WRITE),
             // What it answers is nobody's.
             body: Box::new(move |txn| {
                 txn.allowance = allowance;
@@ -112,28 +190,41 @@ impl Request<'_> {
     }
 }
 
+impl Request<'_> {
+    /// A transaction to run it in.
+    pub(super) fn begin<'s>(&self, store: &'s mut Store, limits: &CallLimits) -> Txn<'s> {
+        let mut txn = store.begin(self.now);
+        txn.random = Random::from_seed(self.seed);
+        txn.touches = self.touches;
+        txn.allowance = self.live_allowance(limits);
+        txn
+    }
+}
+
 impl Engine {
     /// Runs a request on the executor. `ticket` names the records that were fetched for it, if it has run before; they stay
     /// in memory until the ticket is finished.
     pub(super) fn run(&mut self, request: &Request, ticket: &mut Option<Ticket>) -> Ran {
         let call = Call {
-            args: request.args,
+            args: Args::default(),
             db: request.db,
             limits: &self.limits,
             protocol: request.protocol,
+            client: request.client,
             sink: None,
         };
-        let mut txn = self.store.begin(request.now);
-        txn.random = Random::from_seed(request.seed);
-        txn.touches = request.touches;
-        txn.allowance = request.live_allowance(&self.limits);
-        let result = match (request.handler)(&mut txn, &call) {
+        let mut txn = request.begin(&mut self.store, &self.limits);
+        let result = match request.body.run(&mut txn, &call) {
             // What it misses may be known to be more than it can have.
             Err(Stop::Fault) => Err(txn.allowance.check().err().unwrap_or(Stop::Fault)),
             result => result,
         };
         let end = txn.end();
         match result {
+            Ok(reply) if matches!(request.body, Body::Loading(_)) => {
+                self.store.abandon(end);
+                Ran::Ready(Ok(reply), Epoch::NONE)
+            }
             Ok(reply) => Ran::Ready(Ok(reply), self.store.stage(end)),
             Err(Stop::Fault) => {
                 let missing = self.store.abandon(end);
@@ -150,7 +241,12 @@ impl Engine {
     }
 
     /// Has fetched what a request missed, and the records of all its keys; or more, if it has faulted before.
-    fn fault(&mut self, request: &Request, mut missing: Missing, ticket: &mut Option<Ticket>) -> Ran {
+    pub(super) fn fault(
+        &mut self,
+        request: &Request,
+        mut missing: Missing,
+        ticket: &mut Option<Ticket>,
+    ) -> Ran {
         if ticket.is_some_and(|ticket| self.store.is_too_much(ticket)) {
             return match request.view_rule() {
                 ViewRule::Always => self.turn_to_view(request, ticket),
@@ -163,17 +259,15 @@ impl Engine {
         if let Some(damage) = ticket.and_then(|ticket| self.store.read_error(ticket)) {
             return Ran::Ready(Err(Stop::Damage(Box::new(damage))), Epoch::NONE);
         }
-        let Request { row, args, db, .. } = *request;
         let faults = ticket.map_or(0, |ticket| self.store.faults(ticket));
-        if faults >= MOST_FAULTS_TO_READ && request.may_use_view && !row.has(flag::WRITE) {
+        if faults >= MOST_FAULTS_TO_READ && request.may_use_view && !request.body.has(flag::WRITE) {
             return self.turn_to_view(request, ticket);
         }
-        if let Some(positions) = row.key_positions(args)
-            && positions.len() > 1
-        {
-            let names = positions.iter().map(|&i| &args[i]);
-            missing.records.extend(self.store.unknown_keys(db, names));
-        }
+        request
+            .body
+            .each_key(request.db, self.limits.databases, |db, name| {
+                missing.records.extend(self.store.unknown_key(db, name));
+            });
         let rehearsal = || request.rehearsal(&self.limits);
         let fetched = self.store.retry(missing, *ticket, rehearsal);
         self.store.limit(fetched, request.most_live(&self.limits));

@@ -6,6 +6,7 @@ use std::task::Waker;
 use super::Engine;
 use super::client::{Buffers, Client, Peer};
 use super::parking::Wait;
+use super::transaction::Queue;
 use crate::base::random::Random;
 use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
 use crate::store::{Epoch, Ticket};
@@ -49,6 +50,8 @@ pub struct Session {
     pub authenticated: bool,
     /// CLIENT REPLY.
     pub reply_mode: ReplyMode,
+    /// What MULTI has begun.
+    pub(super) queue: Option<Box<Queue>>,
     /// Close once the outbox is sent.
     pub closing: bool,
     /// How much of the request at hand was decoded.
@@ -102,6 +105,7 @@ impl Session {
             db: 0,
             authenticated: engine.config.needs_no_login(),
             reply_mode: ReplyMode::On,
+            queue: None,
             closing: false,
             decoder: Decoder::new(),
             request: Begun {
@@ -124,6 +128,7 @@ impl Session {
             engine.forget(&wait, id);
         }
         self.end_request(engine);
+        engine.store.unwatch(id);
         engine.clients.count(&self.client, 0);
         engine.clients.remove(id);
     }
@@ -153,6 +158,7 @@ impl Session {
             request,
             input: input.saturating_sub(request),
             input_memory: input_memory + self.decoder.memory(),
+            queued: self.queue.as_ref().map_or(0, |queue| queue.memory()),
             output: outbox.len(),
             output_memory: outbox.memory() + on_the_way,
         }

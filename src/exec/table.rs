@@ -34,6 +34,8 @@ pub enum Run {
     Control(Control),
     /// As `Control`, once everything before it is on disk where it belongs.
     Checkpointed(Control),
+    /// EXEC: runs what MULTI has queued.
+    Exec,
     /// Has subcommands; the control is the command without any.
     Container(&'static [Command], Option<Control>),
 }
@@ -85,6 +87,11 @@ impl Command {
     /// A command about the connection or the server, likewise.
     pub const fn control(name: &'static str, arity: i32, control: Control) -> Command {
         Command::new(name, arity, Run::Control(control))
+    }
+
+    /// EXEC.
+    pub const fn exec(name: &'static str, arity: i32) -> Command {
+        Command::new(name, arity, Run::Exec)
     }
 
     /// A control that runs once everything before it is on disk where it belongs.
@@ -195,7 +202,7 @@ impl Command {
     pub fn subcommands(&self) -> &'static [Command] {
         match self.run {
             Run::Container(subcommands, _) => subcommands,
-            Run::Data(_) | Run::Control(_) | Run::Checkpointed(_) => &[],
+            Run::Data(_) | Run::Control(_) | Run::Checkpointed(_) | Run::Exec => &[],
         }
     }
 

@@ -158,6 +158,7 @@ impl Commands {
             db: 0,
             limits: &self.limits,
             protocol: Protocol::Resp2,
+            client: 0,
             sink: None,
         };
         let mut txn = self.store.begin(NOW);

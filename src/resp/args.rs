@@ -28,7 +28,7 @@ impl Span {
 }
 
 /// The arguments of one request, the command's name included, as a slice of byte slices would show them.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Args<'a> {
     base: &'a [u8],
     spans: &'a [Span],
@@ -157,6 +157,11 @@ impl OwnedArgs {
             base: base.into(),
             spans: spans.into(),
         })
+    }
+
+    /// What they take of memory, in bytes.
+    pub fn memory(&self) -> usize {
+        self.base.len() + size_of_val(&*self.spans)
     }
 
     /// A view of them.

@@ -57,6 +57,7 @@ fn element<O: Out>(reply: &Reply, protocol: Protocol, depth: usize, out: &mut O)
             out.text()
                 .extend_from_slice(b"-ERR reply is nested too deeply\r\n");
         }
+        Reply::Spoken(protocol, reply) => element(reply, *protocol, depth, out),
         Reply::Array(items) => elements(b'*', items, protocol, depth, out),
         Reply::Aggregate(aggregate) => aggregate.encode(out),
         Reply::Set(items) => elements(if resp3 { b'~' } else { b'*' }, items, protocol, depth, out),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::aggregate::Aggregate;
 use super::blob::Blob;
 use super::error::ProtocolError;
+use super::wire::Protocol;
 
 /// A reply. Where RESP2 lacks a type, the comment says what it becomes there.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +52,8 @@ pub enum Reply {
     Push(Vec<Reply>),
     /// RESP3: attributes in front of a reply. RESP2: the reply alone.
     Attribute(Vec<(Reply, Reply)>, Box<Reply>),
+    /// In this protocol, whatever is spoken otherwise: what was answered before HELLO in one transaction with it.
+    Spoken(Protocol, Box<Reply>),
     /// No bytes at all.
     Nothing,
 }

@@ -116,7 +116,6 @@ impl Txn<'_> {
     ///
     /// # Errors
     /// As [`Txn::lookup`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "for WATCH and EXEC, which come next"))]
     pub fn watch(&mut self, watcher: Watcher, key: Key) -> Result<()> {
         let found = match self.lookup(key)? {
             Some(entry) => Some(Found {

@@ -29,12 +29,10 @@ impl Store {
         self.hot.resident(namespace) == self.catalog.keys_in(namespace).unwrap_or(0)
     }
 
-    /// The records of those keys of a database that only the disk knows.
-    pub fn unknown_keys<'k>(&self, db: usize, names: impl Iterator<Item = &'k [u8]>) -> Vec<RecordKey> {
-        names
-            .map(|name| self.record_of(Key { db, name }))
-            .filter(|key| !self.is_known(key))
-            .collect()
+    /// The record of a key, if only the disk knows it.
+    pub fn unknown_key(&self, db: usize, name: &[u8]) -> Option<RecordKey> {
+        let record = self.record_of(Key { db, name });
+        (!self.is_known(&record)).then_some(record)
     }
 
     /// The record of a key.

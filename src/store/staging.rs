@@ -1,11 +1,13 @@
 //! Staging: what a transaction did becomes part of the open group, in memory. It is committed at the end of the tick.
 
 use super::Store;
+use super::allowance::Allowance;
 use super::changes::Change;
 use super::commit::Written;
 use super::epoch::Epoch;
 use super::layout::Holder;
 use super::txn::{Missing, ToBe, Txn, Work};
+use crate::base::random::Random;
 use crate::disk::format::{Family, Namespace, RecordKey};
 
 /// The end of a transaction: what it gathered, detached from the store.
@@ -18,7 +20,45 @@ impl Txn<'_> {
     }
 }
 
+/// A transaction that is set aside, detached from the store: nothing else may run in it meanwhile.
+pub struct Suspended {
+    work: Box<Work>,
+    now: u64,
+    random: Random,
+    touches: bool,
+    allowance: Allowance,
+}
+
+impl Txn<'_> {
+    /// Sets the transaction aside, for [`Store::resume`].
+    pub fn suspend(self) -> Suspended {
+        Suspended {
+            now: self.now,
+            random: self.random.clone(),
+            touches: self.touches,
+            allowance: self.allowance,
+            work: self.into_work(),
+        }
+    }
+}
+
+impl Suspended {
+    /// Ends the transaction.
+    pub fn end(self) -> TxnEnd {
+        TxnEnd(self.work)
+    }
+}
+
 impl Store {
+    /// Goes on with a transaction.
+    pub fn resume(&mut self, suspended: Suspended) -> Txn<'_> {
+        let mut txn = Txn::live(self, suspended.work, suspended.now);
+        txn.random = suspended.random;
+        txn.touches = suspended.touches;
+        txn.allowance = suspended.allowance;
+        txn
+    }
+
     /// A transaction at the given time (Unix milliseconds). Nothing it does counts until [`Store::stage`].
     pub fn begin(&mut self, now: u64) -> Txn<'_> {
         let work = self.spare.take().unwrap_or_default();
@@ -87,7 +127,7 @@ impl Store {
             }
         }
         // Where records are that are written: in the namespaces as they are to be.
-        for write in &work.writes.log {
+        for write in work.writes.log.iter().filter(|write| !write.value.is_unwatched) {
             watches.note_write(&write.key, write.value.value.is_none(), epoch);
         }
         self.watches = watches;
@@ -121,7 +161,7 @@ impl Store {
 
     /// Stages one write in the open group, whose epoch is given.
     pub(super) fn stage_record(&mut self, key: RecordKey, to_be: ToBe, epoch: Epoch) {
-        let ToBe { value, known } = to_be;
+        let ToBe { value, known, .. } = to_be;
         let open = &mut self.commits.open;
         open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
         match key.family() {

@@ -185,6 +185,8 @@ pub struct Txn<'s> {
     pub touches: bool,
     /// For what it gathers in memory.
     pub allowance: Allowance,
+    /// What it writes is no change to those who watch the key.
+    pub is_unwatched: bool,
 }
 
 impl<'s> Txn<'s> {
@@ -198,6 +200,7 @@ impl<'s> Txn<'s> {
             random: Random::from_seed(now),
             touches: true,
             allowance: Allowance::ENDLESS,
+            is_unwatched: false,
         }
     }
 
@@ -211,6 +214,7 @@ impl<'s> Txn<'s> {
             random: Random::from_seed(now),
             touches: false,
             allowance: Allowance::ENDLESS,
+            is_unwatched: false,
         }
     }
 
@@ -224,6 +228,7 @@ impl<'s> Txn<'s> {
             random: Random::from_seed(now),
             touches: false,
             allowance: Allowance::ENDLESS,
+            is_unwatched: false,
         }
     }
 
@@ -380,9 +385,20 @@ impl<'s> Txn<'s> {
     }
 
     fn write_record(&mut self, key: RecordKey, value: Option<Value>, known: Known) {
-        if let Some(write) = self.work.writes.push(key, ToBe { value, known }) {
+        let to_be = ToBe {
+            value,
+            known,
+            is_unwatched: self.is_unwatched,
+        };
+        let earlier = self
+            .work
+            .writes
+            .find(&key)
+            .is_none_or(|earlier| earlier.is_unwatched);
+        if let Some(write) = self.work.writes.push(key, to_be) {
             // What is known is how it differs from the write there, not from what was before.
             write.known = Known::Nothing;
+            write.is_unwatched &= earlier;
         }
     }
 
@@ -557,6 +573,8 @@ pub(super) struct ToBe {
     pub value: Option<Value>,
     /// How the value differs from the one before.
     pub known: Known,
+    /// It is no change to those who watch the key.
+    pub is_unwatched: bool,
 }
 
 /// The overlay of records.

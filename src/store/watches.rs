@@ -86,15 +86,15 @@ impl Watches {
     /// From now on somebody watches a key that a transaction has looked up, and that nobody has changed since.
     pub fn add(&mut self, watched: Watched) {
         let watching = self.watching.entry(watched.watcher).or_default();
-        let is_known = watching.keys.iter().any(|known| known.record == watched.record);
-        if watching.changed.is_some() || is_known {
+        if watching.changed.is_some() {
             return;
         }
         let (watcher, id) = (watched.watcher, watched.id());
-        self.by_record
-            .entry(watched.record.clone())
-            .or_default()
-            .push(watcher);
+        let watchers = self.by_record.entry(watched.record.clone()).or_default();
+        if watchers.contains(&watcher) {
+            return;
+        }
+        watchers.push(watcher);
         if let Some(id) = id {
             self.by_id.entry(id).or_default().push(watcher);
         }
@@ -191,7 +191,6 @@ fn leave<K: Eq + std::hash::Hash>(
 
 impl Store {
     /// Whether a key that somebody watches has changed since: then, the epoch that has to be settled before anybody is told.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for WATCH and EXEC, which come next"))]
     pub fn watched_change(&self, watcher: Watcher, now: u64) -> Option<Epoch> {
         let watching = self.watches.watching.get(&watcher)?;
         let is_due = watching.keys.iter().any(|watched| watched.is_due(now));
@@ -199,7 +198,6 @@ impl Store {
     }
 
     /// Somebody watches nothing any more.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for WATCH and EXEC, which come next"))]
     pub fn unwatch(&mut self, watcher: Watcher) {
         self.watches.take_keys(watcher);
         self.watches.watching.remove(&watcher);

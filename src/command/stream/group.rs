@@ -21,7 +21,10 @@ pub fn create(txn: &mut Txn, call: &Call) -> Result<Reply> {
         (id, _) => Id::parse(id, 0)?,
     };
     let mut stream = match opened {
-        Some(stream) => stream,
+        Some(stream) => {
+            leave_watchers(txn);
+            stream
+        }
         None => Stream::create(txn),
     };
     if !stream.create_group(txn, call.arg(3), last, options.read)? {
@@ -150,6 +153,7 @@ fn existing(txn: &mut Txn, call: &Call) -> Result<(store::Entry, Stream, Group)>
     let (Some(stream), Some(found)) = (Stream::open(found.as_ref())?, found) else {
         return no_stream();
     };
+    leave_watchers(txn);
     match stream.group(txn, call.arg(3))? {
         Some(group) => Ok((found, stream, group)),
         None => no_such_group(call.arg(2), call.arg(3)),
@@ -171,12 +175,18 @@ pub fn xack(txn: &mut Txn, call: &Call) -> Result<Reply> {
     Ok(Reply::Int(acknowledged))
 }
 
+/// What follows writes about groups, and not to the stream itself: as in Redis, whoever watches that is not told.
+pub(super) fn leave_watchers(txn: &mut Txn) {
+    txn.is_unwatched = true;
+}
+
 /// The stream and the group that arguments 1 and 2 name.
 pub(super) fn find(txn: &mut Txn, call: &Call) -> Result<Option<(Stream, Group)>> {
     let found = txn.lookup_read(call.key(1))?;
     let Some(stream) = Stream::open(found.as_ref())? else {
         return Ok(None);
     };
+    leave_watchers(txn);
     let group = stream.group(txn, call.arg(2))?;
     Ok(group.map(|group| (stream, group)))
 }

@@ -91,6 +91,7 @@ pub fn xtrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 /// `XSETID key id [ENTRIESADDED count] [MAXDELETEDID id]`. Replies OK.
 pub fn xsetid(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    group::leave_watchers(txn);
     let last = Id::parse(call.arg(2), 0)?;
     let (mut added, mut max_deleted) = (None, None);
     let mut at = 3;

@@ -1,6 +1,7 @@
 //! XRANGE, XREVRANGE, XREAD and XREADGROUP.
 
 use super::super::elements::elements;
+use super::group::leave_watchers;
 use super::*;
 use crate::resp::Shape;
 use crate::types::keys;
@@ -277,6 +278,7 @@ fn span_behind(txn: &mut Txn, id: &[u8], stream: Option<&Stream>, limit: u64) ->
 /// does.
 pub fn xreadgroup(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let request = Request::parse(call, true)?;
+    leave_watchers(txn);
     match read_for_consumer(txn, call, &request)? {
         Some(reply) => Ok(reply),
         None => request.nothing(),

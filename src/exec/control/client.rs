@@ -184,19 +184,24 @@ pub fn unblock(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
 /// CLIENT INFO: the connection's own line of CLIENT LIST.
 pub fn info(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
     let mut line = String::new();
-    describe(&session.client, engine.clock.now_ms(), &mut line);
+    describe(engine, &session.client, &mut line);
     text(line)
 }
 
 /// CLIENT LIST: a line for each connection, of one type or with these ids if they are given; ids of nobody are passed over.
 /// An error if the lines would be longer than a command may gather.
 pub fn list(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
-    let now = engine.clock.now_ms();
     let mut lines = String::new();
     match args.get(2) {
-        None => engine.clients.iter().for_each(|c| describe(c, now, &mut lines)),
+        None => engine
+            .clients
+            .iter()
+            .for_each(|c| describe(engine, c, &mut lines)),
         Some(option) if is_option(option, "type") && args.len() == 4 => match kind(&args[3]) {
-            Ok(Kind::Normal) => engine.clients.iter().for_each(|c| describe(c, now, &mut lines)),
+            Ok(Kind::Normal) => engine
+                .clients
+                .iter()
+                .for_each(|c| describe(engine, c, &mut lines)),
             Ok(Kind::Other) => {}
             Err(error) => return error,
         },
@@ -207,7 +212,7 @@ pub fn list(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
                 };
                 let id = u64::try_from(id).unwrap_or(0);
                 if let Some(client) = engine.clients.get(id) {
-                    describe(client, now, &mut lines);
+                    describe(engine, client, &mut lines);
                 }
                 if lines.len() > engine.limits.gathered {
                     return Reply::err(OUT_OF_MEMORY);
@@ -242,7 +247,8 @@ fn kind(name: &[u8]) -> Result<Kind, Reply> {
 const CONNECTION_SIZE: usize = 1024;
 
 /// Adds the client's line.
-fn describe(client: &Client, now: u64, out: &mut String) {
+fn describe(engine: &Engine, client: &Client, out: &mut String) {
+    let now = engine.clock.now_ms();
     let seconds_since = |ms: u64| now.saturating_sub(ms) / 1000;
     let buffers = client.buffers.get();
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -258,15 +264,19 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     field("name", &lossy(&client.name.borrow()));
     field("age", &seconds_since(client.created_ms));
     field("idle", &seconds_since(client.active_ms.get()));
-    field("flags", &flags(client));
+    let has_changed = engine.store.watched_change(client.id, now).is_some();
+    field("flags", &flags(client, has_changed));
     field("db", &client.db.get());
-    for (name, none) in [("sub", 0), ("psub", 0), ("ssub", 0), ("multi", -1)] {
-        field(name, &none);
+    for name in ["sub", "psub", "ssub"] {
+        field(name, &0);
     }
+    let queued = client.queued.get().map(|requests| requests.to_string());
+    field("multi", &queued.as_deref().unwrap_or("-1"));
     field("qbuf", &buffers.input);
     field("qbuf-free", &buffers.input_free());
     field("argv-mem", &buffers.request);
-    for name in ["multi-mem", "rbs", "rbp", "obl", "oll"] {
+    field("multi-mem", &buffers.queued);
+    for name in ["rbs", "rbp", "obl", "oll"] {
         field(name, &0);
     }
     field("omem", &buffers.output);
@@ -287,9 +297,11 @@ fn describe(client: &Client, now: u64, out: &mut String) {
     out.push('\n');
 }
 
-fn flags(client: &Client) -> String {
+fn flags(client: &Client, what_it_watches_changed: bool) -> String {
     let flags = [
+        (client.queued.get().is_some(), 'x'),
         (client.paused.get(), 'b'),
+        (what_it_watches_changed, 'd'),
         (client.is_unix, 'U'),
         (client.no_evict.get(), 'e'),
         (client.no_touch.get(), 'T'),

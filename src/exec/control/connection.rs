@@ -37,23 +37,33 @@ pub fn quit(_: &mut Engine, session: &mut Session, _: Args) -> Reply {
 
 /// SELECT: the commands that follow are about the database with this number. An error if there is none.
 pub fn select(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
-    let Some(number) = parse_i64(&args[1]) else {
-        return Reply::err(NOT_AN_INTEGER);
-    };
-    if i32::try_from(number).is_err() {
-        return Reply::err(NOT_A_C_INT);
-    }
-    match usize::try_from(number) {
-        Ok(db) if db < engine.limits.databases => {
+    match selected(args, engine.limits.databases) {
+        Ok(db) => {
             session.select(db);
             Reply::Ok
         }
-        _ => Reply::err("ERR DB index is out of range"),
+        Err(error) => error,
+    }
+}
+
+/// The number of the database that a SELECT names, of so many.
+///
+/// # Errors
+/// The reply: there is no such database.
+pub fn selected(args: Args, databases: usize) -> Result<usize, Reply> {
+    let number = parse_i64(&args[1]).ok_or(Reply::err(NOT_AN_INTEGER))?;
+    if i32::try_from(number).is_err() {
+        return Err(Reply::err(NOT_A_C_INT));
+    }
+    match usize::try_from(number) {
+        Ok(db) if db < databases => Ok(db),
+        _ => Err(Reply::err("ERR DB index is out of range")),
     }
 }
 
 /// Brings the connection back to what a new one is, except for its id.
 pub fn reset(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
+    session.drop_queue(engine);
     session.select(0);
     session.speak(Protocol::Resp2);
     session.reply_mode = ReplyMode::On;
@@ -191,7 +201,7 @@ pub fn is_printable(name: &[u8]) -> bool {
 }
 
 impl Session {
-    fn select(&mut self, db: usize) {
+    pub(in crate::exec) fn select(&mut self, db: usize) {
         self.db = db;
         self.client.db.set(db);
     }

@@ -12,6 +12,7 @@ pub mod pause;
 pub mod persistence;
 pub mod server;
 pub mod slowlog;
+pub mod transaction;
 
 use std::hash::{BuildHasher, RandomState};
 

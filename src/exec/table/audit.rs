@@ -40,6 +40,8 @@ const KNOWN: &[&str] = &[
     "auth client client|caching client|capa client|getname client|getredir client|help client|id client|info \
      client|kill client|list client|no-evict client|no-touch client|pause client|reply client|setinfo client|setname \
      client|tracking client|trackinginfo client|unblock client|unpause echo hello ping quit reset select",
+    // transactions
+    "discard exec multi unwatch watch",
     // stream
     "xack xadd xautoclaim xclaim xdel xgroup xgroup|create xgroup|createconsumer xgroup|delconsumer xgroup|destroy \
      xgroup|help xgroup|setid xinfo xinfo|consumers xinfo|groups xinfo|help xinfo|stream xlen xpending xrange xread \
@@ -165,10 +167,14 @@ fn flags_agree_with_each_other() {
             assert_eq!(varies, spec.vary.is_some(), "{name}");
         }
         match row.run {
+            // It reads for the transaction that is to come.
+            Run::Data(_) if name == "watch" => assert!(!reads && !writes),
             Run::Data(_) => assert!(reads || writes || row.keys.is_empty(), "{name}"),
             // There are no functions, so deleting them all writes nothing.
             Run::Control(_) if name == "function|flush" => {}
-            Run::Control(_) | Run::Checkpointed(_) => assert!(!reads && !writes, "{name} has no transaction"),
+            Run::Control(_) | Run::Checkpointed(_) | Run::Exec => {
+                assert!(!reads && !writes, "{name} has no transaction")
+            }
             Run::Container(subcommands, _) => {
                 assert!(
                     row.arity < 0 && row.keys.is_empty() && !subcommands.is_empty(),

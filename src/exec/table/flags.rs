@@ -116,7 +116,6 @@ pub mod acl {
     /// About the connection it comes on.
     pub const CONNECTION: u32 = 1 << 18;
     /// About transactions.
-    #[expect(dead_code, reason = "MULTI and its like have it, and are to come")]
     pub const TRANSACTION: u32 = 1 << 19;
     /// About scripts and functions.
     pub const SCRIPTING: u32 = 1 << 20;

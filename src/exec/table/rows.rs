@@ -16,6 +16,7 @@ mod sort;
 mod sorted_set;
 mod stream;
 mod string;
+mod transactions;
 
 use super::flags::{access::*, acl, flag::*};
 use super::keys::{
@@ -41,6 +42,7 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("set", set::ROWS),
     ("sorted-set", sorted_set::ROWS),
     ("string", string::ROWS),
+    ("transactions", transactions::ROWS),
 ];
 
 const COUNT: usize = {

@@ -136,6 +136,7 @@ fn what_was_read_before_a_write_is_not_used_after_it() {
     let to_be = ToBe {
         value: Some(Value::from(&b"\x01new"[..])),
         known: Known::Nothing,
+        is_unwatched: false,
     };
     let epoch = driver.store.commits.open.epoch;
     driver.store.stage_record(record, to_be, epoch);

@@ -1,0 +1,352 @@
+//! MULTI, EXEC and WATCH: requests that are queued, and then run as one transaction.
+//!
+//! Commands over data share one [`Txn`]. Before each is a savepoint: one that fails is taken back alone, and the others
+//! count. Where one faults, the others are run as far as they come, for what they miss; then all of it is fetched together,
+//! and the queue runs again from its beginning. Nothing that it does counts, and nobody sees any of it, before a run in
+//! which none has faulted: that one is staged as a whole, so an epoch has all of it or nothing.
+//!
+//! A command about the connection or the server (a *control*) cannot be taken back. So a queue that has one is first run
+//! without its controls, until nothing faults any more; then everything runs in its order, the transaction set aside while
+//! a control runs. (What such a run finds missing after all is fetched, and controls that ran keep their replies.)
+//!
+//! Keys that WATCH has named are kept by the store (`store/watches.rs`), which says whether one of them has changed.
+//!
+//! SELECT counts as neither: it says which database the commands behind it mean.
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use super::control::connection::{self, selected};
+use super::request::{Body, Ran, Request};
+use super::table::{Control, Found, Run};
+use super::{Engine, Session};
+use crate::command::{Call, Handler};
+use crate::resp::{Args, OwnedArgs, Reply};
+use crate::store::{self, Epoch, Stop, Txn};
+
+/// What EXEC answers if one of the requests before it was refused.
+const REFUSED: &str = "EXECABORT Transaction discarded because of previous errors.";
+
+/// Commands that are not queued.
+const RUN_AT_ONCE: [&str; 5] = ["exec", "discard", "multi", "quit", "reset"];
+
+/// What MULTI has begun: requests that wait for EXEC.
+#[derive(Clone, Default)]
+pub(super) struct Queue {
+    requests: Vec<Queued>,
+    /// What they take of memory.
+    bytes: usize,
+    /// One was refused: EXEC will be, too.
+    is_refused: bool,
+    runs: RefCell<Runs>,
+}
+
+/// What is known of the runs of a queue so far.
+#[derive(Clone, Default)]
+struct Runs {
+    /// One without controls has found all that it read in memory.
+    is_loaded: bool,
+    /// What controls have answered that have run, in their order.
+    answered: Vec<Reply>,
+    /// Nanoseconds that each request took in the last run.
+    took: Vec<u64>,
+}
+
+impl Runs {
+    /// Notes what a request took that ends now, and when the next one begins.
+    fn note(&mut self, begun: &mut Instant) {
+        let ended = Instant::now();
+        self.took.push(ended.duration_since(*begun).as_nanos() as u64);
+        *begun = ended;
+    }
+}
+
+/// One request of it.
+#[derive(Clone)]
+struct Queued {
+    found: Found,
+    args: OwnedArgs,
+}
+
+/// What a request of a queue is.
+enum Step {
+    Data(Handler),
+    Select,
+    Control(Control),
+}
+
+impl Queued {
+    fn step(&self) -> Step {
+        match self.found.command.run {
+            Run::Data(handler) => Step::Data(handler),
+            Run::Control(_) if self.found.command.name == "select" => Step::Select,
+            Run::Control(control) | Run::Checkpointed(control) | Run::Container(_, Some(control)) => {
+                Step::Control(control)
+            }
+            Run::Container(_, None) | Run::Exec => unreachable!("dispatch runs it at once"),
+        }
+    }
+
+    /// The database that it selects, if it does.
+    fn selects(&self, databases: usize) -> Option<usize> {
+        match self.step() {
+            Step::Select => selected(self.args.as_args(), databases).ok(),
+            Step::Data(_) | Step::Control(_) => None,
+        }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, found: Found, args: Args) {
+        let args = OwnedArgs::from(args);
+        self.bytes += size_of::<Queued>() + args.memory();
+        self.requests.push(Queued { found, args });
+    }
+
+    /// What it takes of memory, in bytes.
+    pub fn memory(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether one of its requests has the flag.
+    pub fn has(&self, flag: u32) -> bool {
+        self.requests.iter().any(|queued| queued.found.command.has(flag))
+    }
+
+    /// Whether running it may change data.
+    pub fn may_write(&self) -> bool {
+        self.requests
+            .iter()
+            .any(|queued| queued.found.command.may_write())
+    }
+
+    fn has_controls(&self) -> bool {
+        let is_control = |queued: &Queued| matches!(queued.step(), Step::Control(_));
+        self.requests.iter().any(is_control)
+    }
+
+    /// Calls `named` with each key that its commands name, and the database of it; `db` is selected before them.
+    pub fn each_key(&self, mut db: usize, databases: usize, mut named: impl FnMut(usize, &[u8])) {
+        for queued in &self.requests {
+            let args = queued.args.as_args();
+            db = queued.selects(databases).unwrap_or(db);
+            for at in queued.found.command.key_positions(args).unwrap_or_default() {
+                named(db, &args[at]);
+            }
+        }
+    }
+
+    /// Runs the commands over data, one after the other; controls are left out, and answer nothing. `call` says what is
+    /// selected before them. Returns their replies.
+    ///
+    /// # Errors
+    /// A fault, if one of them faulted; then all of them were run as far as they came. What the disk has damaged.
+    pub fn run(&self, txn: &mut Txn, call: &Call) -> store::Result<Vec<Reply>> {
+        let mut replies = Vec::with_capacity(self.requests.len());
+        let mut runs = self.runs.borrow_mut();
+        runs.took.clear();
+        let (mut db, mut begun) = (call.db, Instant::now());
+        for queued in &self.requests {
+            let args = queued.args.as_args();
+            let reply = match queued.step() {
+                Step::Data(handler) => run_one(txn, handler, &Call { args, db, ..*call }),
+                Step::Select => Ok(select(args, call.limits.databases, &mut db)),
+                Step::Control(_) => Ok(Reply::Nothing),
+            };
+            match reply {
+                Ok(reply) => replies.push(reply),
+                // There are fewer replies than requests then.
+                Err(Stop::Fault) => {}
+                Err(stop) => return Err(stop),
+            }
+            runs.note(&mut begun);
+        }
+        match replies.len() == self.requests.len() {
+            true => Ok(replies),
+            false => Err(Stop::Fault),
+        }
+    }
+}
+
+/// Runs one command within a transaction: if it fails, what it wrote is taken back, and the error is its reply.
+///
+/// # Errors
+/// A fault; what the disk has damaged.
+fn run_one(txn: &mut Txn, handler: Handler, call: &Call) -> store::Result<Reply> {
+    let before = txn.savepoint();
+    txn.is_unwatched = false;
+    let result = handler(txn, call);
+    if result.is_err() {
+        txn.rollback(before);
+    }
+    match result {
+        Err(Stop::Error(text)) => Ok(Reply::Error(text)),
+        result => result,
+    }
+}
+
+fn select(args: Args, databases: usize, db: &mut usize) -> Reply {
+    match selected(args, databases) {
+        Ok(number) => {
+            *db = number;
+            Reply::Ok
+        }
+        Err(error) => error,
+    }
+}
+
+impl Session {
+    /// What a request is answered that is queued rather than run, or that cannot be run after MULTI. `None`: it runs.
+    pub(super) fn queue(&mut self, found: Found, args: Args) -> Option<Reply> {
+        let queue = self.queue.as_mut()?;
+        match found.command.name {
+            // It does no harm to the others.
+            "watch" => Some(Reply::err("ERR WATCH inside MULTI is not allowed")),
+            name if RUN_AT_ONCE.contains(&name) => None,
+            _ => {
+                queue.push(found, args);
+                self.client.queued.set(Some(queue.requests.len()));
+                Some(Reply::simple("QUEUED"))
+            }
+        }
+    }
+
+    /// One of the requests that were to be queued cannot be run: nor can the others.
+    pub(super) fn refuse_queue(&mut self) {
+        if let Some(queue) = &mut self.queue {
+            queue.is_refused = true;
+        }
+    }
+
+    /// MULTI. False: there is a queue already.
+    pub(super) fn begin_queue(&mut self) -> bool {
+        let begins = self.queue.is_none();
+        if begins {
+            self.queue = Some(Box::default());
+            self.client.queued.set(Some(0));
+        }
+        begins
+    }
+
+    /// Forgets what was queued, and what is watched.
+    pub(super) fn drop_queue(&mut self, engine: &mut Engine) {
+        engine.store.unwatch(self.client.id);
+        self.client.queued.set(None);
+        self.queue = None;
+    }
+
+    /// Runs what was queued, or goes on with it.
+    pub(super) fn exec(&mut self, engine: &mut Engine, now: u64) -> Ran {
+        let Some(queue) = self.queue.take() else {
+            return Ran::Ready(Stop::error("ERR EXEC without MULTI"), Epoch::NONE);
+        };
+        // What is watched may change while it waits for records.
+        let changed = engine.store.watched_change(self.client.id, now);
+        let ran = match (queue.is_refused, changed) {
+            (true, _) => Ran::Ready(Stop::error(REFUSED), Epoch::NONE),
+            (false, Some(epoch)) => Ran::Ready(Ok(Reply::NullArray), epoch),
+            (false, None) => self.run_queue(engine, &queue, now),
+        };
+        match ran {
+            Ran::Waits(_) => self.queue = Some(queue),
+            _ => self.drop_queue(engine),
+        }
+        ran
+    }
+
+    fn run_queue(&mut self, engine: &mut Engine, queue: &Queue, now: u64) -> Ran {
+        let has_controls = queue.has_controls();
+        if has_controls && !queue.runs.borrow().is_loaded {
+            let request = self.request_of(Body::Loading(queue), now);
+            match engine.run(&request, &mut self.request.ticket) {
+                Ran::Ready(Ok(_), _) => queue.runs.borrow_mut().is_loaded = true,
+                ran => return ran,
+            }
+        }
+        let request = self.request_of(Body::Queue(queue), now);
+        if has_controls {
+            return self.run_with_controls(engine, queue, &request);
+        }
+        let ran = engine.run(&request, &mut self.request.ticket);
+        if let Ran::Ready(Ok(Reply::Array(replies)), _) = &ran {
+            let databases = engine.limits.databases;
+            let selected = |db, queued: &Queued| queued.selects(databases).unwrap_or(db);
+            self.select(queue.requests.iter().fold(self.db, selected));
+            self.account_for(engine, queue, replies);
+        }
+        ran
+    }
+
+    /// Runs everything in its order.
+    fn run_with_controls(&mut self, engine: &mut Engine, queue: &Queue, request: &Request) -> Ran {
+        let mut epoch = Epoch::NONE;
+        let mut replies = Vec::with_capacity(queue.requests.len());
+        let mut suspended = request.begin(&mut engine.store, &engine.limits).suspend();
+        let mut answered = queue.runs.borrow().answered.clone().into_iter();
+        queue.runs.borrow_mut().took.clear();
+        let mut begun = Instant::now();
+        for queued in &queue.requests {
+            let args = queued.args.as_args();
+            let reply = match queued.step() {
+                Step::Data(handler) => {
+                    let mut txn = engine.store.resume(suspended);
+                    let call = Call {
+                        args,
+                        db: self.db,
+                        limits: &engine.limits,
+                        protocol: self.protocol,
+                        client: self.client.id,
+                        sink: None,
+                    };
+                    let result = run_one(&mut txn, handler, &call);
+                    suspended = txn.suspend();
+                    match result {
+                        Ok(reply) => reply,
+                        Err(stop) => {
+                            self.select(request.db);
+                            let missing = engine.store.abandon(suspended.end());
+                            return match stop {
+                                Stop::Fault => engine.fault(request, missing, &mut self.request.ticket),
+                                stop => Ran::Ready(Err(stop), Epoch::NONE),
+                            };
+                        }
+                    }
+                }
+                Step::Select => connection::select(engine, self, args),
+                Step::Control(control) => answered.next().unwrap_or_else(|| {
+                    let reply = control(engine, self, args);
+                    epoch = epoch.max(std::mem::take(&mut self.reply_epoch));
+                    queue.runs.borrow_mut().answered.push(reply.clone());
+                    reply
+                }),
+            };
+            replies.push((reply, self.protocol));
+            queue.runs.borrow_mut().note(&mut begun);
+        }
+        let epoch = epoch.max(engine.store.stage(suspended.end()));
+        let spoken = |(reply, protocol)| match protocol == self.protocol {
+            true => reply,
+            false => Reply::Spoken(protocol, Box::new(reply)),
+        };
+        let replies: Vec<_> = replies.into_iter().map(spoken).collect();
+        self.account_for(engine, queue, &replies);
+        Ran::Ready(Ok(Reply::Array(replies)), epoch)
+    }
+
+    /// Counts each request of a queue that is through, and logs it if it was slow.
+    fn account_for(&self, engine: &mut Engine, queue: &Queue, replies: &[Reply]) {
+        let now = engine.clock.now_ms();
+        let runs = queue.runs.borrow();
+        for ((Queued { found, args }, reply), &took) in queue.requests.iter().zip(replies).zip(&runs.took) {
+            if let Reply::Error(text) = reply {
+                engine.stats.error(text);
+            }
+            let has_failed = matches!(reply, Reply::Error(_));
+            engine.stats.ran(found.number, took, has_failed);
+            let (command, args) = (found.command, args.as_args());
+            engine
+                .slowlog
+                .note(&engine.config, &self.client, command, args, took, now);
+        }
+    }
+}
