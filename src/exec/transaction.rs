@@ -36,6 +36,8 @@ pub(super) struct Queue {
     requests: Vec<Queued>,
     /// What they take of memory.
     bytes: usize,
+    /// Bytes of their arguments.
+    input: usize,
     /// One was refused: EXEC will be, too.
     is_refused: bool,
     runs: RefCell<Runs>,
@@ -98,6 +100,7 @@ impl Queued {
 
 impl Queue {
     fn push(&mut self, found: Found, args: Args) {
+        self.input += args.iter().map(<[u8]>::len).sum::<usize>();
         let args = OwnedArgs::from(args);
         self.bytes += size_of::<Queued>() + args.memory();
         self.requests.push(Queued { found, args });
@@ -106,6 +109,11 @@ impl Queue {
     /// What it takes of memory, in bytes.
     pub fn memory(&self) -> usize {
         self.bytes
+    }
+
+    /// What has come of requests that have not run, in bytes.
+    pub fn input(&self) -> usize {
+        self.input
     }
 
     /// Whether one of its requests has the flag.
