@@ -190,6 +190,7 @@ impl Session {
         true
     }
 
+    /// A request of this session at this time, in Unix milliseconds.
     pub(super) fn request_of<'a>(&self, body: Body<'a>, now: u64) -> Request<'a> {
         Request {
             body,

@@ -6,7 +6,7 @@ use std::task::Waker;
 use super::Engine;
 use super::client::{Buffers, Client, Peer};
 use super::parking::Wait;
-use super::transaction::Queue;
+use super::queue::Queue;
 use crate::base::random::Random;
 use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
 use crate::store::{Epoch, Ticket};
