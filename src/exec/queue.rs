@@ -12,6 +12,8 @@ pub(super) struct Queue {
     pub requests: Vec<Queued>,
     /// What they take of memory.
     bytes: usize,
+    /// Bytes of their arguments.
+    input: usize,
     /// One was refused: EXEC will be, too.
     pub is_refused: bool,
     /// What its runs so far have left.
@@ -50,9 +52,15 @@ pub(super) struct Queued {
 impl Queue {
     /// Adds a request of the row with this number.
     pub fn push(&mut self, row: usize, args: Args) {
+        self.input += args.iter().map(<[u8]>::len).sum::<usize>();
         let args = OwnedArgs::from(args);
         self.bytes += size_of::<Queued>() + args.memory();
         self.requests.push(Queued { row, args });
+    }
+
+    /// Bytes of the arguments of all of them.
+    pub fn input(&self) -> usize {
+        self.input
     }
 
     /// What it takes of memory, in bytes.

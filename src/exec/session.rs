@@ -179,7 +179,9 @@ impl Session {
         self.had_turn = false;
         self.release(engine);
         self.client.waiting.set(status == Status::Waiting);
-        self.client.enforce_hard_limits(engine, input.len() - consumed);
+        let queued = self.queue.as_ref().map_or(0, |queue| queue.input());
+        self.client
+            .enforce_hard_limits(engine, input.len() - consumed + queued);
         engine.want_commit();
         Advance { consumed, status }
     }
