@@ -10,6 +10,7 @@ pub mod control;
 mod dispatch;
 mod expire;
 mod files;
+mod functions;
 mod line;
 #[cfg(test)]
 mod live_forms;

@@ -165,7 +165,13 @@ impl Store {
         let open = &mut self.commits.open;
         open.bytes += key.tagged().len() + value.as_ref().map_or(0, |value| value.len());
         match key.family() {
-            Family::Meta | Family::Segment | Family::Bucket | Family::Tree | Family::Blob => {
+            // Of what the store knows of itself, transactions write only what is read as any record is.
+            Family::System
+            | Family::Meta
+            | Family::Segment
+            | Family::Bucket
+            | Family::Tree
+            | Family::Blob => {
                 self.faults.fetch.invalidate(&key);
                 self.faults.listings.note_write(&key, value.as_ref());
                 let is_delete = value.is_none();

@@ -5,7 +5,6 @@ pub mod command;
 pub mod config;
 pub mod connection;
 pub mod debug;
-pub mod function;
 pub mod info;
 pub mod memory_stats;
 pub mod pause;

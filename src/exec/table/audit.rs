@@ -170,8 +170,6 @@ fn flags_agree_with_each_other() {
             // It reads for the transaction that is to come.
             Run::Data(_) if name == "watch" => assert!(!reads && !writes),
             Run::Data(_) => assert!(reads || writes || row.keys.is_empty(), "{name}"),
-            // There are no functions, so deleting them all writes nothing.
-            Run::Control(_) if name == "function|flush" => {}
             Run::Control(_) | Run::Checkpointed(_) | Run::Exec => {
                 assert!(!reads && !writes, "{name} has no transaction")
             }
