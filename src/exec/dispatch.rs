@@ -62,6 +62,9 @@ impl Session {
         if let Some(error) = self.objection(engine, first.command, sub, row, args) {
             return self.refuse_command(engine, Some(found), error);
         }
+        if engine.scripts.is_busy() && !row.has(flag::ALLOW_BUSY) && !self.has_begun(&came) {
+            return self.refuse_command(engine, Some(found), Reply::err(BUSY));
+        }
         if let Some(reply) = self.queue(found, args) {
             engine.clock.end_lap();
             self.reply(engine, &reply, Epoch::NONE);
@@ -81,6 +84,10 @@ impl Session {
                 let ran = self.exec(engine, now);
                 self.conclude(engine, ran)
             }
+            Run::Scripted(find) => {
+                let ran = self.run_script(engine, find, args, now);
+                self.conclude(engine, ran)
+            }
             Run::Checkpointed(control) => match engine.unless_where_views_find_it(has_begun) {
                 Some(wait) => Outcome::Waits(wait),
                 None => self.run_control(engine, control, args),
@@ -93,6 +100,11 @@ impl Session {
             }
         };
         self.account(engine, found, args, outcome)
+    }
+
+    /// Whether the request at hand was set aside before.
+    fn has_begun(&self, came: &Option<Wait>) -> bool {
+        came.is_some() || self.request.ticket.is_some()
     }
 
     fn note_command(&self, engine: &Engine, command: &'static Command, sub: &'static str) {
@@ -144,6 +156,9 @@ impl Session {
             (Run::Exec, Some(queue)) => queue.may_write(),
             _ => row.may_write(),
         };
+        if !row.has(flag::ALLOW_BUSY) && engine.scripts.holds(self.client.id, may_write) {
+            return Some(Wait::Script);
+        }
         let is_paused = engine.pause.holds(may_write);
         self.client.paused.set(is_paused);
         match is_paused {
@@ -217,6 +232,11 @@ impl Session {
         match ran {
             Ran::Waits(wait) => Outcome::Waits(wait),
             Ran::Ready(result, epoch) => self.answer(engine, result, epoch),
+            Ran::Counted(result, epoch) => {
+                self.end_request(engine);
+                self.reply(engine, &result.unwrap_or(Reply::Nothing), epoch);
+                Outcome::Failed
+            }
             Ran::CutOff(stop) => self.cut_off(engine, stop),
         }
     }
@@ -326,6 +346,10 @@ impl Engine {
         ));
     }
 }
+
+/// What a request is answered while a script runs for long.
+pub(super) const BUSY: &str =
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
 
 const DEBUG_NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \
     you can run it from a local connection, otherwise you need to set this option in the configuration file, and then \

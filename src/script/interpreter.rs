@@ -147,6 +147,7 @@ impl Interpreter {
     }
 
     /// How many runs wait.
+    #[cfg(test)]
     pub fn waiting(&self) -> usize {
         self.waiting
     }
