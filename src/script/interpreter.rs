@@ -173,6 +173,7 @@ impl Interpreter {
     }
 
     /// How many runs wait.
+    #[cfg(test)]
     pub fn waiting(&self) -> usize {
         self.waiting
     }

@@ -48,9 +48,9 @@ mod to_lua;
 #[cfg(test)]
 mod tests;
 
-pub use cache::{Keep, Script, Sha};
+pub use cache::{Keep, Script};
 pub use context::Stop;
 pub use functions::{BAD_NAME, Function, Loading, is_name};
-pub use host::{Fault, Host, LogLevel, Pulse, REPL_AOF, REPL_REPLICA};
+pub use host::{Fault, Host, LogLevel, Pulse};
 pub use interpreter::{Done, Interpreter, Options, Outcome, Run};
-pub use shebang::{Flags, flag};
+pub use shebang::Flags;
