@@ -17,7 +17,21 @@ const TEMPLATES: &str = include_str!("cold/templates.txt");
 const CASES: &str = include_str!("cold/cases.txt");
 
 /// Commands that read no key.
-const WITHOUT_KEYS: [&str; 5] = ["object|help", "pfselftest", "wait", "xgroup|help", "xinfo|help"];
+const WITHOUT_KEYS: [&str; 13] = [
+    "function|delete",
+    "function|dump",
+    "function|flush",
+    "function|help",
+    "function|list",
+    "function|load",
+    "function|restore",
+    "function|stats",
+    "object|help",
+    "pfselftest",
+    "wait",
+    "xgroup|help",
+    "xinfo|help",
+];
 
 /// `{a# b#:0..3}` stands for `a0 b0 a1 b1 a2 b2`.
 fn words(text: &str) -> Vec<String> {

@@ -62,6 +62,11 @@ pub fn set_level(least: Level) {
     LEAST.store(least as u8, Ordering::Relaxed);
 }
 
+/// Logs a message of level debug.
+pub fn debug(message: impl Display) {
+    write(Level::Debug, message);
+}
+
 /// Logs a message of level verbose.
 pub fn verbose(message: impl Display) {
     write(Level::Verbose, message);

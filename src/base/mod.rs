@@ -1,10 +1,12 @@
 //! The bottom layer: formats and arithmetic that know nothing of keys, records or connections.
 
 pub mod clock;
+pub mod crc64;
 pub mod extfloat;
 pub mod glob;
 pub mod hash_slot;
 pub mod log;
+pub mod lzf;
 pub mod num;
 pub mod process;
 pub mod random;

@@ -15,6 +15,12 @@
 //!   "slot" number:u32 be slot:u16 be -> held                   that of a slot, in the database with that number
 //!   held                    := namespace:u64 be keys:u64 be expires:u64 be
 //!   "script" sha1:40 bytes  -> reserved
+//!   "functions"             -> library*                        libraries of functions, in the order of their names
+//!   library                 := id:u64 be text text count:u32 be function*
+//!                                                              name, code with its first line, functions
+//!   function                := text flags:u8 described         name, flags as `script/shebang.rs` numbers them
+//!   described               := 0 | 1 text
+//!   text                    := length:u32 be byte*
 //!
 //! family "meta": one record a key
 //!   namespace key           -> header body

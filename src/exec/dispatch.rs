@@ -62,6 +62,9 @@ impl Session {
         if let Some(error) = self.objection(engine, first.command, sub, row, args) {
             return self.refuse_command(engine, Some(found), error);
         }
+        if engine.scripts.is_busy() && !row.has(flag::ALLOW_BUSY) && !self.was_set_aside(&came) {
+            return self.refuse_command(engine, Some(found), Reply::err(BUSY));
+        }
         let has_begun = matches!(came, Some(Wait::Checkpoint(_) | Wait::View(..)));
         if !has_begun && self.is_paused(engine, row) {
             return self.account(engine, found, args, Outcome::Waits(Wait::Pause));
@@ -72,10 +75,7 @@ impl Session {
             outcome(engine, &reply);
             return true;
         }
-        if !has_begun
-            && self.may_write(row)
-            && let Some(wait) = self.turn(engine)
-        {
+        if !has_begun && let Some(wait) = self.hindrance(engine, row) {
             return self.account(engine, found, args, Outcome::Waits(wait));
         }
         let outcome = match row.run {
@@ -85,6 +85,10 @@ impl Session {
             }
             Run::Exec => {
                 let ran = self.exec(engine, now);
+                self.conclude(engine, ran)
+            }
+            Run::Scripted(find) => {
+                let ran = self.run_script(engine, find, args, now);
                 self.conclude(engine, ran)
             }
             Run::Checkpointed(control) => match engine.unless_where_views_find_it(has_begun) {
@@ -99,6 +103,11 @@ impl Session {
             }
         };
         self.account(engine, found, args, outcome)
+    }
+
+    /// Whether the request at hand was set aside before.
+    fn was_set_aside(&self, came: &Option<Wait>) -> bool {
+        came.is_some() || self.request.ticket.is_some()
     }
 
     fn note_command(&self, engine: &Engine, command: &'static Command, sub: &'static str) {
@@ -158,6 +167,19 @@ impl Session {
         is_paused
     }
 
+    /// What a request that has not begun has to wait for before it may run, if anything: a script that has waited long for its
+    /// records, or its turn among those who would add to what is staged.
+    fn hindrance(&mut self, engine: &mut Engine, row: &Command) -> Option<Wait> {
+        let may_write = self.may_write(row);
+        if engine.scripts.holds(self.client.id, may_write) && !row.has(flag::ALLOW_BUSY) {
+            return Some(Wait::Script);
+        }
+        match may_write {
+            true => self.turn(engine),
+            false => None,
+        }
+    }
+
     /// The turn that a request has to wait for which would add to what is staged, if it may not run now. Who had a turn goes
     /// on until others have theirs.
     fn turn(&mut self, engine: &mut Engine) -> Option<Wait> {
@@ -195,6 +217,7 @@ impl Session {
         true
     }
 
+    /// A request of this session at this time, in Unix milliseconds.
     pub(super) fn request_of<'a>(&self, body: Body<'a>, now: u64) -> Request<'a> {
         Request {
             body,
@@ -222,6 +245,11 @@ impl Session {
         match ran {
             Ran::Waits(wait) => Outcome::Waits(wait),
             Ran::Ready(result, epoch) => self.answer(engine, result, epoch),
+            Ran::Counted(result, epoch) => {
+                self.end_request(engine);
+                self.reply(engine, &result.unwrap_or(Reply::Nothing), epoch);
+                Outcome::Failed
+            }
             Ran::CutOff(stop) => self.cut_off(engine, stop),
         }
     }
@@ -331,6 +359,10 @@ impl Engine {
         ));
     }
 }
+
+/// What a request is answered while a script runs for long.
+pub(super) const BUSY: &str =
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
 
 const DEBUG_NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \
     you can run it from a local connection, otherwise you need to set this option in the configuration file, and then \

@@ -23,7 +23,21 @@ use crate::store::{self, Epoch, Stop, Store, Txn};
 const TEMPLATES: &str = include_str!("../../tests/cold/templates.txt");
 const CASES: &str = include_str!("../../tests/cold/cases.txt");
 /// Commands that read no key.
-const WITHOUT_KEYS: [&str; 5] = ["object|help", "pfselftest", "wait", "xgroup|help", "xinfo|help"];
+const WITHOUT_KEYS: [&str; 13] = [
+    "function|delete",
+    "function|dump",
+    "function|flush",
+    "function|help",
+    "function|list",
+    "function|load",
+    "function|restore",
+    "function|stats",
+    "object|help",
+    "pfselftest",
+    "wait",
+    "xgroup|help",
+    "xinfo|help",
+];
 /// Commands whose elements come in no order.
 const UNORDERED: [&str; 3] = ["sunion", "sinter", "sdiff"];
 
@@ -219,7 +233,7 @@ impl Server {
                 _ => self.engine.run(&request, &mut ticket),
             };
             match ran {
-                Ran::Ready(result, _) => {
+                Ran::Ready(result, _) | Ran::Counted(result, _) => {
                     ticket
                         .into_iter()
                         .for_each(|ticket| self.engine.store.finish(ticket));

@@ -10,6 +10,7 @@ pub mod control;
 mod dispatch;
 mod expire;
 mod files;
+mod functions;
 mod line;
 #[cfg(test)]
 mod live_forms;
@@ -19,7 +20,9 @@ pub mod outbox;
 mod over_view;
 mod parking;
 mod pause;
+mod queue;
 mod request;
+mod scripts;
 pub mod session;
 mod shutdown;
 mod slowlog;
@@ -50,6 +53,7 @@ pub use memory::{MemoryPlan, physical_memory, store_options};
 use over_view::ViewRequests;
 use parking::Parking;
 pub use pause::Paused;
+use scripts::Scripts;
 pub use session::{Advance, Session, Status};
 pub use shutdown::Shutdown;
 pub use slowlog::SlowLog;
@@ -97,6 +101,8 @@ pub struct Engine {
     pub expiry: ActiveExpiry,
     /// CLIENT PAUSE.
     pub(crate) pause: pause::Pause,
+    /// The interpreter, and the scripts that wait.
+    pub(crate) scripts: Scripts,
     /// Whether the server is to end.
     pub shutdown: Shutdown,
 }
@@ -132,6 +138,7 @@ impl Engine {
             damage_log: log::Seldom::default(),
             expiry: ActiveExpiry::default(),
             pause: pause::Pause::default(),
+            scripts: Scripts::default(),
             shutdown: Shutdown::default(),
         }
     }

@@ -6,7 +6,7 @@ use std::task::Waker;
 use super::Engine;
 use super::client::{Buffers, Client, Peer};
 use super::parking::Wait;
-use super::transaction::Queue;
+use super::queue::Queue;
 use crate::base::random::Random;
 use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
 use crate::store::{Epoch, Ticket};
@@ -127,6 +127,7 @@ impl Session {
         if let Some(wait) = self.request.wait.take() {
             engine.forget(&wait, id);
         }
+        engine.forget_script(id);
         self.end_request(engine);
         engine.store.unwatch(id);
         engine.clients.count(&self.client, 0);

@@ -13,15 +13,16 @@
 //!
 //! SELECT counts as neither: it says which database the commands behind it mean.
 
-use std::cell::RefCell;
 use std::time::Instant;
 
 use super::control::connection::{self, selected};
+use super::queue::{Queue, Queued};
 use super::request::{Body, Ran, Request};
-use super::table::{Control, Found, Run};
+use super::scripts::FindProgram;
+use super::table::{self, Command, Control, Found, Run};
 use super::{Engine, Session};
 use crate::command::{Call, Handler};
-use crate::resp::{Args, OwnedArgs, Reply};
+use crate::resp::{Args, Reply};
 use crate::store::{self, Epoch, Stop, Txn};
 
 /// What EXEC answers if one of the requests before it was refused.
@@ -30,61 +31,31 @@ const REFUSED: &str = "EXECABORT Transaction discarded because of previous error
 /// Commands that are not queued.
 const RUN_AT_ONCE: [&str; 5] = ["exec", "discard", "multi", "quit", "reset"];
 
-/// What MULTI has begun: requests that wait for EXEC.
-#[derive(Clone, Default)]
-pub(super) struct Queue {
-    requests: Vec<Queued>,
-    /// What they take of memory.
-    bytes: usize,
-    /// Bytes of their arguments.
-    input: usize,
-    /// One was refused: EXEC will be, too.
-    is_refused: bool,
-    runs: RefCell<Runs>,
-}
-
-/// What is known of the runs of a queue so far.
-#[derive(Clone, Default)]
-struct Runs {
-    /// One without controls has found all that it read in memory.
-    is_loaded: bool,
-    /// What controls have answered that have run, in their order.
-    answered: Vec<Reply>,
-    /// Nanoseconds that each request took in the last run.
-    took: Vec<u64>,
-}
-
-impl Runs {
-    /// Notes what a request took that ends now, and when the next one begins.
-    fn note(&mut self, begun: &mut Instant) {
-        let ended = Instant::now();
-        self.took.push(ended.duration_since(*begun).as_nanos() as u64);
-        *begun = ended;
-    }
-}
-
-/// One request of it.
-#[derive(Clone)]
-struct Queued {
-    found: Found,
-    args: OwnedArgs,
-}
-
 /// What a request of a queue is.
 enum Step {
     Data(Handler),
     Select,
     Control(Control),
+    Script(FindProgram),
 }
 
 impl Queued {
+    fn found(&self) -> Found {
+        table::numbered(self.row)
+    }
+
+    fn command(&self) -> &'static Command {
+        self.found().command
+    }
+
     fn step(&self) -> Step {
-        match self.found.command.run {
+        match self.command().run {
             Run::Data(handler) => Step::Data(handler),
-            Run::Control(_) if self.found.command.name == "select" => Step::Select,
+            Run::Control(_) if self.command().name == "select" => Step::Select,
             Run::Control(control) | Run::Checkpointed(control) | Run::Container(_, Some(control)) => {
                 Step::Control(control)
             }
+            Run::Scripted(find) => Step::Script(find),
             Run::Container(_, None) | Run::Exec => unreachable!("dispatch runs it at once"),
         }
     }
@@ -93,43 +64,24 @@ impl Queued {
     fn selects(&self, databases: usize) -> Option<usize> {
         match self.step() {
             Step::Select => selected(self.args.as_args(), databases).ok(),
-            Step::Data(_) | Step::Control(_) => None,
+            Step::Data(_) | Step::Control(_) | Step::Script(_) => None,
         }
     }
 }
 
 impl Queue {
-    fn push(&mut self, found: Found, args: Args) {
-        self.input += args.iter().map(<[u8]>::len).sum::<usize>();
-        let args = OwnedArgs::from(args);
-        self.bytes += size_of::<Queued>() + args.memory();
-        self.requests.push(Queued { found, args });
-    }
-
-    /// What it takes of memory, in bytes.
-    pub fn memory(&self) -> usize {
-        self.bytes
-    }
-
-    /// What has come of requests that have not run, in bytes.
-    pub fn input(&self) -> usize {
-        self.input
-    }
-
     /// Whether one of its requests has the flag.
     pub fn has(&self, flag: u32) -> bool {
-        self.requests.iter().any(|queued| queued.found.command.has(flag))
+        self.requests.iter().any(|queued| queued.command().has(flag))
     }
 
     /// Whether running it may change data.
     pub fn may_write(&self) -> bool {
-        self.requests
-            .iter()
-            .any(|queued| queued.found.command.may_write())
+        self.requests.iter().any(|queued| queued.command().may_write())
     }
 
     fn has_controls(&self) -> bool {
-        let is_control = |queued: &Queued| matches!(queued.step(), Step::Control(_));
+        let is_control = |queued: &Queued| matches!(queued.step(), Step::Control(_) | Step::Script(_));
         self.requests.iter().any(is_control)
     }
 
@@ -138,7 +90,7 @@ impl Queue {
         for queued in &self.requests {
             let args = queued.args.as_args();
             db = queued.selects(databases).unwrap_or(db);
-            for at in queued.found.command.key_positions(args).unwrap_or_default() {
+            for at in queued.command().key_positions(args).unwrap_or_default() {
                 named(db, &args[at]);
             }
         }
@@ -159,7 +111,7 @@ impl Queue {
             let reply = match queued.step() {
                 Step::Data(handler) => run_one(txn, handler, &Call { args, db, ..*call }),
                 Step::Select => Ok(select(args, call.limits.databases, &mut db)),
-                Step::Control(_) => Ok(Reply::Nothing),
+                Step::Control(_) | Step::Script(_) => Ok(Reply::Nothing),
             };
             match reply {
                 Ok(reply) => replies.push(reply),
@@ -180,7 +132,7 @@ impl Queue {
 ///
 /// # Errors
 /// A fault; what the disk has damaged.
-fn run_one(txn: &mut Txn, handler: Handler, call: &Call) -> store::Result<Reply> {
+pub(super) fn run_one(txn: &mut Txn, handler: Handler, call: &Call) -> store::Result<Reply> {
     let before = txn.savepoint();
     txn.is_unwatched = false;
     let result = handler(txn, call);
@@ -213,7 +165,7 @@ impl Session {
             "watch" if !is_sub => Some(Reply::err("ERR WATCH inside MULTI is not allowed")),
             name if !is_sub && RUN_AT_ONCE.contains(&name) => None,
             _ => {
-                queue.push(found, args);
+                queue.push(found.number, args);
                 self.client.queued.set(Some(queue.requests.len()));
                 Some(Reply::simple("QUEUED"))
             }
@@ -281,7 +233,7 @@ impl Session {
             let databases = engine.limits.databases;
             let selected = |db, queued: &Queued| queued.selects(databases).unwrap_or(db);
             self.select(queue.requests.iter().fold(self.db, selected));
-            self.account_for(engine, queue, replies);
+            self.account_for(engine, queue, replies, &[]);
         }
         ran
     }
@@ -290,12 +242,14 @@ impl Session {
     fn run_with_controls(&mut self, engine: &mut Engine, queue: &Queue, request: &Request) -> Ran {
         let mut epoch = Epoch::NONE;
         let mut replies = Vec::with_capacity(queue.requests.len());
+        let mut counted = Vec::with_capacity(queue.requests.len());
         let mut suspended = request.begin(&mut engine.store, &engine.limits).suspend();
         let mut answered = queue.runs.borrow().answered.clone().into_iter();
         queue.runs.borrow_mut().took.clear();
         let mut begun = Instant::now();
         for queued in &queue.requests {
             let args = queued.args.as_args();
+            let mut is_counted = false;
             let reply = match queued.step() {
                 Step::Data(handler) => {
                     let mut txn = engine.store.resume(suspended);
@@ -322,6 +276,23 @@ impl Session {
                     }
                 }
                 Step::Select => connection::select(engine, self, args),
+                Step::Script(find) => {
+                    let now = request.now;
+                    let (ran, txn) = self.run_queued_script(engine, find, args, suspended, now);
+                    suspended = txn;
+                    match ran {
+                        Ok((reply, counted, its_epoch)) => {
+                            epoch = epoch.max(its_epoch);
+                            is_counted = counted;
+                            reply
+                        }
+                        Err(missing) => {
+                            self.select(request.db);
+                            engine.store.abandon(suspended.end());
+                            return engine.fault(request, missing, &mut self.request.ticket);
+                        }
+                    }
+                }
                 Step::Control(control) => answered.next().unwrap_or_else(|| {
                     let reply = control(engine, self, args);
                     epoch = epoch.max(std::mem::take(&mut self.reply_epoch));
@@ -330,6 +301,7 @@ impl Session {
                 }),
             };
             replies.push((reply, self.protocol));
+            counted.push(is_counted);
             queue.runs.borrow_mut().note(&mut begun);
         }
         let epoch = epoch.max(engine.store.stage(suspended.end()));
@@ -338,21 +310,27 @@ impl Session {
             false => Reply::Spoken(protocol, Box::new(reply)),
         };
         let replies: Vec<_> = replies.into_iter().map(spoken).collect();
-        self.account_for(engine, queue, &replies);
+        self.account_for(engine, queue, &replies, &counted);
         Ran::Ready(Ok(Reply::Array(replies)), epoch)
     }
 
-    /// Counts each request of a queue that is through, and logs it if it was slow.
-    fn account_for(&self, engine: &mut Engine, queue: &Queue, replies: &[Reply]) {
+    /// Counts each request of a queue that is through, and logs it if it was slow. `counted` says of some whether their
+    /// error was counted where it comes from.
+    fn account_for(&self, engine: &mut Engine, queue: &Queue, replies: &[Reply], counted: &[bool]) {
         let now = engine.clock.now_ms();
         let runs = queue.runs.borrow();
-        for ((Queued { found, args }, reply), &took) in queue.requests.iter().zip(replies).zip(&runs.took) {
-            if let Reply::Error(text) = reply {
+        let requests = queue.requests.iter().zip(replies).zip(&runs.took);
+        let counted = counted.iter().copied().chain(std::iter::repeat(false));
+        for (((queued, reply), &took), is_counted) in requests.zip(counted) {
+            let found = queued.found();
+            let has_failed = matches!(reply, Reply::Error(_));
+            if let Reply::Error(text) = reply
+                && !is_counted
+            {
                 engine.stats.error(text);
             }
-            let has_failed = matches!(reply, Reply::Error(_));
             engine.stats.ran(found.number, took, has_failed);
-            let (command, args) = (found.command, args.as_args());
+            let (command, args) = (found.command, queued.args.as_args());
             engine
                 .slowlog
                 .note(&engine.config, &self.client, command, args, took, now);

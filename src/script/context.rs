@@ -6,6 +6,7 @@ use std::ptr::{self, NonNull};
 
 use corosensei::Yielder;
 
+use super::functions::Function;
 use super::host::{Host, Pulse};
 use super::lua::Lua;
 use super::memory::Memory;
@@ -143,6 +144,8 @@ pub(super) struct Shared {
     pub(super) collected: Cell<usize>,
     /// Counts the calls of the hook.
     pub(super) hooks: Cell<u32>,
+    /// What the library that is being loaded has registered so far; none: none is.
+    pub(super) registering: RefCell<Option<Vec<Function>>>,
 }
 
 impl Lua {

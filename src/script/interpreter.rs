@@ -1,5 +1,6 @@
 //! The interpreter: one Lua state, the scripts that it knows, and the runs that wait.
 
+use std::borrow::Cow;
 use std::ffi::c_int;
 use std::io;
 use std::rc::Rc;
@@ -9,12 +10,13 @@ use mlua_sys as ffi;
 
 use super::cache::{Cache, Keep, Script, Sha};
 use super::context::{Context, GoOn, Shared, Stop};
+use super::functions::{Function, Loading};
 use super::host::{Fault, Host, LogLevel, Pulse};
 use super::lane::{Ended, Failure, Lane};
 use super::lua::{Lua, REGISTRY, Type};
 use super::memory::Memory;
 use super::random::Random;
-use super::{api, errors, from_lua, library, sandbox, shebang};
+use super::{api, errors, from_lua, functions, library, sandbox, shebang};
 use crate::resp::{Protocol, Reply};
 
 /// So many lanes are kept for later runs; each has a stack.
@@ -39,6 +41,8 @@ pub struct Interpreter {
     /// Numbers in the registry: of the globals, and of the error handler.
     globals: c_int,
     handler: c_int,
+    /// Likewise: of the globals that libraries see while they are loaded.
+    library_globals: c_int,
     cache: Cache,
     idle: Vec<Lane>,
     waiting: usize,
@@ -70,8 +74,27 @@ pub struct Done {
 #[must_use]
 pub struct Run {
     lane: Lane,
-    sha: Sha,
+    name: Name,
     why: Stop,
+}
+
+/// What a run is called in the errors that it ends with.
+#[derive(Clone)]
+enum Name {
+    Script(Sha),
+    Function(Rc<[u8]>),
+    /// The code of a library: its errors say by themselves where they come from.
+    Library,
+}
+
+impl Name {
+    fn shown(&self) -> Cow<'_, str> {
+        match self {
+            Name::Script(sha) => String::from_utf8_lossy(sha),
+            Name::Function(name) => String::from_utf8_lossy(name),
+            Name::Library => "".into(),
+        }
+    }
 }
 
 impl Run {
@@ -90,6 +113,7 @@ impl Interpreter {
             random: Random::unseeded().into(),
             collected: 0.into(),
             hooks: 0.into(),
+            registering: None.into(),
         });
         let data: *const Shared = &*shared;
         // SAFETY: the allocator gets what it wants, a `Memory`, which is the first field and outlives the state.
@@ -102,6 +126,7 @@ impl Interpreter {
         api::register(main, options.version);
         library::register(main);
         sandbox::set_handler(main);
+        let library_globals = functions::make_globals(main);
         let globals = sandbox::close(main);
         main.push_function(errors::handle, 0);
         let handler = main.keep();
@@ -114,6 +139,7 @@ impl Interpreter {
             main,
             globals,
             handler,
+            library_globals,
             cache: Cache::new(),
             idle: Vec::new(),
             waiting: 0,
@@ -147,6 +173,7 @@ impl Interpreter {
     }
 
     /// How many runs wait.
+    #[cfg(test)]
     pub fn waiting(&self) -> usize {
         self.waiting
     }
@@ -222,7 +249,7 @@ impl Interpreter {
         }
     }
 
-    /// Begins a run.
+    /// Begins a run of a script.
     pub fn run<'a>(
         &mut self,
         script: &Script,
@@ -230,30 +257,110 @@ impl Interpreter {
         arguments: impl IntoIterator<Item = &'a [u8]>,
         host: &mut dyn Host,
     ) -> Outcome {
-        self.collect_if_nearly_full();
-        let mut lane = match self.idle.pop() {
-            Some(lane) => lane,
-            None => match Lane::new(self.main) {
-                Ok(lane) => lane,
-                Err(error) => {
-                    return Outcome::Done(Done::failed(format!("ERR no stack for the script: {error}")));
-                }
-            },
+        let lane = match self.lane() {
+            Ok(lane) => lane,
+            Err(outcome) => return outcome,
         };
         let lua = lane.lua;
-        lane.context.reset();
-        self.shared.hooks.set(0);
-        if self.waiting == 0 {
-            self.shared.collected.set(self.at_rest);
-        }
-        lua.set_top(0);
         let [keys_at, arguments_at] = lane.tables;
         push_array(lua, keys);
         lua.raw_set_index(REGISTRY, keys_at);
         push_array(lua, arguments);
         lua.raw_set_index(REGISTRY, arguments_at);
-        lua.push_kept(self.handler);
         lua.push_kept(script.function);
+        self.begin(lane, Name::Script(script.sha), host)
+    }
+
+    /// Begins a run of a function, which gets its keys and arguments as two tables.
+    pub fn run_function<'a>(
+        &mut self,
+        function: &Function,
+        keys: impl IntoIterator<Item = &'a [u8]>,
+        arguments: impl IntoIterator<Item = &'a [u8]>,
+        host: &mut dyn Host,
+    ) -> Outcome {
+        let lane = match self.lane() {
+            Ok(lane) => lane,
+            Err(outcome) => return outcome,
+        };
+        let lua = lane.lua;
+        lua.push_kept(function.number);
+        push_array(lua, keys);
+        push_array(lua, arguments);
+        self.begin(lane, Name::Function(function.name.clone()), host)
+    }
+
+    /// Runs the code of a library (what is behind its first line), and gives the functions that it registers.
+    ///
+    /// # Errors
+    /// It cannot be compiled, or fails, or takes longer than `loading` allows. The text has no code.
+    pub fn load_library(&mut self, code: &[u8], loading: &mut Loading) -> Result<Vec<Function>, Vec<u8>> {
+        self.collect_if_nearly_full();
+        let number = self
+            .compile(code, c"@user_function")
+            .map_err(|wrong| [b"Error compiling function: ", &wrong[..]].concat())?;
+        let (main, outcome) = (self.main, self.lane());
+        let outcome = outcome.map_or_else(std::convert::identity, |lane| {
+            lane.lua.push_kept(number);
+            functions::set_globals(main, self.library_globals);
+            functions::begin(&self.shared);
+            let outcome = self.begin(lane, Name::Library, loading);
+            functions::set_globals(main, self.globals);
+            outcome
+        });
+        main.drop_kept(number);
+        let functions = functions::end(&self.shared);
+        let wrong = match outcome {
+            Outcome::Done(Done { failed: false, .. }) => return Ok(functions),
+            Outcome::Done(Done {
+                reply: Reply::Error(text),
+                ..
+            }) => text.into_owned().into_bytes(),
+            Outcome::Done(_) => b"ERR unknown error".to_vec(),
+            Outcome::Stopped(run) => {
+                self.abort(run);
+                b"ERR a library cannot wait while it is loaded".to_vec()
+            }
+        };
+        self.forget_functions(functions);
+        Err([b"Error registering functions: ", &wrong[..]].concat())
+    }
+
+    /// Gives up functions that are not called any more. Those that run go on.
+    pub fn forget_functions(&mut self, functions: impl IntoIterator<Item = Function>) {
+        for function in functions {
+            self.main.drop_kept(function.number);
+        }
+    }
+
+    /// A lane for a run that is about to begin, without keys and arguments among its globals; what is to be called with the
+    /// arguments of the call comes on its stack.
+    fn lane(&mut self) -> Result<Lane, Outcome> {
+        self.collect_if_nearly_full();
+        let lane = match self.idle.pop() {
+            Some(lane) => lane,
+            None => Lane::new(self.main).map_err(|error| {
+                Outcome::Done(Done::failed(format!("ERR no stack for the script: {error}")))
+            })?,
+        };
+        lane.context.reset();
+        self.shared.hooks.set(0);
+        if self.waiting == 0 {
+            self.shared.collected.set(self.at_rest);
+        }
+        let lua = lane.lua;
+        lua.set_top(0);
+        for number in lane.tables {
+            lua.push_bool(false);
+            lua.raw_set_index(REGISTRY, number);
+        }
+        lua.push_kept(self.handler);
+        Ok(lane)
+    }
+
+    /// Begins the call of what is on the lane's stack.
+    fn begin(&mut self, mut lane: Lane, name: Name, host: &mut dyn Host) -> Outcome {
+        let lua = lane.lua;
         // SAFETY: the thread is alive.
         unsafe {
             ffi::lua_sethook(
@@ -264,31 +371,31 @@ impl Interpreter {
             )
         };
         lane.begin(move |context| body(lua, context));
-        self.go_on(lane, script.sha, host, GoOn::Resume)
+        self.go_on(lane, name, host, GoOn::Resume)
     }
 
     /// Goes on with a run that has stopped: the call that it stopped in is made again.
     pub fn resume(&mut self, run: Run, host: &mut dyn Host) -> Outcome {
         self.waiting -= 1;
-        self.go_on(run.lane, run.sha, host, GoOn::Resume)
+        self.go_on(run.lane, run.name, host, GoOn::Resume)
     }
 
     /// Ends a run that has stopped: an error that it cannot catch goes through it. It calls the host no more.
     pub fn abort(&mut self, run: Run) {
         self.waiting -= 1;
-        let outcome = self.go_on(run.lane, run.sha, &mut Nobody, GoOn::Abort);
+        let outcome = self.go_on(run.lane, run.name, &mut Nobody, GoOn::Abort);
         assert!(matches!(outcome, Outcome::Done(_)), "an aborted script has ended");
     }
 
-    fn go_on(&mut self, mut lane: Lane, sha: Sha, host: &mut dyn Host, how: GoOn) -> Outcome {
+    fn go_on(&mut self, mut lane: Lane, name: Name, host: &mut dyn Host, how: GoOn) -> Outcome {
         self.set_globals(&lane);
         match lane.go_on(&self.shared, host, how) {
             CoroutineResult::Yield(why) => {
                 self.waiting += 1;
-                Outcome::Stopped(Run { lane, sha, why })
+                Outcome::Stopped(Run { lane, name, why })
             }
             CoroutineResult::Return(ended) => {
-                let done = self.done(&lane, ended, &sha);
+                let done = self.done(&lane, ended, &name);
                 lane.lua.set_top(0);
                 self.collect_if_nearly_full();
                 if self.idle.len() < MAX_IDLE_LANES {
@@ -307,12 +414,17 @@ impl Interpreter {
         main.push_kept(self.globals);
         for (name, table) in ["KEYS", "ARGV"].into_iter().zip(lane.tables) {
             main.push_kept(table);
+            // A function has none.
+            if main.type_of(-1) == Type::Boolean {
+                main.pop(1);
+                main.push_nil();
+            }
             main.set_field(name);
         }
         main.pop(1);
     }
 
-    fn done(&self, lane: &Lane, ended: Ended, sha: &Sha) -> Done {
+    fn done(&self, lane: &Lane, ended: Ended, name: &Name) -> Done {
         let lua = lane.lua;
         let failure = match ended.reply {
             Ok(reply) => {
@@ -324,23 +436,24 @@ impl Interpreter {
             }
             Err(failure) => failure,
         };
-        let sha = String::from_utf8_lossy(sha);
+        let shown = name.shown();
         if failure.status == ffi::LUA_ERRMEM {
             let limit = self.shared.memory.limit();
             return Done::failed(format!(
-                "ERR Error running script {sha}, not enough memory: all scripts together may take {limit} bytes"
+                "ERR Error running script {shown}, not enough memory: all scripts together may take {limit} bytes"
             ));
         }
         if lua.type_of(-1) != Type::Table {
             let text = lua
                 .bytes(-1)
                 .map_or("execution failure".into(), String::from_utf8_lossy);
-            return Done::failed(format!("ERR Error running script {sha}, {text}"));
+            return Done::failed(format!("ERR Error running script {shown}, {text}"));
         }
         let info = lua.error_info();
         let mut text = info.text.unwrap_or_else(|| b"ERR unknown error".to_vec());
-        if let (Some(line), Some(source)) = (info.line, info.source) {
-            text.extend_from_slice(format!(" script: {sha}, on ").as_bytes());
+        let place = info.line.zip(info.source);
+        if let Some((line, source)) = place.filter(|_| !matches!(name, Name::Library)) {
+            text.extend_from_slice(format!(" script: {shown}, on ").as_bytes());
             text.extend_from_slice(&source);
             text.push(b':');
             text.extend_from_slice(&line);
@@ -386,8 +499,9 @@ impl Done {
 /// What runs on a lane's stack: the script, and the making of its reply, which recurses as its tables do.
 fn body(lua: Lua, context: &Context) -> Ended {
     let memory = lua.memory();
-    // SAFETY: the function and the handler are on the stack; errors are given back.
-    let status = memory.bounded(|| unsafe { ffi::lua_pcall(lua.0, 0, 1, HANDLER) });
+    let arguments = lua.top() - HANDLER - 1;
+    // SAFETY: the handler, the function and its arguments are on the stack; errors are given back.
+    let status = memory.bounded(|| unsafe { ffi::lua_pcall(lua.0, arguments, 1, HANDLER) });
     if status != ffi::LUA_OK {
         return Ended {
             reply: Err(Failure { status }),

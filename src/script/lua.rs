@@ -27,6 +27,7 @@ pub(super) enum Type {
     Number,
     String,
     Table,
+    Function,
     Other,
 }
 
@@ -191,6 +192,7 @@ impl Lua {
             ffi::LUA_TNUMBER => Type::Number,
             ffi::LUA_TSTRING => Type::String,
             ffi::LUA_TTABLE => Type::Table,
+            ffi::LUA_TFUNCTION => Type::Function,
             _ => Type::Other,
         }
     }

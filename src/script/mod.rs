@@ -21,6 +21,7 @@
 //! - [`interpreter`]: what the others of the house use. [`host`]: what they give.
 //! - [`api`]: the table `redis`; [`arguments`], [`to_lua`], [`from_lua`]: values and replies; [`errors`].
 //! - [`sandbox`]: what scripts must not change, and functions of Lua's that are replaced ([`replaced`]); [`proxy`].
+//! - [`functions`]: libraries of functions, which are loaded once and called by name.
 //! - [`library`]: cjson, cmsgpack, struct, bit.
 //! - [`memory`]: the count and the limit of what scripts take. [`context`]: what a run knows of itself.
 
@@ -30,6 +31,7 @@ mod cache;
 mod context;
 mod errors;
 mod from_lua;
+mod functions;
 mod host;
 mod interpreter;
 mod lane;
@@ -46,8 +48,9 @@ mod to_lua;
 #[cfg(test)]
 mod tests;
 
-pub use cache::{Keep, Script, Sha};
+pub use cache::{Keep, Script};
 pub use context::Stop;
-pub use host::{Fault, Host, LogLevel, Pulse, REPL_AOF, REPL_REPLICA};
+pub use functions::{BAD_NAME, Function, Loading, is_name};
+pub use host::{Fault, Host, LogLevel, Pulse};
 pub use interpreter::{Done, Interpreter, Options, Outcome, Run};
-pub use shebang::{Flags, flag};
+pub use shebang::Flags;

@@ -97,10 +97,7 @@ fn replace(lua: Lua, name: &str, function: ffi::lua_CFunction) {
 pub(super) fn close(lua: Lua) -> c_int {
     lua.push_copy(GLOBALS);
     protect_fields(lua);
-    // What is missing there is an error.
-    lua.push_table(0, 1);
-    lua.set_function("__index", missing_global);
-    lua.set_metatable(-2);
+    refuse_missing(lua);
     lua.push_copy(-1);
     let globals = lua.keep();
     push_proxy(lua);
@@ -115,6 +112,13 @@ pub(super) fn close(lua: Lua) -> c_int {
     lua.set_field_of(-2, "__metatable");
     lua.pop(2);
     globals
+}
+
+/// Makes it an error to read what is missing in the table on top.
+pub(super) fn refuse_missing(lua: Lua) {
+    lua.push_table(0, 1);
+    lua.set_function("__index", missing_global);
+    lua.set_metatable(-2);
 }
 
 /// Replaces the tables in the table on top by proxies.

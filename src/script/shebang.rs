@@ -23,19 +23,27 @@ bitflags! {
     }
 }
 
-const NAMES: [(&[u8], Flags); 5] = [
-    (b"no-writes", Flags::NO_WRITES),
-    (b"allow-oom", Flags::ALLOW_OOM),
-    (b"allow-stale", Flags::ALLOW_STALE),
-    (b"no-cluster", Flags::NO_CLUSTER),
-    (b"allow-cross-slot-keys", Flags::ALLOW_CROSS_SLOT_KEYS),
+const NAMES: [(&str, Flags); 5] = [
+    ("no-writes", Flags::NO_WRITES),
+    ("allow-oom", Flags::ALLOW_OOM),
+    ("allow-stale", Flags::ALLOW_STALE),
+    ("no-cluster", Flags::NO_CLUSTER),
+    ("allow-cross-slot-keys", Flags::ALLOW_CROSS_SLOT_KEYS),
 ];
+
+impl Flags {
+    /// The names of those that can be declared.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let declared = NAMES.iter().filter(move |(_, flag)| self.contains(*flag));
+        declared.map(|(name, _)| *name)
+    }
+}
 
 /// A flag by its name.
 pub fn flag(name: &[u8]) -> Option<Flags> {
     NAMES
         .iter()
-        .find(|(known, _)| *known == name)
+        .find(|(known, _)| known.as_bytes() == name)
         .map(|(_, flag)| *flag)
 }
 

@@ -15,6 +15,7 @@ pub mod intset;
 pub mod key_walk;
 pub mod keys;
 pub mod lcs;
+pub mod libraries;
 pub mod list;
 pub mod random_key;
 pub mod set;

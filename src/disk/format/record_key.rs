@@ -112,6 +112,11 @@ impl RecordKey {
         RecordKey::from_parts(Family::System, [b"next-id", b"", b""])
     }
 
+    /// The libraries of functions.
+    pub fn functions() -> RecordKey {
+        RecordKey::from_parts(Family::System, [b"functions", b"", b""])
+    }
+
     /// The number of the format.
     pub fn format() -> RecordKey {
         RecordKey::from_parts(Family::System, [b"format", b"", b""])

@@ -1,7 +1,8 @@
 //! Tests: scripts with the replies that Redis 8.2.3 gave them ([`table`]), waiting and ending ([`waiting`]), limits
-//! ([`limits`]), the cache of scripts ([`cache`]).
+//! ([`limits`]), the cache of scripts ([`cache`]), libraries of functions ([`functions`]).
 
 mod cache;
+mod functions;
 mod limits;
 mod table;
 mod waiting;
