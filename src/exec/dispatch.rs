@@ -69,7 +69,7 @@ impl Session {
         if !has_begun && self.is_paused(engine, row) {
             return self.account(engine, found, args, Outcome::Waits(Wait::Pause));
         }
-        if let Some(reply) = self.queue(found, args) {
+        if let Some(reply) = self.queue(found, !sub.is_empty(), args) {
             engine.clock.end_lap();
             self.reply(engine, &reply, Epoch::NONE);
             outcome(engine, &reply);

@@ -157,12 +157,13 @@ fn select(args: Args, databases: usize, db: &mut usize) -> Reply {
 
 impl Session {
     /// What a request is answered that is queued rather than run, or that cannot be run after MULTI. `None`: it runs.
-    pub(super) fn queue(&mut self, found: Found, args: Args) -> Option<Reply> {
+    /// `is_sub`: its row is a subcommand's, which may have the name of a command.
+    pub(super) fn queue(&mut self, found: Found, is_sub: bool, args: Args) -> Option<Reply> {
         let queue = self.queue.as_mut()?;
         match found.command.name {
             // It does no harm to the others.
-            "watch" => Some(Reply::err("ERR WATCH inside MULTI is not allowed")),
-            name if RUN_AT_ONCE.contains(&name) => None,
+            "watch" if !is_sub => Some(Reply::err("ERR WATCH inside MULTI is not allowed")),
+            name if !is_sub && RUN_AT_ONCE.contains(&name) => None,
             _ => {
                 queue.push(found.number, args);
                 self.client.queued.set(Some(queue.requests.len()));
