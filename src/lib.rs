@@ -65,7 +65,7 @@
 //!    takes request after request from the bytes (`exec/session.rs::run_requests`, `resp/decode.rs::decode`).
 //! 3. `exec/dispatch.rs::run_request` and `exec/dispatch.rs::dispatch` find the row (`exec/table.rs::find`), see what is to be
 //!    objected (`exec/dispatch.rs::objection`), and whether something hinders it: CLIENT PAUSE, or that much is staged
-//!    (`exec/dispatch.rs::hindrance`).
+//!    (`exec/dispatch.rs::is_paused`, `exec/dispatch.rs::turn`).
 //! 4. `exec/request.rs::run` begins a transaction (`store/staging.rs::begin`) and calls the handler, `command/string.rs::set`. It
 //!    looks the key up (`store/keyspace.rs::lookup`, down to `store/txn.rs::get` and the hot tier, `store/hot.rs::get`) and
 //!    writes the new value into the transaction (`types/string.rs::set`, `store/keyspace.rs::write`).
@@ -86,7 +86,7 @@
 //! 2. `exec/session.rs::advance` and `exec/session.rs::run_requests` take the request from the bytes, which are gone over once
 //!    (`resp/decode.rs::decode`): what was decoded to be warmed up is not decoded again.
 //! 3. `exec/dispatch.rs::run_request` and `exec/dispatch.rs::dispatch` find the row (`exec/table.rs::find`); nothing is objected
-//!    (`exec/dispatch.rs::objection`), nothing hinders (`exec/dispatch.rs::hindrance`). It is run as a request over data
+//!    (`exec/dispatch.rs::objection`), nothing hinders (`exec/dispatch.rs::is_paused`). It is run as a request over data
 //!    (`exec/dispatch.rs::run_data`).
 //! 4. `exec/request.rs::run` begins a transaction (`store/staging.rs::begin`) and calls the handler, `command/string.rs::get`.
 //! 5. The key is looked up (`store/keyspace.rs::lookup_read`, `store/keyspace.rs::lookup`): the transaction has not written it

@@ -10,6 +10,7 @@
 //! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
 //! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
 //! | [`cold`] | commands on cold data wait for few rounds of reads, whatever they touch |
+//! | [`transactions`] | what MULTI has queued runs as one, costs what it must, and is counted |
 //! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
@@ -37,4 +38,5 @@ mod readme;
 mod signals;
 mod support;
 mod tidy;
+mod transactions;
 mod transcripts;

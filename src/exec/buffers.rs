@@ -26,7 +26,7 @@ pub enum Room {
 }
 
 impl Client {
-    /// Ends the connection if more of a request, or of replies, is in memory than the configuration allows.
+    /// Ends the connection if more of requests (`input` bytes), or of replies, is in memory than the configuration allows.
     pub(super) fn enforce_hard_limits(&self, engine: &Engine, input: usize) {
         match input as u64 > engine.config.client_query_buffer_limit {
             true => self.end_for("that reached max query buffer length"),

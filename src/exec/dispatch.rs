@@ -62,14 +62,20 @@ impl Session {
         if let Some(error) = self.objection(engine, first.command, sub, row, args) {
             return self.refuse_command(engine, Some(found), error);
         }
+        let has_begun = matches!(came, Some(Wait::Checkpoint(_) | Wait::View(..)));
+        if !has_begun && self.is_paused(engine, row) {
+            return self.account(engine, found, args, Outcome::Waits(Wait::Pause));
+        }
         if let Some(reply) = self.queue(found, args) {
             engine.clock.end_lap();
             self.reply(engine, &reply, Epoch::NONE);
             outcome(engine, &reply);
             return true;
         }
-        let has_begun = matches!(came, Some(Wait::Checkpoint(_) | Wait::View(..)));
-        if !has_begun && let Some(wait) = self.hindrance(engine, row) {
+        if !has_begun
+            && self.may_write(row)
+            && let Some(wait) = self.turn(engine)
+        {
             return self.account(engine, found, args, Outcome::Waits(wait));
         }
         let outcome = match row.run {
@@ -137,20 +143,19 @@ impl Session {
         (!fits).then(|| unknown_subcommand_or_arity(command, &args[1]))
     }
 
-    /// What a request that has not begun has to wait for before it may run, if anything.
-    fn hindrance(&mut self, engine: &mut Engine, row: &Command) -> Option<Wait> {
-        // EXEC does what is in its queue.
-        let may_write = match (row.run, &self.queue) {
+    /// Whether running a request may change data; EXEC does what is in its queue.
+    fn may_write(&self, row: &Command) -> bool {
+        match (row.run, &self.queue) {
             (Run::Exec, Some(queue)) => queue.may_write(),
             _ => row.may_write(),
-        };
-        let is_paused = engine.pause.holds(may_write);
-        self.client.paused.set(is_paused);
-        match is_paused {
-            true => Some(Wait::Pause),
-            false if may_write => self.turn(engine),
-            false => None,
         }
+    }
+
+    /// Whether CLIENT PAUSE holds a request that has not begun, be it only to be queued.
+    fn is_paused(&mut self, engine: &mut Engine, row: &Command) -> bool {
+        let is_paused = engine.pause.holds(self.may_write(row));
+        self.client.paused.set(is_paused);
+        is_paused
     }
 
     /// The turn that a request has to wait for which would add to what is staged, if it may not run now. Who had a turn goes
@@ -190,6 +195,7 @@ impl Session {
         true
     }
 
+    /// A request of this session at this time, in Unix milliseconds.
     pub(super) fn request_of<'a>(&self, body: Body<'a>, now: u64) -> Request<'a> {
         Request {
             body,

@@ -20,6 +20,7 @@ pub mod outbox;
 mod over_view;
 mod parking;
 mod pause;
+mod queue;
 mod request;
 pub mod session;
 mod shutdown;

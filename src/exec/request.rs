@@ -3,8 +3,8 @@
 
 use super::Engine;
 use super::parking::Wait;
+use super::queue::Queue;
 use super::table::{Command, flag};
-use super::transaction::Queue;
 use crate::base::random::Random;
 use crate::command::{Call, CallLimits, Handler};
 use crate::resp::{Args, OwnedArgs, Protocol, Reply, Sink};

@@ -6,7 +6,7 @@ use std::task::Waker;
 use super::Engine;
 use super::client::{Buffers, Client, Peer};
 use super::parking::Wait;
-use super::transaction::Queue;
+use super::queue::Queue;
 use crate::base::random::Random;
 use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
 use crate::store::{Epoch, Ticket};
@@ -179,7 +179,9 @@ impl Session {
         self.had_turn = false;
         self.release(engine);
         self.client.waiting.set(status == Status::Waiting);
-        self.client.enforce_hard_limits(engine, input.len() - consumed);
+        let queued = self.queue.as_ref().map_or(0, |queue| queue.input());
+        self.client
+            .enforce_hard_limits(engine, input.len() - consumed + queued);
         engine.want_commit();
         Advance { consumed, status }
     }

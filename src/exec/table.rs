@@ -292,6 +292,22 @@ pub fn find(name: &[u8]) -> Option<Found> {
     BY_NAME.get(&*lower).copied()
 }
 
+/// The row with this number.
+pub fn numbered(number: usize) -> Found {
+    static ALL: LazyLock<Vec<Found>> = LazyLock::new(|| {
+        let with_subcommands = |found: Found| {
+            let subcommands = found.command.subcommands().iter().enumerate();
+            let numbered = subcommands.map(move |(at, command)| Found {
+                command,
+                number: found.number + 1 + at,
+            });
+            std::iter::once(found).chain(numbered)
+        };
+        all().flat_map(with_subcommands).collect()
+    });
+    ALL[number]
+}
+
 /// How many rows have counters of their own.
 pub fn count_rows() -> usize {
     COMMANDS

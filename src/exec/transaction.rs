@@ -13,15 +13,15 @@
 //!
 //! SELECT counts as neither: it says which database the commands behind it mean.
 
-use std::cell::RefCell;
 use std::time::Instant;
 
 use super::control::connection::{self, selected};
+use super::queue::{Queue, Queued};
 use super::request::{Body, Ran, Request};
-use super::table::{Control, Found, Run};
+use super::table::{self, Command, Control, Found, Run};
 use super::{Engine, Session};
 use crate::command::{Call, Handler};
-use crate::resp::{Args, OwnedArgs, Reply};
+use crate::resp::{Args, Reply};
 use crate::store::{self, Epoch, Stop, Txn};
 
 /// What EXEC answers if one of the requests before it was refused.
@@ -29,44 +29,6 @@ const REFUSED: &str = "EXECABORT Transaction discarded because of previous error
 
 /// Commands that are not queued.
 const RUN_AT_ONCE: [&str; 5] = ["exec", "discard", "multi", "quit", "reset"];
-
-/// What MULTI has begun: requests that wait for EXEC.
-#[derive(Clone, Default)]
-pub(super) struct Queue {
-    requests: Vec<Queued>,
-    /// What they take of memory.
-    bytes: usize,
-    /// One was refused: EXEC will be, too.
-    is_refused: bool,
-    runs: RefCell<Runs>,
-}
-
-/// What is known of the runs of a queue so far.
-#[derive(Clone, Default)]
-struct Runs {
-    /// One without controls has found all that it read in memory.
-    is_loaded: bool,
-    /// What controls have answered that have run, in their order.
-    answered: Vec<Reply>,
-    /// Nanoseconds that each request took in the last run.
-    took: Vec<u64>,
-}
-
-impl Runs {
-    /// Notes what a request took that ends now, and when the next one begins.
-    fn note(&mut self, begun: &mut Instant) {
-        let ended = Instant::now();
-        self.took.push(ended.duration_since(*begun).as_nanos() as u64);
-        *begun = ended;
-    }
-}
-
-/// One request of it.
-#[derive(Clone)]
-struct Queued {
-    found: Found,
-    args: OwnedArgs,
-}
 
 /// What a request of a queue is.
 enum Step {
@@ -76,10 +38,18 @@ enum Step {
 }
 
 impl Queued {
+    fn found(&self) -> Found {
+        table::numbered(self.row)
+    }
+
+    fn command(&self) -> &'static Command {
+        self.found().command
+    }
+
     fn step(&self) -> Step {
-        match self.found.command.run {
+        match self.command().run {
             Run::Data(handler) => Step::Data(handler),
-            Run::Control(_) if self.found.command.name == "select" => Step::Select,
+            Run::Control(_) if self.command().name == "select" => Step::Select,
             Run::Control(control) | Run::Checkpointed(control) | Run::Container(_, Some(control)) => {
                 Step::Control(control)
             }
@@ -97,27 +67,14 @@ impl Queued {
 }
 
 impl Queue {
-    fn push(&mut self, found: Found, args: Args) {
-        let args = OwnedArgs::from(args);
-        self.bytes += size_of::<Queued>() + args.memory();
-        self.requests.push(Queued { found, args });
-    }
-
-    /// What it takes of memory, in bytes.
-    pub fn memory(&self) -> usize {
-        self.bytes
-    }
-
     /// Whether one of its requests has the flag.
     pub fn has(&self, flag: u32) -> bool {
-        self.requests.iter().any(|queued| queued.found.command.has(flag))
+        self.requests.iter().any(|queued| queued.command().has(flag))
     }
 
     /// Whether running it may change data.
     pub fn may_write(&self) -> bool {
-        self.requests
-            .iter()
-            .any(|queued| queued.found.command.may_write())
+        self.requests.iter().any(|queued| queued.command().may_write())
     }
 
     fn has_controls(&self) -> bool {
@@ -130,7 +87,7 @@ impl Queue {
         for queued in &self.requests {
             let args = queued.args.as_args();
             db = queued.selects(databases).unwrap_or(db);
-            for at in queued.found.command.key_positions(args).unwrap_or_default() {
+            for at in queued.command().key_positions(args).unwrap_or_default() {
                 named(db, &args[at]);
             }
         }
@@ -204,7 +161,7 @@ impl Session {
             "watch" => Some(Reply::err("ERR WATCH inside MULTI is not allowed")),
             name if RUN_AT_ONCE.contains(&name) => None,
             _ => {
-                queue.push(found, args);
+                queue.push(found.number, args);
                 self.client.queued.set(Some(queue.requests.len()));
                 Some(Reply::simple("QUEUED"))
             }
@@ -337,13 +294,14 @@ impl Session {
     fn account_for(&self, engine: &mut Engine, queue: &Queue, replies: &[Reply]) {
         let now = engine.clock.now_ms();
         let runs = queue.runs.borrow();
-        for ((Queued { found, args }, reply), &took) in queue.requests.iter().zip(replies).zip(&runs.took) {
+        for ((queued, reply), &took) in queue.requests.iter().zip(replies).zip(&runs.took) {
+            let found = queued.found();
             if let Reply::Error(text) = reply {
                 engine.stats.error(text);
             }
             let has_failed = matches!(reply, Reply::Error(_));
             engine.stats.ran(found.number, took, has_failed);
-            let (command, args) = (found.command, args.as_args());
+            let (command, args) = (found.command, queued.args.as_args());
             engine
                 .slowlog
                 .note(&engine.config, &self.client, command, args, took, now);

@@ -228,9 +228,7 @@ pub fn run(
         let field = operation.field;
         let before = draft.get(field);
         let (bits, answer) = operation.act(field.value_of(before));
-        // As Redis counts changes: a SET to what is there is none, an INCRBY always is one.
-        let is_idle = bits == Some(before) && matches!(operation.action, Action::Set(_));
-        if let Some(bits) = bits.filter(|_| !is_idle) {
+        if let Some(bits) = bits.filter(|bits| *bits != before) {
             draft.set(field, bits);
         }
         answers.push(answer);

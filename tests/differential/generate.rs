@@ -63,7 +63,7 @@ impl Gen {
         }
     }
 
-    /// A command and what must follow it at once.
+    /// A command, and what must follow it at once.
     pub fn commands(&mut self) -> Vec<Args> {
         let made = self.command();
         let args = if self.rng.one_in(16) {
@@ -71,10 +71,11 @@ impl Gen {
         } else {
             made
         };
-        match touch_of_expired(&args) {
-            Some(touch) => vec![args, touch],
-            None => vec![args],
-        }
+        let next: Vec<Args> = touch_of_expired(&args)
+            .into_iter()
+            .chain(super::stream::consumers_of(&args))
+            .collect();
+        [vec![args], next].concat()
     }
 
     fn command(&mut self) -> Args {

@@ -2,7 +2,7 @@
 //! answers.
 //!
 //! Commands go in pipelines over a few connections that take turns, so that their order is the same on both
-//! sides. In between Redkeep's hot tier is emptied, and it is stopped, gently or by `kill -9`, and started
+//! sides; a transaction of one goes on while others have their turns. In between Redkeep's hot tier is emptied, and it is stopped, gently or by `kill -9`, and started
 //! again; then, and at the end, all that can be read is compared. A difference is shrunk to a short
 //! transcript before it is reported.
 //!
@@ -25,12 +25,14 @@ mod sort;
 mod sorted_set;
 mod stream;
 mod string;
+mod transaction;
 
 use crate::support::server::redis_is_installed;
 use crate::support::{Kind, Rng, Server, env_number, heavy};
 use generate::{Args, Gen};
 use pair::{Pair, Stop};
 use std::time::Instant;
+use transaction::Transactions;
 
 /// One thing that happens in a run.
 #[derive(Clone)]
@@ -78,7 +80,8 @@ fn redkeep_answers_as_redis_does() {
 /// Some seeds have so little memory that hardly anything stays in it.
 fn flags(seed: u64) -> &'static [&'static str] {
     match seed % 4 {
-        0 => &["--maxmemory", "4mb", "--appendfsync", "no"],
+        // Then the hot tier has its least, 16 KB.
+        0 => &["--maxmemory", "100kb", "--appendfsync", "no"],
         1 => &["--maxmemory", "4mb"],
         2 => &["--maxmemory", "16mb"],
         _ => &["--appendfsync", "always"],
@@ -89,12 +92,13 @@ fn flags(seed: u64) -> &'static [&'static str] {
 fn plan(seed: u64, commands: usize) -> Vec<Step> {
     let mut g = Gen::new(seed);
     let mut course = Rng::new(seed ^ 0xC0_FFEE);
+    let mut transactions = Transactions::new(CONNECTIONS);
     let mut steps = Vec::with_capacity(commands + commands / 10);
     let mut left = commands;
     while left > 0 {
         let connection = course.below(CONNECTIONS) as usize;
         for _ in 0..=course.below(BATCH) {
-            for args in g.commands() {
+            for args in transactions.commands(connection, &mut g, &mut course) {
                 steps.push(Step::Call(connection, args));
                 left = left.saturating_sub(1);
             }
@@ -103,6 +107,7 @@ fn plan(seed: u64, commands: usize) -> Vec<Step> {
             steps.push(Step::DropHot);
         }
         if course.one_in(100) {
+            transactions.forget();
             steps.extend([
                 Step::Restart(*course.pick(&[Stop::Kill, Stop::Terminate])),
                 Step::Compare,

@@ -3,6 +3,7 @@
 use super::Step;
 use super::expected::agree;
 use super::generate::{Args, DATABASES, FAMILIES, args};
+use super::transaction::only_redis_fails;
 use crate::support::text::command_line;
 use crate::support::{Client, Server, Value};
 use std::fmt;
@@ -41,6 +42,8 @@ struct Side {
     clients: Vec<Option<Client>>,
     databases: Vec<Vec<u8>>,
     protocols: Vec<Vec<u8>>,
+    /// What each has queued since MULTI.
+    queued: Vec<Vec<Args>>,
     /// The changes of options, which a restart loses.
     settings: Vec<Args>,
 }
@@ -54,6 +57,7 @@ impl Side {
             clients: Vec::new(),
             databases: Vec::new(),
             protocols: Vec::new(),
+            queued: Vec::new(),
             settings: Vec::new(),
         };
         side.forget_connections();
@@ -61,9 +65,15 @@ impl Side {
     }
 
     fn forget_connections(&mut self) {
-        self.clients = (0..CONNECTIONS).map(|_| None).collect();
+        self.disconnect();
         self.databases = vec![b"0".to_vec(); CONNECTIONS];
         self.protocols = vec![b"2".to_vec(); CONNECTIONS];
+    }
+
+    /// The connections end, and what they have queued and watched with them.
+    fn disconnect(&mut self) {
+        self.clients = (0..CONNECTIONS).map(|_| None).collect();
+        self.queued = vec![Vec::new(); CONNECTIONS];
     }
 
     fn send(&mut self, connection: usize, batch: &[Args]) -> std::io::Result<Vec<Value>> {
@@ -75,19 +85,45 @@ impl Side {
         }
         let client = self.clients[connection].as_mut().expect("just connected");
         let replies = client.pipeline(batch)?;
-        for (args, _) in batch.iter().zip(&replies).filter(|(_, reply)| !reply.is_error()) {
-            match args[0].to_ascii_uppercase().as_slice() {
-                b"SELECT" => self.databases[connection] = args[1].clone(),
-                b"HELLO" if args.len() > 1 => self.protocols[connection] = args[1].clone(),
-                b"CONFIG" if args.len() > 3 => self.settings.push(args.clone()),
-                _ => {}
-            }
-        }
         Ok(replies)
     }
 
+    /// Notes what a reply means for the connection. Returns what was queued, if the command was EXEC.
+    fn note(&mut self, connection: usize, args: &Args, reply: &Value) -> Vec<Args> {
+        match reply {
+            Value::Simple(text) if text == "QUEUED" => self.queued[connection].push(args.clone()),
+            reply if reply.is_error() => {
+                if args[0].eq_ignore_ascii_case(b"EXEC") && args.len() == 1 {
+                    self.queued[connection].clear();
+                }
+            }
+            reply => match args[0].to_ascii_uppercase().as_slice() {
+                b"SELECT" => self.databases[connection] = args[1].clone(),
+                b"HELLO" if args.len() > 1 => self.protocols[connection] = args[1].clone(),
+                b"CONFIG" if args.len() > 3 => self.settings.push(args.clone()),
+                b"DISCARD" => self.queued[connection].clear(),
+                b"RESET" => {
+                    self.databases[connection] = b"0".to_vec();
+                    self.protocols[connection] = b"2".to_vec();
+                    self.queued[connection].clear();
+                }
+                b"EXEC" => {
+                    let queued = std::mem::take(&mut self.queued[connection]);
+                    if let Value::Array(replies) = reply {
+                        for (args, reply) in queued.iter().zip(replies) {
+                            self.note(connection, args, reply);
+                        }
+                    }
+                    return queued;
+                }
+                _ => {}
+            },
+        }
+        Vec::new()
+    }
+
     fn restart(&mut self, stop: Stop) {
-        self.clients = (0..CONNECTIONS).map(|_| None).collect();
+        self.disconnect();
         match stop {
             Stop::Terminate => self.server.terminate(),
             Stop::Kill => self.server.kill9(),
@@ -150,6 +186,7 @@ impl Pair {
                 // Redis's log leaves out a key that BITFIELD made although its operation failed.
                 Step::Restart(_) if self.redkeep.server.is_redis() => {}
                 Step::Restart(stop) => {
+                    self.redis.disconnect();
                     self.redkeep.restart(*stop);
                     self.restarts += 1;
                 }
@@ -180,8 +217,19 @@ impl Pair {
             }
         };
         for (at, args) in batch.iter().enumerate() {
-            if !agree(args, &expected[at], &actual[at]) {
-                return difference(at, shown(&expected[at], &actual[at]));
+            let (redis, redkeep) = (&expected[at], &actual[at]);
+            self.redkeep.note(connection, args, redkeep);
+            let queued = self.redis.note(connection, args, redis);
+            let agrees = match (redis, redkeep) {
+                (Value::Array(redis), Value::Array(redkeep)) if redis.len() == queued.len() => {
+                    let mut each = queued.iter().zip(redis.iter().zip(redkeep));
+                    redis.len() == redkeep.len()
+                        && each.all(|(args, (redis, redkeep))| agree(args, redis, redkeep))
+                }
+                _ => agree(args, redis, redkeep) || only_redis_fails(&queued, redis, redkeep),
+            };
+            if !agrees {
+                return difference(at, shown(redis, redkeep));
             }
         }
         Ok(())

@@ -269,6 +269,26 @@ fn xclaim(g: &mut Gen) -> Args {
     args
 }
 
+/// Redis 7.0 makes the consumer of a claim or a read only if there is anything for it, 7.2 always: what makes it in both.
+pub fn consumers_of(command: &[Vec<u8>]) -> Vec<Args> {
+    let name = command[0].to_ascii_uppercase();
+    let keys = match &name[..] {
+        b"XCLAIM" | b"XAUTOCLAIM" => command.get(1..2).unwrap_or_default(),
+        b"XREADGROUP" => {
+            let is_word = |arg: &Vec<u8>| arg.eq_ignore_ascii_case(b"STREAMS");
+            let streams = command.iter().position(is_word).unwrap_or(command.len() - 1);
+            let keys_and_ids = &command[streams + 1..];
+            &keys_and_ids[..keys_and_ids.len().div_ceil(2)]
+        }
+        _ => return Vec::new(),
+    };
+    let [group, consumer] = command.get(2..4).unwrap_or_default() else {
+        return Vec::new();
+    };
+    let made = |key: &Vec<u8>| args!["XGROUP", "CREATECONSUMER", &key[..], &group[..], &consumer[..]];
+    keys.iter().map(made).collect()
+}
+
 fn xautoclaim(g: &mut Gen) -> Args {
     let mut args = args![
         "XAUTOCLAIM",

@@ -6,6 +6,7 @@ pub mod rng;
 pub mod server;
 pub mod store;
 pub mod text;
+pub mod transaction;
 pub mod value;
 pub mod writer;
 

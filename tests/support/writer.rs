@@ -2,9 +2,10 @@
 //!
 //! Each writer owns its keys and one connection, so the store must hold what its commands give up to some
 //! point: not before the last one that must be kept, not behind the last one that was sent. That one check
-//! covers values, counters, deletes, and that an MSET is there as a whole or not at all.
+//! covers values, counters, deletes, and that an MSET or a transaction is there as a whole or not at all.
 
 use super::client::encode;
+use super::transaction::Transaction;
 use super::{Client, Rng, Server, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -21,16 +22,23 @@ const KEYS_OF_A_GROUP: u64 = 8;
 const COMMANDS_OF_A_ROUND: usize = 200_000;
 const PIPELINE: u64 = 64;
 
+/// Only some transactions have more than the few writes of most: they take a server as long as so many commands.
+const WRITES_OF_MOST: u64 = 20;
+const WRITES_OF_ANY: u64 = 1000;
+
 /// Checks the store against what the writers have sent, `kept` commands of each at least; says for each how many were kept.
 pub fn verify(server: &Server, writers: &mut [Writer], kept: &[usize]) -> Vec<usize> {
     let mut client = server.client();
     let mut keys = 0;
     let mut points = Vec::new();
     for (writer, kept) in writers.iter_mut().zip(kept) {
-        let observed = writer.observe(&mut client);
+        let mut observed = writer.observe(&mut client);
+        keys += observed.len();
+        let (transacted, found) = Transaction::observe(writer.number, &mut client);
+        keys += found;
+        observed.extend(transacted);
         let point = writer.settle(&observed, *kept);
         points.push(point.unwrap_or_else(|report| panic!("{report}")));
-        keys += observed.len();
     }
     assert_eq!(client.run(&["DBSIZE"]).integer() as usize, keys, "DBSIZE");
     assert_eq!(scanned(&mut client).len(), keys, "keys found by SCAN");
@@ -65,6 +73,7 @@ enum Change {
     Delete(u64),
     Increment(u64),
     SetGroup(u64, u64),
+    Transact(Transaction),
 }
 
 /// A client, and what its keys must hold.
@@ -144,9 +153,19 @@ impl Writer {
                 self.sent.push(change);
             }
             client.send(&bytes)?;
-            for _ in 0..count {
-                let reply = client.receive()?;
-                assert!(!reply.is_error(), "writer {} was answered {reply:?}", self.number);
+            for at in self.sent.len() - count as usize..self.sent.len() {
+                let replies = match self.sent[at] {
+                    Change::Transact(transaction) => transaction.replies(),
+                    _ => 1,
+                };
+                for _ in 0..replies {
+                    let reply = client.receive()?;
+                    let has_failed = match &reply {
+                        Value::Array(replies) => replies.iter().any(Value::is_error),
+                        reply => reply.is_error(),
+                    };
+                    assert!(!has_failed, "writer {} was answered {reply:?}", self.number);
+                }
                 self.acknowledged.fetch_add(1, Ordering::Relaxed);
             }
             std::thread::sleep(self.pause);
@@ -156,11 +175,22 @@ impl Writer {
 
     fn change(&mut self) -> Change {
         self.stamp += 1;
-        match self.rng.below(10) {
-            0..=4 => Change::Set(self.rng.below(KEYS), self.stamp),
-            5 => Change::Delete(self.rng.below(KEYS)),
-            6 | 7 => Change::Increment(self.rng.below(COUNTERS)),
-            _ => Change::SetGroup(self.rng.below(GROUPS), self.stamp),
+        match self.rng.below(40) {
+            0..=19 => Change::Set(self.rng.below(KEYS), self.stamp),
+            20..=23 => Change::Delete(self.rng.below(KEYS)),
+            24..=30 => Change::Increment(self.rng.below(COUNTERS)),
+            31..=37 => Change::SetGroup(self.rng.below(GROUPS), self.stamp),
+            _ => {
+                let most = if self.rng.one_in(6) {
+                    WRITES_OF_ANY
+                } else {
+                    WRITES_OF_MOST
+                };
+                Change::Transact(Transaction {
+                    writes: 1 + self.rng.below(most),
+                    stamp: self.stamp,
+                })
+            }
         }
     }
 
@@ -176,6 +206,7 @@ impl Writer {
                 }
                 encode(&args)
             }
+            Change::Transact(transaction) => transaction.encode(self.number),
         }
     }
 
@@ -202,6 +233,7 @@ impl Writer {
                 values.extend(keys.iter().map(|key| (key.clone(), stamp)));
                 keys
             }
+            Change::Transact(transaction) => transaction.apply(self.number, values),
         }
     }
 
@@ -283,12 +315,12 @@ impl Writer {
 }
 
 /// The value with this stamp; some are long, so that there is something to flush.
-fn value(stamp: u64) -> String {
+pub(super) fn value(stamp: u64) -> String {
     let length = if stamp.is_multiple_of(7) { 1000 } else { 20 };
     format!("{stamp}:{}", "x".repeat(length))
 }
 
-fn stamp_of(name: &str, held: &Value) -> u64 {
+pub(super) fn stamp_of(name: &str, held: &Value) -> u64 {
     let text = held.text().unwrap_or_default();
     let stamp = text.split(':').next().and_then(|digits| digits.parse().ok());
     let whole = |stamp: &u64| name.contains(":c") || text == value(*stamp);

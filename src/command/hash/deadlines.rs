@@ -288,8 +288,10 @@ pub fn hgetex(txn: &mut Txn, call: &Call) -> Result<Reply> {
         match expiry {
             _ if value == Reply::Null => {}
             Expiry::At(deadline) => drop(expire(txn, &mut hash, field, deadline)?),
-            Expiry::Clear => hash.set_deadline(txn, field, None)?,
-            Expiry::Keep => {}
+            Expiry::Clear if hash.get(txn, field)?.is_some_and(|held| held.deadline.is_some()) => {
+                hash.set_deadline(txn, field, None)?;
+            }
+            Expiry::Clear | Expiry::Keep => {}
         }
         values.push(value);
     }

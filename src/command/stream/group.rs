@@ -54,6 +54,7 @@ pub fn destroy(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let Some(mut stream) = Stream::open(found.as_ref())? else {
         return no_stream();
     };
+    leave_watchers(txn);
     if !stream.destroy_group(txn, call.arg(3))? {
         return Ok(Reply::Int(0));
     }

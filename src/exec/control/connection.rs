@@ -201,6 +201,7 @@ pub fn is_printable(name: &[u8]) -> bool {
 }
 
 impl Session {
+    /// Has the commands that follow use the database of this number.
     pub(in crate::exec) fn select(&mut self, db: usize) {
         self.db = db;
         self.client.db.set(db);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Begin, COMMANDS, Command, Find, MAX_NAME, Run, access, all, count_rows, find, flag};
+use super::{Begin, COMMANDS, Command, Find, MAX_NAME, Run, access, all, count_rows, find, flag, numbered};
 
 /// Every command of these groups up to Redis 7.2, Redis 8.0 and Valkey 8.0.
 const KNOWN: &[&str] = &[
@@ -118,11 +118,11 @@ fn names_are_unique_and_can_be_found() {
         let upper = found.command.name.to_ascii_uppercase();
         let again = find(upper.as_bytes()).unwrap();
         assert_eq!(again.number, found.number);
+        assert_eq!(numbered(found.number).command.name, found.command.name);
         for sub in found.command.subcommands() {
-            assert_eq!(
-                found.subcommand(sub.name.as_bytes()).unwrap().command.name,
-                sub.name
-            );
+            let named = found.subcommand(sub.name.as_bytes()).unwrap();
+            assert_eq!(named.command.name, sub.name);
+            assert_eq!(numbered(named.number).command.name, sub.name);
         }
     }
     assert_eq!(count_rows(), seen.len());

@@ -1,0 +1,135 @@
+//! WATCH, MULTI, EXEC and DISCARD over what the families make, with other connections in between.
+//!
+//! What changes nothing is a change to WATCH in Redis in some cases, and in Redkeep in none. So writes are watched in two
+//! ways. Keys of their own (`w0` ...) are changed by commands only that are a change or none on both sides, and what is
+//! queued writes. Or any keys are watched, all commands change them, and what is queued only reads: then it does no harm
+//! that Redis lets EXEC fail where Redkeep does not; the other way round is a difference.
+
+use super::generate::{Args, Gen, args};
+use crate::support::{Rng, Value};
+
+/// How many keys of their own are watched.
+const WATCHED: u64 = 4;
+
+/// What a connection is about to do.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Free,
+    Watching(Kind),
+    Queueing(Kind),
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// What is queued is anything.
+    Writes,
+    /// Any keys are watched, and what is queued only reads.
+    Reads,
+}
+
+/// Where each connection is.
+pub struct Transactions {
+    states: Vec<State>,
+}
+
+impl Transactions {
+    pub fn new(connections: u64) -> Transactions {
+        Transactions {
+            states: vec![State::Free; connections as usize],
+        }
+    }
+
+    /// The connections are new.
+    pub fn forget(&mut self) {
+        self.states.fill(State::Free);
+    }
+
+    /// What a connection sends next: a command of the families mostly, and what must follow it.
+    pub fn commands(&mut self, connection: usize, g: &mut Gen, course: &mut Rng) -> Vec<Args> {
+        let state = &mut self.states[connection];
+        let (command, next) = match *state {
+            State::Free if course.one_in(60) => {
+                let kind = *course.pick(&[Kind::Writes, Kind::Reads]);
+                (watch(kind, g), State::Watching(kind))
+            }
+            State::Free if course.one_in(100) => (args!["MULTI"], State::Queueing(Kind::Writes)),
+            // RESET tells the connection that it is new in every way.
+            State::Free if course.one_in(1000) => (args!["RESET"], State::Free),
+            State::Watching(kind) if course.one_in(8) => (args!["MULTI"], State::Queueing(kind)),
+            State::Watching(_) if course.one_in(50) => (args!["UNWATCH"], State::Free),
+            State::Queueing(_) if course.one_in(10) => (args!["EXEC"], State::Free),
+            State::Queueing(_) if course.one_in(80) => (args!["DISCARD"], State::Free),
+            State::Queueing(kind) if course.one_in(100) => {
+                let refused = course.pick(&["MULTI", "WATCH w0", "EXEC x", "NOSUCH", "GET"]);
+                let words = refused.split(' ').map(|word| word.as_bytes().to_vec());
+                (words.collect(), State::Queueing(kind))
+            }
+            State::Queueing(Kind::Reads) => (read(g), *state),
+            _ if course.one_in(12) => (change(g), *state),
+            _ => return g.commands(),
+        };
+        *state = next;
+        vec![command]
+    }
+}
+
+fn own(g: &mut Gen) -> Vec<u8> {
+    format!("w{}", g.rng.below(WATCHED)).into()
+}
+
+fn watch(kind: Kind, g: &mut Gen) -> Args {
+    let mut args = args!["WATCH"];
+    match kind {
+        Kind::Writes => args.extend(g.some(3, own)),
+        Kind::Reads => args.extend(g.some(3, Gen::key)),
+    }
+    args
+}
+
+fn read(g: &mut Gen) -> Args {
+    let name = *g
+        .rng
+        .pick(&["GET", "TYPE", "EXISTS", "STRLEN", "LLEN", "ZCARD", "SMEMBERS"]);
+    args![g.cased(name), g.key()]
+}
+
+/// Changes one of the keys that are watched for writes, or, in some cases, does not.
+fn change(g: &mut Gen) -> Args {
+    let (key, other) = (own(g), own(g));
+    let number = g.rng.below(1000).to_string();
+    match g.rng.below(24) {
+        0 => args!["SET", key, number],
+        1 => args!["SET", key, number, "NX"],
+        2 => args!["SET", key, number, "XX", "GET"],
+        3 => args!["DEL", key, other],
+        4 => args!["GETDEL", key],
+        5 => args!["INCR", key],
+        6 => args!["HSET", key, number, g.value()],
+        7 => args!["HDEL", key, number],
+        8 => args!["SADD", key, number],
+        9 => args!["SREM", key, number],
+        10 => args!["ZADD", key, number, other],
+        11 => args!["ZREM", key, number],
+        12 => args!["RPUSH", key, number],
+        13 => args!["LPOP", key],
+        14 => args!["LMOVE", key, other, "LEFT", "RIGHT"],
+        15 => args!["RENAME", key, other],
+        16 => args!["COPY", key, other],
+        17 => args!["MOVE", key, g.database()],
+        18 => args!["EXPIRE", key, g.seconds_ahead().to_string()],
+        19 => args!["PERSIST", key],
+        20 => args!["SETRANGE", key, "0", number],
+        21 => args!["SUNIONSTORE", key, other],
+        22 => args!["MSET", key, number, "k1", "1"],
+        _ => args!["GET", key],
+    }
+}
+
+/// Whether EXEC failed in Redis alone, and it did no harm that it did not in Redkeep: what was queued only reads.
+pub fn only_redis_fails(queued: &[Args], redis: &Value, redkeep: &Value) -> bool {
+    let reads = |args: &Args| {
+        let name = String::from_utf8_lossy(&args[0]).to_uppercase();
+        ["GET", "TYPE", "EXISTS", "STRLEN", "LLEN", "ZCARD", "SMEMBERS"].contains(&&name[..])
+    };
+    matches!((redis, redkeep), (Value::NilArray | Value::Null, Value::Array(_))) && queued.iter().all(reads)
+}
