@@ -16,6 +16,7 @@
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
+//! | [`functions`] | libraries of functions survive a crash whole, and go from and to a Redis |
 //! | [`clients`] | the clients people use work unmodified |
 //! | [`readme`] | the reference of options and commands is current, and what pages link to exists |
 //! | [`tidy`] | the source keeps the rules of the house |
@@ -28,6 +29,7 @@ mod damage;
 mod differential;
 mod disk_full;
 mod fixtures;
+mod functions;
 mod long_replies;
 mod memory;
 mod operation;

@@ -6,7 +6,7 @@ use std::ptr::{self, NonNull};
 
 use corosensei::Yielder;
 
-use super::functions::Function;
+use super::function::Function;
 use super::host::{Host, Pulse};
 use super::lua::Lua;
 use super::memory::Memory;

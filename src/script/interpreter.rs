@@ -10,13 +10,14 @@ use mlua_sys as ffi;
 
 use super::cache::{Cache, Keep, Script, Sha};
 use super::context::{Context, GoOn, Shared, Stop};
-use super::functions::{Function, Loading};
+use super::function::{Function, Libraries};
 use super::host::{Fault, Host, LogLevel, Pulse};
 use super::lane::{Ended, Failure, Lane};
+use super::loading::Loading;
 use super::lua::{Lua, REGISTRY, Type};
 use super::memory::Memory;
 use super::random::Random;
-use super::{api, errors, from_lua, functions, library, sandbox, shebang};
+use super::{api, errors, from_lua, library, loading as load, sandbox, shebang};
 use crate::resp::{Protocol, Reply};
 
 /// So many lanes are kept for later runs; each has a stack.
@@ -44,6 +45,7 @@ pub struct Interpreter {
     /// Likewise: of the globals that libraries see while they are loaded.
     library_globals: c_int,
     cache: Cache,
+    libraries: Libraries,
     idle: Vec<Lane>,
     waiting: usize,
     /// The heap's size after the last full collection between runs.
@@ -126,7 +128,7 @@ impl Interpreter {
         api::register(main, options.version);
         library::register(main);
         sandbox::set_handler(main);
-        let library_globals = functions::make_globals(main);
+        let library_globals = load::make_globals(main);
         let globals = sandbox::close(main);
         main.push_function(errors::handle, 0);
         let handler = main.keep();
@@ -141,6 +143,7 @@ impl Interpreter {
             handler,
             library_globals,
             cache: Cache::new(),
+            libraries: Libraries::default(),
             idle: Vec::new(),
             waiting: 0,
             at_rest,
@@ -302,14 +305,14 @@ impl Interpreter {
         let (main, outcome) = (self.main, self.lane());
         let outcome = outcome.map_or_else(std::convert::identity, |lane| {
             lane.lua.push_kept(number);
-            functions::set_globals(main, self.library_globals);
-            functions::begin(&self.shared);
+            load::set_globals(main, self.library_globals);
+            load::begin(&self.shared);
             let outcome = self.begin(lane, Name::Library, loading);
-            functions::set_globals(main, self.globals);
+            load::set_globals(main, self.globals);
             outcome
         });
         main.drop_kept(number);
-        let functions = functions::end(&self.shared);
+        let functions = load::end(&self.shared);
         let wrong = match outcome {
             Outcome::Done(Done { failed: false, .. }) => return Ok(functions),
             Outcome::Done(Done {
@@ -322,15 +325,40 @@ impl Interpreter {
                 b"ERR a library cannot wait while it is loaded".to_vec()
             }
         };
-        self.forget_functions(functions);
+        self.forget_functions(&functions);
         Err([b"Error registering functions: ", &wrong[..]].concat())
     }
 
     /// Gives up functions that are not called any more. Those that run go on.
-    pub fn forget_functions(&mut self, functions: impl IntoIterator<Item = Function>) {
+    fn forget_functions(&self, functions: &[Function]) {
         for function in functions {
             self.main.drop_kept(function.number);
         }
+    }
+
+    /// Remembers what was loaded, by a number that no other library has.
+    pub fn keep_library(&mut self, number: u64, functions: Vec<Function>) {
+        let functions = functions.into_iter().map(Rc::new).collect();
+        self.libraries.insert(number, functions);
+    }
+
+    /// The functions of a library, if it was loaded.
+    pub fn library(&self, number: u64) -> Option<&[Rc<Function>]> {
+        self.libraries.get(&number).map(|functions| &functions[..])
+    }
+
+    /// Forgets the libraries of other numbers than these. Functions that run go on.
+    pub fn retain_libraries(&mut self, mut is_kept: impl FnMut(u64) -> bool) {
+        let main = self.main;
+        self.libraries.retain(|&number, functions| {
+            let is_kept = is_kept(number);
+            if !is_kept {
+                functions
+                    .iter()
+                    .for_each(|function| main.drop_kept(function.number));
+            }
+            is_kept
+        });
     }
 
     /// A lane for a run that is about to begin, without keys and arguments among its globals; what is to be called with the

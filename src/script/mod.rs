@@ -21,7 +21,7 @@
 //! - [`interpreter`]: what the others of the house use. [`host`]: what they give.
 //! - [`api`]: the table `redis`; [`arguments`], [`to_lua`], [`from_lua`]: values and replies; [`errors`].
 //! - [`sandbox`]: what scripts must not change, and functions of Lua's that are replaced ([`replaced`]); [`proxy`].
-//! - [`functions`]: libraries of functions, which are loaded once and called by name.
+//! - [`loading`]: libraries, whose code is run once and registers functions ([`function`]).
 //! - [`library`]: cjson, cmsgpack, struct, bit.
 //! - [`memory`]: the count and the limit of what scripts take. [`context`]: what a run knows of itself.
 
@@ -31,11 +31,12 @@ mod cache;
 mod context;
 mod errors;
 mod from_lua;
-mod functions;
+mod function;
 mod host;
 mod interpreter;
 mod lane;
 mod library;
+mod loading;
 mod lua;
 mod memory;
 mod proxy;
@@ -50,7 +51,8 @@ mod tests;
 
 pub use cache::{Keep, Script};
 pub use context::Stop;
-pub use functions::{BAD_NAME, Function, Loading, is_name};
+pub use function::Function;
 pub use host::{Fault, Host, LogLevel, Pulse};
 pub use interpreter::{Done, Interpreter, Options, Outcome, Run};
+pub use loading::{BAD_NAME, Loading, is_name};
 pub use shebang::Flags;

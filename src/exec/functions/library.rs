@@ -62,7 +62,6 @@ impl Loader {
             code: code.into(),
             functions: functions.iter().map(described).collect(),
         });
-        interpreter.forget_functions(functions);
         if let Err(taken) = added {
             replaced.map_or(Ok(()), |replaced| libraries.add(replaced)).ok();
             return Err(Failure(format!("Function {} already exists", shown(&taken))));

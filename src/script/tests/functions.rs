@@ -47,7 +47,24 @@ fn functions_are_registered_in_both_forms_and_called_with_keys_and_arguments() {
     assert_eq!(call(&mut interpreter, second, server), r"$1\r\nv\r\n");
     server.faults_after = Some(0);
     assert_eq!(call(&mut interpreter, second, server), "it has stopped");
-    interpreter.forget_functions(functions);
+}
+
+#[test]
+fn libraries_are_kept_by_number_until_they_are_forgotten() {
+    let mut interpreter = interpreter();
+    let code = "\nlocal t = {('x'):rep(1000000)} redis.register_function('f', function() return #t[1] end)";
+    for number in [3, 5] {
+        let functions = load(&mut interpreter, code).expect("it is loaded");
+        interpreter.keep_library(number, functions);
+    }
+    let kept = interpreter.memory();
+    let function = interpreter.library(3).expect("it is there")[0].clone();
+    interpreter.retain_libraries(|number| number == 3);
+    assert!(interpreter.library(5).is_none());
+    interpreter.collect();
+    assert!(interpreter.memory() + 900_000 < kept);
+    let reply = call(&mut interpreter, &function, &mut Server::default());
+    assert_eq!(reply, r":1000000\r\n");
 }
 
 #[test]

@@ -1,14 +1,14 @@
-//! Libraries of functions: their code is run once, which registers its functions; these are called from then on.
+//! The loading of libraries: their code is run once, which registers its functions; these are called from then on.
 //!
 //! While a library's code runs, it sees no globals but `redis`, and of that only what registers functions and writes to the
 //! log. The functions run as scripts do, but that keys and arguments are given to them, and are no globals.
 
 use std::ffi::c_int;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::Flags;
 use super::context::Shared;
+use super::function::Function;
 use super::host::{Fault, Host, LogLevel, Pulse};
 use super::lua::{GLOBALS, Lua, Raise, Type};
 use super::proxy::push_proxy;
@@ -21,33 +21,6 @@ pub const BAD_NAME: &str = "Library names can only contain letters, numbers, or 
 
 /// What a library that runs for too long is ended with.
 const TIMEOUT: &str = "ERR FUNCTION LOAD timeout";
-
-/// A function that a library has registered.
-#[derive(Debug)]
-pub struct Function {
-    pub(super) name: Rc<[u8]>,
-    pub(super) description: Option<Box<[u8]>>,
-    pub(super) flags: Flags,
-    /// Its number in the registry of the interpreter that loaded it.
-    pub(super) number: c_int,
-}
-
-impl Function {
-    /// What it is called by.
-    pub fn name(&self) -> &[u8] {
-        &self.name
-    }
-
-    /// What its library says about it.
-    pub fn description(&self) -> Option<&[u8]> {
-        self.description.as_deref()
-    }
-
-    /// What it has declared.
-    pub fn flags(&self) -> Flags {
-        self.flags
-    }
-}
 
 /// Whether a library or a function may be called so.
 pub fn is_name(name: &[u8]) -> bool {
