@@ -1,6 +1,7 @@
-//! The clients people use, unmodified: redis-cli, redis-benchmark, redis-py and ioredis.
+//! The clients people use, unmodified: redis-cli, redis-benchmark, redis-py and ioredis, and what is built on these: BullMQ,
+//! redlock and rate-limiter-flexible, which live on scripts.
 //!
-//! `REDKEEP_CLIENTS_DIR` names a folder where redis-py (`venv/`) and ioredis (`node_modules/`) are installed;
+//! `REDKEEP_CLIENTS_DIR` names a folder where redis-py (`venv/`) and Node's clients (`node_modules/`) are installed;
 //! without it they are looked for where Python and Node look by themselves. What is not installed is skipped,
 //! but not in CI.
 
@@ -67,6 +68,14 @@ fn redis_py() {
 fn ioredis() {
     if is_installed("node", &["-e", "require('ioredis')"]) {
         run("node", &[&script("ioredis.js")]);
+    }
+}
+
+#[test]
+fn libraries_on_scripts() {
+    let all = "['bullmq', 'redlock', 'rate-limiter-flexible'].forEach(require)";
+    if is_installed("node", &["-e", all]) {
+        run("node", &[&script("on_scripts.js")]);
     }
 }
 

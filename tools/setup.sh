@@ -3,7 +3,7 @@
 # everything is there.
 #
 #   tools/setup.sh                a C++ compiler, make and libclang, for RocksDB, jemalloc and their bindings
-#   tools/setup.sh --tests        and redis-server, redis-py and ioredis, which the tests compare and talk with
+#   tools/setup.sh --tests        and redis-server, redis-py and Node's clients, which the tests compare and talk with
 #   tools/setup.sh --tcl-suite    and tclsh, for tools/tcl-suite.sh
 #
 # The client libraries go to $HOME/.cache/redkeep/clients, out of the way of the system's Python and Node.
@@ -11,7 +11,7 @@ set -euo pipefail
 
 readonly CLIENTS="${REDKEEP_CACHE:-$HOME/.cache/redkeep}/clients"
 readonly REDIS_PY=redis==8.1.0
-readonly IOREDIS=ioredis@5.11.1
+readonly NODE_CLIENTS=(ioredis@5.11.1 bullmq@6.7.0 redlock@5.0.0-beta.2 rate-limiter-flexible@11.4.0)
 
 die() {
     echo "setup: $*" >&2
@@ -44,8 +44,11 @@ has_redis_py() {
     [ -d "${modules[0]}" ]
 }
 
-has_ioredis() {
-    [ -d "$CLIENTS/node_modules/ioredis" ]
+has_node_clients() {
+    local client
+    for client in "${NODE_CLIENTS[@]}"; do
+        [ -d "$CLIENTS/node_modules/${client%@*}" ] || return 1
+    done
 }
 
 # Prints the Debian packages that are missing, one a line.
@@ -60,7 +63,7 @@ missing_packages() {
         has_redis_py || has python3 || echo python3
         has_redis_py || has_ensurepip || echo python3-venv
         has node || echo nodejs
-        has_ioredis || has npm || echo npm
+        has_node_clients || has npm || echo npm
     fi
     if [ "$tcl_suite" = yes ]; then
         has tclsh8.6 || echo tcl8.6
@@ -113,9 +116,9 @@ install_clients() {
         python3 -m venv --clear "$CLIENTS/venv" || die "could not make a Python environment in $CLIENTS/venv"
         "$CLIENTS/venv/bin/python" -m pip install --quiet "$REDIS_PY" >&2 || die "pip could not install $REDIS_PY"
     fi
-    if ! has_ioredis; then
-        npm install --silent --no-audit --no-fund --prefix "$CLIENTS" "$IOREDIS" >&2 ||
-            die "npm could not install $IOREDIS"
+    if ! has_node_clients; then
+        npm install --silent --no-audit --no-fund --prefix "$CLIENTS" "${NODE_CLIENTS[@]}" >&2 ||
+            die "npm could not install ${NODE_CLIENTS[*]}"
     fi
 }
 

@@ -32,15 +32,35 @@ pub enum Workload {
     Mset,
     /// MULTI, INCR and EXEC: one operation.
     MultiIncr,
+    /// EVALSHA of a script that calls INCR, or GET.
+    EvalIncr,
+    EvalGet,
+}
+
+/// Scripts, and the hashes that EVALSHA names them by.
+const INCR_SCRIPT: Script = Script {
+    text: "return redis.call('incr',KEYS[1])",
+    sha: "6f5ade10a69975e903c6d07b10ea44c6382381a5",
+};
+const GET_SCRIPT: Script = Script {
+    text: "return redis.call('get',KEYS[1])",
+    sha: "fd758d1589d044dd850a6f05d52f2eefd27f033f",
+};
+
+pub struct Script {
+    pub text: &'static str,
+    sha: &'static str,
 }
 
 impl Workload {
-    pub const ALL: [Workload; 5] = [
+    pub const ALL: [Workload; 7] = [
         Workload::Get,
         Workload::Set,
         Workload::Incr,
         Workload::Mset,
         Workload::MultiIncr,
+        Workload::EvalIncr,
+        Workload::EvalGet,
     ];
 
     pub fn name(self) -> &'static str {
@@ -50,6 +70,8 @@ impl Workload {
             Workload::Incr => "INCR",
             Workload::Mset => "MSET",
             Workload::MultiIncr => "MULTI-INCR-EXEC",
+            Workload::EvalIncr => "EVALSHA-INCR",
+            Workload::EvalGet => "EVALSHA-GET",
         }
     }
 
@@ -57,20 +79,30 @@ impl Workload {
     fn command(self) -> &'static str {
         match self {
             Workload::MultiIncr => "INCR",
+            Workload::EvalIncr | Workload::EvalGet => "EVALSHA",
             other => other.name(),
         }
     }
 
     /// Whether its keys hold integers.
     pub fn counts(self) -> bool {
-        matches!(self, Workload::Incr | Workload::MultiIncr)
+        matches!(self, Workload::Incr | Workload::MultiIncr | Workload::EvalIncr)
     }
 
     /// What an operation is answered; the elements of EXEC's reply are counted, not the array.
     fn replies(self) -> usize {
         match self {
             Workload::MultiIncr => 3,
-            Workload::Get | Workload::Set | Workload::Incr | Workload::Mset => 1,
+            _ => 1,
+        }
+    }
+
+    /// The script that it runs, which has to be loaded.
+    pub fn script(self) -> Option<&'static Script> {
+        match self {
+            Workload::EvalIncr => Some(&INCR_SCRIPT),
+            Workload::EvalGet => Some(&GET_SCRIPT),
+            _ => None,
         }
     }
 }
@@ -147,14 +179,19 @@ impl Batch {
 
     fn push_command(&mut self, load: &Load, random: &mut Random) {
         let (keys, values) = match load.workload {
-            Workload::Get | Workload::Incr | Workload::MultiIncr => (1, false),
             Workload::Set => (1, true),
             Workload::Mset => (MSET_KEYS, true),
+            _ => (1, false),
         };
-        let arguments = 1 + keys * (1 + usize::from(values));
+        let script = load.workload.script();
+        let arguments = 1 + 2 * usize::from(script.is_some()) + keys * (1 + usize::from(values));
         self.bytes
             .extend_from_slice(format!("*{arguments}\r\n").as_bytes());
         push_argument(&mut self.bytes, load.workload.command().as_bytes());
+        if let Some(script) = script {
+            push_argument(&mut self.bytes, script.sha.as_bytes());
+            push_argument(&mut self.bytes, b"1");
+        }
         for _ in 0..keys {
             let key = format!("{}{:0KEY_DIGITS$}", load.prefix, 0);
             push_argument(&mut self.bytes, key.as_bytes());

@@ -37,7 +37,7 @@ use server::{Client, Kind, Program, Result, Server};
 
 const HELP: &str = "\
 usage: cargo bench --bench serve -- [options]      (a LIST is separated by commas)
-  --only LIST          get,set,incr,mset,multi-incr-exec                [all]
+  --only LIST          get,set,incr,mset,multi-incr-exec,evalsha-incr,evalsha-get   [all]
   --clients LIST       connections                                      [1,50]
   --pipeline LIST      commands a batch                                 [1,32]
   --appendfsync LIST   always,everysec,no                               [all]
@@ -319,6 +319,9 @@ fn matrix_part(options: &Options, appendfsync: &str, tier: Tier) -> Result<()> {
         client.fill(DATA, keys, value_size)?;
         if options.workloads.iter().any(|workload| workload.counts()) {
             client.fill(COUNTERS, keys, 0)?;
+        }
+        for script in options.workloads.iter().filter_map(|workload| workload.script()) {
+            client.command(&["SCRIPT", "LOAD", script.text])?;
         }
         server.settle()?;
         subjects.push(Subject { server, keys });

@@ -183,6 +183,35 @@ def transactions(r):
     equal(r.zcard("many"), 10000)
 
 
+def scripts(r):
+    double = r.register_script("return redis.call('incrby', KEYS[1], redis.call('get', KEYS[1]))")
+    equal(r.set("n", 4), True)
+    equal(double(keys=["n"]), 8)
+    equal(r.script_flush(), True)
+    equal(double(keys=["n"]), 16)
+    equal(r.script_exists(double.sha, "0" * 40), [True, False])
+    with r.pipeline() as pipe:
+        pipe.incr("n")
+        double(keys=["n"], client=pipe)
+        equal(pipe.execute(), [17, 34])
+    lock = r.lock("lock", timeout=60, blocking=False)
+    equal(lock.acquire(), True)
+    equal(r.lock("lock", timeout=60, blocking=False).acquire(), False)
+    equal(lock.owned(), True)
+    equal(lock.extend(60), True)
+    equal(100 < r.ttl("lock") <= 120, True)
+    equal(lock.reacquire(), True)
+    lock.release()
+    raises(redis.exceptions.LockError, "already unlocked", lock.release)
+    equal(lock.acquire(), True)
+    equal(r.set("lock", "stolen"), True)
+    raises(redis.exceptions.LockNotOwnedError, "no longer own", lock.release)
+    equal(r.delete("lock"), 1)
+    with r.lock("lock", timeout=60):
+        equal(r.exists("lock"), 1)
+    equal(r.exists("lock"), 0)
+
+
 def rivals():
     """Each tries again until nobody has come in between."""
 
@@ -228,7 +257,7 @@ def threads():
 
 for protocol in (2, 3):
     r = connect(protocol=protocol)
-    for part in (strings, bitmaps, keys, server, transactions):
+    for part in (strings, bitmaps, keys, server, transactions, scripts):
         part(r)
     equal(r.flushall(), True)
 equal(connect(decode_responses=True).set("text", "grün"), True)

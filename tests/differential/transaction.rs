@@ -1,4 +1,4 @@
-//! WATCH, MULTI, EXEC and DISCARD over what the families make, with other connections in between.
+//! WATCH, MULTI, EXEC and DISCARD over what the families make, with other connections in between; and scripts that run it.
 //!
 //! What changes nothing is a change to WATCH in Redis in some cases, and in Redkeep in none. So writes are watched in two
 //! ways. Keys of their own (`w0` ...) are changed by commands only that are a change or none on both sides, and what is
@@ -7,6 +7,15 @@
 
 use super::generate::{Args, Gen, args};
 use crate::support::{Rng, Value};
+
+/// Runs the commands in its arguments, each behind the number of its words.
+const SCRIPT: &str = "local replies, at = {}, 1 \
+    while ARGV[at] do \
+        local words = tonumber(ARGV[at]) \
+        replies[#replies + 1] = redis.pcall(unpack(ARGV, at + 1, at + words)) \
+        at = at + words + 1 \
+    end \
+    return replies";
 
 /// How many keys of their own are watched.
 const WATCHED: u64 = 4;
@@ -66,6 +75,7 @@ impl Transactions {
             }
             State::Queueing(Kind::Reads) => (read(g), *state),
             _ if course.one_in(12) => (change(g), *state),
+            _ if course.one_in(15) => (script(g, course.below(4)), *state),
             State::Queueing(_) => return alike(g),
             State::Free | State::Watching(_) => return g.commands(),
         };
@@ -86,6 +96,28 @@ fn alike(g: &mut Gen) -> Vec<Args> {
             return commands;
         }
     }
+}
+
+/// A script that runs some commands.
+fn script(g: &mut Gen, more: u64) -> Args {
+    let mut args = args!["EVAL", SCRIPT, "0"];
+    for command in (0..=more).flat_map(|_| alike(g)) {
+        args.push(command.len().to_string().into());
+        args.extend(command);
+    }
+    args
+}
+
+/// What a script runs, if it is one of these.
+pub fn scripted(args: &[Vec<u8>]) -> Option<Vec<Args>> {
+    let mut rest = args.strip_prefix(&args!["EVAL", SCRIPT, "0"][..])?;
+    let mut commands = Vec::new();
+    while let Some((words, after)) = rest.split_first() {
+        let words = std::str::from_utf8(words).ok()?.parse().ok()?;
+        commands.push(after.get(..words)?.to_vec());
+        rest = &after[words..];
+    }
+    Some(commands)
 }
 
 fn own(g: &mut Gen) -> Vec<u8> {

@@ -1,5 +1,5 @@
-//! A transaction of up to a thousand writes over several types, all of one stamp: what is there of it after a crash is all
-//! of it, or nothing.
+//! A transaction of up to a thousand writes over several types, by MULTI and EXEC or by a script, all of one stamp: what
+//! is there of it after a crash is all of it, or nothing.
 
 use super::client::encode;
 use super::writer::{stamp_of, value};
@@ -15,16 +15,39 @@ const STRINGS: u64 = 1000;
 pub struct Transaction {
     pub writes: u64,
     pub stamp: u64,
+    /// Whether a script makes the writes.
+    pub is_script: bool,
 }
 
+/// Its arguments are commands, each behind the number of its words.
+const SCRIPT: &str = "local at = 1 \
+    while ARGV[at] do \
+        local words = tonumber(ARGV[at]) \
+        redis.call(unpack(ARGV, at + 1, at + words)) \
+        at = at + words + 1 \
+    end \
+    return redis.status_reply('OK')";
+
 impl Transaction {
-    /// How many replies it has: of MULTI, of each of the writes, of EXEC.
+    /// How many replies it has: of MULTI, of each of the writes, of EXEC; or of EVAL.
     pub fn replies(&self) -> u64 {
-        self.writes + 2
+        match self.is_script {
+            true => 1,
+            false => self.writes + 2,
+        }
     }
 
-    /// The commands on the wire, MULTI and EXEC around them.
+    /// The commands on the wire.
     pub fn encode(&self, writer: usize) -> Vec<u8> {
+        if self.is_script {
+            let mut args = ["EVAL", SCRIPT, "0"].map(str::to_owned).to_vec();
+            for at in 0..self.writes {
+                let words = self.write(writer, at);
+                args.push(words.len().to_string());
+                args.extend(words);
+            }
+            return encode(&args);
+        }
         let mut bytes = encode(&["MULTI"]);
         for at in 0..self.writes {
             bytes.extend(encode(&self.write(writer, at)));

@@ -189,6 +189,7 @@ impl Writer {
                 Change::Transact(Transaction {
                     writes: 1 + self.rng.below(most),
                     stamp: self.stamp,
+                    is_script: self.rng.one_in(2),
                 })
             }
         }
