@@ -153,6 +153,7 @@ impl Session {
     }
 
     /// Whether running a request may change data; EXEC does what is in its queue.
+    #[inline]
     fn may_write(&self, row: &Command) -> bool {
         match (row.run, &self.queue) {
             (Run::Exec, Some(queue)) => queue.may_write(),
@@ -162,7 +163,7 @@ impl Session {
 
     /// Whether CLIENT PAUSE holds a request that has not begun, be it only to be queued.
     fn is_paused(&mut self, engine: &mut Engine, row: &Command) -> bool {
-        let is_paused = engine.pause.holds(self.may_write(row));
+        let is_paused = engine.pause.is_on() && engine.pause.holds(self.may_write(row));
         self.client.paused.set(is_paused);
         is_paused
     }
@@ -171,7 +172,10 @@ impl Session {
     /// records, or its turn among those who would add to what is staged.
     fn hindrance(&mut self, engine: &mut Engine, row: &Command) -> Option<Wait> {
         let may_write = self.may_write(row);
-        if engine.scripts.holds(self.client.id, may_write) && !row.has(flag::ALLOW_BUSY) {
+        if engine.scripts.keeps_others_from_writing()
+            && engine.scripts.holds(self.client.id, may_write)
+            && !row.has(flag::ALLOW_BUSY)
+        {
             return Some(Wait::Script);
         }
         match may_write {
@@ -218,6 +222,7 @@ impl Session {
     }
 
     /// A request of this session at this time, in Unix milliseconds.
+    #[inline]
     pub(super) fn request_of<'a>(&self, body: Body<'a>, now: u64) -> Request<'a> {
         Request {
             body,
@@ -241,6 +246,7 @@ impl Session {
         self.conclude(engine, ran)
     }
 
+    #[inline]
     fn conclude(&mut self, engine: &mut Engine, ran: Ran) -> Outcome {
         match ran {
             Ran::Waits(wait) => Outcome::Waits(wait),

@@ -68,6 +68,14 @@ pub(super) enum Ran {
     CutOff(Stop),
 }
 
+/// Bytes that a request may gather on the executor which has this rule for views.
+fn most_under(rule: ViewRule, limits: &CallLimits) -> usize {
+    match rule {
+        ViewRule::Always => limits.live_gathered,
+        ViewRule::IfItOnlyReads | ViewRule::Never => limits.gathered,
+    }
+}
+
 impl Body<'_> {
     /// Runs it once. A queue's reply is an array, each of its requests having one.
     fn run(&self, txn: &mut Txn, call: &Call) -> store::Result<Reply> {
@@ -77,6 +85,7 @@ impl Body<'_> {
         }
     }
 
+    #[inline]
     fn has(&self, flag: u32) -> bool {
         match self {
             Body::Command { row, .. } => row.has(flag),
@@ -123,6 +132,7 @@ impl From<Body<'_>> for Detached {
 
 impl Request<'_> {
     /// Whether it goes on over a view if it needs much: as the flags of its row say.
+    #[inline]
     fn view_rule(&self) -> ViewRule {
         let changes_nothing = self.body.has(flag::READONLY) && !self.body.has(flag::MAY_REPLICATE);
         match (self.may_use_view, changes_nothing) {
@@ -134,14 +144,14 @@ impl Request<'_> {
 
     /// Bytes that it may gather, or have pinned, on the executor.
     fn most_live(&self, limits: &CallLimits) -> usize {
-        match self.view_rule() {
-            ViewRule::Always => limits.live_gathered,
-            ViewRule::IfItOnlyReads | ViewRule::Never => limits.gathered,
-        }
+        most_under(self.view_rule(), limits)
     }
 
+    /// What it may gather where it runs on the executor.
+    #[inline]
     pub fn live_allowance(&self, limits: &CallLimits) -> Allowance {
-        Allowance::at_most(self.most_live(limits)).with_views(self.view_rule())
+        let rule = self.view_rule();
+        Allowance::at_most(most_under(rule, limits)).with_views(rule)
     }
 
     /// The request, to be run on another thread.
@@ -194,6 +204,7 @@ impl Request<'_> {
 
 impl Request<'_> {
     /// A transaction to run it in.
+    #[inline]
     pub(super) fn begin<'s>(&self, store: &'s mut Store, limits: &CallLimits) -> Txn<'s> {
         let mut txn = store.begin(self.now);
         txn.random = Random::from_seed(self.seed);

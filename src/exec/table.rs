@@ -194,6 +194,7 @@ impl Command {
     }
 
     /// Whether running it may change data.
+    #[inline]
     pub fn may_write(&self) -> bool {
         let is_script = matches!(self.run, Run::Scripted(_)) && !self.has(flag::READONLY);
         self.has(flag::WRITE) || self.has(flag::MAY_REPLICATE) || is_script

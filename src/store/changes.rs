@@ -55,7 +55,11 @@ impl<K: Clone + Eq + Hash, V> Changes<K, V> {
     }
 
     /// What a key is to be, if it was changed.
+    #[inline]
     pub fn find(&mut self, key: &K) -> Option<&V> {
+        if self.log.is_empty() {
+            return None;
+        }
         let at = self.position(key)?;
         Some(&self.log[at].value)
     }

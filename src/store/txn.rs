@@ -391,20 +391,17 @@ impl<'s> Txn<'s> {
     }
 
     fn write_record(&mut self, key: RecordKey, value: Option<Value>, known: Known) {
+        // What was written before to be told is told.
+        let is_unwatched =
+            self.is_unwatched && (self.work.writes.find(&key)).is_none_or(|earlier| earlier.is_unwatched);
         let to_be = ToBe {
             value,
             known,
-            is_unwatched: self.is_unwatched,
+            is_unwatched,
         };
-        let earlier = self
-            .work
-            .writes
-            .find(&key)
-            .is_none_or(|earlier| earlier.is_unwatched);
         if let Some(write) = self.work.writes.push(key, to_be) {
             // What is known is how it differs from the write there, not from what was before.
             write.known = Known::Nothing;
-            write.is_unwatched &= earlier;
         }
     }
 
