@@ -10,6 +10,7 @@
 //! | [`power_loss`] | losing what was not fsynced loses what `appendfsync` allows, and tears nothing |
 //! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
 //! | [`cold`] | commands on cold data wait for few rounds of reads, whatever they touch |
+//! | [`scripts`] | nobody comes in between while a script waits; those that run for long can be killed |
 //! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
@@ -32,6 +33,7 @@ mod memory;
 mod operation;
 mod power_loss;
 mod readme;
+mod scripts;
 mod signals;
 mod support;
 mod tidy;
