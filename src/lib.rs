@@ -285,8 +285,10 @@
 //!   in memory, pinned; one that goes on faulting is rehearsed whole. It may not go over a view, which would not show its
 //!   own writes: so its commands take their live forms, which wait for whatever they need, up to what a request may gather
 //!   (`store/allowance.rs`), and walk over listings of keys (`store/listings.rs`). `exec/live_forms.rs` runs every command so.
-//! - **Lua**: the same, the script being the body; it must be deterministic given its reads, so time and randomness come
-//!   from the transaction.
+//! - **Lua**: a transaction, too, over all that a script calls (`exec/scripts/`). But at a fault it does not begin anew: the
+//!   script is suspended where it is, its transaction set aside with what it has read (`store/aside.rs`), and both go on if
+//!   nobody has written any of that meanwhile. Otherwise the script begins anew; after a few times, others who would write
+//!   wait until it is through.
 //! - **WATCH**: a transaction has keys watched from its end on ([`store::Txn::watch`]). A change is told when it is staged, not
 //!   when it is settled, as the next to run sees it; EXEC asks for it ([`store::Store::watched_change`]), and if it answers
 //!   that a key has changed, that reply waits for the change's epoch.

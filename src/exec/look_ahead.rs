@@ -223,7 +223,9 @@ impl Session {
             };
             let command = found.command;
             // From here on the database, or who may read, could be another.
-            let Run::Data(_) = command.run else { break };
+            let (Run::Data(_) | Run::Scripted(_)) = command.run else {
+                break;
+            };
             if command.accepts(args.len())
                 && let Some(positions) = command.key_positions(args)
             {

@@ -44,6 +44,8 @@ pub struct Parking {
     views: HashMap<ViewTicket, Waker>,
     pause: HashMap<Id, Waker>,
     script: HashMap<Id, Waker>,
+    /// Those who wait for their [`Wait::Others`]: since before the last end of a tick, or after it.
+    others: [HashMap<Id, Waker>; 2],
     /// Those who wait for their [`Wait::Turn`].
     pub(super) line: Line,
     /// Connections with replies that may leave once an epoch is settled.
@@ -60,7 +62,7 @@ impl Parking {
             Wait::Pause => drop(self.pause.insert(client, waker)),
             Wait::Turn(place) => self.line.wait_at(place, waker),
             Wait::Script => drop(self.script.insert(client, waker)),
-            Wait::Others => waker.wake(),
+            Wait::Others => drop(self.others[1].insert(client, waker)),
         }
     }
 
@@ -72,7 +74,7 @@ impl Parking {
             Wait::Pause => drop(self.pause.remove(&client)),
             Wait::Turn(place) => self.line.leave(place),
             Wait::Script => drop(self.script.remove(&client)),
-            Wait::Others => {}
+            Wait::Others => self.others.iter_mut().for_each(|some| drop(some.remove(&client))),
         }
     }
 
@@ -113,6 +115,14 @@ impl Parking {
         self.script.drain().for_each(|(_, waker)| waker.wake());
     }
 
+    /// Wakes those who have waited for others from the end of one tick to that of the next. Whether there are more of them.
+    pub(super) fn wake_after_others(&mut self) -> bool {
+        let [earlier, later] = &mut self.others;
+        earlier.drain().for_each(|(_, waker)| waker.wake());
+        std::mem::swap(earlier, later);
+        !earlier.is_empty()
+    }
+
     /// Takes out the connections with replies that wait for nothing after this epoch.
     pub(super) fn release_replies(&mut self, settled: Epoch) -> impl Iterator<Item = Weak<dyn Outlet>> {
         let released = self.replies.extract_if(.., move |(epoch, _)| *epoch <= settled);
@@ -136,8 +146,10 @@ impl Engine {
     /// Has a client's waker called when it may be that its request can go on.
     pub(super) fn park(&mut self, wait: &Wait, client: Id, waker: &Waker) {
         self.parking.park(wait, client, waker);
-        if let Wait::Checkpoint(_) = wait {
-            self.want_commit();
+        match wait {
+            Wait::Checkpoint(_) => self.want_commit(),
+            Wait::Others => self.ask_for_tick_end(),
+            _ => {}
         }
     }
 

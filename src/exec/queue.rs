@@ -27,6 +27,8 @@ pub(super) struct Runs {
     pub is_loaded: bool,
     /// What controls have answered that have run, in their order.
     pub answered: Vec<Reply>,
+    /// How often a run began anew, as others had written what it had read.
+    pub restarts: u32,
     /// Nanoseconds that each request took in the last run.
     pub took: Vec<u64>,
 }

@@ -62,6 +62,11 @@ impl Engine {
         }
     }
 
+    /// Has the tick end, whether there is anything to commit or not.
+    pub(super) fn ask_for_tick_end(&self) {
+        self.tick_end.ask();
+    }
+
     /// The end of a tick, or news of the store's threads.
     pub fn commit_and_release(&mut self) -> Released {
         let tick_end = &mut self.tick_end;
@@ -77,7 +82,7 @@ impl Engine {
         let now = self.clock.refresh();
         let news = self.store.end_tick(now);
         let outlets = self.release(news);
-        let more = self.expire_more() | self.store.upkeep();
+        let more = self.expire_more() | self.store.upkeep() | self.parking.wake_after_others();
         self.want_commit();
         Released { outlets, more }
     }

@@ -13,23 +13,55 @@
 //!
 //! SELECT counts as neither: it says which database the commands behind it mean.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::control::connection::{self, selected};
 use super::queue::{Queue, Queued};
 use super::request::{Body, Ran, Request};
-use super::scripts::FindProgram;
+use super::scripts::{FindProgram, MOST_RESTARTS, Running};
+use super::stats::Counted;
 use super::table::{self, Command, Control, Found, Run};
 use super::{Engine, Session};
 use crate::command::{Call, Handler};
-use crate::resp::{Args, Reply};
-use crate::store::{self, Epoch, Stop, Txn};
+use crate::resp::{Args, Protocol, Reply};
+use crate::script::Done;
+use crate::store::{self, Epoch, Stop, Suspended, Txn};
 
 /// What EXEC answers if one of the requests before it was refused.
 const REFUSED: &str = "EXECABORT Transaction discarded because of previous errors.";
 
 /// Commands that are not queued.
 const RUN_AT_ONCE: [&str; 5] = ["exec", "discard", "multi", "quit", "reset"];
+
+/// How far a run has come that may have to wait in the middle.
+#[derive(Default)]
+pub(super) struct QueueRun {
+    /// The database that was selected before it.
+    pub first_db: usize,
+    /// What was answered so far, and in which protocol.
+    replies: Vec<(Reply, Protocol)>,
+    /// Which of them are errors that were counted where they come from.
+    counted: Vec<bool>,
+    /// What controls have answered in runs before this one.
+    answered: VecDeque<Reply>,
+    /// What replies of controls wait for.
+    epoch: Epoch,
+    /// What scripts have called.
+    called: Vec<Counted>,
+}
+
+impl QueueRun {
+    /// One of its scripts is through. Returns its reply.
+    fn note_script(&mut self, script: &mut Running, engine: &mut Engine, done: Done) -> Reply {
+        self.epoch = self.epoch.max(script.state.epoch);
+        self.called.push(std::mem::take(&mut script.state.counted));
+        self.counted.resize(self.replies.len(), false);
+        self.counted.push(done.is_counted);
+        script.let_go(&mut engine.store);
+        done.reply
+    }
+}
 
 /// What a request of a queue is.
 enum Step {
@@ -203,6 +235,9 @@ impl Session {
         };
         // What is watched may change while it waits for records.
         let changed = engine.store.watched_change(self.client.id, now);
+        if queue.is_refused || changed.is_some() {
+            self.give_up_queue_run(engine);
+        }
         let ran = match (queue.is_refused, changed) {
             (true, _) => Ran::Ready(Stop::error(REFUSED), Epoch::NONE),
             (false, Some(epoch)) => Ran::Ready(Ok(Reply::NullArray), epoch),
@@ -213,6 +248,13 @@ impl Session {
             _ => self.drop_queue(engine),
         }
         ran
+    }
+
+    /// Drops a run that waits in the middle.
+    fn give_up_queue_run(&mut self, engine: &mut Engine) {
+        if let Some(first_db) = engine.forget_script(self.client.id) {
+            self.select(first_db);
+        }
     }
 
     fn run_queue(&mut self, engine: &mut Engine, queue: &Queue, now: u64) -> Ran {
@@ -238,35 +280,20 @@ impl Session {
         ran
     }
 
-    /// Runs everything in its order.
+    /// Runs everything in its order, or goes on with it where a script waits.
     fn run_with_controls(&mut self, engine: &mut Engine, queue: &Queue, request: &Request) -> Ran {
-        let mut epoch = Epoch::NONE;
-        let mut replies = Vec::with_capacity(queue.requests.len());
-        let mut counted = Vec::with_capacity(queue.requests.len());
-        let mut suspended = request.begin(&mut engine.store, &engine.limits).suspend();
-        let mut answered = queue.runs.borrow().answered.clone().into_iter();
-        queue.runs.borrow_mut().took.clear();
+        let (mut run, mut suspended, mut running) = self.take_queue_run(engine, queue, request);
         let mut begun = Instant::now();
-        for queued in &queue.requests {
+        for queued in &queue.requests[run.replies.len()..] {
             let args = queued.args.as_args();
-            let mut is_counted = false;
             let reply = match queued.step() {
                 Step::Data(handler) => {
-                    let mut txn = engine.store.resume(suspended);
-                    let call = Call {
-                        args,
-                        db: self.db,
-                        limits: &engine.limits,
-                        protocol: self.protocol,
-                        client: self.client.id,
-                        sink: None,
-                    };
-                    let result = run_one(&mut txn, handler, &call);
-                    suspended = txn.suspend();
+                    let (result, txn) = self.run_queued(engine, handler, args, suspended);
+                    suspended = txn;
                     match result {
                         Ok(reply) => reply,
                         Err(stop) => {
-                            self.select(request.db);
+                            self.select(run.first_db);
                             let missing = engine.store.abandon(suspended.end());
                             return match stop {
                                 Stop::Fault => engine.fault(request, missing, &mut self.request.ticket),
@@ -277,40 +304,108 @@ impl Session {
                 }
                 Step::Select => connection::select(engine, self, args),
                 Step::Script(find) => {
-                    let now = request.now;
-                    let (ran, txn) = self.run_queued_script(engine, find, args, suspended, now);
-                    suspended = txn;
-                    match ran {
-                        Ok((reply, counted, its_epoch)) => {
-                            epoch = epoch.max(its_epoch);
-                            is_counted = counted;
-                            reply
-                        }
-                        Err(missing) => {
-                            self.select(request.db);
-                            engine.store.abandon(suspended.end());
-                            return engine.fault(request, missing, &mut self.request.ticket);
+                    let script = match running.take() {
+                        Some(running) => Ok(running),
+                        None => find(engine, args).map(|program| Box::new(Running::new(program, self.db))),
+                    };
+                    match script {
+                        Err(error) => error,
+                        Ok(mut script) => {
+                            let (ran, txn) = self.run_over(engine, &mut script, suspended, args, request.now);
+                            suspended = txn;
+                            match ran {
+                                Ok(done) => run.note_script(&mut script, engine, done),
+                                Err(wait) => {
+                                    queue.runs.borrow_mut().note(&mut begun);
+                                    queue.runs.borrow_mut().took.pop();
+                                    script.of_queue = Some(Box::new(run));
+                                    engine.set_script_aside(self.client.id, script, suspended);
+                                    return Ran::Waits(wait);
+                                }
+                            }
                         }
                     }
                 }
-                Step::Control(control) => answered.next().unwrap_or_else(|| {
+                Step::Control(control) => run.answered.pop_front().unwrap_or_else(|| {
                     let reply = control(engine, self, args);
-                    epoch = epoch.max(std::mem::take(&mut self.reply_epoch));
+                    run.epoch = run.epoch.max(std::mem::take(&mut self.reply_epoch));
                     queue.runs.borrow_mut().answered.push(reply.clone());
                     reply
                 }),
             };
-            replies.push((reply, self.protocol));
-            counted.push(is_counted);
+            run.replies.push((reply, self.protocol));
+            run.counted.resize(run.replies.len(), false);
             queue.runs.borrow_mut().note(&mut begun);
         }
-        let epoch = epoch.max(engine.store.stage(suspended.end()));
+        self.end_queue_run(engine, queue, run, suspended)
+    }
+
+    /// Where to go on with a queue: the state of its run, its transaction, and the script that waits; or a new one.
+    fn take_queue_run(
+        &mut self,
+        engine: &mut Engine,
+        queue: &Queue,
+        request: &Request,
+    ) -> (QueueRun, Suspended, Option<Box<Running>>) {
+        if let Some(mut running) = engine.scripts.take_waiting(self.client.id) {
+            let run = running.of_queue.take().map(|run| *run).unwrap_or_default();
+            if let Some(txn) = engine.take_back(&mut running) {
+                return (run, txn, Some(running));
+            }
+            self.select(run.first_db);
+            let mut runs = queue.runs.borrow_mut();
+            runs.restarts += 1;
+            if runs.restarts >= MOST_RESTARTS {
+                engine.hold_others(self.client.id);
+            }
+        }
+        let mut runs = queue.runs.borrow_mut();
+        runs.took.clear();
+        let run = QueueRun {
+            first_db: self.db,
+            answered: runs.answered.clone().into(),
+            ..QueueRun::default()
+        };
+        let request = Request {
+            db: self.db,
+            ..*request
+        };
+        let mut txn = request.begin(&mut engine.store, &engine.limits);
+        txn.note_reads();
+        (run, txn.suspend(), None)
+    }
+
+    /// Runs a command over data within the transaction.
+    fn run_queued(
+        &self,
+        engine: &mut Engine,
+        handler: Handler,
+        args: Args,
+        suspended: Suspended,
+    ) -> (store::Result<Reply>, Suspended) {
+        let mut txn = engine.store.resume(suspended);
+        let call = Call {
+            args,
+            db: self.db,
+            limits: &engine.limits,
+            protocol: self.protocol,
+            client: self.client.id,
+            sink: None,
+        };
+        let result = run_one(&mut txn, handler, &call);
+        (result, txn.suspend())
+    }
+
+    fn end_queue_run(&self, engine: &mut Engine, queue: &Queue, run: QueueRun, txn: Suspended) -> Ran {
+        let epoch = run.epoch.max(engine.store.stage(txn.end()));
+        engine.end_script(self.client.id);
         let spoken = |(reply, protocol)| match protocol == self.protocol {
             true => reply,
             false => Reply::Spoken(protocol, Box::new(reply)),
         };
-        let replies: Vec<_> = replies.into_iter().map(spoken).collect();
-        self.account_for(engine, queue, &replies, &counted);
+        let replies: Vec<_> = run.replies.into_iter().map(spoken).collect();
+        run.called.iter().for_each(|called| engine.stats.add(called));
+        self.account_for(engine, queue, &replies, &run.counted);
         Ran::Ready(Ok(Reply::Array(replies)), epoch)
     }
 

@@ -1,6 +1,6 @@
 //! The server, as a script sees it: each command that it calls runs within the script's transaction.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Program, State};
 use crate::base::log;
@@ -13,9 +13,12 @@ use crate::exec::transaction::run_one;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, OwnedArgs, Protocol, Reply};
 use crate::script::{Fault, Host, LogLevel, Pulse};
-use crate::store::{Epoch, Missing, Stop, Suspended};
+use crate::store::{Stop, Suspended};
 
-const KILLED: &str = "ERR Error running script: Script killed by user with SCRIPT KILL.";
+const KILLED: &str = "ERR Script killed by user with SCRIPT KILL...";
+
+/// So long a script may go on at a time once others are answered BUSY.
+const TURN: Duration = Duration::from_millis(2);
 
 /// The host of one run, for as long as it has the processor.
 pub(in crate::exec) struct Server<'a> {
@@ -27,18 +30,18 @@ pub(in crate::exec) struct Server<'a> {
     pub txn: Option<Suspended>,
     /// Unix milliseconds, as its commands see them.
     pub now: u64,
-    /// What replies of commands about the server wait for.
-    pub epoch: Epoch,
-    /// What the call waits for that has faulted; within EXEC, what it misses.
+    /// When it got the processor.
+    pub since: Instant,
+    /// What the call waits for that has faulted.
     pub wait: Option<Wait>,
-    pub missing: Option<Missing>,
-    /// It is part of what EXEC runs.
-    pub is_queued: bool,
 }
 
 impl Host for Server<'_> {
     fn call(&mut self, arguments: &[&[u8]], protocol: Protocol) -> Result<Reply, Fault> {
         let began = Instant::now();
+        if self.is_late(began) {
+            return Err(Fault);
+        }
         let Some(args) = OwnedArgs::new(arguments) else {
             return Ok(self.refuse(None, "ERR the arguments of a command take more than 4 GiB"));
         };
@@ -91,7 +94,7 @@ impl Host for Server<'_> {
 
     fn pulse(&mut self) -> Pulse {
         let threshold = self.engine.config.busy_reply_threshold;
-        if self.is_queued || threshold == 0 {
+        if threshold == 0 {
             return Pulse::GoOn;
         }
         let client = self.session.client.id;
@@ -106,6 +109,12 @@ impl Host for Server<'_> {
 }
 
 impl Server<'_> {
+    /// Whether a script that others are told of has run for long again, and lets them have a turn before its next call.
+    fn is_late(&self, now: Instant) -> bool {
+        let scripts = &self.engine.scripts;
+        scripts.is_busy() && now.duration_since(self.since) > TURN
+    }
+
     /// Why a script may not call a command so, if so.
     fn objection(&self, row: &Command, args: Args) -> Option<&'static str> {
         if !row.accepts(args.len()) {
@@ -146,7 +155,7 @@ impl Server<'_> {
         let before = (session.db, session.protocol);
         (session.db, session.protocol) = (self.state.db, protocol);
         let reply = control(self.engine, session, args);
-        self.epoch = self.epoch.max(std::mem::take(&mut session.reply_epoch));
+        self.state.epoch = self.state.epoch.max(std::mem::take(&mut session.reply_epoch));
         (session.db, session.protocol) = before;
         reply
     }
@@ -180,10 +189,6 @@ impl Server<'_> {
         let missing = txn.take_missing();
         self.txn = Some(txn.suspend());
         let result = match result {
-            Err(Stop::Fault) if self.is_queued => {
-                self.missing = Some(missing);
-                return Err(Fault);
-            }
             Err(Stop::Fault) => match engine.fault(&request, missing, &mut self.state.ticket) {
                 Ran::Waits(wait) => {
                     self.wait = Some(wait);

@@ -17,6 +17,8 @@ pub mod eval;
 mod host;
 mod run;
 
+pub(super) use run::MOST_RESTARTS;
+
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
@@ -26,6 +28,7 @@ use foldhash::fast::RandomState;
 use super::Engine;
 use super::control::REDIS_VERSION;
 use super::stats::Counted;
+use super::transaction::QueueRun;
 use crate::resp::{Args, Reply};
 use crate::script::{Interpreter, Options, Run, Script};
 use crate::store::{Aside, Epoch, Ticket};
@@ -54,6 +57,10 @@ pub(super) struct Running {
     pub run: Option<Run>,
     /// Its transaction, likewise.
     pub aside: Option<Aside>,
+    /// It was set aside before.
+    pub has_waited: bool,
+    /// How far EXEC had come, if the script is part of what it runs.
+    pub of_queue: Option<Box<QueueRun>>,
     pub state: State,
 }
 
@@ -61,6 +68,8 @@ pub(super) struct Running {
 pub(super) struct State {
     /// The database that is selected in the script.
     pub db: usize,
+    /// The database that was selected before.
+    pub first_db: usize,
     /// When it has begun.
     pub began: Instant,
     /// A command that may write was run.

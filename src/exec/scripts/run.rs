@@ -11,16 +11,17 @@ use crate::exec::request::Ran;
 use crate::exec::stats::Counted;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
-use crate::script::{self, Interpreter, Keep, Outcome};
+use crate::script::{self, Done, Interpreter, Keep, Outcome};
 use crate::store::{Epoch, Missing, Store, Suspended};
 
 /// After so many beginnings that others have spoilt they wait.
-const MOST_RESTARTS: u32 = 3;
+pub(in crate::exec) const MOST_RESTARTS: u32 = 3;
 
 impl State {
     fn new(db: usize) -> State {
         State {
             db,
+            first_db: db,
             began: Instant::now(),
             has_written: false,
             ticket: None,
@@ -32,11 +33,14 @@ impl State {
 }
 
 impl Running {
-    fn new(program: Program, db: usize) -> Running {
+    /// One that has not begun; `db` is selected.
+    pub fn new(program: Program, db: usize) -> Running {
         Running {
             program,
             run: None,
             aside: None,
+            has_waited: false,
+            of_queue: None,
             state: State::new(db),
         }
     }
@@ -49,7 +53,7 @@ impl Running {
     }
 
     /// Gives back what it has of the store, as it begins anew or ends.
-    fn let_go(&mut self, store: &mut Store) {
+    pub fn let_go(&mut self, store: &mut Store) {
         if let Some(aside) = self.aside.take() {
             store.give_up(aside);
         }
@@ -66,6 +70,14 @@ impl Scripts {
         let interpreter = self.interpreter.take().expect("it was just made");
         self.figures = ScriptFigures::of(&interpreter);
         Ok(interpreter)
+    }
+
+    /// Takes out a client's script that waits, if it has one.
+    pub(in crate::exec) fn take_waiting(&mut self, client: u64) -> Option<Box<Running>> {
+        match self.waiting.is_empty() {
+            true => None,
+            false => self.waiting.remove(&client),
+        }
     }
 
     /// Whether SCRIPT KILL was said of a client's script.
@@ -94,8 +106,51 @@ impl Engine {
         self.scripts.interpreter(self.config.script_memory_limit)
     }
 
+    /// Sets a script aside that waits, with its transaction.
+    pub(in crate::exec) fn set_script_aside(
+        &mut self,
+        client: u64,
+        mut running: Box<Running>,
+        txn: Suspended,
+    ) {
+        running.aside = Some(self.store.set_aside(txn));
+        running.has_waited = true;
+        self.scripts.waiting.insert(client, running);
+    }
+
+    /// The transaction of a script that was set aside. `None`: it has not begun, or others have written what it has read,
+    /// and it has to begin anew.
+    pub(in crate::exec) fn take_back(&mut self, running: &mut Running) -> Option<Suspended> {
+        let aside = running.aside.take()?;
+        let txn = self.store.take_back(aside);
+        let has_run = running.run.is_some();
+        if has_run && txn.is_some() {
+            return txn;
+        }
+        if let Some(txn) = txn {
+            self.store.abandon(txn.end());
+        }
+        if let Some(interpreter) = &mut self.scripts.interpreter {
+            running.stop(interpreter);
+        }
+        running.let_go(&mut self.store);
+        let state = &mut running.state;
+        *state = State {
+            restarts: state.restarts + 1,
+            began: state.began,
+            ..State::new(state.first_db)
+        };
+        None
+    }
+
+    /// Has others wait who would write, until a client's script is through.
+    pub(in crate::exec) fn hold_others(&mut self, client: u64) {
+        self.scripts.holder.get_or_insert(client);
+        self.hide_expired_if_need_be();
+    }
+
     /// A client's script is through, or gone with it.
-    fn end_script(&mut self, client: u64) {
+    pub(in crate::exec) fn end_script(&mut self, client: u64) {
         let scripts = &mut self.scripts;
         let was_busy = scripts.busy.take_if(|busy| busy.client == client).is_some();
         let has_held = scripts.holder.take_if(|holder| *holder == client).is_some();
@@ -111,16 +166,17 @@ impl Engine {
         self.store.hide_expired(hides);
     }
 
-    /// Drops a client's script that waits.
-    pub(in crate::exec) fn forget_script(&mut self, client: u64) {
-        let Some(mut running) = self.scripts.waiting.remove(&client) else {
-            return;
-        };
+    /// Drops a client's script that waits, if it has one; returns which database was selected before it, or before the queue
+    /// that it is of.
+    pub(in crate::exec) fn forget_script(&mut self, client: u64) -> Option<usize> {
+        let mut running = self.scripts.take_waiting(client)?;
         if let Some(interpreter) = &mut self.scripts.interpreter {
             running.stop(interpreter);
         }
         running.let_go(&mut self.store);
         self.end_script(client);
+        let of_queue = running.of_queue.as_ref().map(|run| run.first_db);
+        Some(of_queue.unwrap_or(running.state.first_db))
     }
 
     /// A client's script has run for long.
@@ -152,14 +208,10 @@ impl Session {
         args: Args,
         now: u64,
     ) -> Ran {
-        let waiting = match engine.scripts.waiting.is_empty() {
-            true => None,
-            false => engine.scripts.waiting.remove(&self.client.id),
-        };
-        if let Some(running) = waiting {
-            return self.go_on(engine, running, args, now, true);
+        if let Some(running) = engine.scripts.take_waiting(self.client.id) {
+            return self.go_on(engine, running, args, now);
         }
-        let running = match find(engine, args) {
+        let mut running = match find(engine, args) {
             Ok(program) => Box::new(Running::new(program, self.db)),
             Err(error) => return Ran::Ready(Ok(error), Epoch::NONE),
         };
@@ -168,10 +220,11 @@ impl Session {
             engine.stats.faults += 1;
             let ticket = engine.store.retry(records, None, || None);
             self.request.ticket = Some(ticket);
+            running.has_waited = true;
             engine.scripts.waiting.insert(self.client.id, running);
             return Ran::Waits(Wait::Records(ticket));
         }
-        self.go_on(engine, running, args, now, false)
+        self.go_on(engine, running, args, now)
     }
 
     /// The records of keys that are named and that memory does not know.
@@ -192,50 +245,58 @@ impl Session {
         txn.suspend()
     }
 
-    /// Goes on with a script, from where it waits or from its beginning. `has_waited`: the interpreter may be another one, or
-    /// may have forgotten it.
-    fn go_on(
-        &mut self,
-        engine: &mut Engine,
-        mut running: Box<Running>,
-        args: Args,
-        now: u64,
-        has_waited: bool,
-    ) -> Ran {
-        let mut interpreter = match engine.scripts.take(engine.config.script_memory_limit) {
-            Ok(interpreter) => interpreter,
-            Err(error) => return Ran::Ready(Ok(error), Epoch::NONE),
-        };
-        let aside = running.aside.take();
-        let txn = aside.and_then(|aside| engine.store.take_back(aside));
-        let run = match (running.run.take(), &txn) {
-            (Some(run), Some(_)) => Some(run),
-            (Some(run), None) => {
-                interpreter.abort(run);
-                self.begin_anew(engine, &mut running);
-                None
-            }
-            (None, _) => None,
-        };
-        if has_waited && run.is_none() {
-            match interpreter.load(running.program.script.source(), Keep::Recent) {
-                Ok(script) => running.program.script = script,
-                Err(error) => {
-                    engine.scripts.interpreter = Some(interpreter);
-                    return Ran::Ready(Ok(error), Epoch::NONE);
-                }
-            }
-        }
-        let txn = match (txn, &run) {
-            (Some(txn), Some(_)) => txn,
-            (txn, _) => {
-                if let Some(txn) = txn {
-                    engine.store.abandon(txn.end());
+    /// Goes on with a script, from where it waits or from its beginning.
+    fn go_on(&mut self, engine: &mut Engine, mut running: Box<Running>, args: Args, now: u64) -> Ran {
+        let txn = match engine.take_back(&mut running) {
+            Some(txn) => txn,
+            None => {
+                if running.state.restarts >= MOST_RESTARTS {
+                    engine.hold_others(self.client.id);
                 }
                 self.begin_script(engine, now)
             }
         };
-        let Running { program, state, .. } = &mut *running;
+        let (ran, txn) = self.run_over(engine, &mut running, txn, args, now);
+        match ran {
+            Ok(done) => self.end_run(engine, &mut running, txn, done),
+            Err(wait) => {
+                engine.set_script_aside(self.client.id, running, txn);
+                Ran::Waits(wait)
+            }
+        }
+    }
+
+    /// Has the interpreter run a script over a transaction, from where it waits or from its beginning. The error is what it
+    /// waits for.
+    pub(in crate::exec) fn run_over(
+        &mut self,
+        engine: &mut Engine,
+        running: &mut Running,
+        txn: Suspended,
+        args: Args,
+        now: u64,
+    ) -> (Result<Done, Wait>, Suspended) {
+        let failed = |reply| Done {
+            reply,
+            failed: true,
+            is_counted: false,
+        };
+        let mut interpreter = match engine.scripts.take(engine.config.script_memory_limit) {
+            Ok(interpreter) => interpreter,
+            Err(error) => return (Ok(failed(error)), txn),
+        };
+        let run = running.run.take();
+        if running.has_waited && run.is_none() {
+            // The interpreter may be another one, or may have forgotten it.
+            match interpreter.load(running.program.script.source(), Keep::Recent) {
+                Ok(script) => running.program.script = script,
+                Err(error) => {
+                    engine.scripts.interpreter = Some(interpreter);
+                    return (Ok(failed(error)), txn);
+                }
+            }
+        }
+        let Running { program, state, .. } = running;
         let mut server = Server {
             engine,
             session: self,
@@ -243,61 +304,32 @@ impl Session {
             state,
             txn: Some(txn),
             now,
-            epoch: Epoch::NONE,
+            since: Instant::now(),
             wait: None,
-            missing: None,
-            is_queued: false,
         };
         let outcome = match run {
             Some(run) => interpreter.resume(run, &mut server),
             None => begin(&mut interpreter, program, args, &mut server),
         };
-        let Server { txn, epoch, wait, .. } = server;
+        let Server { txn, wait, .. } = server;
         engine.scripts.interpreter = Some(interpreter);
         let txn = txn.expect("it is away only while a command runs");
         match outcome {
-            Outcome::Done(done) => self.end_run(engine, &mut running, txn, epoch, done),
+            Outcome::Done(done) => (Ok(done), txn),
             Outcome::Stopped(run) => {
-                running.state.epoch = running.state.epoch.max(epoch);
-                if run.why() == script::Stop::Pause {
-                    engine.note_busy(self.client.id, &running);
+                // A call that has not begun lets others have a turn.
+                if run.why() == script::Stop::Pause || wait.is_none() {
+                    engine.note_busy(self.client.id, running);
                 }
                 running.run = Some(run);
-                running.aside = Some(engine.store.set_aside(txn));
-                engine.scripts.waiting.insert(self.client.id, running);
-                Ran::Waits(wait.unwrap_or(Wait::Others))
+                (Err(wait.unwrap_or(Wait::Others)), txn)
             }
         }
     }
 
-    /// Others have written what the script has read.
-    fn begin_anew(&self, engine: &mut Engine, running: &mut Running) {
-        running.let_go(&mut engine.store);
-        let state = &mut running.state;
-        let began = state.began;
-        let restarts = state.restarts + 1;
-        *state = State {
-            restarts,
-            began,
-            ..State::new(self.db)
-        };
-        if restarts >= MOST_RESTARTS {
-            engine.scripts.holder.get_or_insert(self.client.id);
-            engine.hide_expired_if_need_be();
-        }
-    }
-
     /// All that a script wrote is staged at once, whether it has failed or not.
-    fn end_run(
-        &self,
-        engine: &mut Engine,
-        running: &mut Running,
-        txn: Suspended,
-        epoch: Epoch,
-        done: script::Done,
-    ) -> Ran {
-        let staged = engine.store.stage(txn.end());
-        let epoch = staged.max(epoch).max(running.state.epoch);
+    fn end_run(&self, engine: &mut Engine, running: &mut Running, txn: Suspended, done: Done) -> Ran {
+        let epoch = engine.store.stage(txn.end()).max(running.state.epoch);
         engine.stats.add(&running.state.counted);
         running.let_go(&mut engine.store);
         engine.end_script(self.client.id);
@@ -305,57 +337,6 @@ impl Session {
             true => Ran::Counted(Ok(done.reply), epoch),
             false => Ran::Ready(Ok(done.reply), epoch),
         }
-    }
-
-    /// Runs a script within a larger transaction. A fault ends it, and is returned with what it misses.
-    pub(in crate::exec) fn run_queued_script(
-        &mut self,
-        engine: &mut Engine,
-        find: FindProgram,
-        args: Args,
-        txn: Suspended,
-        now: u64,
-    ) -> (Result<(Reply, bool, Epoch), Missing>, Suspended) {
-        let program = find(engine, args);
-        let interpreter = engine.scripts.take(engine.config.script_memory_limit);
-        let (program, mut interpreter) = match (program, interpreter) {
-            (Ok(program), Ok(interpreter)) => (program, interpreter),
-            (Err(error), interpreter) => {
-                engine.scripts.interpreter = interpreter.ok();
-                return (Ok((error, false, Epoch::NONE)), txn);
-            }
-            (Ok(_), Err(error)) => return (Ok((error, false, Epoch::NONE)), txn),
-        };
-        let mut state = State::new(self.db);
-        let mut server = Server {
-            engine,
-            session: self,
-            program: &program,
-            state: &mut state,
-            txn: Some(txn),
-            now,
-            epoch: Epoch::NONE,
-            wait: None,
-            missing: None,
-            is_queued: true,
-        };
-        let outcome = begin(&mut interpreter, &program, args, &mut server);
-        let Server {
-            txn, epoch, missing, ..
-        } = server;
-        let txn = txn.expect("it is away only while a command runs");
-        let result = match outcome {
-            Outcome::Done(done) => {
-                engine.stats.add(&state.counted);
-                Ok((done.reply, done.is_counted, epoch))
-            }
-            Outcome::Stopped(run) => {
-                interpreter.abort(run);
-                Err(missing.unwrap_or_default())
-            }
-        };
-        engine.scripts.interpreter = Some(interpreter);
-        (result, txn)
     }
 }
 

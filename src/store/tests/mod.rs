@@ -1,5 +1,6 @@
 //! The store as a whole: transactions, faults, commits, failures, expiry and reclaim, over a real directory.
 
+mod aside;
 mod checkpoint;
 mod driver;
 mod effects;

@@ -1,0 +1,165 @@
+//! Scripts beside others: nobody comes in between, whatever has to be read from disk; and those that take too long.
+
+use crate::support::client::encode;
+use crate::support::{Client, Kind, Server, Value, heavy, wait_for};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Accounts among which amounts move, and what each has in the beginning.
+const ACCOUNTS: u64 = 2000;
+const AMOUNT: u64 = 100;
+
+/// Adds up all accounts, none of which is declared.
+const SUM: &str = "local sum = 0 for i = 1, ARGV[1] do sum = sum + redis.call('get', 'a:' .. i) end \
+    redis.call('set', 'sum', sum) return redis.call('get', 'sum')";
+
+fn fill(client: &mut Client, name: &str, count: u64, value: &str) {
+    for first in (1..=count).step_by(1000) {
+        let mut words = vec!["MSET".to_owned()];
+        for n in first..(first + 1000).min(count + 1) {
+            words.extend([format!("{name}:{n}"), value.to_owned()]);
+        }
+        client.ok(&words);
+    }
+}
+
+/// Moves one from an account to another, again and again.
+fn move_amounts(mut client: Client, mut seed: u64, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            format!("a:{}", (seed >> 33) % ACCOUNTS + 1)
+        };
+        let (from, to) = (next(), next());
+        client.ok(&["MULTI"]);
+        client.run(&["DECR", &from]);
+        client.run(&["INCR", &to]);
+        assert_eq!(client.run(&["EXEC"]).items().len(), 2);
+    }
+}
+
+#[test]
+fn nobody_comes_in_between_while_a_script_waits_for_cold_keys() {
+    const ROUNDS: usize = 8;
+    let _alone = heavy();
+    let server = Server::start(Kind::Redkeep, &["--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    fill(&mut client, "a", ACCOUNTS, &AMOUNT.to_string());
+    client.ok(&["SET", "hot", "1"]);
+    let (stop, reads) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for seed in 0..2 {
+            let (writer, stop) = (server.client(), &stop);
+            scope.spawn(move || move_amounts(writer, seed, stop));
+        }
+        let (mut reader, stop, reads) = (server.client(), &stop, &reads);
+        scope.spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                reader.run(&["GET", "hot"]);
+                reads.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let whole = (ACCOUNTS * AMOUNT).to_string();
+        for round in 0..ROUNDS {
+            server.drop_hot(&mut client);
+            let (before, began) = (reads.load(Ordering::Relaxed), Instant::now());
+            let script = ["EVAL", SUM, "0", &ACCOUNTS.to_string()];
+            let sum = match round % 2 {
+                0 => client.run(&script),
+                _ => {
+                    client.ok(&["MULTI"]);
+                    client.run(&["GET", "a:1"]);
+                    client.run(&script);
+                    client.run(&["EXEC"]).items()[1].clone()
+                }
+            };
+            assert_eq!(sum.text().as_ref(), Some(&whole), "round {round}: {sum:?}");
+            assert!(began.elapsed() < LIMIT, "{:?}", began.elapsed());
+            assert!(
+                reads.load(Ordering::Relaxed) > before,
+                "readers were kept waiting"
+            );
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_script_reads_cold_keys_about_as_fast_as_a_client_does() {
+    const KEYS: u64 = 10_000;
+    const MOST_TIMES: u32 = 3;
+    let _alone = heavy();
+    let server = Server::start(Kind::Redkeep, &["--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    fill(&mut client, "a", KEYS, "1");
+    server.drop_hot(&mut client);
+    let began = Instant::now();
+    for n in 1..=KEYS {
+        assert_eq!(client.run(&["GET", &format!("a:{n}")]), Value::bulk("1"));
+    }
+    let one_by_one = began.elapsed();
+    server.drop_hot(&mut client);
+    let began = Instant::now();
+    let sum = client.run(&["EVAL", SUM, "0", &KEYS.to_string()]);
+    let by_script = began.elapsed();
+    assert_eq!(sum, Value::bulk(KEYS.to_string()));
+    println!("{KEYS} cold keys: {one_by_one:?} by GET, {by_script:?} by a script");
+    assert!(
+        by_script < one_by_one * MOST_TIMES,
+        "{by_script:?} against {one_by_one:?}"
+    );
+}
+
+/// Waits until others are told that a script is busy.
+fn await_busy(client: &mut Client) {
+    wait_for("a script to be busy", LIMIT, || {
+        let reply = client.run(&["GET", "k"]);
+        let text = format!("{reply:?}");
+        text.contains("BUSY Redis is busy running a script").then_some(())
+    });
+}
+
+#[test]
+fn a_script_that_runs_for_long_can_be_killed_unless_it_has_written() {
+    let mut server = Server::start(Kind::Redkeep, &["--busy-reply-threshold", "100"]);
+    let (mut client, mut other) = (server.client(), server.client());
+    let endless = ["EVAL", "while true do end", "0"];
+    let calls = ["EVAL", "while true do redis.pcall('get', 'k') end", "0"];
+    for script in [endless, calls] {
+        for is_queued in [false, true] {
+            if is_queued {
+                client.ok(&["MULTI"]);
+                client.run(&["SET", "k", "1"]);
+                client.run(&script);
+                client.send(&encode(&["EXEC"])).expect("sent");
+            } else {
+                client.send(&encode(&script)).expect("sent");
+            }
+            await_busy(&mut other);
+            assert!(other.run(&["EVAL", "return 1", "0"]).is_error());
+            assert!(other.run(&["SHUTDOWN"]).is_error());
+            other.ok(&["SCRIPT", "KILL"]);
+            let reply = format!("{:?}", client.receive().expect("a reply"));
+            assert!(
+                reply.contains("Script killed by user with SCRIPT KILL"),
+                "{reply}"
+            );
+            assert_eq!(other.run(&["EVAL", "return 1", "0"]), Value::Integer(1));
+            let reply = format!("{:?}", other.run(&["SCRIPT", "KILL"]));
+            assert!(reply.contains("NOTBUSY"), "{reply}");
+        }
+    }
+    let writes = ["EVAL", "redis.call('set', 'w', '1') while true do end", "0"];
+    client.send(&encode(&writes)).expect("sent");
+    await_busy(&mut other);
+    let reply = format!("{:?}", other.run(&["SCRIPT", "KILL"]));
+    assert!(reply.contains("UNKILLABLE"), "{reply}");
+    other.send(&encode(&["SHUTDOWN", "NOSAVE"])).expect("sent");
+    assert!(server.wait().success());
+    server.start_again();
+    let mut client = server.client();
+    assert_eq!(client.run(&["EXISTS", "w", "k"]), Value::Integer(1));
+}
