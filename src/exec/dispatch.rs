@@ -205,6 +205,7 @@ impl Session {
         true
     }
 
+    /// A request of this client; its database is the one that is selected.
     pub(super) fn request_of<'a>(&self, body: Body<'a>, now: u64) -> Request<'a> {
         Request {
             body,

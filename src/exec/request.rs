@@ -140,6 +140,7 @@ impl Request<'_> {
         }
     }
 
+    /// What its transaction may take on the executor.
     pub fn live_allowance(&self, limits: &CallLimits) -> Allowance {
         Allowance::at_most(self.most_live(limits)).with_views(self.view_rule())
     }

@@ -201,6 +201,7 @@ pub fn is_printable(name: &[u8]) -> bool {
 }
 
 impl Session {
+    /// Selects a database, for others to see too.
     pub(in crate::exec) fn select(&mut self, db: usize) {
         self.db = db;
         self.client.db.set(db);

@@ -9,6 +9,7 @@ const fn row(name: &'static str, arity: i32, control: Control) -> Command {
     Command::control(name, arity, control).acl(acl::TRANSACTION)
 }
 
+/// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
     row("discard", 1, transaction::discard)
         .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY)
