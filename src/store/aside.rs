@@ -4,47 +4,10 @@
 //! What others write is looked at when it is staged, as for who watches keys. While no transaction is set aside, this costs a
 //! comparison for each transaction that writes.
 
-use std::collections::HashSet;
-
-use foldhash::fast::RandomState;
-
 use super::Store;
+use super::reads::Reads;
 use super::staging::Suspended;
 use super::txn::{Missing, Txn, Work};
-use crate::disk::format::RecordKey;
-
-/// What a transaction has read of what was there before it.
-#[derive(Default)]
-pub(super) struct Reads {
-    records: HashSet<RecordKey, RandomState>,
-    /// It has read counts or listings of keys, which any write may change.
-    everything: bool,
-}
-
-impl Reads {
-    /// A record was read.
-    #[inline]
-    pub fn note(&mut self, key: &RecordKey) {
-        if !self.records.contains(key) {
-            self.records.insert(key.clone());
-        }
-    }
-
-    /// What was read may be changed by any write.
-    pub fn note_everything(&mut self) {
-        self.everything = true;
-    }
-
-    /// Whether a transaction has read something of what another one changes, whose work this is.
-    fn meets(&self, work: &Work) -> bool {
-        self.everything
-            || work
-                .writes
-                .log
-                .iter()
-                .any(|write| self.records.contains(&write.key))
-    }
-}
 
 /// A transaction that is set aside. It has to be given back: see [`Store::take_back`], [`Store::give_up`].
 #[must_use]
@@ -61,6 +24,14 @@ struct Known {
     has_counted: bool,
     /// Somebody has written what it has read.
     is_disturbed: bool,
+}
+
+impl Known {
+    /// Whether it has read something of what another transaction writes.
+    fn is_met_by(&self, work: &Work) -> bool {
+        let writes = work.writes.log.iter();
+        self.reads.has_everything() || writes.map(|write| &write.key).any(|key| self.reads.has(key))
+    }
 }
 
 /// All that are set aside.
@@ -82,7 +53,7 @@ impl Asides {
     pub fn note(&mut self, work: &Work, moves: bool) {
         let counts = !work.namespaces.log.is_empty() || work.ids > 0;
         for known in self.all.iter_mut().filter(|known| !known.is_disturbed) {
-            known.is_disturbed = moves || (counts && known.has_counted) || known.reads.meets(work);
+            known.is_disturbed = moves || (counts && known.has_counted) || known.is_met_by(work);
         }
     }
 

@@ -46,6 +46,7 @@ mod layout;
 mod list_keys;
 mod listings;
 mod memory;
+mod reads;
 mod recent;
 mod reclaim;
 mod rehearsal;

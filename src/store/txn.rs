@@ -8,13 +8,13 @@ use std::rc::Rc;
 
 use super::Store;
 use super::allowance::Allowance;
-use super::aside::Reads;
 use super::changes::Changes;
 use super::cursors::Cursors;
 use super::effects::{Effect, Lookups};
 use super::epoch::Epoch;
 use super::layout::{Holder, Layout, Namespaces};
 use super::listings::Wanted;
+use super::reads::Reads;
 use super::recent::Recent;
 use super::rehearsal_view::RehearsalView;
 use super::stop::{Result, Stop};
