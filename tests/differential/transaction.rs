@@ -55,6 +55,18 @@ impl Transactions {
 
     /// What a connection sends next: a command of the families mostly, and what must follow it.
     pub fn commands(&mut self, connection: usize, g: &mut Gen, course: &mut Rng) -> Vec<Args> {
+        let commands = self.draw(connection, g, course);
+        // Whether the other database has a key that is watched here, and was not there, Redkeep does not read from disk: it
+        // says that the key may have changed.
+        let swaps = |args: &Args| args.iter().any(|word| word.eq_ignore_ascii_case(b"SWAPDB"));
+        let is_watched = self.states.iter().any(|state| *state != State::Free);
+        match is_watched && commands.iter().any(swaps) {
+            true => vec![args!["DBSIZE"]],
+            false => commands,
+        }
+    }
+
+    fn draw(&mut self, connection: usize, g: &mut Gen, course: &mut Rng) -> Vec<Args> {
         let state = &mut self.states[connection];
         let (command, next) = match *state {
             State::Free if course.one_in(60) => {
