@@ -311,21 +311,6 @@ mod exec;
 pub mod facade;
 mod net;
 mod resp;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "EVAL and its like call it, and are to come"
-    )
-)]
-#[cfg_attr(
-    test,
-    expect(
-        unused_imports,
-        reason = "what EVAL and its like import is not all used by tests"
-    )
-)]
 mod script;
 mod store;
 mod types;

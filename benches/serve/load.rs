@@ -30,10 +30,18 @@ pub enum Workload {
     Set,
     Incr,
     Mset,
+    /// MULTI, INCR and EXEC: one operation.
+    MultiIncr,
 }
 
 impl Workload {
-    pub const ALL: [Workload; 4] = [Workload::Get, Workload::Set, Workload::Incr, Workload::Mset];
+    pub const ALL: [Workload; 5] = [
+        Workload::Get,
+        Workload::Set,
+        Workload::Incr,
+        Workload::Mset,
+        Workload::MultiIncr,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -41,6 +49,28 @@ impl Workload {
             Workload::Set => "SET",
             Workload::Incr => "INCR",
             Workload::Mset => "MSET",
+            Workload::MultiIncr => "MULTI-INCR-EXEC",
+        }
+    }
+
+    /// The command that has the keys.
+    fn command(self) -> &'static str {
+        match self {
+            Workload::MultiIncr => "INCR",
+            other => other.name(),
+        }
+    }
+
+    /// Whether its keys hold integers.
+    pub fn counts(self) -> bool {
+        matches!(self, Workload::Incr | Workload::MultiIncr)
+    }
+
+    /// What an operation is answered; the elements of EXEC's reply are counted, not the array.
+    fn replies(self) -> usize {
+        match self {
+            Workload::MultiIncr => 3,
+            Workload::Get | Workload::Set | Workload::Incr | Workload::Mset => 1,
         }
     }
 }
@@ -99,21 +129,32 @@ impl Batch {
             digits: Vec::new(),
         };
         for _ in 0..load.pipeline {
-            batch.push_command(load, random);
+            if load.workload == Workload::MultiIncr {
+                batch.push_word("MULTI");
+                batch.push_command(load, random);
+                batch.push_word("EXEC");
+            } else {
+                batch.push_command(load, random);
+            }
         }
         batch
     }
 
+    fn push_word(&mut self, word: &str) {
+        self.bytes.extend_from_slice(b"*1\r\n");
+        push_argument(&mut self.bytes, word.as_bytes());
+    }
+
     fn push_command(&mut self, load: &Load, random: &mut Random) {
         let (keys, values) = match load.workload {
-            Workload::Get | Workload::Incr => (1, false),
+            Workload::Get | Workload::Incr | Workload::MultiIncr => (1, false),
             Workload::Set => (1, true),
             Workload::Mset => (MSET_KEYS, true),
         };
         let arguments = 1 + keys * (1 + usize::from(values));
         self.bytes
             .extend_from_slice(format!("*{arguments}\r\n").as_bytes());
-        push_argument(&mut self.bytes, load.workload.name().as_bytes());
+        push_argument(&mut self.bytes, load.workload.command().as_bytes());
         for _ in 0..keys {
             let key = format!("{}{:0KEY_DIGITS$}", load.prefix, 0);
             push_argument(&mut self.bytes, key.as_bytes());
@@ -138,9 +179,16 @@ impl Batch {
 enum ReplyState {
     Type,
     Line,
+    /// Of an array: its elements follow.
+    Header,
     ErrorLine,
-    Length { value: usize, negative: bool },
-    Payload { left: usize },
+    Length {
+        value: usize,
+        negative: bool,
+    },
+    Payload {
+        left: usize,
+    },
 }
 
 struct ReplyCounter {
@@ -163,6 +211,7 @@ impl ReplyCounter {
                 ReplyState::Type => {
                     self.state = match first {
                         b'+' | b':' => ReplyState::Line,
+                        b'*' => ReplyState::Header,
                         b'-' => ReplyState::ErrorLine,
                         b'$' => ReplyState::Length {
                             value: 0,
@@ -170,6 +219,12 @@ impl ReplyCounter {
                         },
                         other => return Err(bad_reply(other)),
                     };
+                    bytes = rest;
+                }
+                ReplyState::Header => {
+                    if first == b'\n' {
+                        self.state = ReplyState::Type;
+                    }
                     bytes = rest;
                 }
                 ReplyState::Line => bytes = self.feed_line(bytes, tally),
@@ -495,7 +550,7 @@ impl<'a> Run<'a> {
         let connection = &mut self.connections[index];
         connection.batch.draw_keys(self.load.keys, &mut self.random);
         connection.written = 0;
-        connection.awaited = self.load.pipeline;
+        connection.awaited = self.load.pipeline * self.load.workload.replies();
         connection.started = started;
         self.sent += self.load.pipeline as u64;
         if connection.write()? {

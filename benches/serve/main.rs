@@ -13,7 +13,7 @@
 //!   on a small machine, the ratios are noise. The CPU ratio suffers least.
 //! - With one client both sides sleep between requests, and how long waking up takes depends on which core the kernel
 //!   woke them on: `--pin` makes that the same for both servers.
-//! - An MSET of 10 keys is one operation.
+//! - An MSET of 10 keys is one operation, and so are MULTI, INCR and EXEC together.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -37,7 +37,7 @@ use server::{Client, Kind, Program, Result, Server};
 
 const HELP: &str = "\
 usage: cargo bench --bench serve -- [options]      (a LIST is separated by commas)
-  --only LIST          get,set,incr,mset                                [all]
+  --only LIST          get,set,incr,mset,multi-incr-exec                [all]
   --clients LIST       connections                                      [1,50]
   --pipeline LIST      commands a batch                                 [1,32]
   --appendfsync LIST   always,everysec,no                               [all]
@@ -51,7 +51,7 @@ usage: cargo bench --bench serve -- [options]      (a LIST is separated by comma
   --seconds S          length of a measurement                          [1]
   --requests N         operations of a measurement, instead of seconds
   --rounds N           measurements of each server for a case           [5]
-  --quick              get,set,incr,mset; 50 clients; everysec; hot; 100000 keys; one short round
+  --quick              all workloads; 50 clients; everysec; hot; 100000 keys; one short round
   --cross-check        also run redis-benchmark's GET and SET against redis-server, as a check of the load generator
   --pin                this load generator on the last core, each server on the others: steadier for one client, but
                        on few cores the server's background threads get less than they would
@@ -317,7 +317,7 @@ fn matrix_part(options: &Options, appendfsync: &str, tier: Tier) -> Result<()> {
         };
         let mut client = Client::connect(server.address)?;
         client.fill(DATA, keys, value_size)?;
-        if options.workloads.contains(&Workload::Incr) {
+        if options.workloads.iter().any(|workload| workload.counts()) {
             client.fill(COUNTERS, keys, 0)?;
         }
         server.settle()?;
@@ -337,11 +337,7 @@ fn matrix_part(options: &Options, appendfsync: &str, tier: Tier) -> Result<()> {
                     workload,
                     clients,
                     pipeline,
-                    prefix: if workload == Workload::Incr {
-                        COUNTERS
-                    } else {
-                        DATA
-                    },
+                    prefix: if workload.counts() { COUNTERS } else { DATA },
                     keys: 0, // each server has its own number
                     value_size,
                     pace: None,

@@ -349,6 +349,8 @@ options! {
         maxmemory_clients: MemoryShare = MemoryOrPercent, "maxmemory-clients", "0", [],
             "What the buffers of all clients may hold together, in bytes or as a percentage of `maxmemory`: \
              above it the clients with the largest are disconnected. 0 is half of `maxmemory`.";
+        script_memory_limit: u64 = Memory(0, BYTES), "script-memory-limit", "256mb", [],
+            "What all scripts together may take of memory: one that would take more ends with an error. 0 is no limit.";
         proto_max_bulk_len: u64 = Memory(MB, BYTES), "proto-max-bulk-len", "512mb", [],
             "Longest argument of a request.";
         client_query_buffer_limit: u64 = Memory(MB, BYTES), "client-query-buffer-limit", "1gb", [],
@@ -387,7 +389,7 @@ options! {
             "Entries the slow log keeps.";
         latency_monitor_threshold: u64 = Int(0, LONG), "latency-monitor-threshold", "0", [NOT_YET],
             "Milliseconds from which an event is recorded for LATENCY; 0 records none.";
-        busy_reply_threshold: u64 = Int(0, LONG), "busy-reply-threshold" | "lua-time-limit", "5000", [NOT_YET],
+        busy_reply_threshold: u64 = Int(0, LONG), "busy-reply-threshold" | "lua-time-limit", "5000", [],
             "Milliseconds after which other clients are told that a script is busy.";
         tracking_table_max_keys: u64 = Int(0, LONG), "tracking-table-max-keys", "1000000", [NOT_YET],
             "Keys that the table of client-side caching remembers.";

@@ -62,20 +62,27 @@ impl Session {
         if let Some(error) = self.objection(engine, first.command, sub, row, args) {
             return self.refuse_command(engine, Some(found), error);
         }
+        if let Some(busy) = engine.scripts.busy()
+            && !row.has(flag::ALLOW_BUSY)
+            && !self.was_set_aside(&came)
+        {
+            return self.refuse_command(engine, Some(found), Reply::err(busy));
+        }
+        if let Some(reply) = stats_while_busy(engine, row, self.queue.is_some()) {
+            self.reply(engine, &reply, Epoch::NONE);
+            return self.account(engine, found, args, Outcome::Answered);
+        }
         let has_begun = matches!(came, Some(Wait::Checkpoint(_) | Wait::View(..)));
         if !has_begun && self.is_paused(engine, row) {
             return self.account(engine, found, args, Outcome::Waits(Wait::Pause));
         }
-        if let Some(reply) = self.queue(found, args) {
+        if let Some(reply) = self.queue(found, !sub.is_empty(), args) {
             engine.clock.end_lap();
             self.reply(engine, &reply, Epoch::NONE);
             outcome(engine, &reply);
             return true;
         }
-        if !has_begun
-            && self.may_write(row)
-            && let Some(wait) = self.turn(engine)
-        {
+        if !has_begun && let Some(wait) = self.hindrance(engine, row) {
             return self.account(engine, found, args, Outcome::Waits(wait));
         }
         let outcome = match row.run {
@@ -85,6 +92,10 @@ impl Session {
             }
             Run::Exec => {
                 let ran = self.exec(engine, now);
+                self.conclude(engine, ran)
+            }
+            Run::Scripted(find) => {
+                let ran = self.run_script(engine, find, args, now);
                 self.conclude(engine, ran)
             }
             Run::Checkpointed(control) => match engine.unless_where_views_find_it(has_begun) {
@@ -99,6 +110,11 @@ impl Session {
             }
         };
         self.account(engine, found, args, outcome)
+    }
+
+    /// Whether the request at hand was set aside before.
+    fn was_set_aside(&self, came: &Option<Wait>) -> bool {
+        came.is_some() || self.request.ticket.is_some()
     }
 
     fn note_command(&self, engine: &Engine, command: &'static Command, sub: &'static str) {
@@ -156,6 +172,19 @@ impl Session {
         let is_paused = engine.pause.holds(self.may_write(row));
         self.client.paused.set(is_paused);
         is_paused
+    }
+
+    /// What a request that has not begun has to wait for before it may run, if anything: a script that has waited long for its
+    /// records, or its turn among those who would add to what is staged.
+    fn hindrance(&mut self, engine: &mut Engine, row: &Command) -> Option<Wait> {
+        let may_write = self.may_write(row);
+        if engine.scripts.holds(self.client.id, may_write) && !row.has(flag::ALLOW_BUSY) {
+            return Some(Wait::Script);
+        }
+        match may_write {
+            true => self.turn(engine),
+            false => None,
+        }
     }
 
     /// The turn that a request has to wait for which would add to what is staged, if it may not run now. Who had a turn goes
@@ -223,6 +252,11 @@ impl Session {
         match ran {
             Ran::Waits(wait) => Outcome::Waits(wait),
             Ran::Ready(result, epoch) => self.answer(engine, result, epoch),
+            Ran::Counted(result, epoch) => {
+                self.end_request(engine);
+                self.reply(engine, &result.unwrap_or(Reply::Nothing), epoch);
+                Outcome::Failed
+            }
             Ran::CutOff(stop) => self.cut_off(engine, stop),
         }
     }
@@ -331,6 +365,12 @@ impl Engine {
              The connection is closed"
         ));
     }
+}
+
+/// What FUNCTION STATS answers while something runs for long: it waits for nothing that others hold.
+fn stats_while_busy(engine: &Engine, row: &Command, is_queued: bool) -> Option<Reply> {
+    let is_meant = engine.scripts.busy().is_some() && row.name == "stats" && !is_queued;
+    is_meant.then(|| engine.scripts.stats_while_busy()).flatten()
 }
 
 const DEBUG_NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \

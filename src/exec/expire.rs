@@ -81,7 +81,7 @@ impl Engine {
 
     fn may_expire(&self) -> bool {
         let waits = self.expiry.fetching.is_some() || self.store.is_congested();
-        self.expiry.enabled && !self.pause.is_on() && !waits
+        self.expiry.enabled && !self.pause.is_on() && !self.scripts.keeps_others_from_writing() && !waits
     }
 
     /// Deletes keys and fields that are due, by transactions like any other. `fetched` is the ticket of what an earlier slice

@@ -233,7 +233,7 @@ impl Server {
                 _ => self.engine.run(&request, &mut ticket),
             };
             match ran {
-                Ran::Ready(result, _) => {
+                Ran::Ready(result, _) | Ran::Counted(result, _) => {
                     ticket
                         .into_iter()
                         .for_each(|ticket| self.engine.store.finish(ticket));

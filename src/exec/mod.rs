@@ -22,6 +22,7 @@ mod parking;
 mod pause;
 mod queue;
 mod request;
+mod scripts;
 pub mod session;
 mod shutdown;
 mod slowlog;
@@ -52,6 +53,7 @@ pub use memory::{MemoryPlan, physical_memory, store_options};
 use over_view::ViewRequests;
 use parking::Parking;
 pub use pause::Paused;
+use scripts::Scripts;
 pub use session::{Advance, Session, Status};
 pub use shutdown::Shutdown;
 pub use slowlog::SlowLog;
@@ -99,6 +101,8 @@ pub struct Engine {
     pub expiry: ActiveExpiry,
     /// CLIENT PAUSE.
     pub(crate) pause: pause::Pause,
+    /// The interpreter, and the scripts that wait.
+    pub(crate) scripts: Scripts,
     /// Whether the server is to end.
     pub shutdown: Shutdown,
 }
@@ -134,6 +138,7 @@ impl Engine {
             damage_log: log::Seldom::default(),
             expiry: ActiveExpiry::default(),
             pause: pause::Pause::default(),
+            scripts: Scripts::default(),
             shutdown: Shutdown::default(),
         }
     }

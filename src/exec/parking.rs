@@ -26,6 +26,10 @@ pub(super) enum Wait {
     Pause,
     /// The turn that goes with this place in the line of those who would add to what is staged: then it runs.
     Turn(u64),
+    /// The end of another client's script, which keeps others from running: then it runs.
+    Script,
+    /// That others have had a turn: then its own script goes on.
+    Others,
 }
 
 /// A client's id.
@@ -39,6 +43,7 @@ pub struct Parking {
     checkpoint: HashMap<Id, (Epoch, Waker)>,
     views: HashMap<ViewTicket, Waker>,
     pause: HashMap<Id, Waker>,
+    script: HashMap<Id, Waker>,
     /// Those who wait for their [`Wait::Turn`].
     pub(super) line: Line,
     /// Connections with replies that may leave once an epoch is settled.
@@ -54,6 +59,8 @@ impl Parking {
             Wait::View(ticket, _) => drop(self.views.insert(ticket, waker)),
             Wait::Pause => drop(self.pause.insert(client, waker)),
             Wait::Turn(place) => self.line.wait_at(place, waker),
+            Wait::Script => drop(self.script.insert(client, waker)),
+            Wait::Others => waker.wake(),
         }
     }
 
@@ -64,6 +71,8 @@ impl Parking {
             Wait::View(ticket, _) => drop(self.views.remove(&ticket)),
             Wait::Pause => drop(self.pause.remove(&client)),
             Wait::Turn(place) => self.line.leave(place),
+            Wait::Script => drop(self.script.remove(&client)),
+            Wait::Others => {}
         }
     }
 
@@ -99,6 +108,11 @@ impl Parking {
         self.pause.drain().for_each(|(_, waker)| waker.wake());
     }
 
+    /// Wakes all whom a script kept waiting.
+    pub(super) fn wake_after_script(&mut self) {
+        self.script.drain().for_each(|(_, waker)| waker.wake());
+    }
+
     /// Takes out the connections with replies that wait for nothing after this epoch.
     pub(super) fn release_replies(&mut self, settled: Epoch) -> impl Iterator<Item = Weak<dyn Outlet>> {
         let released = self.replies.extract_if(.., move |(epoch, _)| *epoch <= settled);
@@ -115,7 +129,7 @@ impl Engine {
             Wait::View(ticket, _) => self.views.is_through(ticket),
             Wait::Pause => !self.pause.is_on(),
             // It looks itself, as what counts is what it is about to do.
-            Wait::Turn(_) => true,
+            Wait::Turn(_) | Wait::Script | Wait::Others => true,
         }
     }
 
@@ -133,7 +147,7 @@ impl Engine {
         match *wait {
             Wait::Records(ticket) => self.store.finish(ticket),
             Wait::View(ticket, _) => self.views.forget(ticket),
-            Wait::Checkpoint(_) | Wait::Pause | Wait::Turn(_) => {}
+            Wait::Checkpoint(_) | Wait::Pause | Wait::Turn(_) | Wait::Script | Wait::Others => {}
         }
     }
 

@@ -45,7 +45,7 @@ impl Engine {
     /// hidden meanwhile, and not deleted. In the past, it does not begin.
     pub fn pause(&mut self, paused: Paused, until_ms: u64) {
         self.pause.extend(paused, until_ms);
-        self.store.hide_expired(true);
+        self.hide_expired_if_need_be();
         self.end_pause_in_time();
     }
 
@@ -58,8 +58,8 @@ impl Engine {
 
     /// Ends the pause, if there is one, and wakes who was set aside.
     pub fn end_pause(&mut self) {
-        self.store.hide_expired(false);
         self.pause = Pause::default();
+        self.hide_expired_if_need_be();
         self.parking.wake_after_pause();
     }
 }

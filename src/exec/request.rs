@@ -60,6 +60,8 @@ pub(super) enum Body<'a> {
 pub(super) enum Ran {
     /// It is through. The reply may leave once the epoch is settled.
     Ready(store::Result<Reply>, Epoch),
+    /// As `Ready`; if it is an error, that was counted where it comes from.
+    Counted(store::Result<Reply>, Epoch),
     /// It runs again, or goes on, when this has come.
     Waits(Wait),
     /// It cannot be done, and some of its reply has left.
@@ -138,7 +140,7 @@ impl Request<'_> {
         }
     }
 
-    fn live_allowance(&self, limits: &CallLimits) -> Allowance {
+    pub fn live_allowance(&self, limits: &CallLimits) -> Allowance {
         Allowance::at_most(self.most_live(limits)).with_views(self.view_rule())
     }
 

@@ -127,6 +127,7 @@ impl Session {
         if let Some(wait) = self.request.wait.take() {
             engine.forget(&wait, id);
         }
+        engine.forget_script(id);
         self.end_request(engine);
         engine.store.unwatch(id);
         engine.clients.count(&self.client, 0);

@@ -17,8 +17,54 @@ pub struct RowStats {
     pub failed: u64,
 }
 
+/// What is counted of commands that a script calls, until it is through: those of a run that begins anew do not count.
+#[derive(Default)]
+pub struct Counted {
+    rows: Vec<(usize, RowStats)>,
+    errors: Vec<(String, u64)>,
+}
+
+impl Counted {
+    fn row(&mut self, number: usize) -> &mut RowStats {
+        let at = self.rows.iter().position(|(row, _)| *row == number);
+        let at = at.unwrap_or_else(|| {
+            self.rows.push((number, RowStats::default()));
+            self.rows.len() - 1
+        });
+        &mut self.rows[at].1
+    }
+
+    /// As [`Stats::ran`].
+    pub fn ran(&mut self, row: usize, nanoseconds: u64, failed: bool) {
+        let row = self.row(row);
+        row.calls += 1;
+        row.nanoseconds += nanoseconds;
+        row.failed += u64::from(failed);
+    }
+
+    /// As [`Stats::rejected`].
+    pub fn rejected(&mut self, row: usize) {
+        self.row(row).rejected += 1;
+    }
+
+    /// As [`Stats::error`].
+    pub fn error(&mut self, text: &str) {
+        let code = code_of(text);
+        if let Some((_, count)) = self.errors.iter_mut().find(|(known, _)| known == code) {
+            *count += 1;
+        } else if self.errors.len() < MAX_ERROR_CODES {
+            self.errors.push((code.to_owned(), 1));
+        }
+    }
+}
+
 /// Different error codes that are counted one by one: more than the code base has, so a bound only.
 const MAX_ERROR_CODES: usize = 128;
+
+/// The first word of an error.
+fn code_of(text: &str) -> &str {
+    text.split(' ').next().unwrap_or_default()
+}
 
 /// Counters, and the rates at which some of them grow.
 pub struct Stats {
@@ -108,12 +154,30 @@ impl Stats {
 
     /// An error is about to be sent.
     pub fn error(&mut self, text: &str) {
-        self.errors += 1;
-        let code = text.split(' ').next().unwrap_or_default();
+        self.errors_of(code_of(text), 1);
+    }
+
+    fn errors_of(&mut self, code: &str, number: u64) {
+        self.errors += number;
         if let Some(count) = self.error_codes.get_mut(code) {
-            *count += 1;
+            *count += number;
         } else if self.error_codes.len() < MAX_ERROR_CODES {
-            self.error_codes.insert(code.to_owned(), 1);
+            self.error_codes.insert(code.to_owned(), number);
+        }
+    }
+
+    /// Adds what was counted apart.
+    pub fn add(&mut self, counted: &Counted) {
+        for (row, more) in &counted.rows {
+            self.commands += more.calls;
+            let row = &mut self.rows[*row];
+            row.calls += more.calls;
+            row.nanoseconds += more.nanoseconds;
+            row.rejected += more.rejected;
+            row.failed += more.failed;
+        }
+        for (code, count) in &counted.errors {
+            self.errors_of(code, *count);
         }
     }
 

@@ -14,6 +14,7 @@ use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 
+use super::scripts::FindProgram;
 use super::{Engine, Session};
 use crate::command::Handler;
 use crate::resp::{Args, Reply};
@@ -36,6 +37,8 @@ pub enum Run {
     Checkpointed(Control),
     /// EXEC: runs what MULTI has queued.
     Exec,
+    /// EVAL and its like: runs a script over data.
+    Scripted(FindProgram),
     /// Has subcommands; the control is the command without any.
     Container(&'static [Command], Option<Control>),
 }
@@ -92,6 +95,11 @@ impl Command {
     /// EXEC.
     pub const fn exec(name: &'static str, arity: i32) -> Command {
         Command::new(name, arity, Run::Exec)
+    }
+
+    /// EVAL or its like; `find` finds what it runs.
+    pub const fn scripted(name: &'static str, arity: i32, find: FindProgram) -> Command {
+        Command::new(name, arity, Run::Scripted(find))
     }
 
     /// A control that runs once everything before it is on disk where it belongs.
@@ -187,7 +195,8 @@ impl Command {
 
     /// Whether running it may change data.
     pub fn may_write(&self) -> bool {
-        self.has(flag::WRITE) || self.has(flag::MAY_REPLICATE)
+        let is_script = matches!(self.run, Run::Scripted(_)) && !self.has(flag::READONLY);
+        self.has(flag::WRITE) || self.has(flag::MAY_REPLICATE) || is_script
     }
 
     /// Whether a request may have `args` arguments, its name included.
@@ -202,7 +211,7 @@ impl Command {
     pub fn subcommands(&self) -> &'static [Command] {
         match self.run {
             Run::Container(subcommands, _) => subcommands,
-            Run::Data(_) | Run::Control(_) | Run::Checkpointed(_) | Run::Exec => &[],
+            Run::Data(_) | Run::Control(_) | Run::Checkpointed(_) | Run::Exec | Run::Scripted(_) => &[],
         }
     }
 

@@ -18,6 +18,7 @@ use std::time::Instant;
 use super::control::connection::{self, selected};
 use super::queue::{Queue, Queued};
 use super::request::{Body, Ran, Request};
+use super::scripts::FindProgram;
 use super::table::{self, Command, Control, Found, Run};
 use super::{Engine, Session};
 use crate::command::{Call, Handler};
@@ -35,6 +36,7 @@ enum Step {
     Data(Handler),
     Select,
     Control(Control),
+    Script(FindProgram),
 }
 
 impl Queued {
@@ -53,6 +55,7 @@ impl Queued {
             Run::Control(control) | Run::Checkpointed(control) | Run::Container(_, Some(control)) => {
                 Step::Control(control)
             }
+            Run::Scripted(find) => Step::Script(find),
             Run::Container(_, None) | Run::Exec => unreachable!("dispatch runs it at once"),
         }
     }
@@ -61,7 +64,7 @@ impl Queued {
     fn selects(&self, databases: usize) -> Option<usize> {
         match self.step() {
             Step::Select => selected(self.args.as_args(), databases).ok(),
-            Step::Data(_) | Step::Control(_) => None,
+            Step::Data(_) | Step::Control(_) | Step::Script(_) => None,
         }
     }
 }
@@ -78,7 +81,7 @@ impl Queue {
     }
 
     fn has_controls(&self) -> bool {
-        let is_control = |queued: &Queued| matches!(queued.step(), Step::Control(_));
+        let is_control = |queued: &Queued| matches!(queued.step(), Step::Control(_) | Step::Script(_));
         self.requests.iter().any(is_control)
     }
 
@@ -108,7 +111,7 @@ impl Queue {
             let reply = match queued.step() {
                 Step::Data(handler) => run_one(txn, handler, &Call { args, db, ..*call }),
                 Step::Select => Ok(select(args, call.limits.databases, &mut db)),
-                Step::Control(_) => Ok(Reply::Nothing),
+                Step::Control(_) | Step::Script(_) => Ok(Reply::Nothing),
             };
             match reply {
                 Ok(reply) => replies.push(reply),
@@ -129,7 +132,7 @@ impl Queue {
 ///
 /// # Errors
 /// A fault; what the disk has damaged.
-fn run_one(txn: &mut Txn, handler: Handler, call: &Call) -> store::Result<Reply> {
+pub(super) fn run_one(txn: &mut Txn, handler: Handler, call: &Call) -> store::Result<Reply> {
     let before = txn.savepoint();
     txn.is_unwatched = false;
     let result = handler(txn, call);
@@ -154,12 +157,13 @@ fn select(args: Args, databases: usize, db: &mut usize) -> Reply {
 
 impl Session {
     /// What a request is answered that is queued rather than run, or that cannot be run after MULTI. `None`: it runs.
-    pub(super) fn queue(&mut self, found: Found, args: Args) -> Option<Reply> {
+    /// `is_sub`: its row is a subcommand's, which may have the name of a command.
+    pub(super) fn queue(&mut self, found: Found, is_sub: bool, args: Args) -> Option<Reply> {
         let queue = self.queue.as_mut()?;
         match found.command.name {
             // It does no harm to the others.
-            "watch" => Some(Reply::err("ERR WATCH inside MULTI is not allowed")),
-            name if RUN_AT_ONCE.contains(&name) => None,
+            "watch" if !is_sub => Some(Reply::err("ERR WATCH inside MULTI is not allowed")),
+            name if !is_sub && RUN_AT_ONCE.contains(&name) => None,
             _ => {
                 queue.push(found.number, args);
                 self.client.queued.set(Some(queue.requests.len()));
@@ -229,7 +233,7 @@ impl Session {
             let databases = engine.limits.databases;
             let selected = |db, queued: &Queued| queued.selects(databases).unwrap_or(db);
             self.select(queue.requests.iter().fold(self.db, selected));
-            self.account_for(engine, queue, replies);
+            self.account_for(engine, queue, replies, &[]);
         }
         ran
     }
@@ -238,12 +242,14 @@ impl Session {
     fn run_with_controls(&mut self, engine: &mut Engine, queue: &Queue, request: &Request) -> Ran {
         let mut epoch = Epoch::NONE;
         let mut replies = Vec::with_capacity(queue.requests.len());
+        let mut counted = Vec::with_capacity(queue.requests.len());
         let mut suspended = request.begin(&mut engine.store, &engine.limits).suspend();
         let mut answered = queue.runs.borrow().answered.clone().into_iter();
         queue.runs.borrow_mut().took.clear();
         let mut begun = Instant::now();
         for queued in &queue.requests {
             let args = queued.args.as_args();
+            let mut is_counted = false;
             let reply = match queued.step() {
                 Step::Data(handler) => {
                     let mut txn = engine.store.resume(suspended);
@@ -270,6 +276,23 @@ impl Session {
                     }
                 }
                 Step::Select => connection::select(engine, self, args),
+                Step::Script(find) => {
+                    let now = request.now;
+                    let (ran, txn) = self.run_queued_script(engine, find, args, suspended, now);
+                    suspended = txn;
+                    match ran {
+                        Ok((reply, counted, its_epoch)) => {
+                            epoch = epoch.max(its_epoch);
+                            is_counted = counted;
+                            reply
+                        }
+                        Err(missing) => {
+                            self.select(request.db);
+                            engine.store.abandon(suspended.end());
+                            return engine.fault(request, missing, &mut self.request.ticket);
+                        }
+                    }
+                }
                 Step::Control(control) => answered.next().unwrap_or_else(|| {
                     let reply = control(engine, self, args);
                     epoch = epoch.max(std::mem::take(&mut self.reply_epoch));
@@ -278,6 +301,7 @@ impl Session {
                 }),
             };
             replies.push((reply, self.protocol));
+            counted.push(is_counted);
             queue.runs.borrow_mut().note(&mut begun);
         }
         let epoch = epoch.max(engine.store.stage(suspended.end()));
@@ -286,20 +310,25 @@ impl Session {
             false => Reply::Spoken(protocol, Box::new(reply)),
         };
         let replies: Vec<_> = replies.into_iter().map(spoken).collect();
-        self.account_for(engine, queue, &replies);
+        self.account_for(engine, queue, &replies, &counted);
         Ran::Ready(Ok(Reply::Array(replies)), epoch)
     }
 
-    /// Counts each request of a queue that is through, and logs it if it was slow.
-    fn account_for(&self, engine: &mut Engine, queue: &Queue, replies: &[Reply]) {
+    /// Counts each request of a queue that is through, and logs it if it was slow. `counted` says of some whether their
+    /// error was counted where it comes from.
+    fn account_for(&self, engine: &mut Engine, queue: &Queue, replies: &[Reply], counted: &[bool]) {
         let now = engine.clock.now_ms();
         let runs = queue.runs.borrow();
-        for ((queued, reply), &took) in queue.requests.iter().zip(replies).zip(&runs.took) {
+        let requests = queue.requests.iter().zip(replies).zip(&runs.took);
+        let counted = counted.iter().copied().chain(std::iter::repeat(false));
+        for (((queued, reply), &took), is_counted) in requests.zip(counted) {
             let found = queued.found();
-            if let Reply::Error(text) = reply {
+            let has_failed = matches!(reply, Reply::Error(_));
+            if let Reply::Error(text) = reply
+                && !is_counted
+            {
                 engine.stats.error(text);
             }
-            let has_failed = matches!(reply, Reply::Error(_));
             engine.stats.ran(found.number, took, has_failed);
             let (command, args) = (found.command, queued.args.as_args());
             engine

@@ -142,10 +142,6 @@ pub struct OwnedArgs {
 
 impl OwnedArgs {
     /// Arguments that came from no request: a script's call, a test. None when they exceed 4 GiB together.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "scripts call commands with such, and are to come")
-    )]
     pub fn new<T: AsRef<[u8]>>(parts: impl IntoIterator<Item = T>) -> Option<OwnedArgs> {
         let (mut base, mut spans) = (Vec::new(), Vec::new());
         for part in parts {

@@ -49,10 +49,10 @@ mod to_lua;
 #[cfg(test)]
 mod tests;
 
-pub use cache::{Keep, Script, Sha};
+pub use cache::{Keep, Script};
 pub use context::Stop;
 pub use function::Function;
-pub use host::{Fault, Host, LogLevel, Pulse, REPL_AOF, REPL_REPLICA};
+pub use host::{Fault, Host, LogLevel, Pulse};
 pub use interpreter::{Done, Interpreter, Options, Outcome, Run};
 pub use loading::{BAD_NAME, Loading, is_name};
-pub use shebang::{Flags, flag};
+pub use shebang::Flags;

@@ -524,6 +524,7 @@ impl Store {
         }
         self.catalog.note_lost();
         self.watches.note_lost(self.commits.settled);
+        self.asides.disturb_all();
         self.expiry.start_over();
     }
 

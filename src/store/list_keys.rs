@@ -37,6 +37,9 @@ impl Txn<'_> {
         sought: &[u8],
         search: impl FnOnce(&mut Lister) -> std::result::Result<(), ReadError> + Send + 'static,
     ) -> Result<Listing> {
+        if let Some(reads) = &mut self.work.reads {
+            reads.note_everything();
+        }
         let namespaces = self.namespaces_with_keys(db)?;
         let (found, mut changed) = match namespaces.is_empty() {
             true => (Arc::default(), StagedKeys::new()),

@@ -13,6 +13,7 @@
 //! faults        requests that wait for records; what is fetched and rehearsed   faults.rs, fetch.rs, rehearsal.rs, listings.rs
 //! commits       the open group and the one in flight; which epochs are settled  commit.rs    (filled by staging.rs)
 //! effects       what epochs cause when they are settled; a part of the commits  effects.rs
+//! asides        transactions that are set aside, and what they have read         aside.rs
 //! watches       who is to be told of changes to which keys                      watches.rs
 //! health        whether writes are taken, and why not                           health.rs
 //! checkpoints   what only the journal has; the checkpoint under way             checkpoint.rs
@@ -26,6 +27,7 @@
 //! ```
 
 mod allowance;
+mod aside;
 mod catalog;
 mod changes;
 mod checkpoint;
@@ -72,6 +74,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use allowance::{Allowance, OUT_OF_MEMORY, ViewRule};
+pub use aside::Aside;
 pub use catalog::Counts;
 pub use effects::Effect;
 pub use epoch::Epoch;
@@ -85,6 +88,7 @@ pub use listings::{Listed, ListedKey, Lister};
 pub use recent::Recent;
 pub use rehearsal::Rehearsal;
 pub use reports::News;
+pub use staging::Suspended;
 pub use stop::{Damage, Result, Stop};
 pub use threads::Wake;
 pub use txn::{Missing, Savepoint, Txn};
@@ -94,6 +98,7 @@ pub use views::{GivenUp, Place, Views, Wait};
 use crate::disk::{
     Checkpoint, Creation, Disk, DiskOptions, Durability, OpenError, ReadError, View, WriteError,
 };
+use aside::Asides;
 use catalog::Catalog;
 use checkpoint::Checkpoints;
 use commit::Commits;
@@ -146,6 +151,7 @@ pub struct Store {
     reports: Reports,
     totals: Totals,
     watches: Watches,
+    asides: Asides,
     /// What the last transaction gathered its work in, for the next one.
     spare: Option<Box<Work>>,
 }
@@ -245,6 +251,7 @@ impl Store {
             reports: Reports::new(wake),
             totals: Totals::default(),
             watches: Watches::default(),
+            asides: Asides::default(),
             spare: None,
             catalog,
             disk,

@@ -22,7 +22,7 @@ impl Txn<'_> {
 
 /// A transaction that is set aside, detached from the store: nothing else may run in it meanwhile.
 pub struct Suspended {
-    work: Box<Work>,
+    pub(super) work: Box<Work>,
     now: u64,
     random: Random,
     touches: bool,
@@ -92,17 +92,28 @@ impl Store {
         if !work.writes.log.is_empty() || !work.namespaces.log.is_empty() {
             depends = self.commits.open.epoch;
             self.tell_watchers(&work, depends);
+            if !self.asides.is_empty() {
+                let moves = work.namespaces.log.iter().any(|change| self.moves(change));
+                self.asides.note(&work, moves);
+            }
             self.stage_work(&mut work);
         }
         self.totals.lookups.add(work.lookups);
         if !work.effects.is_empty() {
             self.commits.effects.add(&mut work.effects, depends);
         }
-        for watched in work.watched.drain(..) {
-            self.watches.add(watched);
+        if !work.watched.is_empty() {
+            work.watched
+                .drain(..)
+                .for_each(|watched| self.watches.add(watched));
         }
         self.keep(work);
         depends
+    }
+
+    /// Whether something gets another namespace than it has.
+    fn moves(&self, change: &Change<Holder, Namespace>) -> bool {
+        self.catalog.namespace(change.key).id != change.value.id
     }
 
     /// Tells those who watch keys what a transaction changes that is about to be staged.
@@ -112,9 +123,7 @@ impl Store {
         }
         let mut watches = std::mem::take(&mut self.watches);
         let changes = &work.namespaces.log;
-        let is_other =
-            |change: &Change<Holder, Namespace>| self.catalog.namespace(change.key).id != change.value.id;
-        if changes.iter().any(is_other) {
+        if changes.iter().any(|change| self.moves(change)) {
             for change in changes {
                 watches.note_namespace(change.key, epoch, |name| {
                     let record = RecordKey::meta(change.value.id, name);

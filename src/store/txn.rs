@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::Store;
 use super::allowance::Allowance;
+use super::aside::Reads;
 use super::changes::Changes;
 use super::cursors::Cursors;
 use super::effects::{Effect, Lookups};
@@ -77,6 +78,8 @@ pub(super) struct Work {
     pub listing: Option<Wanted>,
     /// All writes up to here delete keys that were found expired.
     expired: Mark,
+    /// What it has read of what was there, where that is noted.
+    pub reads: Option<Box<Reads>>,
     /// Ids taken so far.
     pub ids: u64,
     /// The latest epoch that wrote anything this transaction has seen.
@@ -94,7 +97,6 @@ pub struct Missing {
 
 impl Missing {
     /// These records.
-    #[cfg(test)]
     pub fn of(records: Vec<RecordKey>) -> Missing {
         Missing {
             records,
@@ -126,6 +128,7 @@ impl Work {
         self.listing = None;
         self.effects.clear();
         self.watched.clear();
+        self.reads = None;
         self.expired = Mark::default();
         (self.lookups, self.ids, self.depends) = (Lookups::default(), 0, Epoch::NONE);
     }
@@ -318,6 +321,9 @@ impl<'s> Txn<'s> {
             Source::Rehearsal(rehearsal) => rehearsal.get(key),
             Source::Live(store) => match store.recall(key, self.touches) {
                 Some((value, epoch)) => {
+                    if let Some(reads) = &mut self.work.reads {
+                        reads.note(key);
+                    }
                     self.work.depends = self.work.depends.max(epoch);
                     Ok(value)
                 }
@@ -494,6 +500,9 @@ impl<'s> Txn<'s> {
     /// As [`Txn::namespace`].
     pub fn count_keys(&mut self, db: usize) -> Result<u64> {
         if let Source::Live(store) = &self.source {
+            if let Some(reads) = &mut self.work.reads {
+                reads.note_everything();
+            }
             self.work.depends = self.work.depends.max(store.catalog.counts_epoch());
             if self.work.namespaces.log.is_empty() {
                 return Ok(store.databases()[db].keys);

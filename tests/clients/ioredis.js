@@ -1,4 +1,4 @@
-// ioredis against the server on the port given: strings, pipelines, scans, buffers, databases, passwords, reconnecting.
+// ioredis against the server on the port given: strings, pipelines, transactions, scans, buffers, databases, passwords, reconnecting.
 
 const assert = require("node:assert");
 const Redis = require("ioredis");
@@ -87,11 +87,44 @@ async function connections(redis) {
   for (const client of [third, stranger, friend]) client.disconnect();
 }
 
+async function transactions(redis) {
+  const replies = await redis.multi().set("k", "v").incr("n").rpush("l", "a", "b").lrange("l", 0, -1).exec();
+  assert.deepStrictEqual(replies, [[null, "OK"], [null, 1], [null, 2], [null, ["a", "b"]]]);
+  const mixed = await redis.multi().set("k", "w").incr("k").get("k").exec();
+  assert.match(mixed[1][0].message, /not an integer/);
+  assert.deepStrictEqual(mixed[2], [null, "w"]);
+  await assert.rejects(redis.multi().set("k").get("k").exec(), /EXECABORT/);
+  // Without a pipeline each request goes by itself.
+  await equal(redis.multi({ pipeline: false }), "OK");
+  await equal(redis.set("k", "x"), "QUEUED");
+  await equal(redis.get("k"), "QUEUED");
+  await equal(redis.exec(), [[null, "OK"], [null, "x"]]);
+  await equal(redis.multi({ pipeline: false }), "OK");
+  await equal(redis.set("k", "y"), "QUEUED");
+  await equal(redis.discard(), "OK");
+  await equal(redis.get("k"), "x");
+  // One connection each, as WATCH is the connection's. Whoever fails tries again.
+  await Promise.all(
+    Array.from({ length: 5 }, async () => {
+      const rival = connect();
+      for (let done = 0; done < 20; ) {
+        await rival.watch("rivals");
+        const n = Number(await rival.get("rivals"));
+        if (await rival.multi().set("rivals", n + 1).rpush("order", n).exec()) done++;
+      }
+      rival.disconnect();
+    }),
+  );
+  await equal(redis.get("rivals"), "100");
+  await equal(redis.lrange("order", 0, -1), Array.from({ length: 100 }, (_, n) => String(n)));
+}
+
 async function main() {
   const redis = connect();
   await strings(redis);
   await pipelines(redis);
   await scans(redis);
+  await transactions(redis);
   await connections(redis);
   await equal(redis.flushall(), "OK");
   await equal(redis.quit(), "OK");

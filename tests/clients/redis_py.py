@@ -1,4 +1,5 @@
-"""redis-py against the server on the port given: strings, bitmaps, keys, pipelines, RESP2 and RESP3, connections."""
+"""redis-py against the server on the port given: strings, bitmaps, keys, pipelines, transactions, RESP2 and RESP3,
+connections."""
 
 import sys
 import threading
@@ -145,6 +146,70 @@ def password():
     equal(r.config_set("requirepass", ""), True)
 
 
+def transactions(r):
+    with r.pipeline(transaction=True) as pipe:
+        replies = pipe.set("k", "v").incr("n").rpush("l", "a", "b").lrange("l", 0, -1).hset("h", mapping={"f": 1}).execute()
+    equal(replies, [True, 1, 2, [b"a", b"b"], 1])
+    with r.pipeline() as pipe:
+        pipe.set("k", "w").incr("k").get("k")
+        raises(redis.ResponseError, "Command # 2 (INCRBY k 1)", pipe.execute)
+        equal(r.get("k"), b"w")
+        replies = pipe.incr("k").get("k").execute(raise_on_error=False)
+        equal([type(replies[0]), replies[1]], [redis.ResponseError, b"w"])
+        pipe.execute_command("GET")
+        raises(redis.ResponseError, "wrong number of arguments", pipe.execute)
+    with r.pipeline() as pipe:
+        pipe.watch("n")
+        n = int(pipe.get("n"))
+        r.set("n", 40)
+        pipe.multi()
+        pipe.set("n", n + 1)
+        raises(redis.WatchError, "Watched variable changed", pipe.execute)
+        pipe.watch("n")
+        pipe.unwatch()
+        equal(r.get("n"), b"40")
+
+    def double(pipe):
+        n = int(pipe.get("n"))
+        pipe.multi()
+        pipe.set("n", 2 * n)
+
+    equal(r.transaction(double, "n"), [True])
+    equal(r.get("n"), b"80")
+    with r.pipeline() as pipe:
+        for n in range(10000):
+            pipe.zadd("many", {f"m{n}": n})
+        equal(sum(pipe.execute()), 10000)
+    equal(r.zcard("many"), 10000)
+
+
+def rivals():
+    """Each tries again until nobody has come in between."""
+
+    def increment():
+        r = connect()
+        for _ in range(50):
+            while True:
+                with r.pipeline() as pipe:
+                    try:
+                        pipe.watch("rivals")
+                        n = int(pipe.get("rivals") or 0)
+                        pipe.multi()
+                        pipe.set("rivals", n + 1).rpush("order", n)
+                        pipe.execute()
+                        break
+                    except redis.WatchError:
+                        continue
+
+    workers = [threading.Thread(target=increment) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    equal(connect().get("rivals"), b"400")
+    equal(connect().lrange("order", 0, -1), [str(n).encode() for n in range(400)])
+
+
 def threads():
     pool = redis.ConnectionPool(host="127.0.0.1", port=PORT, max_connections=8)
 
@@ -163,7 +228,7 @@ def threads():
 
 for protocol in (2, 3):
     r = connect(protocol=protocol)
-    for part in (strings, bitmaps, keys, server):
+    for part in (strings, bitmaps, keys, server, transactions):
         part(r)
     equal(r.flushall(), True)
 equal(connect(decode_responses=True).set("text", "grün"), True)
@@ -171,4 +236,5 @@ equal(connect(decode_responses=True).get("text"), "grün")
 databases()
 password()
 threads()
+rivals()
 print(f"redis-py {redis.__version__}: {checks} checks")

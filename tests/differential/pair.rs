@@ -93,7 +93,8 @@ impl Side {
         match reply {
             Value::Simple(text) if text == "QUEUED" => self.queued[connection].push(args.clone()),
             reply if reply.is_error() => {
-                if args[0].eq_ignore_ascii_case(b"EXEC") && args.len() == 1 {
+                // Whatever is wrong with EXEC, the transaction ends.
+                if args[0].eq_ignore_ascii_case(b"EXEC") {
                     self.queued[connection].clear();
                 }
             }

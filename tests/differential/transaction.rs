@@ -66,10 +66,25 @@ impl Transactions {
             }
             State::Queueing(Kind::Reads) => (read(g), *state),
             _ if course.one_in(12) => (change(g), *state),
-            _ => return g.commands(),
+            State::Queueing(_) => return alike(g),
+            State::Free | State::Watching(_) => return g.commands(),
         };
         *state = next;
         vec![command]
+    }
+}
+
+/// What both servers queue, or neither: Redis 7.2 gave these commands another argument.
+fn alike(g: &mut Gen) -> Vec<Args> {
+    let is_alike = |args: &Args| {
+        let name = args[0].to_ascii_uppercase();
+        args.len() == 3 || !matches!(&name[..], b"ZRANK" | b"ZREVRANK")
+    };
+    loop {
+        let commands = g.commands();
+        if commands.iter().all(is_alike) {
+            return commands;
+        }
     }
 }
 

@@ -96,6 +96,7 @@ fn put_into_effect(engine: &mut Engine, option: &str) {
     match option {
         "appendfsync" => engine.store.set_durability(durability(engine.config.appendfsync)),
         "loglevel" => log::set_level(engine.config.loglevel),
+        "script-memory-limit" => engine.scripts.set_memory_limit(engine.config.script_memory_limit),
         "maxmemory" | "maxmemory-clients" => engine.apply_memory_budget(),
         "slowlog-max-len" => engine.slowlog.trim(&engine.config),
         _ => {}

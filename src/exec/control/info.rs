@@ -196,12 +196,14 @@ fn memory(source: &Source, page: &mut Page) {
     page.field("allocator_active", memory.active);
     page.field("allocator_resident", memory.resident);
     page.bytes("total_system_memory", crate::exec::physical_memory().unwrap_or(0));
-    let scripts = [
-        "used_memory_lua",
-        "number_of_cached_scripts",
-        "number_of_functions",
-    ];
-    page.constant(&scripts, 0);
+    let scripts = source.engine.scripts.figures();
+    page.bytes("used_memory_lua", scripts.interpreter as u64);
+    page.field("used_memory_vm_eval", scripts.interpreter);
+    page.field("used_memory_scripts_eval", scripts.cache);
+    page.field("number_of_cached_scripts", scripts.scripts);
+    page.field("evicted_scripts", scripts.evicted);
+    page.constant(&["number_of_functions"], 0);
+    page.bytes("used_memory_scripts", scripts.cache as u64);
     page.bytes("maxmemory", config.maxmemory);
     page.field("maxmemory_policy", config.idle.text("maxmemory-policy"));
     let pairs = [

@@ -36,6 +36,10 @@ const KNOWN: &[&str] = &[
      zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex \
      zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion \
      zunionstore",
+    // scripting
+    "eval eval_ro evalsha evalsha_ro fcall fcall_ro function function|delete function|dump function|flush function|help \
+     function|kill function|list function|load function|restore function|stats script script|debug script|exists \
+     script|flush script|help script|kill script|load",
     // connection
     "auth client client|caching client|capa client|getname client|getredir client|help client|id client|info \
      client|kill client|list client|no-evict client|no-touch client|pause client|reply client|setinfo client|setname \
@@ -72,6 +76,11 @@ const ABSENT: &[(&str, &str)] = &[
         "waitaof failover psync sync replconf replicaof slaveof",
         "come with replication",
     ),
+    (
+        "fcall fcall_ro function|delete function|dump function|kill function|load function|restore",
+        "functions are to come",
+    ),
+    ("script|debug", "there is no debugger of scripts"),
     ("latency", "latencies are not kept"),
     ("module", "there are no modules"),
     ("monitor", "comes with published events"),
@@ -139,6 +148,8 @@ fn keys_lie_within_the_arity() {
                 // All that follow: there may be none (PFMERGE).
                 Find::Range { last, .. } if last < 0 && first == least => continue,
                 Find::Range { last, .. } => first + last.max(0),
+                // There may be none.
+                Find::KeyNumber { .. } if row.has(flag::NO_MANDATORY_KEYS) => first,
                 Find::KeyNumber {
                     number, first: after, ..
                 } => first + number.max(after),
@@ -173,6 +184,8 @@ fn flags_agree_with_each_other() {
             Run::Control(_) | Run::Checkpointed(_) | Run::Exec => {
                 assert!(!reads && !writes, "{name} has no transaction")
             }
+            // What it does to its keys, only the script knows.
+            Run::Scripted(_) => assert!(!writes, "{name}"),
             Run::Container(subcommands, _) => {
                 assert!(
                     row.arity < 0 && row.keys.is_empty() && !subcommands.is_empty(),

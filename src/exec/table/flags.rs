@@ -27,7 +27,6 @@ pub mod flag {
     /// Runs also on a replica whose data is old.
     pub const STALE: u32 = 1 << 8;
     /// MONITOR does not show it.
-    #[expect(dead_code, reason = "commands that run scripts have it, and are to come")]
     pub const SKIP_MONITOR: u32 = 1 << 9;
     /// The slow log does not note it.
     pub const SKIP_SLOWLOG: u32 = 1 << 10;
@@ -46,7 +45,6 @@ pub mod flag {
     /// Runs also while a script has taken too long.
     pub const ALLOW_BUSY: u32 = 1 << 17;
     /// May be called without any key.
-    #[expect(dead_code, reason = "commands that run scripts have it, and are to come")]
     pub const NO_MANDATORY_KEYS: u32 = 1 << 18;
     /// Refused unless the configuration allows it. Has no name: COMMAND INFO does not show it.
     pub const PROTECTED: u32 = 1 << 19;
