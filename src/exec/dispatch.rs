@@ -62,15 +62,10 @@ impl Session {
         if let Some(error) = self.objection(engine, first.command, sub, row, args) {
             return self.refuse_command(engine, Some(found), error);
         }
-        if let Some(busy) = engine.scripts.busy()
-            && !row.has(flag::ALLOW_BUSY)
-            && !self.was_set_aside(&came)
+        if engine.scripts.busy().is_some()
+            && let Some(is_through) = self.beside_busy(engine, found, args, &came)
         {
-            return self.refuse_command(engine, Some(found), Reply::err(busy));
-        }
-        if let Some(reply) = stats_while_busy(engine, row, self.queue.is_some()) {
-            self.reply(engine, &reply, Epoch::NONE);
-            return self.account(engine, found, args, Outcome::Answered);
+            return is_through;
         }
         let has_begun = matches!(came, Some(Wait::Checkpoint(_) | Wait::View(..)));
         if !has_begun && self.is_paused(engine, row) {
@@ -110,6 +105,23 @@ impl Session {
             }
         };
         self.account(engine, found, args, outcome)
+    }
+
+    /// Answers a request that comes while a script runs for long, if that decides what it is answered.
+    fn beside_busy(
+        &mut self,
+        engine: &mut Engine,
+        found: Found,
+        args: Args,
+        came: &Option<Wait>,
+    ) -> Option<bool> {
+        let busy = engine.scripts.busy()?;
+        if !found.command.has(flag::ALLOW_BUSY) && !self.was_set_aside(came) {
+            return Some(self.refuse_command(engine, Some(found), Reply::err(busy)));
+        }
+        let reply = stats_while_busy(engine, found.command, self.queue.is_some())?;
+        self.reply(engine, &reply, Epoch::NONE);
+        Some(self.account(engine, found, args, Outcome::Answered))
     }
 
     /// Whether the request at hand was set aside before.
