@@ -62,8 +62,10 @@ impl Session {
         if let Some(error) = self.objection(engine, first.command, sub, row, args) {
             return self.refuse_command(engine, Some(found), error);
         }
-        if engine.scripts.is_busy() && !row.has(flag::ALLOW_BUSY) && !self.was_set_aside(&came) {
-            return self.refuse_command(engine, Some(found), Reply::err(BUSY));
+        if engine.scripts.busy().is_some()
+            && let Some(is_through) = self.beside_busy(engine, found, args, &came)
+        {
+            return is_through;
         }
         let has_begun = matches!(came, Some(Wait::Checkpoint(_) | Wait::View(..)));
         if !has_begun && self.is_paused(engine, row) {
@@ -103,6 +105,23 @@ impl Session {
             }
         };
         self.account(engine, found, args, outcome)
+    }
+
+    /// Answers a request that comes while a script runs for long, if that decides what it is answered.
+    fn beside_busy(
+        &mut self,
+        engine: &mut Engine,
+        found: Found,
+        args: Args,
+        came: &Option<Wait>,
+    ) -> Option<bool> {
+        let busy = engine.scripts.busy()?;
+        if !found.command.has(flag::ALLOW_BUSY) && !self.was_set_aside(came) {
+            return Some(self.refuse_command(engine, Some(found), Reply::err(busy)));
+        }
+        let reply = stats_while_busy(engine, found.command, self.queue.is_some())?;
+        self.reply(engine, &reply, Epoch::NONE);
+        Some(self.account(engine, found, args, Outcome::Answered))
     }
 
     /// Whether the request at hand was set aside before.
@@ -366,9 +385,11 @@ impl Engine {
     }
 }
 
-/// What a request is answered while a script runs for long.
-pub(super) const BUSY: &str =
-    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+/// What FUNCTION STATS answers while something runs for long: it waits for nothing that others hold.
+fn stats_while_busy(engine: &Engine, row: &Command, is_queued: bool) -> Option<Reply> {
+    let is_meant = engine.scripts.busy().is_some() && row.name == "stats" && !is_queued;
+    is_meant.then(|| engine.scripts.stats_while_busy()).flatten()
+}
 
 const DEBUG_NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \
     you can run it from a local connection, otherwise you need to set this option in the configuration file, and then \

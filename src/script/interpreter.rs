@@ -262,7 +262,7 @@ impl Interpreter {
     ) -> Outcome {
         let lane = match self.lane() {
             Ok(lane) => lane,
-            Err(outcome) => return outcome,
+            Err(done) => return Outcome::Done(done),
         };
         let lua = lane.lua;
         let [keys_at, arguments_at] = lane.tables;
@@ -284,7 +284,7 @@ impl Interpreter {
     ) -> Outcome {
         let lane = match self.lane() {
             Ok(lane) => lane,
-            Err(outcome) => return outcome,
+            Err(done) => return Outcome::Done(done),
         };
         let lua = lane.lua;
         lua.push_kept(function.number);
@@ -303,7 +303,7 @@ impl Interpreter {
             .compile(code, c"@user_function")
             .map_err(|wrong| [b"Error compiling function: ", &wrong[..]].concat())?;
         let (main, outcome) = (self.main, self.lane());
-        let outcome = outcome.map_or_else(std::convert::identity, |lane| {
+        let outcome = outcome.map_or_else(Outcome::Done, |lane| {
             lane.lua.push_kept(number);
             load::set_globals(main, self.library_globals);
             load::begin(&self.shared);
@@ -363,13 +363,12 @@ impl Interpreter {
 
     /// A lane for a run that is about to begin, without keys and arguments among its globals; what is to be called with the
     /// arguments of the call comes on its stack.
-    fn lane(&mut self) -> Result<Lane, Outcome> {
+    fn lane(&mut self) -> Result<Lane, Done> {
         self.collect_if_nearly_full();
         let lane = match self.idle.pop() {
             Some(lane) => lane,
-            None => Lane::new(self.main).map_err(|error| {
-                Outcome::Done(Done::failed(format!("ERR no stack for the script: {error}")))
-            })?,
+            None => Lane::new(self.main)
+                .map_err(|error| Done::failed(format!("ERR no stack for the script: {error}")))?,
         };
         lane.context.reset();
         self.shared.hooks.set(0);

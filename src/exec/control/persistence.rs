@@ -3,7 +3,6 @@
 use super::SYNTAX;
 use crate::base::log;
 use crate::command::is_option;
-use crate::exec::dispatch::BUSY;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
 use crate::store::Epoch;
@@ -57,8 +56,10 @@ pub fn shutdown(engine: &mut Engine, session: &mut Session, args: Args) -> Reply
         // Asking to end and ending are one step here.
         return Reply::err("ERR No shutdown in progress.");
     }
-    if engine.scripts.is_busy() && !nosave {
-        return Reply::err(BUSY);
+    if let Some(text) = engine.scripts.busy()
+        && !nosave
+    {
+        return Reply::err(text);
     }
     log::warning("User requested shutdown...");
     if save && !force && engine.store.broken().is_some() {

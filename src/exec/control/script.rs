@@ -2,7 +2,6 @@
 
 use super::help as help_lines;
 use crate::command::is_option;
-use crate::exec::scripts::Kill;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
 use crate::script::Keep;
@@ -57,12 +56,5 @@ pub fn flush(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
 
 /// SCRIPT KILL: ends the script that others are answered BUSY for, unless it has written.
 pub fn kill(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
-    match engine.scripts.kill() {
-        Kill::Done => Reply::Ok,
-        Kill::NothingRuns => Reply::err("NOTBUSY No scripts in execution right now."),
-        Kill::HasWritten => Reply::err(
-            "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the \
-             script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
-        ),
-    }
+    engine.scripts.kill(false).reply()
 }

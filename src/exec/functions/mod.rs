@@ -1,15 +1,18 @@
 //! FUNCTION: libraries of functions, as data. What a command changes is in its transaction (`types/libraries.rs`): a library
 //! is compiled to see what it registers, by an interpreter of its own, and the record says it from then on.
 
+mod known;
 mod library;
 mod payload;
 
+pub use known::Known;
 use library::{Failure, Loader};
 use payload::Codes;
 
 use crate::base::glob::Pattern;
 use crate::command::{Call, help as help_lines, is_option};
-use crate::resp::{Reply, shown};
+use crate::exec::{Engine, Session};
+use crate::resp::{Args, Reply, shown};
 use crate::script::Flags;
 use crate::store::{Result, Stop, Txn};
 use crate::types::libraries::{Function, Libraries, Library};
@@ -171,26 +174,32 @@ fn listed_function(function: &Function) -> Reply {
     ])
 }
 
-/// `FUNCTION STATS`. Replies with a map: what runs, and how many libraries and functions there are.
+/// `FUNCTION STATS`. Replies with a map: what runs, and how many libraries and functions there are. (While something runs for
+/// long, dispatch answers it.)
 pub fn stats(txn: &mut Txn, _: &Call) -> Result<Reply> {
     let libraries = Libraries::read(txn)?;
+    let (count, functions) = (libraries.iter().len(), libraries.count_functions());
+    Ok(stats_reply(Reply::Null, count, functions))
+}
+
+/// The map that FUNCTION STATS answers.
+pub fn stats_reply(running: Reply, libraries: usize, functions: usize) -> Reply {
     let counts = Reply::Map(vec![
-        (
-            Reply::bulk("libraries_count"),
-            Reply::Int(libraries.iter().len() as i64),
-        ),
-        (
-            Reply::bulk("functions_count"),
-            Reply::Int(libraries.count_functions() as i64),
-        ),
+        (Reply::bulk("libraries_count"), Reply::Int(libraries as i64)),
+        (Reply::bulk("functions_count"), Reply::Int(functions as i64)),
     ]);
-    Ok(Reply::Map(vec![
-        (Reply::bulk("running_script"), Reply::Null),
+    Reply::Map(vec![
+        (Reply::bulk("running_script"), running),
         (
             Reply::bulk("engines"),
             Reply::Map(vec![(Reply::bulk(ENGINE), counts)]),
         ),
-    ]))
+    ])
+}
+
+/// FUNCTION KILL: ends the function that others are answered BUSY for, unless it has written.
+pub fn kill(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
+    engine.scripts.kill(true).reply()
 }
 
 /// `FUNCTION DUMP`. Replies with all libraries as a payload for FUNCTION RESTORE, here or in a Redis.

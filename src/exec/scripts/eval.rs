@@ -1,6 +1,6 @@
 //! EVAL, EVALSHA and their forms that only read: which script is meant.
 
-use super::{FIRST_KEY, Program};
+use super::{Code, FIRST_KEY, Program};
 use crate::base::num::parse_i64;
 use crate::exec::Engine;
 use crate::exec::control::NOT_AN_INTEGER;
@@ -18,7 +18,7 @@ pub fn eval(engine: &mut Engine, args: Args) -> Result<Program, Reply> {
 
 /// EVAL_RO: as EVAL, and the script must not write.
 pub fn eval_ro(engine: &mut Engine, args: Args) -> Result<Program, Reply> {
-    eval(engine, args)?.that_reads_only()
+    that_reads_only(eval(engine, args)?)
 }
 
 /// `EVALSHA sha1 numkeys [key ...] [arg ...]`
@@ -36,7 +36,7 @@ pub fn evalsha(engine: &mut Engine, args: Args) -> Result<Program, Reply> {
 
 /// EVALSHA_RO: as EVALSHA, and the script must not write.
 pub fn evalsha_ro(engine: &mut Engine, args: Args) -> Result<Program, Reply> {
-    evalsha(engine, args)?.that_reads_only()
+    that_reads_only(evalsha(engine, args)?)
 }
 
 impl Program {
@@ -44,24 +44,26 @@ impl Program {
         Program {
             keys,
             reads_only: script.flags().contains(Flags::NO_WRITES),
-            script,
+            code: Code::Script(script),
         }
     }
+}
 
-    /// The program, if a command may run it that only reads.
-    ///
-    /// # Errors
-    /// It declares what it does, and not that it only reads.
-    pub fn that_reads_only(mut self) -> Result<Program, Reply> {
-        let flags = self.script.flags();
-        if !flags.intersects(Flags::UNDECLARED | Flags::NO_WRITES) {
-            return Err(Reply::err(
-                "ERR Can not execute a script with write flag using *_ro command.",
-            ));
-        }
-        self.reads_only = true;
-        Ok(self)
+/// The error of a command that only reads, for what declares that it does not.
+pub(super) const NOT_READ_ONLY: &str = "ERR Can not execute a script with write flag using *_ro command.";
+
+/// The program of a script, if a command may run it that only reads.
+///
+/// # Errors
+/// It declares what it does, and not that it only reads.
+fn that_reads_only(mut program: Program) -> Result<Program, Reply> {
+    if let Code::Script(script) = &program.code
+        && !script.flags().intersects(Flags::UNDECLARED | Flags::NO_WRITES)
+    {
+        return Err(Reply::err(NOT_READ_ONLY));
     }
+    program.reads_only = true;
+    Ok(program)
 }
 
 /// How many keys are named: argument 2 says so.

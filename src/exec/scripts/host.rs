@@ -112,7 +112,7 @@ impl Server<'_> {
     /// Whether a script that others are told of has run for long again, and lets them have a turn before its next call.
     fn is_late(&self, now: Instant) -> bool {
         let scripts = &self.engine.scripts;
-        scripts.is_busy() && now.duration_since(self.since) > TURN
+        scripts.busy().is_some() && now.duration_since(self.since) > TURN
     }
 
     /// Why a script may not call a command so, if so.

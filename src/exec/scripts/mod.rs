@@ -14,11 +14,13 @@
 //! What a script wrote before it failed stays, as in Redis; but all of it is staged together, so a crash shows all or nothing.
 
 pub mod eval;
+pub mod fcall;
 mod host;
 mod run;
 
 pub(super) use run::MOST_RESTARTS;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
@@ -27,10 +29,11 @@ use foldhash::fast::RandomState;
 
 use super::Engine;
 use super::control::REDIS_VERSION;
+use super::functions::Known;
 use super::stats::Counted;
 use super::transaction::QueueRun;
-use crate::resp::{Args, Reply};
-use crate::script::{Interpreter, Options, Run, Script};
+use crate::resp::{Args, OwnedArgs, Reply};
+use crate::script::{Function, Interpreter, Options, Run, Script};
 use crate::store::{Aside, Epoch, Ticket};
 
 /// Finds what a request has a script do: its arguments as they came.
@@ -39,12 +42,44 @@ pub type FindProgram = fn(&mut Engine, Args) -> Result<Program, Reply>;
 /// What is to be run.
 #[derive(Clone)]
 pub struct Program {
-    /// The script.
-    pub script: Rc<Script>,
+    /// What it says.
+    pub code: Code,
     /// How many keys are named, from the third argument behind the command's name on.
     pub keys: usize,
     /// It is known to write nothing, and is kept from it.
     pub reads_only: bool,
+}
+
+/// The code of a program.
+#[derive(Clone)]
+pub enum Code {
+    /// A script.
+    Script(Rc<Script>),
+    /// A function of a library, by its name: which one that is, the transaction says that it runs in.
+    Function(Wanted),
+}
+
+/// A function that is to be called.
+#[derive(Clone)]
+pub struct Wanted {
+    /// Its name.
+    pub name: Box<[u8]>,
+    /// It was said how many keys are named, but not as it should be: what is answered if there is such a function.
+    pub refusal: Option<Reply>,
+    /// It has to declare that it only reads.
+    pub must_only_read: bool,
+    /// The function, once it was found.
+    pub found: Option<Rc<Function>>,
+}
+
+impl Code {
+    /// What it is called in the log.
+    fn name(&self) -> Cow<'_, str> {
+        match self {
+            Code::Script(script) => String::from_utf8_lossy(script.sha()),
+            Code::Function(wanted) => String::from_utf8_lossy(&wanted.name),
+        }
+    }
 }
 
 /// Where the first key is among the arguments: `EVAL script numkeys key ...`.
@@ -97,14 +132,20 @@ pub struct Scripts {
     holder: Option<u64>,
     /// As of when the interpreter was last here.
     figures: ScriptFigures,
+    /// The libraries of functions.
+    functions: Known,
 }
 
 /// A script that others are told of.
 struct Busy {
     client: u64,
     has_written: bool,
-    /// SCRIPT KILL was said.
+    /// SCRIPT KILL or FUNCTION KILL was said.
     is_killed: bool,
+    /// For a function: its name, and the request that called it.
+    function: Option<(Box<[u8]>, OwnedArgs)>,
+    /// When it has begun.
+    began: Instant,
 }
 
 /// What INFO tells of scripts.
@@ -128,7 +169,15 @@ pub enum Kill {
     NothingRuns,
     /// It has written.
     HasWritten,
+    /// A script runs where a function is meant, or the other way.
+    Other(&'static str),
 }
+
+/// What a request is answered while a script runs for long,
+const BUSY: &str = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+/// ... and while a function does.
+const BUSY_FUNCTION: &str =
+    "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
 
 impl Scripts {
     /// The interpreter, made if there is none.
@@ -171,9 +220,9 @@ impl Scripts {
         self.figures = ScriptFigures::default();
     }
 
-    /// Whether others are answered BUSY.
-    pub fn is_busy(&self) -> bool {
-        self.busy.is_some()
+    /// What others are answered while a script runs for long; none: none does.
+    pub fn busy(&self) -> Option<&'static str> {
+        self.busy.as_ref().map(Busy::text)
     }
 
     /// Whether a client's request has to wait for a script of another one.
@@ -188,11 +237,12 @@ impl Scripts {
         self.busy.is_some() || self.holder.is_some()
     }
 
-    /// SCRIPT KILL.
-    pub fn kill(&mut self) -> Kill {
+    /// SCRIPT KILL, or FUNCTION KILL.
+    pub fn kill(&mut self, means_function: bool) -> Kill {
         match &mut self.busy {
             None => Kill::NothingRuns,
             Some(busy) if busy.has_written => Kill::HasWritten,
+            Some(busy) if busy.function.is_some() != means_function => Kill::Other(busy.text()),
             Some(busy) => {
                 busy.is_killed = true;
                 Kill::Done
@@ -205,6 +255,30 @@ impl Scripts {
         match &self.interpreter {
             Some(interpreter) => ScriptFigures::of(interpreter),
             None => self.figures,
+        }
+    }
+}
+
+impl Busy {
+    fn text(&self) -> &'static str {
+        match self.function {
+            Some(_) => BUSY_FUNCTION,
+            None => BUSY,
+        }
+    }
+}
+
+impl Kill {
+    /// What the client is told.
+    pub fn reply(self) -> Reply {
+        match self {
+            Kill::Done => Reply::Ok,
+            Kill::NothingRuns => Reply::err("NOTBUSY No scripts in execution right now."),
+            Kill::HasWritten => Reply::err(
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait \
+                 the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+            ),
+            Kill::Other(text) => Reply::err(text),
         }
     }
 }

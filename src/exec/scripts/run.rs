@@ -3,16 +3,16 @@
 use std::time::Instant;
 
 use super::host::Server;
-use super::{Busy, FIRST_KEY, FindProgram, Program, Running, ScriptFigures, Scripts, State};
+use super::{Busy, Code, FIRST_KEY, FindProgram, Program, Running, ScriptFigures, Scripts, State};
 use crate::base::log;
 use crate::base::random::Random;
 use crate::exec::parking::Wait;
 use crate::exec::request::Ran;
 use crate::exec::stats::Counted;
 use crate::exec::{Engine, Session};
-use crate::resp::{Args, Reply};
+use crate::resp::{Args, OwnedArgs, Reply};
 use crate::script::{self, Done, Interpreter, Keep, Outcome};
-use crate::store::{Epoch, Missing, Store, Suspended};
+use crate::store::{self, Epoch, Missing, Stop, Store, Suspended};
 
 /// After so many beginnings that others have spoilt they wait.
 pub(in crate::exec) const MOST_RESTARTS: u32 = 3;
@@ -180,19 +180,24 @@ impl Engine {
     }
 
     /// A client's script has run for long.
-    fn note_busy(&mut self, client: u64, running: &Running) {
+    fn note_busy(&mut self, client: u64, running: &Running, args: Args) {
         if self.scripts.busy.is_none() {
             log::warning(format_args!(
-                "a script has run for {} ms: others are answered BUSY, and SCRIPT KILL ends it if it has not written. \
-                 Its SHA-1 is {}",
+                "a script has run for {} ms: others are answered BUSY, and SCRIPT KILL or FUNCTION KILL ends it if it has \
+                 not written. Its SHA-1, or the function's name, is {}",
                 running.state.began.elapsed().as_millis(),
-                String::from_utf8_lossy(running.program.script.sha())
+                running.program.code.name()
             ));
         }
-        let busy = self.scripts.busy.get_or_insert(Busy {
+        let busy = self.scripts.busy.get_or_insert_with(|| Busy {
             client,
             has_written: false,
             is_killed: false,
+            function: match &running.program.code {
+                Code::Script(_) => None,
+                Code::Function(wanted) => Some((wanted.name.clone(), OwnedArgs::from(args))),
+            },
+            began: running.state.began,
         });
         busy.has_written = running.state.has_written;
         self.hide_expired_if_need_be();
@@ -272,28 +277,33 @@ impl Session {
         &mut self,
         engine: &mut Engine,
         running: &mut Running,
-        txn: Suspended,
+        mut txn: Suspended,
         args: Args,
         now: u64,
     ) -> (Result<Done, Wait>, Suspended) {
-        let failed = |reply| Done {
-            reply,
-            failed: true,
-            is_counted: false,
-        };
         let mut interpreter = match engine.scripts.take(engine.config.script_memory_limit) {
             Ok(interpreter) => interpreter,
             Err(error) => return (Ok(failed(error)), txn),
         };
         let run = running.run.take();
-        if running.has_waited && run.is_none() {
-            // The interpreter may be another one, or may have forgotten it.
-            match interpreter.load(running.program.script.source(), Keep::Recent) {
-                Ok(script) => running.program.script = script,
-                Err(error) => {
-                    engine.scripts.interpreter = Some(interpreter);
-                    return (Ok(failed(error)), txn);
+        if run.is_none() {
+            if let Code::Script(script) = &mut running.program.code
+                && running.has_waited
+            {
+                // The interpreter may be another one, or may have forgotten it.
+                match interpreter.load(script.source(), Keep::Recent) {
+                    Ok(loaded) => *script = loaded,
+                    Err(error) => {
+                        engine.scripts.interpreter = Some(interpreter);
+                        return (Ok(failed(error)), txn);
+                    }
                 }
+            }
+            let found;
+            (found, txn) = find_function(engine, &mut running.program, txn, &mut interpreter);
+            if let Err(stop) = found {
+                engine.scripts.interpreter = Some(interpreter);
+                return self.without_function(engine, txn, stop);
             }
         }
         let Running { program, state, .. } = running;
@@ -319,12 +329,38 @@ impl Session {
             Outcome::Stopped(run) => {
                 // A call that has not begun lets others have a turn.
                 if run.why() == script::Stop::Pause || wait.is_none() {
-                    engine.note_busy(self.client.id, running);
+                    engine.note_busy(self.client.id, running, args);
                 }
                 running.run = Some(run);
                 (Err(wait.unwrap_or(Wait::Others)), txn)
             }
         }
+    }
+
+    /// The function that is to run was not found, or not yet.
+    fn without_function(
+        &mut self,
+        engine: &mut Engine,
+        txn: Suspended,
+        stop: Stop,
+    ) -> (Result<Done, Wait>, Suspended) {
+        let text = match stop {
+            Stop::Error(text) => text,
+            Stop::Damage(damage) => damage.text.clone().into(),
+            Stop::Fault | Stop::NeedsView => {
+                let mut txn = engine.store.resume(txn);
+                let missing = txn.take_missing();
+                let txn = txn.suspend();
+                let ticket = &mut self.request.ticket;
+                if let Some(damage) = ticket.and_then(|ticket| engine.store.read_error(ticket)) {
+                    return (Ok(failed(Reply::err(damage.text.clone()))), txn);
+                }
+                engine.stats.faults += 1;
+                let fetched = *ticket.insert(engine.store.retry(missing, *ticket, || None));
+                return (Err(Wait::Records(fetched)), txn);
+            }
+        };
+        (Ok(failed(Reply::Error(text))), txn)
     }
 
     /// All that a script wrote is staged at once, whether it has failed or not.
@@ -340,10 +376,40 @@ impl Session {
     }
 }
 
+/// What a script comes to that cannot begin.
+fn failed(reply: Reply) -> Done {
+    Done {
+        reply,
+        failed: true,
+        is_counted: false,
+    }
+}
+
+/// Finds the function that a program calls, within its transaction.
+fn find_function(
+    engine: &mut Engine,
+    program: &mut Program,
+    txn: Suspended,
+    interpreter: &mut Interpreter,
+) -> (store::Result<()>, Suspended) {
+    if matches!(program.code, Code::Script(_)) {
+        return (Ok(()), txn);
+    }
+    let mut txn = engine.store.resume(txn);
+    let found = engine.scripts.find_function(program, &mut txn, interpreter);
+    (found, txn.suspend())
+}
+
 /// Begins a run.
 fn begin(interpreter: &mut Interpreter, program: &Program, args: Args, server: &mut Server) -> Outcome {
     let rest = args.skip(FIRST_KEY);
     let keys = rest.first(program.keys).iter();
     let arguments = rest.skip(program.keys).iter();
-    interpreter.run(&program.script, keys, arguments, server)
+    match &program.code {
+        Code::Script(script) => interpreter.run(script, keys, arguments, server),
+        Code::Function(wanted) => match &wanted.found {
+            Some(function) => interpreter.run_function(function, keys, arguments, server),
+            None => unreachable!("it is found before it begins"),
+        },
+    }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::exec::control::script;
 use crate::exec::functions;
-use crate::exec::scripts::{FindProgram, eval};
+use crate::exec::scripts::{FindProgram, eval, fcall};
 
 const READ_WRITTEN: &[KeySpec] = &[numbered(2, RW | ACCESS | UPDATE)];
 const ONLY_READ: &[KeySpec] = &[numbered(2, RO | ACCESS)];
@@ -23,6 +23,7 @@ const fn scripted_ro(name: &'static str, find: FindProgram) -> Command {
         .keys(ONLY_READ)
 }
 
+const FUNCTION_DEPENDS: &str = "Depends on the function that is executed.";
 const DEPENDS: &str = "Depends on the script that is executed.";
 
 /// The group is filled in by [`super::COMMANDS`].
@@ -41,6 +42,14 @@ pub const ROWS: &[Command] = &[
         .keys(&[numbered(2, RO | ACCESS)
             .noted("We cannot tell how the keys will be used so we assume the worst, RO and ACCESS")])
         .docs("7.0.0", "Execute a read-only Lua script server side", DEPENDS),
+    scripted("fcall", fcall::fcall)
+        .keys(&[numbered(2, RW | ACCESS | UPDATE)
+            .noted("We cannot tell how the keys will be used so we assume the worst, RW and UPDATE")])
+        .docs("7.0.0", "Invoke a function", FUNCTION_DEPENDS),
+    scripted_ro("fcall_ro", fcall::fcall_ro)
+        .keys(&[numbered(2, RO | ACCESS)
+            .noted("We cannot tell how the keys will be used so we assume the worst, RO and ACCESS")])
+        .docs("7.0.0", "Invoke a read-only function", FUNCTION_DEPENDS),
     Command::container("function", FUNCTION).docs(
         "7.0.0",
         "A container for function commands",
@@ -130,6 +139,11 @@ const FUNCTION: &[Command] = &[
         "Show helpful text about the different subcommands",
         "O(1)",
     ),
+    Command::control("kill", 2, functions::kill)
+        .flags(NOSCRIPT | ALLOW_BUSY)
+        .acl(acl::SCRIPTING)
+        .tips(&["request_policy:all_shards", "response_policy:one_succeeded"])
+        .docs("7.0.0", "Kill the function currently in execution.", "O(1)"),
     function("list", -2, functions::list)
         .tips(&["nondeterministic_output_order"])
         .docs(
