@@ -21,6 +21,7 @@ mod over_view;
 mod parking;
 mod pause;
 mod queue;
+mod queue_run;
 mod request;
 mod scripts;
 pub mod session;

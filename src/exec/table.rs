@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 
-use super::scripts::FindProgram;
+use super::scripts::program::FindProgram;
 use super::{Engine, Session};
 use crate::command::Handler;
 use crate::resp::{Args, Reply};

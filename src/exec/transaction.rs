@@ -13,18 +13,18 @@
 //!
 //! SELECT counts as neither: it says which database the commands behind it mean.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::control::connection::{self, selected};
 use super::queue::{Queue, Queued};
+use super::queue_run::QueueRun;
 use super::request::{Body, Ran, Request};
-use super::scripts::{FindProgram, MOST_RESTARTS, Running};
-use super::stats::Counted;
+use super::scripts::program::FindProgram;
+use super::scripts::{MOST_RESTARTS, Running};
 use super::table::{self, Command, Control, Found, Run};
 use super::{Engine, Session};
 use crate::command::{Call, Handler};
-use crate::resp::{Args, Protocol, Reply};
+use crate::resp::{Args, Reply};
 use crate::script::Done;
 use crate::store::{self, Epoch, Stop, Suspended, Txn};
 
@@ -33,23 +33,6 @@ const REFUSED: &str = "EXECABORT Transaction discarded because of previous error
 
 /// Commands that are not queued.
 const RUN_AT_ONCE: [&str; 5] = ["exec", "discard", "multi", "quit", "reset"];
-
-/// How far a run has come that may have to wait in the middle.
-#[derive(Default)]
-pub(super) struct QueueRun {
-    /// The database that was selected before it.
-    pub first_db: usize,
-    /// What was answered so far, and in which protocol.
-    replies: Vec<(Reply, Protocol)>,
-    /// Which of them are errors that were counted where they come from.
-    counted: Vec<bool>,
-    /// What controls have answered in runs before this one.
-    answered: VecDeque<Reply>,
-    /// What replies of controls wait for.
-    epoch: Epoch,
-    /// What scripts have called.
-    called: Vec<Counted>,
-}
 
 impl QueueRun {
     /// One of its scripts is through. Returns its reply.

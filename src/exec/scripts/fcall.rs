@@ -2,7 +2,8 @@
 //! libraries as they are there, and begins anew if they change while it waits.
 
 use super::eval::NOT_READ_ONLY;
-use super::{Code, FIRST_KEY, Program, Scripts, Wanted};
+use super::program::{Code, Program, Wanted};
+use super::{FIRST_KEY, Scripts};
 use crate::base::num::parse_i64;
 use crate::exec::Engine;
 use crate::resp::{Args, Reply};

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Program, State};
+use super::State;
+use super::program::Program;
 use crate::base::log;
 use crate::command::Call;
 use crate::exec::control::connection::selected;

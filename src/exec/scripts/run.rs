@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::host::Server;
-use super::{Busy, Code, FIRST_KEY, FindProgram, Program, Running, ScriptFigures, Scripts, State};
+use super::program::{Code, FindProgram, Program};
+use super::{Busy, FIRST_KEY, MOST_RESTARTS, Running, ScriptFigures, Scripts, State};
 use crate::base::log;
 use crate::base::random::Random;
 use crate::exec::parking::Wait;
@@ -13,9 +14,6 @@ use crate::exec::{Engine, Session};
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::script::{self, Done, Interpreter, Keep, Outcome};
 use crate::store::{self, Epoch, Missing, Stop, Store, Suspended};
-
-/// After so many beginnings that others have spoilt they wait.
-pub(in crate::exec) const MOST_RESTARTS: u32 = 3;
 
 impl State {
     fn new(db: usize) -> State {

@@ -3,7 +3,8 @@
 use super::*;
 use crate::exec::control::script;
 use crate::exec::functions;
-use crate::exec::scripts::{FindProgram, eval, fcall};
+use crate::exec::scripts::program::FindProgram;
+use crate::exec::scripts::{eval, fcall};
 
 const READ_WRITTEN: &[KeySpec] = &[numbered(2, RW | ACCESS | UPDATE)];
 const ONLY_READ: &[KeySpec] = &[numbered(2, RO | ACCESS)];

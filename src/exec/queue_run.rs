@@ -1,0 +1,24 @@
+//! How far EXEC has come, where it has to wait in the middle.
+
+use std::collections::VecDeque;
+
+use super::stats::Counted;
+use crate::resp::{Protocol, Reply};
+use crate::store::Epoch;
+
+/// How far a run has come that may have to wait in the middle.
+#[derive(Default)]
+pub(super) struct QueueRun {
+    /// The database that was selected before it.
+    pub first_db: usize,
+    /// What was answered so far, and in which protocol.
+    pub replies: Vec<(Reply, Protocol)>,
+    /// Which of them are errors that were counted where they come from.
+    pub counted: Vec<bool>,
+    /// What controls have answered in runs before this one.
+    pub answered: VecDeque<Reply>,
+    /// What replies of controls wait for.
+    pub epoch: Epoch,
+    /// What scripts have called.
+    pub called: Vec<Counted>,
+}
