@@ -87,7 +87,7 @@
 //!    (`resp/decode.rs::decode`): what was decoded to be warmed up is not decoded again.
 //! 3. `exec/dispatch.rs::run_request` and `exec/dispatch.rs::dispatch` find the row (`exec/table.rs::find`); nothing is objected
 //!    (`exec/dispatch.rs::objection`), nothing hinders (`exec/dispatch.rs::is_paused`). It is run as a request over data
-//!    (`exec/dispatch.rs::run_data`).
+//!    (`exec/dispatch.rs::run_row`, `exec/dispatch.rs::run_data`).
 //! 4. `exec/request.rs::run` begins a transaction (`store/staging.rs::begin`) and calls the handler, `command/string.rs::get`.
 //! 5. The key is looked up (`store/keyspace.rs::lookup_read`, `store/keyspace.rs::lookup`): the transaction has not written it
 //!    (`store/txn.rs::get`), memory knows it (`store/txn.rs::recall`), in the hot tier (`store/hot.rs::get`). The reply shares

@@ -19,6 +19,9 @@ mod report;
 #[allow(dead_code, reason = "shared with benches/serve, which uses all of it")]
 #[path = "../serve/server.rs"]
 mod server;
+#[allow(dead_code, reason = "shared with benches/serve, which uses all of it")]
+#[path = "../serve/workload.rs"]
+mod workload;
 
 mod data;
 mod flow;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::{Random, push_argument, write_digits};
 use crate::report::Histogram;
+use crate::workload::Workload;
 
 /// Keys are `PPP:` and twelve digits, as redis-benchmark's are: 16 bytes.
 pub const KEY_DIGITS: usize = 12;
@@ -23,89 +24,6 @@ const READ_BUFFER: usize = 256 * 1024;
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// How often a load that is told when to stop looks whether it was.
 const TOLD_CHECK: Duration = Duration::from_millis(20);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Workload {
-    Get,
-    Set,
-    Incr,
-    Mset,
-    /// MULTI, INCR and EXEC: one operation.
-    MultiIncr,
-    /// EVALSHA of a script that calls INCR, or GET.
-    EvalIncr,
-    EvalGet,
-}
-
-/// Scripts, and the hashes that EVALSHA names them by.
-const INCR_SCRIPT: Script = Script {
-    text: "return redis.call('incr',KEYS[1])",
-    sha: "6f5ade10a69975e903c6d07b10ea44c6382381a5",
-};
-const GET_SCRIPT: Script = Script {
-    text: "return redis.call('get',KEYS[1])",
-    sha: "fd758d1589d044dd850a6f05d52f2eefd27f033f",
-};
-
-pub struct Script {
-    pub text: &'static str,
-    sha: &'static str,
-}
-
-impl Workload {
-    pub const ALL: [Workload; 7] = [
-        Workload::Get,
-        Workload::Set,
-        Workload::Incr,
-        Workload::Mset,
-        Workload::MultiIncr,
-        Workload::EvalIncr,
-        Workload::EvalGet,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Workload::Get => "GET",
-            Workload::Set => "SET",
-            Workload::Incr => "INCR",
-            Workload::Mset => "MSET",
-            Workload::MultiIncr => "MULTI-INCR-EXEC",
-            Workload::EvalIncr => "EVALSHA-INCR",
-            Workload::EvalGet => "EVALSHA-GET",
-        }
-    }
-
-    /// The command that has the keys.
-    fn command(self) -> &'static str {
-        match self {
-            Workload::MultiIncr => "INCR",
-            Workload::EvalIncr | Workload::EvalGet => "EVALSHA",
-            other => other.name(),
-        }
-    }
-
-    /// Whether its keys hold integers.
-    pub fn counts(self) -> bool {
-        matches!(self, Workload::Incr | Workload::MultiIncr | Workload::EvalIncr)
-    }
-
-    /// What an operation is answered; the elements of EXEC's reply are counted, not the array.
-    fn replies(self) -> usize {
-        match self {
-            Workload::MultiIncr => 3,
-            _ => 1,
-        }
-    }
-
-    /// The script that it runs, which has to be loaded.
-    pub fn script(self) -> Option<&'static Script> {
-        match self {
-            Workload::EvalIncr => Some(&INCR_SCRIPT),
-            Workload::EvalGet => Some(&GET_SCRIPT),
-            _ => None,
-        }
-    }
-}
 
 /// When a load sends its last batch; it always waits for the replies.
 #[derive(Clone)]

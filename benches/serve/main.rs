@@ -20,6 +20,7 @@ mod common;
 mod load;
 mod report;
 mod server;
+mod workload;
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -31,9 +32,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::median;
-use load::{Load, Outcome, Until, Workload};
+use load::{Load, Outcome, Until};
 use report::{Histogram, Row, Side, percentiles, print_heading, print_row};
 use server::{Client, Kind, Program, Result, Server};
+use workload::Workload;
 
 const HELP: &str = "\
 usage: cargo bench --bench serve -- [options]      (a LIST is separated by commas)

@@ -80,7 +80,22 @@ impl Session {
         if !has_begun && let Some(wait) = self.hindrance(engine, row) {
             return self.account(engine, found, args, Outcome::Waits(wait));
         }
-        let outcome = match row.run {
+        let Some(outcome) = self.run_row(engine, row, args, now, came) else {
+            return self.refuse_command(engine, Some(found), wrong_arity(first.command, sub));
+        };
+        self.account(engine, found, args, outcome)
+    }
+
+    /// Runs a request that nothing hinders, or goes on with it. `None`: its row needs a subcommand.
+    fn run_row(
+        &mut self,
+        engine: &mut Engine,
+        row: &'static Command,
+        args: Args,
+        now: u64,
+        came: Option<Wait>,
+    ) -> Option<Outcome> {
+        Some(match row.run {
             Run::Data(handler) => {
                 let request = self.request_of(Body::Command { row, handler, args }, now);
                 self.run_data(engine, &request, came)
@@ -93,18 +108,18 @@ impl Session {
                 let ran = self.run_script(engine, find, args, now);
                 self.conclude(engine, ran)
             }
-            Run::Checkpointed(control) => match engine.unless_where_views_find_it(has_begun) {
-                Some(wait) => Outcome::Waits(wait),
-                None => self.run_control(engine, control, args),
-            },
+            Run::Checkpointed(control) => {
+                let has_waited = matches!(came, Some(Wait::Checkpoint(_)));
+                match engine.unless_where_views_find_it(has_waited) {
+                    Some(wait) => Outcome::Waits(wait),
+                    None => self.run_control(engine, control, args),
+                }
+            }
             Run::Control(control) | Run::Container(_, Some(control)) => {
                 self.run_control(engine, control, args)
             }
-            Run::Container(_, None) => {
-                return self.refuse_command(engine, Some(found), wrong_arity(first.command, sub));
-            }
-        };
-        self.account(engine, found, args, outcome)
+            Run::Container(_, None) => return None,
+        })
     }
 
     /// Answers a request that comes while a script runs for long, if that decides what it is answered.
