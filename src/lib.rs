@@ -277,7 +277,7 @@
 //! - **watched**: of a key, that somebody is to be told of changes to it (`store/watches.rs`).
 //! - **window**: while a checkpoint runs, the time since it began: what is written in it, the checkpoint does not take.
 //!
-//! ## How what is to come fits the transaction
+//! ## Transactions and scripts, and how what is to come fits in
 //!
 //! - **Further types**: more families and record keys. Small collections are one `meta` record; large ones own an id.
 //! - **MULTI/EXEC**: one [`store::Txn`] over all queued commands, with a [`store::Savepoint`] before each: a command that
