@@ -76,10 +76,6 @@ const ABSENT: &[(&str, &str)] = &[
         "waitaof failover psync sync replconf replicaof slaveof",
         "come with replication",
     ),
-    (
-        "fcall fcall_ro function|delete function|dump function|kill function|load function|restore",
-        "functions are to come",
-    ),
     ("script|debug", "there is no debugger of scripts"),
     ("latency", "latencies are not kept"),
     ("module", "there are no modules"),

@@ -308,6 +308,6 @@ fn what_changes_nothing_is_not_written() {
     assert_eq!(writes(Action::Set(0)), Ok(false));
     assert_eq!(writes(Action::Set(1)), Ok(true));
     assert_eq!(writes(Action::Set(1)), Ok(false));
-    // Redis counts an INCRBY as a change, whatever it comes to.
-    assert_eq!(writes(Action::IncrBy(0)), Ok(true));
+    assert_eq!(writes(Action::IncrBy(0)), Ok(false));
+    assert_eq!(writes(Action::IncrBy(1)), Ok(true));
 }
