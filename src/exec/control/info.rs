@@ -5,6 +5,7 @@ use std::fmt::{Display, Write};
 
 use super::{REDIS_VERSION, VERSION, text};
 use crate::base::process::{self, Memory};
+use crate::exec::pubsub::Kind;
 use crate::exec::table::{self, Found};
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
@@ -174,7 +175,9 @@ fn clients(source: &Source, page: &mut Page) {
     );
     let clients = source.engine.clients.iter();
     page.field("blocked_clients", clients.filter(|c| c.paused.get()).count());
-    page.constant(&["tracking_clients", "clients_in_timeout_table"], 0);
+    page.constant(&["tracking_clients"], 0);
+    page.field("pubsub_clients", source.engine.pubsub.listening());
+    page.constant(&["clients_in_timeout_table"], 0);
 }
 
 fn memory(source: &Source, page: &mut Page) {
@@ -286,7 +289,10 @@ fn stats(source: &Source, page: &mut Page) {
     page.field("evicted_clients", stats.evicted_clients);
     page.field("keyspace_hits", figures.hits);
     page.field("keyspace_misses", figures.misses);
-    page.constant(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"], 0);
+    let pubsub = &source.engine.pubsub;
+    page.field("pubsub_channels", pubsub.count(Kind::Channel));
+    page.field("pubsub_patterns", pubsub.count(Kind::Pattern));
+    page.field("pubsubshard_channels", pubsub.count(Kind::Shard));
     page.constant(&["latest_fork_usec", "total_forks", "tracking_total_keys"], 0);
     page.field("unexpected_error_replies", 0);
     page.field("total_error_replies", stats.errors);
