@@ -24,6 +24,7 @@ mod queue;
 mod queue_run;
 mod request;
 mod scripts;
+mod serve;
 pub mod session;
 mod shutdown;
 mod slowlog;
@@ -32,6 +33,7 @@ mod stream;
 pub mod table;
 mod tick;
 mod transaction;
+mod waiters;
 
 use std::rc::Rc;
 
@@ -55,12 +57,14 @@ use over_view::ViewRequests;
 use parking::Parking;
 pub use pause::Paused;
 use scripts::Scripts;
+pub use serve::Unblocked;
 pub use session::{Advance, Session, Status};
 pub use shutdown::Shutdown;
 pub use slowlog::SlowLog;
 pub use stats::Stats;
 pub use tick::Released;
 use tick::TickEnd;
+use waiters::Waiters;
 
 /// Takes the new configuration and the old one. The error's text is for the log.
 type Listen = Box<dyn FnMut(&Config, &Config) -> Result<(), String>>;
@@ -89,6 +93,8 @@ pub struct Engine {
     /// Seeds what each session's requests choose at random.
     random: Random,
     parking: Parking,
+    /// Those who wait for others to do something.
+    pub(crate) waiters: Waiters,
     views: ViewRequests,
     /// Has the server listen where the configuration now says, and no longer where it said before.
     listen: Listen,
@@ -132,6 +138,7 @@ impl Engine {
             slowlog: SlowLog::default(),
             identity: control::Identity::new(),
             parking: Parking::default(),
+            waiters: Waiters::default(),
             views: ViewRequests::default(),
             listen: Box::new(|_, _| Ok(())),
             tick_end: TickEnd::new(wake),

@@ -80,6 +80,8 @@ impl Engine {
         }
         tick_end.is_asked = false;
         let now = self.clock.refresh();
+        // What active expiry has deleted since the last request.
+        self.serve_touched();
         let news = self.store.end_tick(now);
         let outlets = self.release(news);
         let more = self.expire_more() | self.store.upkeep() | self.parking.wake_after_others();
@@ -105,9 +107,13 @@ impl Engine {
                 self.go_on_expiring(ticket);
                 // Only now: what was fetched stays until it was used.
                 self.store.finish(ticket);
-            } else {
+            } else if !self.go_on_serving(ticket) {
                 self.parking.wake_for_records(ticket);
             }
+        }
+        self.serve_touched();
+        if news.settled || news.synced {
+            self.answer_synced();
         }
         let mut outlets: Vec<Weak<dyn Outlet>> = match news.settled {
             true => self.parking.release_replies(self.store.settled()).collect(),
@@ -134,6 +140,7 @@ impl Engine {
         self.stats.sample(now);
         self.store.note_second(self.clock.started.elapsed().as_secs());
         self.end_pause_in_time();
+        self.end_waits_in_time();
         self.begin_expiring();
         self.store.reclaim_some();
         self.store.begin_upkeep();

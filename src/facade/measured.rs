@@ -159,6 +159,7 @@ impl Commands {
             limits: &self.limits,
             protocol: Protocol::Resp2,
             client: 0,
+            may_wait: false,
             sink: None,
         };
         let mut txn = self.store.begin(NOW);

@@ -13,6 +13,7 @@ pub mod script;
 pub mod server;
 pub mod slowlog;
 pub mod transaction;
+pub mod wait;
 
 use std::hash::{BuildHasher, RandomState};
 
