@@ -12,6 +12,7 @@
 //! | [`cold`] | commands on cold data wait for few rounds of reads, whatever they touch |
 //! | [`transactions`] | what MULTI has queued runs as one, costs what it must, and is counted |
 //! | [`scripts`] | nobody comes in between while a script waits; those that run for long can be killed |
+//! | [`watches`] | what is a change to a client that watches a key, command by command |
 //! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
@@ -42,3 +43,4 @@ mod support;
 mod tidy;
 mod transactions;
 mod transcripts;
+mod watches;

@@ -269,6 +269,8 @@ pub fn ltrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     } else if kept != (0..len) {
         list.trim(txn, kept)?;
         list.save(txn, key, Some(&old), limit(call))?;
+    } else {
+        txn.touch(key);
     }
     Ok(Reply::Ok)
 }

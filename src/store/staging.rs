@@ -98,6 +98,8 @@ impl Store {
                 self.asides.note(&work, moves);
             }
             self.stage_work(&mut work);
+        } else if !work.touched.is_empty() {
+            self.tell_watchers(&work, depends);
         }
         self.totals.lookups.add(work.lookups);
         if !work.effects.is_empty() {
@@ -123,6 +125,10 @@ impl Store {
             return;
         }
         let mut watches = std::mem::take(&mut self.watches);
+        for touched in &work.touched {
+            let namespace = self.catalog.namespace(touched.holder);
+            watches.note_touch(&RecordKey::meta(namespace.id, &touched.name), epoch);
+        }
         let changes = &work.namespaces.log;
         if changes.iter().any(|change| self.moves(change)) {
             for change in changes {
