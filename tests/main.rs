@@ -13,6 +13,7 @@
 //! | [`transactions`] | what MULTI has queued runs as one, costs what it must, and is counted |
 //! | [`pubsub`] | messages reach who listens, in order, and never before what they tell of is safe |
 //! | [`scripts`] | nobody comes in between while a script waits; those that run for long can be killed |
+//! | [`watches`] | what is a change to a client that watches a key, command by command |
 //! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
@@ -44,3 +45,4 @@ mod support;
 mod tidy;
 mod transactions;
 mod transcripts;
+mod watches;

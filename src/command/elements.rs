@@ -271,6 +271,7 @@ mod tests {
             },
             protocol: Protocol::Resp2,
             client: 0,
+            may_wait: false,
             sink: Some(&client),
             audience: None,
         };

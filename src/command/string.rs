@@ -146,6 +146,8 @@ pub fn getex(txn: &mut Txn, call: &Call) -> Result<Reply> {
         txn.remove(key, &entry)?;
     } else if deadline != entry.header.deadline {
         txn.set_deadline(key, &entry, deadline)?;
+    } else if deadline.is_some() {
+        txn.touch(key);
     }
     Ok(value)
 }
@@ -254,6 +256,7 @@ pub fn append(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let at = old.as_ref().map_or(Ok(0), string::len)?;
     string::check_length(at.checked_add(tail.len() as u64), call.limits.max_string)?;
     if old.is_some() && tail.is_empty() {
+        txn.touch(key);
         return Ok(length(at));
     }
     Ok(length(string::write_at(txn, key, old.as_ref(), at, tail)?))

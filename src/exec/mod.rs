@@ -25,6 +25,7 @@ mod queue;
 mod queue_run;
 mod request;
 mod scripts;
+mod serve;
 pub mod session;
 mod shutdown;
 mod slowlog;
@@ -33,6 +34,7 @@ mod stream;
 pub mod table;
 mod tick;
 mod transaction;
+mod waiters;
 
 use std::rc::Rc;
 
@@ -57,12 +59,14 @@ use parking::Parking;
 pub use pause::Paused;
 use pubsub::PubSub;
 use scripts::Scripts;
+pub use serve::Unblocked;
 pub use session::{Advance, Session, Status};
 pub use shutdown::Shutdown;
 pub use slowlog::SlowLog;
 pub use stats::Stats;
 pub use tick::Released;
 use tick::TickEnd;
+use waiters::Waiters;
 
 /// Takes the new configuration and the old one. The error's text is for the log.
 type Listen = Box<dyn FnMut(&Config, &Config) -> Result<(), String>>;
@@ -93,6 +97,8 @@ pub struct Engine {
     parking: Parking,
     /// Who listens to which channels.
     pub(crate) pubsub: PubSub,
+    /// Those who wait for others to do something.
+    pub(crate) waiters: Waiters,
     views: ViewRequests,
     /// Has the server listen where the configuration now says, and no longer where it said before.
     listen: Listen,
@@ -137,6 +143,7 @@ impl Engine {
             identity: control::Identity::new(),
             parking: Parking::default(),
             pubsub: PubSub::default(),
+            waiters: Waiters::default(),
             views: ViewRequests::default(),
             listen: Box::new(|_, _| Ok(())),
             tick_end: TickEnd::new(wake),

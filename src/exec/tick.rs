@@ -81,6 +81,8 @@ impl Engine {
         }
         tick_end.is_asked = false;
         let now = self.clock.refresh();
+        // What active expiry has deleted since the last request.
+        self.serve_touched();
         self.tell(Epoch::NONE);
         let news = self.store.end_tick(now);
         let outlets = self.release(news);
@@ -111,9 +113,13 @@ impl Engine {
                 self.go_on_expiring(ticket);
                 // Only now: what was fetched stays until it was used.
                 self.store.finish(ticket);
-            } else {
+            } else if !self.go_on_serving(ticket) {
                 self.parking.wake_for_records(ticket);
             }
+        }
+        self.serve_touched();
+        if news.settled || news.synced {
+            self.answer_synced();
         }
         let mut outlets: Vec<Weak<dyn Outlet>> = match news.settled {
             true => self.parking.release_replies(self.store.settled()).collect(),
@@ -140,6 +146,7 @@ impl Engine {
         self.stats.sample(now);
         self.store.note_second(self.clock.started.elapsed().as_secs());
         self.end_pause_in_time();
+        self.end_waits_in_time();
         self.begin_expiring();
         self.store.reclaim_some();
         self.store.begin_upkeep();

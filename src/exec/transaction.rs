@@ -373,6 +373,7 @@ impl Session {
             limits: &engine.limits,
             protocol: self.protocol,
             client: self.client.id,
+            may_wait: false,
             sink: None,
             audience: Some(&engine.pubsub),
         };

@@ -159,6 +159,7 @@ impl Commands {
             limits: &self.limits,
             protocol: Protocol::Resp2,
             client: 0,
+            may_wait: false,
             sink: None,
             audience: None,
         };

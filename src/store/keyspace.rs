@@ -225,6 +225,7 @@ impl Txn<'_> {
 
     /// Exchanges what two databases hold.
     pub fn swap_databases(&mut self, one: usize, other: usize) -> Result<()> {
+        self.touch_swapped(one, other)?;
         let layout = self.layout();
         layout
             .holders(one)

@@ -15,6 +15,7 @@
 //! effects       what epochs cause when they are settled; a part of the commits  effects.rs
 //! asides        transactions that are set aside, and what they have read         aside.rs
 //! watches       who is to be told of changes to which keys                      watches.rs
+//! awaited       keys that somebody waits for, and which of them were touched     awaited.rs
 //! health        whether writes are taken, and why not                           health.rs
 //! checkpoints   what only the journal has; the checkpoint under way             checkpoint.rs
 //! expiry        where the search for keys past their deadline goes on           expiry.rs
@@ -28,6 +29,7 @@
 
 mod allowance;
 mod aside;
+mod awaited;
 mod catalog;
 mod changes;
 mod checkpoint;
@@ -76,6 +78,7 @@ use std::sync::Arc;
 
 pub use allowance::{Allowance, OUT_OF_MEMORY, ViewRule};
 pub use aside::Aside;
+pub use awaited::{AwaitedKey, Presence};
 pub use catalog::Counts;
 pub use effects::{Effect, Publication, Space};
 pub use epoch::Epoch;
@@ -90,7 +93,7 @@ pub use recent::Recent;
 pub use rehearsal::Rehearsal;
 pub use reports::News;
 pub use staging::Suspended;
-pub use stop::{Damage, Result, Stop};
+pub use stop::{Await, Damage, Result, Sought, Stop};
 pub use threads::Wake;
 pub use txn::{Missing, Savepoint, Txn};
 pub use value::Value;
@@ -100,6 +103,7 @@ use crate::disk::{
     Checkpoint, Creation, Disk, DiskOptions, Durability, OpenError, ReadError, View, WriteError,
 };
 use aside::Asides;
+use awaited::Awaited;
 use catalog::Catalog;
 use checkpoint::Checkpoints;
 use commit::Commits;
@@ -152,6 +156,7 @@ pub struct Store {
     reports: Reports,
     totals: Totals,
     watches: Watches,
+    awaited: Awaited,
     asides: Asides,
     /// What the last transaction gathered its work in, for the next one.
     spare: Option<Box<Work>>,
@@ -252,6 +257,7 @@ impl Store {
             reports: Reports::new(wake),
             totals: Totals::default(),
             watches: Watches::default(),
+            awaited: Awaited::default(),
             asides: Asides::default(),
             spare: None,
             catalog,

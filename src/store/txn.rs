@@ -19,7 +19,7 @@ use super::recent::Recent;
 use super::rehearsal_view::RehearsalView;
 use super::stop::{Result, Stop};
 use super::value::Value;
-use super::watches::Watched;
+use super::watches::{Touched, Watched};
 use crate::base::random::Random;
 use crate::disk::View;
 use crate::disk::delta::{Known, Splice};
@@ -56,6 +56,7 @@ struct Mark {
     effects: usize,
     lookups: Lookups,
     watched: usize,
+    touched: usize,
     ids: u64,
 }
 
@@ -72,6 +73,8 @@ pub(super) struct Work {
     pub lookups: Lookups,
     /// Keys to be watched from its end on.
     pub watched: Vec<Watched>,
+    /// Keys that have changed to those who watch them, whatever was written.
+    pub touched: Vec<Touched>,
     /// Records that memory does not know.
     pub missing: Vec<RecordKey>,
     /// A listing that there is not yet.
@@ -128,6 +131,7 @@ impl Work {
         self.listing = None;
         self.effects.clear();
         self.watched.clear();
+        self.touched.clear();
         self.reads = None;
         self.expired = Mark::default();
         (self.lookups, self.ids, self.depends) = (Lookups::default(), 0, Epoch::NONE);
@@ -151,6 +155,7 @@ impl Work {
             effects: self.effects.len(),
             lookups: self.lookups,
             watched: self.watched.len(),
+            touched: self.touched.len(),
             ids: self.ids,
         }
     }
@@ -161,6 +166,7 @@ impl Work {
         self.effects.truncate(mark.effects);
         self.lookups = mark.lookups;
         self.watched.truncate(mark.watched);
+        self.touched.truncate(mark.touched);
         self.ids = mark.ids;
     }
 

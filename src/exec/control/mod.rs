@@ -14,6 +14,7 @@ pub mod script;
 pub mod server;
 pub mod slowlog;
 pub mod transaction;
+pub mod wait;
 
 use std::hash::{BuildHasher, RandomState};
 

@@ -8,7 +8,7 @@ use crate::base::log;
 use crate::command::Call;
 use crate::exec::control::connection::selected;
 use crate::exec::parking::Wait;
-use crate::exec::request::{Body, Ran, Request};
+use crate::exec::request::{Body, Ran, Request, Waiting};
 use crate::exec::table::{self, Command, Control, Found, Run, flag};
 use crate::exec::transaction::run_one;
 use crate::exec::{Engine, Session};
@@ -169,6 +169,7 @@ impl Server<'_> {
             db: self.state.db,
             protocol,
             may_use_view: false,
+            waiting: Waiting::Never,
             ..self.session.request_of(body, self.now)
         };
         let engine = &mut *self.engine;
@@ -181,6 +182,7 @@ impl Server<'_> {
             limits: &engine.limits,
             protocol,
             client: request.client,
+            may_wait: false,
             sink: None,
             audience: Some(&engine.pubsub),
         };
@@ -198,6 +200,7 @@ impl Server<'_> {
                 }
                 Ran::Ready(result, _) | Ran::Counted(result, _) => result,
                 Ran::CutOff(stop) => Err(stop),
+                Ran::Awaits(..) => unreachable!("it may not wait"),
             },
             result => result,
         };
@@ -208,7 +211,9 @@ impl Server<'_> {
             Ok(reply) => reply,
             Err(Stop::Error(text)) => Reply::Error(text),
             Err(Stop::Damage(damage)) => Reply::Error(damage.text.clone().into()),
-            Err(Stop::Fault | Stop::NeedsView) => unreachable!("a script's commands wait, and see no view"),
+            Err(Stop::Fault | Stop::NeedsView | Stop::Await(_)) => {
+                unreachable!("a script's commands wait for nothing but records, and see no view")
+            }
         })
     }
 }

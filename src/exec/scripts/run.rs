@@ -154,6 +154,8 @@ impl Engine {
         let has_held = scripts.holder.take_if(|holder| *holder == client).is_some();
         if was_busy || has_held {
             self.hide_expired_if_need_be();
+            // They came before those who were set aside.
+            self.serve_touched();
             self.parking.wake_after_script();
         }
     }
@@ -345,6 +347,7 @@ impl Session {
         let text = match stop {
             Stop::Error(text) => text,
             Stop::Damage(damage) => damage.text.clone().into(),
+            Stop::Await(_) => unreachable!("a function is there or not"),
             Stop::Fault | Stop::NeedsView => {
                 let mut txn = engine.store.resume(txn);
                 let missing = txn.take_missing();
