@@ -97,7 +97,7 @@ impl Batch {
 
     fn push_command(&mut self, load: &Load, random: &mut Random) {
         let (keys, values) = match load.workload {
-            Workload::Set => (1, true),
+            Workload::Set | Workload::Publish => (1, true),
             Workload::Mset => (MSET_KEYS, true),
             _ => (1, false),
         };
@@ -298,16 +298,16 @@ impl Connection {
 }
 
 /// An epoll instance; a connection is known by its index.
-struct Poller {
+pub struct Poller {
     epoll: OwnedFd,
-    events: Vec<libc::epoll_event>,
+    pub events: Vec<libc::epoll_event>,
 }
 
-const READABLE: u32 = libc::EPOLLIN as u32;
+pub const READABLE: u32 = libc::EPOLLIN as u32;
 const WRITABLE: u32 = libc::EPOLLOUT as u32;
 
 impl Poller {
-    fn new(capacity: usize) -> io::Result<Poller> {
+    pub fn new(capacity: usize) -> io::Result<Poller> {
         // SAFETY: takes no pointer; the descriptor is checked before it gets an owner, and nobody else has it.
         let epoll = unsafe {
             let fd = libc::epoll_create1(libc::EPOLL_CLOEXEC);
@@ -323,7 +323,7 @@ impl Poller {
         })
     }
 
-    fn control(
+    pub fn control(
         &self,
         operation: libc::c_int,
         stream: &TcpStream,
@@ -344,7 +344,7 @@ impl Poller {
     }
 
     /// Fills `events` and says how many there are; none when the time is up. Nanoseconds, for an even pace.
-    fn wait(&mut self, limit: Duration) -> io::Result<usize> {
+    pub fn wait(&mut self, limit: Duration) -> io::Result<usize> {
         let timeout = libc::timespec {
             tv_sec: limit.as_secs() as libc::time_t,
             tv_nsec: limit.subsec_nanos() as libc::c_long,
