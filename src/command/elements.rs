@@ -272,6 +272,7 @@ mod tests {
             protocol: Protocol::Resp2,
             client: 0,
             sink: Some(&client),
+            is_scripted: false,
         };
         let mut runs = 0;
         let reply = TestStore::open().run(|txn| {

@@ -46,6 +46,8 @@ pub struct Call<'a> {
     pub client: u64,
     /// Where a long reply may leave while it is made: over a view only. What has left so stands, also before an error.
     pub sink: Option<&'a dyn Sink>,
+    /// A script has called it.
+    pub is_scripted: bool,
 }
 
 /// Options that commands over data go by.

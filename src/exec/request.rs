@@ -170,6 +170,7 @@ impl Request<'_> {
                 protocol,
                 client,
                 sink,
+                is_scripted: false,
             };
             match body {
                 Detached::Command(handler, args) => handler(
@@ -225,6 +226,7 @@ impl Engine {
             protocol: request.protocol,
             client: request.client,
             sink: None,
+            is_scripted: false,
         };
         let mut txn = request.begin(&mut self.store, &self.limits);
         let result = match request.body.run(&mut txn, &call) {
