@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::stats::Counted;
 use crate::resp::{Protocol, Reply};
-use crate::store::Epoch;
+use crate::store::{Aside, Epoch};
 
 /// How far a run has come that may have to wait in the middle.
 #[derive(Default)]
@@ -21,4 +21,12 @@ pub(super) struct QueueRun {
     pub epoch: Epoch,
     /// What scripts have called.
     pub called: Vec<Counted>,
+}
+
+/// A queue that waits between two of its requests, for what the next one has missed.
+pub(super) struct WaitingQueue {
+    /// How far it has come.
+    pub run: Box<QueueRun>,
+    /// Its transaction.
+    pub aside: Aside,
 }

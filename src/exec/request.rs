@@ -188,6 +188,7 @@ impl Request<'_> {
                 may_wait,
                 sink,
                 audience: None,
+                is_scripted: false,
             };
             match body {
                 Detached::Command(handler, args) => handler(
@@ -245,6 +246,7 @@ impl Engine {
             may_wait: request.waiting != Waiting::Never,
             sink: None,
             audience: Some(&self.pubsub),
+            is_scripted: false,
         };
         let mut txn = request.begin(&mut self.store, &self.limits);
         let result = match request.body.run(&mut txn, &call) {

@@ -185,6 +185,7 @@ impl Server<'_> {
             may_wait: false,
             sink: None,
             audience: Some(&engine.pubsub),
+            is_scripted: true,
         };
         let result = match run_one(&mut txn, handler, &call) {
             Err(Stop::Fault) => Err(txn.allowance.check().err().unwrap_or(Stop::Fault)),
@@ -222,7 +223,11 @@ impl Server<'_> {
 fn find(args: Args) -> Option<Found> {
     let found = args.get(0).and_then(table::find)?;
     match (found.command.run, args.get(1)) {
-        (Run::Container(..), Some(name)) => found.subcommand(name),
+        (Run::Container(..), Some(name)) => {
+            // One that scripts may not call at all is refused as such, whatever it has.
+            let whole = || found.command.has(flag::NOSCRIPT).then_some(found);
+            found.subcommand(name).or_else(whole)
+        }
         _ => Some(found),
     }
 }

@@ -8,6 +8,7 @@ use super::{Busy, FIRST_KEY, MOST_RESTARTS, Running, ScriptFigures, Scripts, Sta
 use crate::base::log;
 use crate::base::random::Random;
 use crate::exec::parking::Wait;
+use crate::exec::queue_run::WaitingQueue;
 use crate::exec::request::Ran;
 use crate::exec::stats::Counted;
 use crate::exec::{Engine, Session};
@@ -76,6 +77,16 @@ impl Scripts {
             true => None,
             false => self.waiting.remove(&client),
         }
+    }
+
+    /// A client's queue waits, between its scripts.
+    pub(in crate::exec) fn set_queue_waiting(&mut self, client: u64, queue: WaitingQueue) {
+        self.waiting_queues.insert(client, queue);
+    }
+
+    /// Takes it out, if there is one.
+    pub(in crate::exec) fn take_waiting_queue(&mut self, client: u64) -> Option<WaitingQueue> {
+        self.waiting_queues.remove(&client)
     }
 
     /// Whether SCRIPT KILL was said of a client's script.
@@ -169,6 +180,11 @@ impl Engine {
     /// Drops a client's script that waits, if it has one; returns which database was selected before it, or before the queue
     /// that it is of.
     pub(in crate::exec) fn forget_script(&mut self, client: u64) -> Option<usize> {
+        if let Some(WaitingQueue { run, aside }) = self.scripts.take_waiting_queue(client) {
+            self.store.give_up(aside);
+            self.end_script(client);
+            return Some(run.first_db);
+        }
         let mut running = self.scripts.take_waiting(client)?;
         if let Some(interpreter) = &mut self.scripts.interpreter {
             running.stop(interpreter);
