@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`transcripts`] | what each command answers, in every mode a server can be in, and that Redis answers the same |
 //! | [`differential`] | random commands get the answers of a real redis-server |
+//! | [`blocking`] | who waits gets what others write, in its turn, and nobody is told of what is lost |
 //! | [`connections`] | clients that leave, idle ones, and what all of them may hold in memory |
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
 //! | [`damage`] | a store that is not whole is refused untouched, and named |
@@ -23,6 +24,7 @@
 //! | [`readme`] | the reference of options and commands is current, and what pages link to exists |
 //! | [`tidy`] | the source keeps the rules of the house |
 
+mod blocking;
 mod clients;
 mod cold;
 mod connections;
