@@ -12,6 +12,7 @@
 //! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
 //! | [`cold`] | commands on cold data wait for few rounds of reads, whatever they touch |
 //! | [`transactions`] | what MULTI has queued runs as one, costs what it must, and is counted |
+//! | [`pubsub`] | messages reach who listens, in order, and never before what they tell of is safe |
 //! | [`scripts`] | nobody comes in between while a script waits; those that run for long can be killed |
 //! | [`watches`] | what is a change to a client that watches a key, command by command |
 //! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
@@ -38,6 +39,7 @@ mod long_replies;
 mod memory;
 mod operation;
 mod power_loss;
+mod pubsub;
 mod readme;
 mod scripts;
 mod signals;
