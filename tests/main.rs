@@ -12,6 +12,7 @@
 //! | [`cold`] | commands on cold data wait for few rounds of reads, whatever they touch |
 //! | [`transactions`] | what MULTI has queued runs as one, costs what it must, and is counted |
 //! | [`scripts`] | nobody comes in between while a script waits; those that run for long can be killed |
+//! | [`tracking`] | caches that clients keep as the server tells never show what is no more |
 //! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
@@ -40,5 +41,6 @@ mod scripts;
 mod signals;
 mod support;
 mod tidy;
+mod tracking;
 mod transactions;
 mod transcripts;

@@ -180,6 +180,9 @@ impl Session {
         if !self.authenticated && !row.has(flag::NO_AUTH) {
             return Some(Reply::err("NOAUTH Authentication required."));
         }
+        if self.client.monitors.get() && (row.has(flag::READONLY) || row.may_write()) {
+            return Some(Reply::err("ERR Replica can't interact with the keyspace"));
+        }
         if self.queue.is_some() && row.has(flag::NO_MULTI) {
             return Some(Reply::err("ERR Command not allowed inside a transaction"));
         }
@@ -252,6 +255,14 @@ impl Session {
         engine
             .slowlog
             .note(&engine.config, &self.client, found.command, args, lap, now);
+        let requests = &self.client.traffic.requests;
+        requests.set(requests.get() + 1);
+        if engine.tracking_clients > 0 {
+            self.track_request(engine, found, args);
+        }
+        if engine.monitors.is_any() {
+            self.show_request(engine, found, args);
+        }
         true
     }
 
@@ -277,6 +288,9 @@ impl Session {
             Some(Wait::View(ticket, inflow)) => engine.end_over_view(ticket, &inflow),
             _ => engine.run(request, &mut self.request.ticket),
         };
+        if engine.tracking_clients > 0 {
+            self.track_view(engine, request, &ran);
+        }
         self.conclude(engine, ran)
     }
 
@@ -359,6 +373,9 @@ impl Session {
         engine.clock.end_lap();
         self.reply(engine, &error, Epoch::NONE);
         outcome(engine, &error);
+        if engine.tracking_clients > 0 {
+            self.forget_tracked(engine);
+        }
         true
     }
 }

@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 
 use super::epoch::Epoch;
+use super::tracking::KeyChange;
 
 /// One thing that a transaction causes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub enum Effect {
     KeyExpired,
     /// So many fields of hashes likewise.
     FieldsExpired(u64),
+    /// A key has changed that clients keep.
+    KeyChanged(Box<KeyChange>),
+    /// A database was emptied, or has other keys than it had.
+    KeysReplaced,
 }
 
 /// How many lookups found a key, and how many did not. Counted when the transaction is staged.
@@ -42,6 +47,8 @@ impl Lookups {
 #[derive(Default)]
 pub struct Effects {
     waiting: VecDeque<(Epoch, Effect)>,
+    /// What was lost, for those who have to take something back.
+    lost: Vec<Effect>,
 }
 
 /// Room for more of them is given back when there are none.
@@ -56,7 +63,17 @@ impl Effects {
 
     /// What this epoch and those behind it caused is lost.
     pub fn lose(&mut self, from: Epoch) {
-        self.waiting.retain(|(epoch, _)| *epoch < from);
+        let waiting = std::mem::take(&mut self.waiting);
+        let (lost, kept) = waiting
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(epoch, _)| *epoch >= from);
+        self.waiting = kept;
+        self.lost.extend(lost.into_iter().map(|(_, effect)| effect));
+    }
+
+    /// Takes out what was lost.
+    pub fn take_lost(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.lost)
     }
 
     /// Whether the first may leave when epochs are settled up to this one.

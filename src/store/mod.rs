@@ -15,6 +15,7 @@
 //! effects       what epochs cause when they are settled; a part of the commits  effects.rs
 //! asides        transactions that are set aside, and what they have read         aside.rs
 //! watches       who is to be told of changes to which keys                      watches.rs
+//! tracking      which clients keep which keys, and are to be told                tracking.rs (prefixes.rs)
 //! health        whether writes are taken, and why not                           health.rs
 //! checkpoints   what only the journal has; the checkpoint under way             checkpoint.rs
 //! expiry        where the search for keys past their deadline goes on           expiry.rs
@@ -46,6 +47,7 @@ mod layout;
 mod list_keys;
 mod listings;
 mod memory;
+mod prefixes;
 mod reads;
 mod recent;
 mod reclaim;
@@ -64,6 +66,7 @@ mod tests;
 #[path = "tests/mod.rs"]
 mod tests_in_slots;
 mod threads;
+mod tracking;
 mod txn;
 mod upkeep;
 mod value;
@@ -92,6 +95,7 @@ pub use reports::News;
 pub use staging::Suspended;
 pub use stop::{Damage, Result, Stop};
 pub use threads::Wake;
+pub use tracking::KeyChange;
 pub use txn::{Missing, Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
@@ -112,6 +116,7 @@ use hot::Hot;
 use reclaim::Reclaim;
 use reports::Reports;
 use threads::{Pool, Priority};
+use tracking::Tracking;
 use txn::Work;
 use upkeep::Upkeep;
 use watches::Watches;
@@ -152,6 +157,7 @@ pub struct Store {
     reports: Reports,
     totals: Totals,
     watches: Watches,
+    tracking: Tracking,
     asides: Asides,
     /// What the last transaction gathered its work in, for the next one.
     spare: Option<Box<Work>>,
@@ -252,6 +258,7 @@ impl Store {
             reports: Reports::new(wake),
             totals: Totals::default(),
             watches: Watches::default(),
+            tracking: Tracking::default(),
             asides: Asides::default(),
             spare: None,
             catalog,

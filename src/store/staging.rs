@@ -92,6 +92,9 @@ impl Store {
         if !work.writes.log.is_empty() || !work.namespaces.log.is_empty() {
             depends = self.commits.open.epoch;
             self.tell_watchers(&work, depends);
+            if self.tracking.is_on() {
+                self.note_tracked_changes(&mut work, depends);
+            }
             if !self.asides.is_empty() {
                 let moves = work.namespaces.log.iter().any(|change| self.moves(change));
                 self.asides.note(&work, moves);
@@ -112,7 +115,7 @@ impl Store {
     }
 
     /// Whether something gets another namespace than it has.
-    fn moves(&self, change: &Change<Holder, Namespace>) -> bool {
+    pub(super) fn moves(&self, change: &Change<Holder, Namespace>) -> bool {
         self.catalog.namespace(change.key).id != change.value.id
     }
 

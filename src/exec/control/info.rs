@@ -174,7 +174,11 @@ fn clients(source: &Source, page: &mut Page) {
     );
     let clients = source.engine.clients.iter();
     page.field("blocked_clients", clients.filter(|c| c.paused.get()).count());
-    page.constant(&["tracking_clients", "clients_in_timeout_table"], 0);
+    page.field("tracking_clients", source.engine.tracking_clients);
+    let (watching, watched) = source.engine.store.watching();
+    page.field("watching_clients", watching);
+    page.constant(&["clients_in_timeout_table"], 0);
+    page.field("total_watched_keys", watched);
 }
 
 fn memory(source: &Source, page: &mut Page) {
@@ -287,7 +291,11 @@ fn stats(source: &Source, page: &mut Page) {
     page.field("keyspace_hits", figures.hits);
     page.field("keyspace_misses", figures.misses);
     page.constant(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"], 0);
-    page.constant(&["latest_fork_usec", "total_forks", "tracking_total_keys"], 0);
+    page.constant(&["latest_fork_usec", "total_forks"], 0);
+    let (keys, items, prefixes) = source.engine.store.tracked();
+    page.field("tracking_total_keys", keys);
+    page.field("tracking_total_items", items);
+    page.field("tracking_total_prefixes", prefixes);
     page.field("unexpected_error_replies", 0);
     page.field("total_error_replies", stats.errors);
     page.field("total_reads_processed", stats.reads);

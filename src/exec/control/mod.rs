@@ -12,6 +12,7 @@ pub mod persistence;
 pub mod script;
 pub mod server;
 pub mod slowlog;
+pub mod tracking;
 pub mod transaction;
 
 use std::hash::{BuildHasher, RandomState};
