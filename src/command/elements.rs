@@ -272,6 +272,7 @@ mod tests {
             protocol: Protocol::Resp2,
             client: 0,
             sink: Some(&client),
+            audience: None,
         };
         let mut runs = 0;
         let reply = TestStore::open().run(|txn| {

@@ -10,7 +10,7 @@ use super::session::ReplyMode;
 use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session};
 use crate::base::log;
-use crate::resp::{Args, Reply, SHOWN, c_text, shown};
+use crate::resp::{Args, Protocol, Reply, SHOWN, c_text, shown};
 use crate::store::{self, Damage, Epoch, Stop};
 
 impl Session {
@@ -186,6 +186,9 @@ impl Session {
         if self.queue.is_some() && row.has(flag::NO_MULTI) {
             return Some(Reply::err("ERR Command not allowed inside a transaction"));
         }
+        if self.client.listens.get() && self.protocol == Protocol::Resp2 && !row.has(flag::WHILE_SUBSCRIBED) {
+            return Some(not_while_subscribed(command, sub));
+        }
         (!fits).then(|| unknown_subcommand_or_arity(command, &args[1]))
     }
 
@@ -215,7 +218,8 @@ impl Session {
         {
             return Some(Wait::Script);
         }
-        match may_write {
+        // Messages are no data.
+        match may_write && !row.has(flag::PUBSUB) {
             true => self.turn(engine),
             false => None,
         }
@@ -474,6 +478,15 @@ fn exec_refused(error: &Reply) -> Reply {
         _ => "",
     };
     Reply::err(format!("EXECABORT Transaction discarded because of: {text}"))
+}
+
+fn not_while_subscribed(command: &Command, sub: &str) -> Reply {
+    let bar = if sub.is_empty() { "" } else { "|" };
+    Reply::err(format!(
+        "ERR Can't execute '{}{bar}{sub}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+         context",
+        command.name
+    ))
 }
 
 fn wrong_arity(command: &Command, sub: &str) -> Reply {

@@ -21,6 +21,7 @@ pub mod outbox;
 mod over_view;
 mod parking;
 mod pause;
+pub mod pubsub;
 mod queue;
 mod queue_run;
 mod request;
@@ -57,6 +58,7 @@ use monitor::Monitors;
 use over_view::ViewRequests;
 use parking::Parking;
 pub use pause::Paused;
+use pubsub::PubSub;
 use scripts::Scripts;
 pub use session::{Advance, Session, Status};
 pub use shutdown::Shutdown;
@@ -92,6 +94,8 @@ pub struct Engine {
     /// Seeds what each session's requests choose at random.
     random: Random,
     parking: Parking,
+    /// Who listens to which channels.
+    pub(crate) pubsub: PubSub,
     views: ViewRequests,
     /// Has the server listen where the configuration now says, and no longer where it said before.
     listen: Listen,
@@ -139,6 +143,7 @@ impl Engine {
             slowlog: SlowLog::default(),
             identity: control::Identity::new(),
             parking: Parking::default(),
+            pubsub: PubSub::default(),
             views: ViewRequests::default(),
             listen: Box::new(|_, _| Ok(())),
             tick_end: TickEnd::new(wake),

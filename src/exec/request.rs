@@ -170,6 +170,7 @@ impl Request<'_> {
                 protocol,
                 client,
                 sink,
+                audience: None,
             };
             match body {
                 Detached::Command(handler, args) => handler(
@@ -226,6 +227,7 @@ impl Engine {
             protocol: request.protocol,
             client: request.client,
             sink: None,
+            audience: Some(&self.pubsub),
         };
         let mut txn = request.begin(&mut self.store, &self.limits);
         let result = match request.body.run(&mut txn, &call) {

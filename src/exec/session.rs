@@ -71,6 +71,8 @@ pub struct Session {
     pub(super) lines: Lines,
     /// What runs is part of a transaction: it cannot wait for others.
     pub(super) is_in_exec: bool,
+    /// The latest epoch that one of its replies depended on.
+    latest: Epoch,
 }
 
 /// What [`Session::advance`] needs next.
@@ -128,6 +130,7 @@ impl Session {
             reply_waits_for: Epoch::NONE,
             lines: Lines::default(),
             is_in_exec: false,
+            latest: Epoch::NONE,
         }
     }
 
@@ -138,6 +141,7 @@ impl Session {
             engine.forget(&wait, id);
         }
         engine.forget_script(id);
+        engine.leave_pubsub(&self.client);
         self.end_request(engine);
         engine.store.unwatch(id);
         engine.end_tracking(&self.client);
@@ -174,6 +178,8 @@ impl Session {
             queued: self.queue.as_ref().map_or(0, |queue| queue.memory()),
             output: outbox.len(),
             output_memory: outbox.memory() + on_the_way,
+            shared: outbox.counted_elsewhere(),
+            subscriptions: self.client.subscriptions_memory(),
         }
     }
 
@@ -262,6 +268,7 @@ impl Session {
             let decoder = std::mem::take(&mut self.decoder);
             let done = self.run_request(engine, decoder.args(request), now, waker);
             self.decoder = decoder;
+            engine.tell(self.latest);
             if !done {
                 let ahead = &request[len..];
                 self.look_ahead(engine, ahead, &limits);
@@ -312,12 +319,17 @@ impl Session {
     /// Adds a reply that may leave when `epoch` is settled, unless CLIENT REPLY says otherwise.
     pub(super) fn reply(&mut self, engine: &Engine, reply: &Reply, epoch: Epoch) {
         self.reply_waits_for = epoch;
+        self.latest = self.latest.max(epoch);
+        let is_sent = match self.reply_mode {
+            ReplyMode::On => true,
+            _ => matches!(reply, Reply::Pushes(_)),
+        };
+        if is_sent {
+            let mut outbox = self.client.outbox.borrow_mut();
+            outbox.push(reply, self.protocol, epoch, engine.store.settled());
+        }
         match self.reply_mode {
-            ReplyMode::On => {
-                let mut outbox = self.client.outbox.borrow_mut();
-                outbox.push(reply, self.protocol, epoch, engine.store.settled());
-            }
-            ReplyMode::Off => {}
+            ReplyMode::On | ReplyMode::Off => {}
             ReplyMode::SkipNext => self.reply_mode = ReplyMode::Skip,
             ReplyMode::Skip => self.reply_mode = ReplyMode::On,
         }

@@ -18,6 +18,9 @@ use super::{Client, Engine, Session};
 use crate::resp::{Args, Protocol, Reply};
 use crate::store::{Epoch, KeyChange};
 
+/// The channel on which a RESP2 client is told what another one is to know.
+const CHANNEL: &str = "__redis__:invalidate";
+
 /// Keys taken out of a table that is too large: when some were added, ...
 const REMOVED_AT_ONCE: usize = 100;
 /// ... and in each tick.
@@ -199,7 +202,7 @@ impl Engine {
             self.store.track(key, client.id);
         }
         if used.is_too_much {
-            self.tell(client, &Told::Everything, epoch);
+            self.invalidate(client, &Told::Everything, epoch);
         }
         self.untrack_some(REMOVED_AT_ONCE);
     }
@@ -237,7 +240,7 @@ impl Engine {
                     tracks.mode != Mode::Broadcast && !(tracks.no_loop && client.id == by)
                 });
             if is_meant {
-                self.tell(&client, &told, epoch);
+                self.invalidate(&client, &told, epoch);
             }
         }
     }
@@ -263,7 +266,7 @@ impl Engine {
         let tracks = |client: &&Rc<Client>| client.tracks.borrow().is_some();
         let clients: Vec<_> = self.clients.iter().filter(tracks).cloned().collect();
         for client in clients {
-            self.tell(&client, &Told::Everything, Epoch::NONE);
+            self.invalidate(&client, &Told::Everything, Epoch::NONE);
         }
     }
 
@@ -287,13 +290,13 @@ impl Engine {
                     .as_ref()
                     .is_some_and(|tracks| tracks.no_loop);
                 if !no_loop || keys.values().all(|by| *by != client.id) {
-                    self.tell(&client, &all, Epoch::NONE);
+                    self.invalidate(&client, &all, Epoch::NONE);
                     continue;
                 }
                 let of_others = keys.iter().filter(|(_, by)| **by != client.id);
                 let of_others: Vec<_> = of_others.map(|(key, _)| key.clone()).collect();
                 if !of_others.is_empty() {
-                    self.tell(&client, &Told::Keys(of_others), Epoch::NONE);
+                    self.invalidate(&client, &Told::Keys(of_others), Epoch::NONE);
                 }
             }
         }
@@ -301,7 +304,7 @@ impl Engine {
 
     /// Tells a client, or the one in its place, once an epoch is settled. One that speaks RESP2 cannot be told, unless as a
     /// subscriber in another's place.
-    fn tell(&mut self, client: &Rc<Client>, told: &Told, epoch: Epoch) {
+    fn invalidate(&mut self, client: &Rc<Client>, told: &Told, epoch: Epoch) {
         let redirect = client.tracks.borrow().as_ref().and_then(|tracks| tracks.redirect);
         let target = match redirect {
             None => client.clone(),
@@ -312,6 +315,9 @@ impl Engine {
         };
         let message = match target.protocol.get() {
             Protocol::Resp3 => Reply::Push(vec![Reply::bulk("invalidate"), told.into()]),
+            Protocol::Resp2 if redirect.is_some() && target.listens.get() => {
+                Reply::Array(vec![Reply::bulk("message"), Reply::bulk(CHANNEL), told.into()])
+            }
             Protocol::Resp2 => return,
         };
         self.send(target.id, &message, epoch);
@@ -339,7 +345,7 @@ impl Session {
                 engine.enter(&self.client, row, args);
             }
             for (name, epoch) in engine.store.end_tracked_view(self.client.id) {
-                engine.tell(&self.client, &Told::Keys(vec![name]), epoch);
+                engine.invalidate(&self.client, &Told::Keys(vec![name]), epoch);
             }
         }
         self.forget_caching();

@@ -404,6 +404,7 @@ impl Session {
             protocol: self.protocol,
             client: self.client.id,
             sink: None,
+            audience: Some(&engine.pubsub),
         };
         let result = run_one(&mut txn, handler, &call);
         (result, txn.suspend())

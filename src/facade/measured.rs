@@ -160,6 +160,7 @@ impl Commands {
             protocol: Protocol::Resp2,
             client: 0,
             sink: None,
+            audience: None,
         };
         let mut txn = self.store.begin(NOW);
         let result = (prepared.handler)(&mut txn, &call);

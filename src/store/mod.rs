@@ -80,7 +80,7 @@ use std::sync::Arc;
 pub use allowance::{Allowance, OUT_OF_MEMORY, ViewRule};
 pub use aside::Aside;
 pub use catalog::Counts;
-pub use effects::Effect;
+pub use effects::{Effect, Publication, Space};
 pub use epoch::Epoch;
 pub use expiry::Due;
 pub use fetch::Ticket;
@@ -287,6 +287,18 @@ impl Store {
             || self.commits.effects.may_leave(self.commits.settled)
             || self.is_checkpoint_due()
             || self.wants_upkeep()
+    }
+
+    /// Whether transactions that are staged have caused messages which were not taken yet.
+    #[inline]
+    pub fn has_messages(&self) -> bool {
+        self.commits.effects.has_messages()
+    }
+
+    /// The messages that transactions have caused which are staged, in order, each with the epoch that is to be settled
+    /// before anybody is told.
+    pub fn take_messages(&mut self) -> Vec<(Epoch, Effect)> {
+        self.commits.effects.take_messages()
     }
 
     /// Whether so much waits for the disk that clients should wait too, rather than memory grow.

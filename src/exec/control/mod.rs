@@ -9,6 +9,7 @@ pub mod info;
 pub mod memory_stats;
 pub mod pause;
 pub mod persistence;
+pub mod pubsub;
 pub mod script;
 pub mod server;
 pub mod slowlog;

@@ -193,6 +193,7 @@ impl Server<'_> {
             protocol,
             client: request.client,
             sink: None,
+            audience: Some(&engine.pubsub),
         };
         let result = match run_one(&mut txn, handler, &call) {
             Err(Stop::Fault) => Err(txn.allowance.check().err().unwrap_or(Stop::Fault)),

@@ -35,15 +35,15 @@ pub const ROWS: &[Command] = &[
                 connection's context.",
         )]),
     row("ping", -1, connection::ping)
-        .flags(FAST)
+        .flags(FAST | WHILE_SUBSCRIBED)
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .docs("1.0.0", "Ping the server", "O(1)"),
     row("quit", -1, connection::quit)
-        .flags(NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY)
+        .flags(NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | WHILE_SUBSCRIBED)
         .docs("1.0.0", "Close the connection", "O(1)")
         .deprecated("7.2.0", "just closing the connection"),
     row("reset", 1, connection::reset)
-        .flags(NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY)
+        .flags(NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | WHILE_SUBSCRIBED)
         .docs("6.2.0", "Reset the connection", "O(1)"),
     row("select", 2, connection::select)
         .flags(LOADING | STALE | FAST)
