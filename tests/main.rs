@@ -15,6 +15,7 @@
 //! | [`pubsub`] | messages reach who listens, in order, and never before what they tell of is safe |
 //! | [`scripts`] | nobody comes in between while a script waits; those that run for long can be killed |
 //! | [`watches`] | what is a change to a client that watches a key, command by command |
+//! | [`tracking`] | caches that clients keep as the server tells never show what is no more |
 //! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
@@ -45,6 +46,7 @@ mod scripts;
 mod signals;
 mod support;
 mod tidy;
+mod tracking;
 mod transactions;
 mod transcripts;
 mod watches;

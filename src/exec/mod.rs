@@ -16,6 +16,7 @@ mod line;
 mod live_forms;
 mod look_ahead;
 mod memory;
+mod monitor;
 pub mod outbox;
 mod over_view;
 mod parking;
@@ -33,6 +34,7 @@ mod stats;
 mod stream;
 pub mod table;
 mod tick;
+mod tracking;
 mod transaction;
 mod waiters;
 
@@ -54,6 +56,7 @@ pub use files::FilePlan;
 use look_ahead::LookAhead;
 use memory::Shares;
 pub use memory::{MemoryPlan, physical_memory, store_options};
+use monitor::Monitors;
 use over_view::ViewRequests;
 use parking::Parking;
 pub use pause::Paused;
@@ -114,6 +117,10 @@ pub struct Engine {
     pub(crate) pause: pause::Pause,
     /// The interpreter, and the scripts that wait.
     pub(crate) scripts: Scripts,
+    /// Who is shown requests.
+    pub(crate) monitors: Monitors,
+    /// How many clients are told when what they keep changes.
+    pub(crate) tracking_clients: usize,
     /// Whether the server is to end.
     pub shutdown: Shutdown,
 }
@@ -152,6 +159,8 @@ impl Engine {
             expiry: ActiveExpiry::default(),
             pause: pause::Pause::default(),
             scripts: Scripts::default(),
+            monitors: Monitors::default(),
+            tracking_clients: 0,
             shutdown: Shutdown::default(),
         }
     }

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::monitor::Lines;
 use super::stats::Counted;
+use super::tracking::KeysUsed;
 use crate::resp::{Protocol, Reply};
 use crate::store::{Aside, Epoch};
 
@@ -21,6 +23,10 @@ pub(super) struct QueueRun {
     pub epoch: Epoch,
     /// What scripts have called.
     pub called: Vec<Counted>,
+    /// What monitors are to be shown.
+    pub lines: Lines,
+    /// The keys that were used, if the client is to be told of changes to them.
+    pub used: KeysUsed,
 }
 
 /// A queue that waits between two of its requests, for what the next one has missed.

@@ -228,6 +228,7 @@ impl Request<'_> {
         let mut txn = store.begin(self.now);
         txn.random = Random::from_seed(self.seed);
         txn.touches = self.touches;
+        txn.is_for(self.client);
         txn.allowance = self.live_allowance(limits);
         txn
     }

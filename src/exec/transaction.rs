@@ -16,12 +16,14 @@
 use std::time::Instant;
 
 use super::control::connection::{self, selected};
+use super::monitor::Lines;
 use super::queue::{Queue, Queued};
 use super::queue_run::{QueueRun, WaitingQueue};
 use super::request::{Body, Ran, Request};
 use super::scripts::program::FindProgram;
 use super::scripts::{MOST_RESTARTS, Running};
 use super::table::{self, Command, Control, Found, Run};
+use super::tracking::KeysUsed;
 use super::{Engine, Session};
 use crate::command::{Call, Handler};
 use crate::resp::{Args, Reply};
@@ -39,6 +41,8 @@ impl QueueRun {
     fn note_script(&mut self, script: &mut Running, engine: &mut Engine, done: Done) -> Reply {
         self.epoch = self.epoch.max(script.state.epoch);
         self.called.push(std::mem::take(&mut script.state.counted));
+        self.lines.append(std::mem::take(&mut script.state.lines));
+        self.used.append(std::mem::take(&mut script.state.used));
         self.counted.resize(self.replies.len(), false);
         self.counted.push(done.is_counted);
         script.let_go(&mut engine.store);
@@ -253,12 +257,26 @@ impl Session {
         if has_controls {
             return self.run_with_controls(engine, queue, &request);
         }
+        let mut used = KeysUsed::default();
+        if engine.tracking_clients > 0 && self.client.tracks_reads() {
+            let requests = queue.requests.iter();
+            requests.for_each(|queued| used.note(queued.command(), queued.args.as_args()));
+            engine.enter_before(&self.client, &used);
+        }
         let ran = engine.run(&request, &mut self.request.ticket);
         if let Ran::Ready(Ok(Reply::Array(replies)), _) = &ran {
             let databases = engine.limits.databases;
-            let selected = |db, queued: &Queued| queued.selects(databases).unwrap_or(db);
-            self.select(queue.requests.iter().fold(self.db, selected));
+            let mut lines = Lines::default();
+            for queued in &queue.requests {
+                self.select(queued.selects(databases).unwrap_or(self.db));
+                let (row, args) = (queued.command(), queued.args.as_args());
+                self.add_shown(engine, &mut lines, self.db, row, args);
+            }
+            self.lines = lines;
             self.account_for(engine, queue, replies, &[]);
+        }
+        if let Ran::Ready(Ok(_), epoch) = ran {
+            engine.enter_behind(&self.client, &used, epoch);
         }
         ran
     }
@@ -267,8 +285,9 @@ impl Session {
     fn run_with_controls(&mut self, engine: &mut Engine, queue: &Queue, request: &Request) -> Ran {
         let (mut run, mut suspended, mut running) = self.take_queue_run(engine, queue, request);
         let mut begun = Instant::now();
+        let tracks = engine.tracking_clients > 0 && self.client.tracks_reads();
         for queued in &queue.requests[run.replies.len()..] {
-            let args = queued.args.as_args();
+            let (row, args) = (queued.command(), queued.args.as_args());
             let reply = match queued.step() {
                 Step::Data(handler) => {
                     let (result, txn) = self.run_queued(engine, handler, args, suspended);
@@ -289,7 +308,10 @@ impl Session {
                         None => find(engine, args).map(|program| Box::new(Running::new(program, self.db))),
                     };
                     match script {
-                        Err(error) => error,
+                        Err(error) => {
+                            run.lines.append(self.lines_of_script(engine, args));
+                            error
+                        }
                         Ok(mut script) => {
                             let (ran, txn) = self.run_over(engine, &mut script, suspended, args, request.now);
                             suspended = txn;
@@ -307,12 +329,20 @@ impl Session {
                     }
                 }
                 Step::Control(control) => run.answered.pop_front().unwrap_or_else(|| {
+                    self.is_in_exec = true;
                     let reply = control(engine, self, args);
+                    self.is_in_exec = false;
                     run.epoch = run.epoch.max(std::mem::take(&mut self.reply_epoch));
                     queue.runs.borrow_mut().answered.push(reply.clone());
                     reply
                 }),
             };
+            if !matches!(row.run, Run::Scripted(_)) {
+                self.add_shown(engine, &mut run.lines, self.db, row, args);
+            }
+            if tracks {
+                run.used.note(row, args);
+            }
             run.replies.push((reply, self.protocol));
             run.counted.resize(run.replies.len(), false);
             queue.runs.borrow_mut().note(&mut begun);
@@ -421,8 +451,11 @@ impl Session {
         (result, txn.suspend())
     }
 
-    fn end_queue_run(&self, engine: &mut Engine, queue: &Queue, run: QueueRun, txn: Suspended) -> Ran {
+    fn end_queue_run(&mut self, engine: &mut Engine, queue: &Queue, run: QueueRun, txn: Suspended) -> Ran {
+        engine.enter_before(&self.client, &run.used);
         let epoch = run.epoch.max(engine.store.stage(txn.end()));
+        engine.enter_behind(&self.client, &run.used, epoch);
+        self.lines = run.lines;
         engine.end_script(self.client.id);
         let spoken = |(reply, protocol)| match protocol == self.protocol {
             true => reply,

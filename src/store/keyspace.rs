@@ -79,6 +79,7 @@ impl Txn<'_> {
         let (header, body) = Header::decode(&record)?;
         let entry = Entry { header, record, body };
         if header.deadline.is_none_or(|deadline| deadline > self.now) {
+            self.note_owner(key.name, || Ok(entry.owned()?.map(|(id, _)| id)))?;
             return Ok(Some(entry));
         }
         if self.deletes_expired() {

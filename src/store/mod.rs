@@ -16,6 +16,7 @@
 //! asides        transactions that are set aside, and what they have read         aside.rs
 //! watches       who is to be told of changes to which keys                      watches.rs
 //! awaited       keys that somebody waits for, and which of them were touched     awaited.rs
+//! tracking      which clients keep which keys, and are to be told                tracking.rs (prefixes.rs)
 //! health        whether writes are taken, and why not                           health.rs
 //! checkpoints   what only the journal has; the checkpoint under way             checkpoint.rs
 //! expiry        where the search for keys past their deadline goes on           expiry.rs
@@ -48,6 +49,7 @@ mod layout;
 mod list_keys;
 mod listings;
 mod memory;
+mod prefixes;
 mod reads;
 mod recent;
 mod reclaim;
@@ -66,6 +68,7 @@ mod tests;
 #[path = "tests/mod.rs"]
 mod tests_in_slots;
 mod threads;
+mod tracking;
 mod txn;
 mod upkeep;
 mod value;
@@ -95,6 +98,7 @@ pub use reports::News;
 pub use staging::Suspended;
 pub use stop::{Await, Damage, Result, Sought, Stop};
 pub use threads::Wake;
+pub use tracking::KeyChange;
 pub use txn::{Missing, Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
@@ -116,6 +120,7 @@ use hot::Hot;
 use reclaim::Reclaim;
 use reports::Reports;
 use threads::{Pool, Priority};
+use tracking::Tracking;
 use txn::Work;
 use upkeep::Upkeep;
 use watches::Watches;
@@ -157,6 +162,7 @@ pub struct Store {
     totals: Totals,
     watches: Watches,
     awaited: Awaited,
+    tracking: Tracking,
     asides: Asides,
     /// What the last transaction gathered its work in, for the next one.
     spare: Option<Box<Work>>,
@@ -258,6 +264,7 @@ impl Store {
             totals: Totals::default(),
             watches: Watches::default(),
             awaited: Awaited::default(),
+            tracking: Tracking::default(),
             asides: Asides::default(),
             spare: None,
             catalog,

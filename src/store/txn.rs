@@ -18,6 +18,7 @@ use super::reads::Reads;
 use super::recent::Recent;
 use super::rehearsal_view::RehearsalView;
 use super::stop::{Result, Stop};
+use super::tracking::Author;
 use super::value::Value;
 use super::watches::{Touched, Watched};
 use crate::base::random::Random;
@@ -87,6 +88,8 @@ pub(super) struct Work {
     pub ids: u64,
     /// The latest epoch that wrote anything this transaction has seen.
     pub depends: Epoch,
+    /// For those who are to be told of changes to keys.
+    pub author: Author,
 }
 
 /// What a transaction missed whose run ended in a fault.
@@ -135,6 +138,7 @@ impl Work {
         self.reads = None;
         self.expired = Mark::default();
         (self.lookups, self.ids, self.depends) = (Lookups::default(), 0, Epoch::NONE);
+        self.author.clear();
     }
 
     /// Whether its allocations are too many to be kept.
@@ -146,6 +150,11 @@ impl Work {
             self.effects.capacity(),
         ];
         gathered.into_iter().any(|capacity| capacity > KEPT_RECORDS)
+    }
+
+    /// How many of the first writes delete keys that were found expired.
+    pub fn expired(&self) -> usize {
+        self.expired.writes
     }
 
     fn mark(&mut self) -> Mark {
@@ -200,7 +209,8 @@ pub struct Txn<'s> {
 
 impl<'s> Txn<'s> {
     /// A transaction that reads from memory.
-    pub(super) fn live(store: &'s mut Store, work: Box<Work>, now: u64) -> Txn<'s> {
+    pub(super) fn live(store: &'s mut Store, mut work: Box<Work>, now: u64) -> Txn<'s> {
+        work.author.notes_keys = store.tracking.is_on();
         Txn {
             layout: store.catalog.layout(),
             source: Source::Live(store),

@@ -57,7 +57,10 @@ impl Engine {
                 Effect::Published(message) => {
                     self.publish_in(message.space, &message.channel, &message.payload, epoch);
                 }
-                Effect::KeyExpired | Effect::FieldsExpired(_) => {
+                Effect::KeyExpired
+                | Effect::FieldsExpired(_)
+                | Effect::KeyChanged(_)
+                | Effect::KeysReplaced => {
                     unreachable!("the store keeps what is no message")
                 }
             }

@@ -7,6 +7,7 @@ use super::program::Program;
 use crate::base::log;
 use crate::command::Call;
 use crate::exec::control::connection::selected;
+use crate::exec::monitor::add_call;
 use crate::exec::parking::Wait;
 use crate::exec::request::{Body, Ran, Request, Waiting};
 use crate::exec::table::{self, Command, Control, Found, Run, flag};
@@ -72,6 +73,16 @@ impl Host for Server<'_> {
         }
         let failed = matches!(reply, Reply::Error(_));
         let took = began.elapsed().as_nanos() as u64;
+        add_call(
+            self.engine,
+            &mut self.state.lines,
+            self.state.db,
+            found.command,
+            args,
+        );
+        if self.engine.tracking_clients > 0 && self.session.client.tracks_reads() {
+            self.state.used.note(found.command, args);
+        }
         self.state.counted.ran(found.number, took, failed);
         Ok(reply)
     }

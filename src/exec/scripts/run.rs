@@ -7,10 +7,12 @@ use super::program::{Code, FindProgram, Program};
 use super::{Busy, FIRST_KEY, MOST_RESTARTS, Running, ScriptFigures, Scripts, State};
 use crate::base::log;
 use crate::base::random::Random;
+use crate::exec::monitor::Lines;
 use crate::exec::parking::Wait;
 use crate::exec::queue_run::WaitingQueue;
 use crate::exec::request::Ran;
 use crate::exec::stats::Counted;
+use crate::exec::tracking::KeysUsed;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::script::{self, Done, Interpreter, Keep, Outcome};
@@ -27,6 +29,8 @@ impl State {
             counted: Counted::default(),
             restarts: 0,
             epoch: Epoch::NONE,
+            lines: Lines::default(),
+            used: KeysUsed::default(),
         }
     }
 }
@@ -234,7 +238,10 @@ impl Session {
         }
         let mut running = match find(engine, args) {
             Ok(program) => Box::new(Running::new(program, self.db)),
-            Err(error) => return Ran::Ready(Ok(error), Epoch::NONE),
+            Err(error) => {
+                self.lines = self.lines_of_script(engine, args);
+                return Ran::Ready(Ok(error), Epoch::NONE);
+            }
         };
         let records = self.unknown_keys(engine, &running.program, args);
         if records.is_any() {
@@ -262,6 +269,7 @@ impl Session {
         let mut txn = engine.store.begin(now);
         txn.random = Random::from_seed(self.request.seed);
         txn.touches = !self.client.no_touch.get();
+        txn.is_for(self.client.id);
         txn.note_reads();
         txn.suspend()
     }
@@ -303,6 +311,7 @@ impl Session {
         };
         let run = running.run.take();
         if run.is_none() {
+            running.state.lines = self.lines_of_script(engine, args);
             if let Code::Script(script) = &mut running.program.code
                 && running.has_waited
             {
@@ -381,8 +390,12 @@ impl Session {
     }
 
     /// All that a script wrote is staged at once, whether it has failed or not.
-    fn end_run(&self, engine: &mut Engine, running: &mut Running, txn: Suspended, done: Done) -> Ran {
-        let epoch = engine.store.stage(txn.end()).max(running.state.epoch);
+    fn end_run(&mut self, engine: &mut Engine, running: &mut Running, txn: Suspended, done: Done) -> Ran {
+        let state = &mut running.state;
+        engine.enter_before(&self.client, &state.used);
+        let epoch = engine.store.stage(txn.end()).max(state.epoch);
+        engine.enter_behind(&self.client, &state.used, epoch);
+        self.lines = std::mem::take(&mut state.lines);
         engine.stats.add(&running.state.counted);
         running.let_go(&mut engine.store);
         engine.end_script(self.client.id);
