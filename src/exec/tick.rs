@@ -98,7 +98,7 @@ impl Engine {
             match effect {
                 Effect::KeyExpired => self.stats.expired_keys += 1,
                 Effect::FieldsExpired(fields) => self.stats.expired_fields += fields,
-                Effect::Published(_) => unreachable!("it is told when it is staged"),
+                Effect::Published(_) | Effect::KeyEvent(_) => unreachable!("it is told when it is staged"),
             }
         }
     }
