@@ -19,6 +19,7 @@
 //! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
+//! | [`events`] | each command tells of what Redis tells of, and no event overtakes its commit |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
 //! | [`functions`] | libraries of functions survive a crash whole, and go from and to a Redis |
@@ -34,6 +35,7 @@ mod crash;
 mod damage;
 mod differential;
 mod disk_full;
+mod events;
 mod fixtures;
 mod functions;
 mod long_replies;

@@ -8,6 +8,7 @@ mod buffers;
 pub mod client;
 pub mod control;
 mod dispatch;
+mod events;
 mod expire;
 mod files;
 mod functions;
@@ -133,8 +134,9 @@ pub trait Outlet {
 
 impl Engine {
     /// `wake` has [`Engine::commit_and_release`] called once what runs now is done.
-    pub fn new(store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
+    pub fn new(mut store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
         let clock = Clock::new();
+        store.set_events(config.notify_keyspace_events);
         Engine {
             limits: call_limits(&config),
             shares: Shares::new(&config),

@@ -154,12 +154,15 @@ impl Queue {
 pub(super) fn run_one(txn: &mut Txn, handler: Handler, call: &Call) -> store::Result<Reply> {
     let before = txn.savepoint();
     txn.is_unwatched = false;
-    let result = handler(txn, call);
-    if result.is_err() {
-        txn.rollback(before);
-    }
-    match result {
-        Err(Stop::Error(text)) => Ok(Reply::Error(text)),
+    match handler(txn, call) {
+        Err(Stop::Error(text)) => {
+            txn.rollback_failure(before);
+            Ok(Reply::Error(text))
+        }
+        Err(stop) => {
+            txn.rollback(before);
+            Err(stop)
+        }
         result => result,
     }
 }

@@ -21,6 +21,7 @@ use super::stop::{Result, Stop};
 use super::tracking::Author;
 use super::value::Value;
 use super::watches::{Touched, Watched};
+use crate::base::events::Events;
 use crate::base::random::Random;
 use crate::disk::View;
 use crate::disk::delta::{Known, Splice};
@@ -179,10 +180,21 @@ impl Work {
         self.ids = mark.ids;
     }
 
+    /// As [`Work::return_to`], of what failed: what it told of all the same stays told.
+    fn return_from_failure(&mut self, mark: Mark) {
+        let mut told = match self.effects.len() > mark.effects {
+            true => self.effects.split_off(mark.effects),
+            false => Vec::new(),
+        };
+        told.retain(Effect::outlasts_failure);
+        self.return_to(mark);
+        self.effects.append(&mut told);
+    }
+
     /// Takes back all but the deletes of expired keys that began the transaction. They need no ids.
     pub fn retain_expiry_deletes(&mut self) {
         let expired = std::mem::take(&mut self.expired);
-        self.return_to(expired);
+        self.return_from_failure(expired);
         self.ids = 0;
     }
 }
@@ -205,6 +217,8 @@ pub struct Txn<'s> {
     pub allowance: Allowance,
     /// What it writes is no change to those who watch the key.
     pub is_unwatched: bool,
+    /// The keyspace events that somebody wants to know of.
+    pub(super) events: Events,
 }
 
 impl<'s> Txn<'s> {
@@ -213,6 +227,7 @@ impl<'s> Txn<'s> {
         work.author.notes_keys = store.tracking.is_on();
         Txn {
             layout: store.catalog.layout(),
+            events: store.events,
             source: Source::Live(store),
             work,
             now,
@@ -234,6 +249,7 @@ impl<'s> Txn<'s> {
             touches: false,
             allowance: Allowance::ENDLESS,
             is_unwatched: false,
+            events: Events::empty(),
         }
     }
 
@@ -248,6 +264,7 @@ impl<'s> Txn<'s> {
             touches: false,
             allowance: Allowance::ENDLESS,
             is_unwatched: false,
+            events: Events::empty(),
         }
     }
 
@@ -558,6 +575,13 @@ impl<'s> Txn<'s> {
     /// Returns to a savepoint of this transaction, which none before it was returned to since.
     pub fn rollback(&mut self, to: Savepoint) {
         self.work.return_to(to.work);
+        self.work.expired = to.expired;
+        self.random = to.random;
+    }
+
+    /// As [`Txn::rollback`], as what came after the savepoint has failed for good: the keys that it missed stay told of.
+    pub fn rollback_failure(&mut self, to: Savepoint) {
+        self.work.return_from_failure(to.work);
         self.work.expired = to.expired;
         self.random = to.random;
     }
