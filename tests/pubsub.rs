@@ -92,7 +92,7 @@ fn write_and_tell(address: SocketAddr, round: u64) -> io::Result<()> {
             &["PUBLISH", "pipeline", &number],
             &["EVAL", script, "1", &key("script"), &number],
         ];
-        client.send(&requests.map(|request| encode(request)).concat())?;
+        client.send(&requests.map(encode).concat())?;
         for _ in requests {
             client.receive()?;
         }

@@ -303,6 +303,7 @@ pub struct Poller {
     pub events: Vec<libc::epoll_event>,
 }
 
+/// Something can be read.
 pub const READABLE: u32 = libc::EPOLLIN as u32;
 const WRITABLE: u32 = libc::EPOLLOUT as u32;
 
@@ -323,6 +324,7 @@ impl Poller {
         })
     }
 
+    /// Adds a connection, or changes what is waited for of it.
     pub fn control(
         &self,
         operation: libc::c_int,
@@ -341,6 +343,11 @@ impl Poller {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
+    }
+
+    /// The index of the connection that one of the last events is of.
+    pub fn index(&self, event: usize) -> usize {
+        self.events[event].u64 as usize
     }
 
     /// Fills `events` and says how many there are; none when the time is up. Nanoseconds, for an even pace.
@@ -436,7 +443,7 @@ impl<'a> Run<'a> {
                 ));
             }
             for event in 0..ready {
-                let index = self.poller.events[event].u64 as usize;
+                let index = self.poller.index(event);
                 let Some(done) = self.progress(index)? else {
                     continue;
                 };

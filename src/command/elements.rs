@@ -274,6 +274,7 @@ mod tests {
             may_wait: false,
             sink: Some(&client),
             audience: None,
+            is_scripted: false,
         };
         let mut runs = 0;
         let reply = TestStore::open().run(|txn| {

@@ -54,6 +54,8 @@ pub struct Call<'a> {
     pub sink: Option<&'a dyn Sink>,
     /// Who listens to channels; `None` where nothing counts but what is read.
     pub audience: Option<&'a dyn Audience>,
+    /// A script has called it.
+    pub is_scripted: bool,
 }
 
 /// Who listens to channels.

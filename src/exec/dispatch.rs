@@ -183,6 +183,9 @@ impl Session {
         if !self.authenticated && !row.has(flag::NO_AUTH) {
             return Some(Reply::err("NOAUTH Authentication required."));
         }
+        if self.client.monitors.get() && (row.has(flag::READONLY) || row.may_write()) {
+            return Some(Reply::err("ERR Replica can't interact with the keyspace"));
+        }
         if self.queue.is_some() && row.has(flag::NO_MULTI) {
             return Some(Reply::err("ERR Command not allowed inside a transaction"));
         }
@@ -259,6 +262,14 @@ impl Session {
         engine
             .slowlog
             .note(&engine.config, &self.client, found.command, args, lap, now);
+        let requests = &self.client.traffic.requests;
+        requests.set(requests.get() + 1);
+        if engine.tracking_clients > 0 {
+            self.track_request(engine, found, args);
+        }
+        if engine.monitors.is_any() {
+            self.show_request(engine, found, args);
+        }
         true
     }
 
@@ -297,6 +308,9 @@ impl Session {
         if let Ran::Ready(Err(Stop::Await(_)), _) = ran {
             // What the view has shown may be there by now: only where all is seen one may wait for more.
             ran = engine.run(request, &mut self.request.ticket);
+        }
+        if engine.tracking_clients > 0 {
+            self.track_view(engine, request, &ran);
         }
         match ran {
             Ran::Awaits(wanted, epoch) => {
@@ -391,6 +405,9 @@ impl Session {
         engine.clock.end_lap();
         self.reply(engine, &error, Epoch::NONE);
         outcome(engine, &error);
+        if engine.tracking_clients > 0 {
+            self.forget_tracked(engine);
+        }
         true
     }
 }

@@ -188,6 +188,7 @@ impl Request<'_> {
                 may_wait,
                 sink,
                 audience: None,
+                is_scripted: false,
             };
             match body {
                 Detached::Command(handler, args) => handler(
@@ -227,6 +228,7 @@ impl Request<'_> {
         let mut txn = store.begin(self.now);
         txn.random = Random::from_seed(self.seed);
         txn.touches = self.touches;
+        txn.is_for(self.client);
         txn.allowance = self.live_allowance(limits);
         txn
     }
@@ -245,6 +247,7 @@ impl Engine {
             may_wait: request.waiting != Waiting::Never,
             sink: None,
             audience: Some(&self.pubsub),
+            is_scripted: false,
         };
         let mut txn = request.begin(&mut self.store, &self.limits);
         let result = match request.body.run(&mut txn, &call) {

@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use super::Engine;
 use super::client::{Buffers, Client, Peer};
+use super::monitor::Lines;
 use super::parking::Wait;
 use super::queue::Queue;
 use super::waiters::Until;
@@ -75,6 +76,12 @@ pub struct Session {
     pub(super) had_turn: bool,
     /// The epoch that the reply of a control command waits for.
     pub(super) reply_epoch: Epoch,
+    /// The epoch that the last reply waits for, sent or not.
+    pub(super) reply_waits_for: Epoch,
+    /// What the request at hand, which runs several, has to show to monitors when it is through.
+    pub(super) lines: Lines,
+    /// What runs is part of a transaction: it cannot wait for others.
+    pub(super) is_in_exec: bool,
     /// The latest epoch that one of its replies depended on.
     latest: Epoch,
     /// What a control command has its client wait for.
@@ -133,6 +140,9 @@ impl Session {
             has_let_others_be_read: false,
             had_turn: false,
             reply_epoch: Epoch::NONE,
+            reply_waits_for: Epoch::NONE,
+            lines: Lines::default(),
+            is_in_exec: false,
             latest: Epoch::NONE,
             wish: None,
         }
@@ -148,6 +158,8 @@ impl Session {
         engine.leave_pubsub(&self.client);
         self.end_request(engine);
         engine.store.unwatch(id);
+        engine.end_tracking(&self.client);
+        engine.end_monitoring(&self.client);
         engine.clients.count(&self.client, 0);
         engine.clients.remove(id);
     }
@@ -330,6 +342,7 @@ impl Session {
 
     /// Adds a reply that may leave when `epoch` is settled, unless CLIENT REPLY says otherwise.
     pub(super) fn reply(&mut self, engine: &Engine, reply: &Reply, epoch: Epoch) {
+        self.reply_waits_for = epoch;
         self.latest = self.latest.max(epoch);
         let is_sent = match self.reply_mode {
             ReplyMode::On => true,

@@ -14,6 +14,7 @@
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use super::tracking::Broadcast;
 use super::{Client, Engine, Outlet};
 use crate::config::AppendFsync;
 use crate::store::{Effect, Epoch, News};
@@ -96,13 +97,17 @@ impl Engine {
 
     /// What the epochs caused that are settled now.
     fn take_effect(&mut self, effects: Vec<Effect>) {
+        let mut broadcast = Broadcast::default();
         for effect in effects {
             match effect {
                 Effect::KeyExpired => self.stats.expired_keys += 1,
                 Effect::FieldsExpired(fields) => self.stats.expired_fields += fields,
-                Effect::Published(_) => unreachable!("it is told when it is staged"),
+                Effect::KeyChanged(change) => self.tell_of_change(*change, &mut broadcast),
+                Effect::KeysReplaced => self.tell_that_all_changed(),
+                Effect::Published(_) | Effect::KeyEvent(_) => unreachable!("it is told when it is staged"),
             }
         }
+        self.send_broadcast(broadcast);
     }
 
     /// Wakes who waits for what has come. Returns the connections whose replies may leave.
@@ -151,6 +156,7 @@ impl Engine {
         self.store.reclaim_some();
         self.store.begin_upkeep();
         self.move_line();
+        self.limit_tracking();
         self.want_commit();
     }
 

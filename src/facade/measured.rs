@@ -162,6 +162,7 @@ impl Commands {
             may_wait: false,
             sink: None,
             audience: None,
+            is_scripted: false,
         };
         let mut txn = self.store.begin(NOW);
         let result = (prepared.handler)(&mut txn, &call);

@@ -93,6 +93,9 @@ impl Store {
             depends = self.commits.open.epoch;
             self.tell_watchers(&work, depends);
             self.touch_written(&work);
+            if self.tracking.is_on() {
+                self.note_tracked_changes(&mut work, depends);
+            }
             if !self.asides.is_empty() {
                 let moves = work.namespaces.log.iter().any(|change| self.moves(change));
                 self.asides.note(&work, moves);

@@ -70,6 +70,8 @@ struct Watching {
     keys: Vec<Watched>,
     /// The epoch that changed one of them.
     changed: Option<Epoch>,
+    /// How many there were before.
+    count: usize,
 }
 
 impl Watched {
@@ -110,6 +112,7 @@ impl Watches {
             self.by_id.entry(id).or_default().push(watcher);
         }
         watching.keys.push(watched);
+        watching.count = watching.count.max(watching.keys.len());
     }
 
     /// The names of all keys that are watched in these databases, some of them more than once.
@@ -272,6 +275,17 @@ impl Store {
         let watching = self.watches.watching.get(&watcher)?;
         let is_due = watching.keys.iter().any(|watched| watched.is_due(now));
         watching.changed.or(is_due.then_some(Epoch::NONE))
+    }
+
+    /// How many keys somebody watches, changed or not.
+    pub fn watched(&self, watcher: Watcher) -> usize {
+        let watching = self.watches.watching.get(&watcher);
+        watching.map_or(0, |watching| watching.count)
+    }
+
+    /// How many watch any, and how many keys are watched that have not changed.
+    pub fn watching(&self) -> (usize, usize) {
+        (self.watches.watching.len(), self.watches.by_record.len())
     }
 
     /// Somebody watches nothing any more.

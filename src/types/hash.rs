@@ -14,6 +14,7 @@ mod random;
 use super::WRONG_TYPE;
 use super::string::Bytes;
 use super::thresholds::Thresholds;
+use crate::base::events::Events;
 use crate::base::extfloat::ExtFloat;
 use crate::base::num::parse_i64;
 use crate::disk::format::{Header, Kind};
@@ -77,7 +78,7 @@ impl Hash {
         if let Encoding::Packed(packed) = &mut hash.encoding
             && packed.may_be_due(txn.now)
         {
-            txn.cause_fields_expired(packed.remove_due(txn.now)?);
+            fields_expired(txn, key, packed.remove_due(txn.now)?);
             hash.is_changed = true;
         }
         Ok(hash)
@@ -111,6 +112,11 @@ impl Hash {
     /// Whether it has no fields at all, due ones included.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether the key is not there yet.
+    pub fn is_new(&self) -> bool {
+        self.entry.is_none()
     }
 
     /// Has what reading these fields takes fetched together.
@@ -329,6 +335,14 @@ impl Hash {
     }
 }
 
+/// So many fields that were due were deleted.
+fn fields_expired(txn: &mut Txn, key: Key, fields: u64) {
+    txn.cause_fields_expired(fields);
+    if fields > 0 {
+        txn.notify(Events::HASH, "hexpired", key);
+    }
+}
+
 /// Fields that one transaction of active expiry deletes at most, of a large hash.
 const EXPIRED_AT_ONCE: usize = 256;
 /// Where something of it is cold, what so many take is fetched: the transactions to come find it.
@@ -350,7 +364,7 @@ pub fn expire_due(txn: &mut Txn, key: Key) -> Result<bool> {
         if let Err(Stop::Fault) = deleted {
             large.prefetch_due(txn, EXPIRED_AFTER_FAULT)?;
         }
-        txn.cause_fields_expired(deleted?);
+        fields_expired(txn, key, deleted?);
         hash.is_changed = true;
         is_more = large.may_be_due(txn.now);
     }

@@ -117,7 +117,7 @@ fn in_order(values: Vec<Value>) -> Vec<String> {
         let alike = |value: &&Value| group.is_some() && unordered(value) == group;
         let count = rest.iter().take_while(alike).count().max(1);
         let (run, after) = rest.split_at(count);
-        let mut run: Vec<String> = run.iter().map(|value| without_count(value)).collect();
+        let mut run: Vec<String> = run.iter().map(without_count).collect();
         run.sort();
         texts.append(&mut run);
         rest = after;

@@ -5,15 +5,19 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use super::connection::{check_name, is_printable};
+use super::tracking::redirect;
 use super::{NOT_AN_INTEGER, SYNTAX, help as help_lines, text};
 use crate::base::num::parse_i64;
 use crate::exec::pubsub::Kind;
 use crate::exec::session::ReplyMode;
+use crate::exec::tracking::Mode;
 use crate::exec::{Client, Engine, Session, Unblocked};
 use crate::resp::{Args, Protocol, Reply, shown};
 use crate::store::OUT_OF_MEMORY;
 
 const HELP: &[&str] = &[
+    "CACHING (YES|NO)",
+    "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
     "GETREDIR",
     "    Return the client ID we are redirecting to when tracking is enabled.",
     "GETNAME",
@@ -60,6 +64,11 @@ const HELP: &[&str] = &[
     "    * LIB-VER: the client lib version.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Unblock the specified blocked client.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Control server assisted client side caching.",
+    "TRACKINGINFO",
+    "    Report tracking status for the current connection.",
     "NO-EVICT (ON|OFF)",
     "    Protect current client connection from eviction.",
     "NO-TOUCH (ON|OFF)",
@@ -114,11 +123,6 @@ pub fn setinfo(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     }
     *attribute.borrow_mut() = value.to_vec();
     Reply::Ok
-}
-
-/// Client-side caching is not there, so nothing is redirected.
-pub fn getredir(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
-    Reply::Int(-1)
 }
 
 /// CLIENT NO-EVICT: while on, the connection does not end because the buffers of all hold too much.
@@ -290,6 +294,7 @@ fn describe(engine: &Engine, client: &Client, out: &mut String) {
     }
     let queued = client.queued.get().map(|requests| requests.to_string());
     field("multi", &queued.as_deref().unwrap_or("-1"));
+    field("watch", &engine.store.watched(client.id));
     field("qbuf", &buffers.input);
     field("qbuf-free", &buffers.input_free());
     field("argv-mem", &buffers.request);
@@ -302,7 +307,7 @@ fn describe(engine: &Engine, client: &Client, out: &mut String) {
     field("events", &if buffers.output > 0 { "rw" } else { "r" });
     field("cmd", &command(client));
     field("user", &client.user.borrow());
-    field("redir", &-1);
+    field("redir", &redirect(client));
     field(
         "resp",
         &match client.protocol.get() {
@@ -312,14 +317,24 @@ fn describe(engine: &Engine, client: &Client, out: &mut String) {
     );
     field("lib-name", &lossy(&client.library.borrow()));
     field("lib-ver", &lossy(&client.library_version.borrow()));
+    field("io-thread", &0);
+    field("tot-net-in", &client.traffic.bytes_in.get());
+    field("tot-net-out", &client.traffic.bytes_out.get());
+    field("tot-cmds", &client.traffic.requests.get());
     out.push('\n');
 }
 
 fn flags(client: &Client, what_it_watches_changed: bool) -> String {
+    let tracks = client.tracks.borrow();
+    let tracks = tracks.as_deref();
     let flags = [
+        (client.monitors.get(), 'O'),
         (client.listens.get(), 'P'),
         (client.queued.get().is_some(), 'x'),
         (client.paused.get() || client.blocked.get(), 'b'),
+        (tracks.is_some(), 't'),
+        (tracks.is_some_and(|tracks| tracks.is_broken), 'R'),
+        (tracks.is_some_and(|tracks| tracks.mode == Mode::Broadcast), 'B'),
         (what_it_watches_changed, 'd'),
         (client.is_unix, 'U'),
         (client.no_evict.get(), 'e'),

@@ -13,6 +13,7 @@ pub mod pubsub;
 pub mod script;
 pub mod server;
 pub mod slowlog;
+pub mod tracking;
 pub mod transaction;
 pub mod wait;
 
