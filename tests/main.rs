@@ -13,6 +13,7 @@
 //! | [`transactions`] | what MULTI has queued runs as one, costs what it must, and is counted |
 //! | [`scripts`] | nobody comes in between while a script waits; those that run for long can be killed |
 //! | [`watches`] | what is a change to a client that watches a key, command by command |
+//! | [`script_values`] | values in scripts, and what their libraries make of them, are as in Redis |
 //! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
@@ -37,6 +38,7 @@ mod memory;
 mod operation;
 mod power_loss;
 mod readme;
+mod script_values;
 mod scripts;
 mod signals;
 mod support;
