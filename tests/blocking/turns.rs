@@ -1,7 +1,7 @@
 //! Clients that wait beside clients that write, in turns: a real redis-server gives the same to the same, and as early.
 //!
 //! After each command all replies that came are compared. What 7.0 does otherwise than 7.2 is left out: transactions that
-//! feed several keys at once, keys that change their type, and the texts for streams that are gone.
+//! feed several keys at once, keys that change their type, streams named twice, and the texts for those that are gone.
 //!
 //! `REDKEEP_TURNS_SEEDS=20 REDKEEP_TURNS_STEPS=20000` makes it long; `REDKEEP_TURNS_FIRST=7` starts with seed 7.
 
@@ -209,7 +209,9 @@ fn waiting(rng: &mut Rng) -> Args {
             ))
         }
         7 | 8 => {
-            let names = keys(rng, "x");
+            let mut names = keys(rng, "x");
+            names.sort();
+            names.dedup();
             let ids = vec!["$"; names.len()].join(" ");
             words(&format!("XREAD BLOCK 0 STREAMS {} {ids}", names.join(" ")))
         }
