@@ -5,6 +5,7 @@
 //! a range compares *signed* bytes, an escape inside a class is case-sensitive, `*` does not match the empty
 //! text, and a pattern that needs more than 1,000 stars matches nothing.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memmem::Finder;
@@ -23,7 +24,7 @@ const SHIFTED: Range<usize> = 4..1 << 16;
 /// text and the last ends it; those between are looked for in their order, each behind the one before: when one fits
 /// nowhere there, a longer match of an earlier star cannot help. So a match takes at most [`Pattern::effort`] steps.
 pub struct Pattern<'p> {
-    source: &'p [u8],
+    source: Cow<'p, [u8]>,
     first: Segment<'p>,
     /// Behind each star but the last.
     between: Vec<Segment<'p>>,
@@ -51,16 +52,32 @@ impl<'p> Pattern<'p> {
         let last = between.pop();
         between.iter_mut().for_each(Segment::prepare_to_find);
         Pattern {
-            source,
+            source: Cow::Borrowed(source),
             first,
             between,
             last,
         }
     }
 
+    /// The same, with bytes of its own.
+    pub fn into_owned(self) -> Pattern<'static> {
+        Pattern {
+            source: Cow::Owned(self.source.into_owned()),
+            first: self.first.into_owned(),
+            between: self.between.into_iter().map(Segment::into_owned).collect(),
+            last: self.last.map(Segment::into_owned),
+        }
+    }
+
     /// As it was given.
-    pub fn source(&self) -> &'p [u8] {
-        self.source
+    pub fn source(&self) -> &[u8] {
+        &self.source
+    }
+
+    /// What it takes of memory, in bytes, if its bytes are its own.
+    pub fn memory(&self) -> usize {
+        let segments = [&self.first].into_iter().chain(&self.between).chain(&self.last);
+        size_of::<Pattern>() + self.source.len() + segments.map(Segment::memory).sum::<usize>()
     }
 
     /// Whether the pattern matches the whole of `text`.
@@ -93,7 +110,7 @@ impl<'p> Pattern<'p> {
 
     /// As [`Pattern::matches`], but `*` alone matches the empty text, too: so it is in KEYS, SCAN and its like.
     pub fn selects(&self, text: &[u8]) -> bool {
-        self.source == b"*" || self.matches(text)
+        *self.source == *b"*" || self.matches(text)
     }
 
     /// How many bytes and elements a match against so long a text may look at, at most.
@@ -104,7 +121,7 @@ impl<'p> Pattern<'p> {
 
     /// The literal bytes every match starts with, and whether the pattern is nothing but that literal.
     pub fn literal_prefix(&self) -> (Vec<u8>, bool) {
-        let pattern = self.source;
+        let pattern = &*self.source;
         let mut prefix = Vec::new();
         let mut p = 0;
         while p < pattern.len() {
@@ -123,7 +140,7 @@ impl<'p> Pattern<'p> {
 /// Elements without a star: each takes one byte.
 #[derive(Default)]
 struct Segment<'p> {
-    source: &'p [u8],
+    source: Cow<'p, [u8]>,
     /// How many elements it has.
     len: usize,
     nocase: bool,
@@ -209,14 +226,36 @@ impl<'p> Segment<'p> {
             segment.len += 1;
             p = next;
         }
-        segment.source = &pattern[..p];
+        segment.source = Cow::Borrowed(&pattern[..p]);
         segment.is_literal = is_literal;
         segment
     }
 
+    fn into_owned(self) -> Segment<'static> {
+        Segment {
+            source: Cow::Owned(self.source.into_owned()),
+            finder: self.finder.map(|finder| Box::new(finder.into_owned())),
+            ..self
+        }
+    }
+
+    /// What it takes of memory beside itself, in bytes, if its bytes are its own.
+    fn memory(&self) -> usize {
+        let masks = self.shifted.as_ref().map_or(0, |shifted| shifted.masks.len() * 8);
+        let finder = self
+            .finder
+            .as_ref()
+            .map_or(0, |_| size_of::<Finder>() + self.source.len());
+        size_of::<Segment>() + self.source.len() + self.classes.len() * size_of::<Class>() + masks + finder
+    }
+
     fn prepare_to_find(&mut self) {
         if self.is_literal {
-            self.finder = Some(Box::new(Finder::new(self.source)));
+            let finder = match &self.source {
+                Cow::Borrowed(source) => Finder::new(*source),
+                Cow::Owned(source) => Finder::new(source).into_owned(),
+            };
+            self.finder = Some(Box::new(finder));
         } else if SHIFTED.contains(&self.len) {
             let words = self.len.div_ceil(64);
             let mut masks = vec![0; 256 * words];
@@ -225,7 +264,7 @@ impl<'p> Segment<'p> {
                 for byte in self.set_at(p).bytes() {
                     masks[usize::from(byte) * words + number / 64] |= 1 << (number % 64);
                 }
-                p = element_end(self.source, p);
+                p = element_end(&self.source, p);
             }
             self.shifted = Some(Shifted { words, masks });
         }
@@ -234,22 +273,22 @@ impl<'p> Segment<'p> {
     /// The bytes that the element at `p` matches.
     fn set_at(&self, p: usize) -> ByteSet {
         match self.source[p] {
-            b'[' => class_set(self.source, p + 1, self.nocase),
-            _ => ByteSet::of(|byte| match_one(self.source, p, byte, self.nocase).0),
+            b'[' => class_set(&self.source, p + 1, self.nocase),
+            _ => ByteSet::of(|byte| match_one(&self.source, p, byte, self.nocase).0),
         }
     }
 
     /// Whether it matches the whole of a text that is as long as it is.
     fn fits(&self, text: &[u8]) -> bool {
         if self.is_literal {
-            return self.source == text;
+            return *self.source == *text;
         }
         let mut classes = self.classes.iter().peekable();
         let mut p = 0;
         for &byte in text {
             let (matches, next) = match classes.next_if(|class| class.place.start == p) {
                 Some(class) => (class.set.has(byte), class.place.end),
-                None => match_one(self.source, p, byte, self.nocase),
+                None => match_one(&self.source, p, byte, self.nocase),
             };
             if !matches {
                 return false;

@@ -273,6 +273,8 @@ mod tests {
             client: 0,
             may_wait: false,
             sink: Some(&client),
+            audience: None,
+            is_scripted: false,
         };
         let mut runs = 0;
         let reply = TestStore::open().run(|txn| {

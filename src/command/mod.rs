@@ -16,6 +16,7 @@ mod lcs;
 pub mod list;
 pub mod memory;
 mod places;
+pub mod publish;
 pub mod scan;
 pub mod set;
 mod set_options;
@@ -27,7 +28,7 @@ pub mod transaction;
 mod values;
 
 use crate::resp::{Args, Protocol, Reply, Sink};
-use crate::store::{Key, Result, Stop, Txn};
+use crate::store::{Key, Result, Space, Stop, Txn};
 use crate::types::thresholds::Thresholds;
 
 pub use blocking::milliseconds;
@@ -51,6 +52,16 @@ pub struct Call<'a> {
     pub may_wait: bool,
     /// Where a long reply may leave while it is made: over a view only. What has left so stands, also before an error.
     pub sink: Option<&'a dyn Sink>,
+    /// Who listens to channels; `None` where nothing counts but what is read.
+    pub audience: Option<&'a dyn Audience>,
+    /// A script has called it.
+    pub is_scripted: bool,
+}
+
+/// Who listens to channels.
+pub trait Audience {
+    /// How many times a message to this channel would be sent: once to each subscription that it fits.
+    fn count(&self, space: Space, channel: &[u8]) -> usize;
 }
 
 /// Options that commands over data go by.

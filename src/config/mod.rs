@@ -43,7 +43,7 @@ use self::{
 pub use self::{
     kind::MemoryShare,
     reference::reference_markdown,
-    special::BindAddress,
+    special::{BindAddress, OutputLimit},
     table::{AppendFsync, Compression, Config, Supervised},
     user::DefaultUser,
 };

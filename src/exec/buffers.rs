@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::client::Buffers;
 use super::{Client, Engine};
 use crate::base::log;
+use crate::config::OutputLimit;
 
 /// Bytes of replies that no limit counts: Redis keeps so many in the client itself.
 const FREE_OUTPUT: usize = 16 << 10;
@@ -36,9 +37,18 @@ impl Client {
 
     /// Ends the connection if more is to be sent to it than the configuration allows.
     pub(super) fn enforce_output_limit(&self, engine: &Engine) {
-        let hard = engine.config.client_output_buffer_limit.normal.hard_bytes;
+        let hard = self.output_limit(engine).hard_bytes;
         if hard > 0 && self.output().saturating_sub(FREE_OUTPUT) as u64 > hard {
             self.end_for("for overcoming of output buffer limits");
+        }
+    }
+
+    /// The limit of its class.
+    fn output_limit(&self, engine: &Engine) -> OutputLimit {
+        let limits = &engine.config.client_output_buffer_limit;
+        match self.listens.get() {
+            true => limits.pubsub,
+            false => limits.normal,
         }
     }
 
@@ -54,14 +64,15 @@ impl Client {
 impl Engine {
     /// Ends connections that have had more to read than the soft limit for too long. Called each second.
     pub(super) fn enforce_soft_limits(&self) {
-        let limit = self.config.client_output_buffer_limit.normal;
-        if limit.soft_bytes == 0 {
+        let limits = self.config.client_output_buffer_limit;
+        if limits.normal.soft_bytes == 0 && limits.pubsub.soft_bytes == 0 {
             return;
         }
         let now = self.clock.now_ms();
         for client in self.clients.iter() {
+            let limit = client.output_limit(self);
             let output = client.buffers.get().output.saturating_sub(FREE_OUTPUT);
-            let over = output as u64 > limit.soft_bytes;
+            let over = limit.soft_bytes > 0 && output as u64 > limit.soft_bytes;
             match client.over_soft_limit_since_ms.get() {
                 _ if !over => client.over_soft_limit_since_ms.set(None),
                 None => client.over_soft_limit_since_ms.set(Some(now)),
@@ -127,15 +138,19 @@ impl Engine {
         let goal = limit - limit / FREED_SHARE;
         let may_go = |client: &&Rc<Client>| !client.no_evict.get() && !client.killed.get();
         let mut clients: Vec<Rc<Client>> = self.clients.iter().filter(may_go).cloned().collect();
-        clients.sort_unstable_by_key(|client| client.counted.get());
-        while self.clients.staying_bytes() > goal
-            && let Some(client) = clients.pop_if(|client| client.counted.get() > 0)
+        // Messages that it is to be sent are shared, but stay as long as it does.
+        let held = |client: &Client| client.counted.get() + client.buffers.get().shared;
+        clients.sort_unstable_by_key(|client| held(client));
+        let mut shared = 0;
+        while self.clients.staying_bytes() > goal + shared
+            && let Some(client) = clients.pop_if(|client| held(client) > 0)
         {
+            shared += client.buffers.get().shared;
             log::notice(format_args!(
                 "Evicting client: id={} addr={}: its buffers hold {} bytes, those of all clients {} of {limit}",
                 client.id,
                 client.address,
-                client.counted.get(),
+                held(&client),
                 self.clients.staying_bytes(),
             ));
             self.clients.evict(&client);

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 
 use super::outbox::Outbox;
+use super::pubsub::Subscriber;
+use super::tracking::Tracks;
 use super::{Engine, Outlet};
 use crate::resp::{Protocol, Reply};
 use crate::store::Epoch;
@@ -55,6 +57,12 @@ pub struct Client {
     pub no_touch: Cell<bool>,
     /// How many requests wait for EXEC; `None`: MULTI was not said.
     pub queued: Cell<Option<usize>>,
+    /// CLIENT TRACKING; `None`: it is off.
+    pub(super) tracks: RefCell<Option<Box<Tracks>>>,
+    /// MONITOR was said.
+    pub(super) monitors: Cell<bool>,
+    /// What it has had done since it is connected.
+    pub traffic: Traffic,
     /// What is to be sent to it.
     pub outbox: RefCell<Outbox>,
     /// Where that leaves.
@@ -69,6 +77,10 @@ pub struct Client {
     pub(super) counted: Cell<usize>,
     /// It held the most when there was too much: the connection ends, and its memory is as good as free.
     pub(super) evicted: Cell<bool>,
+    /// It has subscribed to something.
+    pub listens: Cell<bool>,
+    /// What to.
+    pub(super) subscriber: RefCell<Option<Rc<Subscriber>>>,
     /// Unix time from which on its output was above the soft limit, without a break.
     pub over_soft_limit_since_ms: Cell<Option<u64>>,
     /// CLIENT KILL was said: the connection ends at its next turn.
@@ -103,6 +115,9 @@ impl Client {
             no_evict: Cell::new(false),
             no_touch: Cell::new(false),
             queued: Cell::default(),
+            tracks: RefCell::default(),
+            monitors: Cell::new(false),
+            traffic: Traffic::default(),
             outbox: RefCell::default(),
             outlet: OnceCell::new(),
             awaited: Cell::new(Epoch::NONE),
@@ -110,6 +125,8 @@ impl Client {
             buffers: Cell::default(),
             counted: Cell::new(0),
             evicted: Cell::new(false),
+            listens: Cell::new(false),
+            subscriber: RefCell::default(),
             over_soft_limit_since_ms: Cell::new(None),
             killed: Cell::new(false),
             waiting: Cell::new(false),
@@ -169,6 +186,17 @@ impl Client {
     }
 }
 
+/// What a client has had done.
+#[derive(Default)]
+pub struct Traffic {
+    /// Bytes read from it.
+    pub bytes_in: Cell<u64>,
+    /// Bytes sent to it.
+    pub bytes_out: Cell<u64>,
+    /// Its requests that are through.
+    pub requests: Cell<u64>,
+}
+
 /// How a connection introduces itself.
 pub struct Peer {
     /// As in [`Client::address`].
@@ -196,12 +224,19 @@ pub struct Buffers {
     pub output: usize,
     /// Memory taken for them.
     pub output_memory: usize,
+    /// Bytes of messages that were not sent yet; of each there is one copy for all who get it.
+    pub shared: usize,
+    /// Memory of what it has subscribed to.
+    pub subscriptions: usize,
 }
 
 impl Buffers {
-    /// All memory. What is in a buffer that is only lent is in memory, too.
+    /// All memory that is its own. What is in a buffer that is only lent is in memory, too.
     pub fn memory(&self) -> usize {
-        self.input_memory.max(self.request + self.input) + self.queued + self.output_memory
+        self.input_memory.max(self.request + self.input)
+            + self.queued
+            + self.output_memory
+            + self.subscriptions
     }
 
     /// Room in the input's memory.
@@ -223,6 +258,8 @@ pub struct Clients {
     leaving: usize,
     /// Bytes on their way between I/O threads and the executor.
     pub piped: Arc<AtomicUsize>,
+    /// Bytes of messages that somebody has still to be sent.
+    pub(super) shared: Arc<AtomicUsize>,
 }
 
 impl Clients {
@@ -237,7 +274,6 @@ impl Clients {
     /// Nobody sees it any more; its session may still hold it.
     pub fn remove(&mut self, id: u64) {
         self.by_id.remove(&id);
-        self.to_flush.retain(|client| client.id != id);
     }
 
     /// Has a client flushed at the end of the tick.
@@ -254,9 +290,11 @@ impl Clients {
 
     /// The outlets of those that are to be flushed at the end of the tick, which it is.
     pub(super) fn take_to_flush(&mut self) -> impl Iterator<Item = Weak<dyn Outlet>> {
+        let by_id = &self.by_id;
         self.to_flush.drain(..).filter_map(|client| {
             client.is_to_be_flushed.set(false);
-            client.outlet()
+            let is_there = by_id.contains_key(&client.id);
+            is_there.then(|| client.outlet()).flatten()
         })
     }
 
@@ -280,9 +318,9 @@ impl Clients {
         self.leaving
     }
 
-    /// Bytes in the buffers of the others, and on the way to and from them.
+    /// Bytes in the buffers of the others, on the way to and from them, and of messages to anybody.
     pub fn staying_bytes(&self) -> usize {
-        self.staying + self.piped.load(Ordering::Relaxed)
+        self.staying + self.piped.load(Ordering::Relaxed) + self.shared.load(Ordering::Relaxed)
     }
 
     /// Counts what the buffers of a connection hold now.
@@ -313,27 +351,32 @@ impl Clients {
 impl Engine {
     /// Sends a client something that it has not asked for, whoever's turn it is: behind all that is to be sent to it already,
     /// and once `epoch` is settled. It leaves at the end of the tick. False: there is no such client, or it is about to end.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for pub/sub, MONITOR and tracking, which come later")
-    )]
     pub fn send(&mut self, id: u64, message: &Reply, epoch: Epoch) -> bool {
         let staying = |client: &&Rc<Client>| !client.killed.get();
         let Some(client) = self.clients.get(id).filter(staying).cloned() else {
             return false;
         };
+        let (protocol, settled) = (client.protocol.get(), self.store.settled());
+        self.send_with(&client, |outbox| {
+            outbox.push_message(message, protocol, epoch, settled);
+        });
+        self.want_commit();
+        true
+    }
+
+    /// Has something put into a client's outbox, and the client flushed at the end of the tick.
+    pub(super) fn send_with(&mut self, client: &Rc<Client>, put: impl FnOnce(&mut Outbox)) {
         let mut buffers = client.buffers.get();
         {
             let outbox = &mut *client.outbox.borrow_mut();
             let before = outbox.memory();
-            outbox.push_message(message, client.protocol.get(), epoch, self.store.settled());
+            put(outbox);
             buffers.output = outbox.len();
             buffers.output_memory = (buffers.output_memory + outbox.memory()).saturating_sub(before);
+            buffers.shared = outbox.counted_elsewhere();
         }
-        self.note_buffers(&client, buffers);
+        self.note_buffers(client, buffers);
         client.enforce_output_limit(self);
-        self.clients.flush_soon(&client);
-        self.want_commit();
-        true
+        self.clients.flush_soon(client);
     }
 }

@@ -10,7 +10,7 @@ use super::session::ReplyMode;
 use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session};
 use crate::base::log;
-use crate::resp::{Args, Reply, SHOWN, c_text, shown};
+use crate::resp::{Args, Protocol, Reply, SHOWN, c_text, shown};
 use crate::store::{self, Damage, Epoch, Stop};
 
 impl Session {
@@ -183,8 +183,14 @@ impl Session {
         if !self.authenticated && !row.has(flag::NO_AUTH) {
             return Some(Reply::err("NOAUTH Authentication required."));
         }
+        if self.client.monitors.get() && (row.has(flag::READONLY) || row.may_write()) {
+            return Some(Reply::err("ERR Replica can't interact with the keyspace"));
+        }
         if self.queue.is_some() && row.has(flag::NO_MULTI) {
             return Some(Reply::err("ERR Command not allowed inside a transaction"));
+        }
+        if self.client.listens.get() && self.protocol == Protocol::Resp2 && !row.has(flag::WHILE_SUBSCRIBED) {
+            return Some(not_while_subscribed(command, sub));
         }
         (!fits).then(|| unknown_subcommand_or_arity(command, &args[1]))
     }
@@ -215,7 +221,8 @@ impl Session {
         {
             return Some(Wait::Script);
         }
-        match may_write {
+        // Messages are no data.
+        match may_write && !row.has(flag::PUBSUB) {
             true => self.turn(engine),
             false => None,
         }
@@ -255,6 +262,14 @@ impl Session {
         engine
             .slowlog
             .note(&engine.config, &self.client, found.command, args, lap, now);
+        let requests = &self.client.traffic.requests;
+        requests.set(requests.get() + 1);
+        if engine.tracking_clients > 0 {
+            self.track_request(engine, found, args);
+        }
+        if engine.monitors.is_any() {
+            self.show_request(engine, found, args);
+        }
         true
     }
 
@@ -293,6 +308,9 @@ impl Session {
         if let Ran::Ready(Err(Stop::Await(_)), _) = ran {
             // What the view has shown may be there by now: only where all is seen one may wait for more.
             ran = engine.run(request, &mut self.request.ticket);
+        }
+        if engine.tracking_clients > 0 {
+            self.track_view(engine, request, &ran);
         }
         match ran {
             Ran::Awaits(wanted, epoch) => {
@@ -387,6 +405,9 @@ impl Session {
         engine.clock.end_lap();
         self.reply(engine, &error, Epoch::NONE);
         outcome(engine, &error);
+        if engine.tracking_clients > 0 {
+            self.forget_tracked(engine);
+        }
         true
     }
 }
@@ -485,6 +506,15 @@ fn exec_refused(error: &Reply) -> Reply {
         _ => "",
     };
     Reply::err(format!("EXECABORT Transaction discarded because of: {text}"))
+}
+
+fn not_while_subscribed(command: &Command, sub: &str) -> Reply {
+    let bar = if sub.is_empty() { "" } else { "|" };
+    Reply::err(format!(
+        "ERR Can't execute '{}{bar}{sub}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+         context",
+        command.name
+    ))
 }
 
 fn wrong_arity(command: &Command, sub: &str) -> Reply {

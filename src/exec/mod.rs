@@ -8,6 +8,7 @@ mod buffers;
 pub mod client;
 pub mod control;
 mod dispatch;
+mod events;
 mod expire;
 mod files;
 mod functions;
@@ -16,10 +17,12 @@ mod line;
 mod live_forms;
 mod look_ahead;
 mod memory;
+mod monitor;
 pub mod outbox;
 mod over_view;
 mod parking;
 mod pause;
+pub mod pubsub;
 mod queue;
 mod queue_run;
 mod request;
@@ -32,6 +35,7 @@ mod stats;
 mod stream;
 pub mod table;
 mod tick;
+mod tracking;
 mod transaction;
 mod waiters;
 
@@ -53,9 +57,11 @@ pub use files::FilePlan;
 use look_ahead::LookAhead;
 use memory::Shares;
 pub use memory::{MemoryPlan, physical_memory, store_options};
+use monitor::Monitors;
 use over_view::ViewRequests;
 use parking::Parking;
 pub use pause::Paused;
+use pubsub::PubSub;
 use scripts::Scripts;
 pub use serve::Unblocked;
 pub use session::{Advance, Session, Status};
@@ -93,6 +99,8 @@ pub struct Engine {
     /// Seeds what each session's requests choose at random.
     random: Random,
     parking: Parking,
+    /// Who listens to which channels.
+    pub(crate) pubsub: PubSub,
     /// Those who wait for others to do something.
     pub(crate) waiters: Waiters,
     views: ViewRequests,
@@ -110,6 +118,10 @@ pub struct Engine {
     pub(crate) pause: pause::Pause,
     /// The interpreter, and the scripts that wait.
     pub(crate) scripts: Scripts,
+    /// Who is shown requests.
+    pub(crate) monitors: Monitors,
+    /// How many clients are told when what they keep changes.
+    pub(crate) tracking_clients: usize,
     /// Whether the server is to end.
     pub shutdown: Shutdown,
 }
@@ -122,8 +134,9 @@ pub trait Outlet {
 
 impl Engine {
     /// `wake` has [`Engine::commit_and_release`] called once what runs now is done.
-    pub fn new(store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
+    pub fn new(mut store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
         let clock = Clock::new();
+        store.set_events(config.notify_keyspace_events);
         Engine {
             limits: call_limits(&config),
             shares: Shares::new(&config),
@@ -138,6 +151,7 @@ impl Engine {
             slowlog: SlowLog::default(),
             identity: control::Identity::new(),
             parking: Parking::default(),
+            pubsub: PubSub::default(),
             waiters: Waiters::default(),
             views: ViewRequests::default(),
             listen: Box::new(|_, _| Ok(())),
@@ -147,6 +161,8 @@ impl Engine {
             expiry: ActiveExpiry::default(),
             pause: pause::Pause::default(),
             scripts: Scripts::default(),
+            monitors: Monitors::default(),
+            tracking_clients: 0,
             shutdown: Shutdown::default(),
         }
     }

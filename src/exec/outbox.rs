@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use crate::resp::{Protocol, Reply, Rope, encode};
+use crate::resp::{Blob, Protocol, Reply, Rope, encode};
 use crate::store::{Epoch, Store};
 
 /// What a request is answered that the disk's trouble keeps from being done.
@@ -63,6 +63,23 @@ impl Outbox {
         if epoch > settled {
             self.hold(start, epoch, true);
         }
+    }
+
+    /// As [`Outbox::push_message`], of a message that is encoded already and not empty: it is referred to.
+    pub fn push_shared(&mut self, message: &Blob, epoch: Epoch, settled: Epoch) {
+        if let Some(messages) = &mut self.behind_pieces {
+            return messages.push_shared(message, epoch, settled);
+        }
+        if epoch <= settled {
+            return self.rope.refer_to(message.clone());
+        }
+        let start = self.rope.end();
+        if let [first, .., last] = **message {
+            self.rope.text().push(first);
+            self.rope.refer_to(message.part(1..message.len() - 1));
+            self.rope.text().push(last);
+        }
+        self.hold(start, epoch, true);
     }
 
     /// Holds what was added since the rope's end was `start`.
@@ -158,7 +175,13 @@ impl Outbox {
         self.rope.is_empty() && messages.is_none_or(|messages| messages.is_empty())
     }
 
-    /// What it takes of memory: a value that comes several times counts once.
+    /// Bytes of messages that it refers to: they are counted once for all outboxes.
+    pub fn counted_elsewhere(&self) -> usize {
+        let messages = self.behind_pieces.as_ref();
+        self.rope.counted() + messages.map_or(0, |messages| messages.counted_elsewhere())
+    }
+
+    /// What it takes of memory beside that: a value that comes several times counts once.
     pub fn memory(&self) -> usize {
         let behind = self
             .behind_pieces

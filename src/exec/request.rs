@@ -187,6 +187,8 @@ impl Request<'_> {
                 client,
                 may_wait,
                 sink,
+                audience: None,
+                is_scripted: false,
             };
             match body {
                 Detached::Command(handler, args) => handler(
@@ -226,6 +228,7 @@ impl Request<'_> {
         let mut txn = store.begin(self.now);
         txn.random = Random::from_seed(self.seed);
         txn.touches = self.touches;
+        txn.is_for(self.client);
         txn.allowance = self.live_allowance(limits);
         txn
     }
@@ -243,6 +246,8 @@ impl Engine {
             client: request.client,
             may_wait: request.waiting != Waiting::Never,
             sink: None,
+            audience: Some(&self.pubsub),
+            is_scripted: false,
         };
         let mut txn = request.begin(&mut self.store, &self.limits);
         let result = match request.body.run(&mut txn, &call) {

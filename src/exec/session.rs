@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use super::Engine;
 use super::client::{Buffers, Client, Peer};
+use super::monitor::Lines;
 use super::parking::Wait;
 use super::queue::Queue;
 use super::waiters::Until;
@@ -75,6 +76,14 @@ pub struct Session {
     pub(super) had_turn: bool,
     /// The epoch that the reply of a control command waits for.
     pub(super) reply_epoch: Epoch,
+    /// The epoch that the last reply waits for, sent or not.
+    pub(super) reply_waits_for: Epoch,
+    /// What the request at hand, which runs several, has to show to monitors when it is through.
+    pub(super) lines: Lines,
+    /// What runs is part of a transaction: it cannot wait for others.
+    pub(super) is_in_exec: bool,
+    /// The latest epoch that one of its replies depended on.
+    latest: Epoch,
     /// What a control command has its client wait for.
     pub(super) wish: Option<Wish>,
 }
@@ -131,6 +140,10 @@ impl Session {
             has_let_others_be_read: false,
             had_turn: false,
             reply_epoch: Epoch::NONE,
+            reply_waits_for: Epoch::NONE,
+            lines: Lines::default(),
+            is_in_exec: false,
+            latest: Epoch::NONE,
             wish: None,
         }
     }
@@ -142,8 +155,11 @@ impl Session {
             engine.forget(&wait, id);
         }
         engine.forget_script(id);
+        engine.leave_pubsub(&self.client);
         self.end_request(engine);
         engine.store.unwatch(id);
+        engine.end_tracking(&self.client);
+        engine.end_monitoring(&self.client);
         engine.clients.count(&self.client, 0);
         engine.clients.remove(id);
     }
@@ -178,6 +194,8 @@ impl Session {
             queued: self.queue.as_ref().map_or(0, |queue| queue.memory()),
             output: outbox.len(),
             output_memory: outbox.memory() + on_the_way,
+            shared: outbox.counted_elsewhere(),
+            subscriptions: self.client.subscriptions_memory(),
         }
     }
 
@@ -269,6 +287,7 @@ impl Session {
             let decoder = std::mem::take(&mut self.decoder);
             let done = self.run_request(engine, decoder.args(request), now, waker);
             self.decoder = decoder;
+            engine.tell(self.latest);
             if let Some(Wait::Answer { .. }) = self.request.wait {
                 self.decoder.reset();
                 *consumed += len;
@@ -323,12 +342,18 @@ impl Session {
 
     /// Adds a reply that may leave when `epoch` is settled, unless CLIENT REPLY says otherwise.
     pub(super) fn reply(&mut self, engine: &Engine, reply: &Reply, epoch: Epoch) {
+        self.reply_waits_for = epoch;
+        self.latest = self.latest.max(epoch);
+        let is_sent = match self.reply_mode {
+            ReplyMode::On => true,
+            _ => matches!(reply, Reply::Pushes(_)),
+        };
+        if is_sent {
+            let mut outbox = self.client.outbox.borrow_mut();
+            outbox.push(reply, self.protocol, epoch, engine.store.settled());
+        }
         match self.reply_mode {
-            ReplyMode::On => {
-                let mut outbox = self.client.outbox.borrow_mut();
-                outbox.push(reply, self.protocol, epoch, engine.store.settled());
-            }
-            ReplyMode::Off => {}
+            ReplyMode::On | ReplyMode::Off => {}
             ReplyMode::SkipNext => self.reply_mode = ReplyMode::Skip,
             ReplyMode::Skip => self.reply_mode = ReplyMode::On,
         }

@@ -14,9 +14,10 @@
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use super::{Engine, Outlet};
+use super::tracking::Broadcast;
+use super::{Client, Engine, Outlet};
 use crate::config::AppendFsync;
-use crate::store::{Effect, News};
+use crate::store::{Effect, Epoch, News};
 
 /// What is left to the caller of [`Engine::commit_and_release`].
 #[must_use]
@@ -56,7 +57,8 @@ impl TickEnd {
 impl Engine {
     /// Has the tick end with a commit, if there is anything to commit or to release.
     pub(super) fn want_commit(&mut self) {
-        if !self.tick_end.is_asked && (self.store.has_work() || self.clients.has_to_flush()) {
+        let has_work = self.store.has_work() || self.clients.has_to_flush() || self.pubsub.has_work();
+        if !self.tick_end.is_asked && has_work {
             self.tick_end.is_asked = true;
             self.tick_end.ask();
         }
@@ -82,21 +84,30 @@ impl Engine {
         let now = self.clock.refresh();
         // What active expiry has deleted since the last request.
         self.serve_touched();
+        self.tell(Epoch::NONE);
         let news = self.store.end_tick(now);
         let outlets = self.release(news);
-        let more = self.expire_more() | self.store.upkeep() | self.parking.wake_after_others();
+        let more = self.expire_more()
+            | self.store.upkeep()
+            | self.parking.wake_after_others()
+            | self.pubsub.forget_some();
         self.want_commit();
         Released { outlets, more }
     }
 
     /// What the epochs caused that are settled now.
     fn take_effect(&mut self, effects: Vec<Effect>) {
+        let mut broadcast = Broadcast::default();
         for effect in effects {
             match effect {
                 Effect::KeyExpired => self.stats.expired_keys += 1,
                 Effect::FieldsExpired(fields) => self.stats.expired_fields += fields,
+                Effect::KeyChanged(change) => self.tell_of_change(*change, &mut broadcast),
+                Effect::KeysReplaced => self.tell_that_all_changed(),
+                Effect::Published(_) | Effect::KeyEvent(_) => unreachable!("it is told when it is staged"),
             }
         }
+        self.send_broadcast(broadcast);
     }
 
     /// Wakes who waits for what has come. Returns the connections whose replies may leave.
@@ -145,6 +156,7 @@ impl Engine {
         self.store.reclaim_some();
         self.store.begin_upkeep();
         self.move_line();
+        self.limit_tracking();
         self.want_commit();
     }
 
@@ -169,7 +181,8 @@ impl Engine {
             return;
         }
         let now = self.clock.now_ms();
-        for client in self.clients.iter().filter(|c| !c.waiting.get()) {
+        let may_be_quiet = |client: &&Rc<Client>| client.waiting.get() || client.listens.get();
+        for client in self.clients.iter().filter(|client| !may_be_quiet(client)) {
             if now.saturating_sub(client.active_ms.get()) > timeout {
                 client.kill();
             }

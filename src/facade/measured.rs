@@ -161,6 +161,8 @@ impl Commands {
             client: 0,
             may_wait: false,
             sink: None,
+            audience: None,
+            is_scripted: false,
         };
         let mut txn = self.store.begin(NOW);
         let result = (prepared.handler)(&mut txn, &call);

@@ -1,6 +1,8 @@
 //! Bytes that a reply is made of, which may be shared with the store.
 
-use std::{fmt, ops::Deref, ops::Range, sync::Arc};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{fmt, ops::Deref, ops::Range};
 
 /// Bytes in a reply: a constant, a part of a value that the store holds, or bytes made for this reply.
 #[derive(Clone)]
@@ -18,6 +20,38 @@ pub enum Blob {
     },
     /// Bytes made for this reply.
     Owned(Vec<u8>),
+    /// A part of bytes that many are to be sent, and that are counted once for all of them.
+    Counted {
+        /// All of them.
+        bytes: Arc<Counted>,
+        /// Where the part begins.
+        start: u32,
+        /// Where it ends.
+        end: u32,
+    },
+}
+
+/// Bytes that are counted as long as anybody holds them.
+pub struct Counted {
+    bytes: Box<[u8]>,
+    sum: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    /// Adds the bytes to a sum, for as long as they are there.
+    pub fn new(bytes: Vec<u8>, sum: &Arc<AtomicUsize>) -> Arc<Counted> {
+        sum.fetch_add(bytes.len(), Ordering::Relaxed);
+        Arc::new(Counted {
+            bytes: bytes.into(),
+            sum: sum.clone(),
+        })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.sum.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
 }
 
 impl Blob {
@@ -30,14 +64,28 @@ impl Blob {
         }
     }
 
+    /// A part of counted bytes, not copied unless it ends beyond 4 GiB. Panics out of range, as slices do.
+    pub fn counted(bytes: Arc<Counted>, range: Range<usize>) -> Blob {
+        let part = &bytes.bytes[range.clone()];
+        match (u32::try_from(range.start), u32::try_from(range.end)) {
+            (Ok(start), Ok(end)) => Blob::Counted { bytes, start, end },
+            _ => Blob::Owned(part.to_vec()),
+        }
+    }
+
     /// The blob without its first `n` bytes.
     pub(super) fn without(&self, n: usize) -> Blob {
+        self.part(n..self.len())
+    }
+
+    /// A part of the blob, which shares its bytes. Panics out of range, as slices do.
+    pub fn part(&self, range: Range<usize>) -> Blob {
+        let behind = |start: u32| start as usize + range.start..start as usize + range.end;
         match self {
-            Blob::Static(bytes) => Blob::Static(&bytes[n..]),
-            Blob::Shared { bytes, start, end } => {
-                Blob::shared(bytes.clone(), *start as usize + n..*end as usize)
-            }
-            Blob::Owned(bytes) => Blob::Owned(bytes[n..].to_vec()),
+            Blob::Static(bytes) => Blob::Static(&bytes[range]),
+            Blob::Shared { bytes, start, .. } => Blob::shared(bytes.clone(), behind(*start)),
+            Blob::Owned(bytes) => Blob::Owned(bytes[range].to_vec()),
+            Blob::Counted { bytes, start, .. } => Blob::counted(bytes.clone(), behind(*start)),
         }
     }
 }
@@ -50,6 +98,7 @@ impl Deref for Blob {
             Blob::Static(bytes) => bytes,
             Blob::Shared { bytes, start, end } => &bytes[*start as usize..*end as usize],
             Blob::Owned(bytes) => bytes,
+            Blob::Counted { bytes, start, end } => &bytes.bytes[*start as usize..*end as usize],
         }
     }
 }

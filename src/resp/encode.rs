@@ -57,6 +57,7 @@ fn element<O: Out>(reply: &Reply, protocol: Protocol, depth: usize, out: &mut O)
             out.text()
                 .extend_from_slice(b"-ERR reply is nested too deeply\r\n");
         }
+        Reply::Pushes(bytes) => out.text().extend_from_slice(bytes),
         Reply::Spoken(protocol, reply) => element(reply, *protocol, depth, out),
         Reply::Array(items) => elements(b'*', items, protocol, depth, out),
         Reply::Aggregate(aggregate) => aggregate.encode(out),
@@ -114,6 +115,19 @@ fn elements<O: Out>(marker: u8, items: &[Reply], protocol: Protocol, depth: usiz
     header(marker, items.len(), out.text());
     for item in items {
         element(item, protocol, depth + 1, out);
+    }
+}
+
+/// Appends a push whose elements are bulks, and behind them maybe an integer. RESP2: an array.
+pub fn encode_push(bulks: &[&[u8]], number: Option<i64>, protocol: Protocol, out: &mut Vec<u8>) {
+    let marker = match protocol {
+        Protocol::Resp2 => b'*',
+        Protocol::Resp3 => b'>',
+    };
+    header(marker, bulks.len() + usize::from(number.is_some()), out);
+    bulks.iter().for_each(|bytes| bulk(bytes, out));
+    if let Some(number) = number {
+        header(b':', number, out);
     }
 }
 

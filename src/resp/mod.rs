@@ -31,10 +31,10 @@ pub mod wire;
 
 pub use aggregate::{Aggregate, Gone, Second, Shape, Sink};
 pub use args::{Args, OwnedArgs, SHOWN, c_text, shown};
-pub use blob::Blob;
+pub use blob::{Blob, Counted};
 pub use decode::{Decoder, Limits};
 pub use double::{format_double, format_g17};
-pub use encode::encode;
+pub use encode::{encode, encode_push};
 pub use error::ProtocolError;
 pub use inline::split_words;
 pub use reply::Reply;

@@ -54,6 +54,9 @@ pub enum Reply {
     Attribute(Vec<(Reply, Reply)>, Box<Reply>),
     /// In this protocol, whatever is spoken otherwise: what was answered before HELLO in one transaction with it.
     Spoken(Protocol, Box<Reply>),
+    /// Pushes that are encoded already, one behind the other, as one request may be answered several. They are sent whatever
+    /// CLIENT REPLY says.
+    Pushes(Vec<u8>),
     /// No bytes at all.
     Nothing,
 }

@@ -46,6 +46,8 @@ pub struct Rope {
     /// How often each allocation is referred to, and the size of all of them.
     pinned: HashMap<usize, usize, RandomState>,
     pinned_bytes: usize,
+    /// Bytes of the references that others count.
+    counted: usize,
 }
 
 impl Rope {
@@ -94,7 +96,12 @@ impl Rope {
         self.weight() + self.pinned_bytes
     }
 
-    /// The same, with the room in its buffer.
+    /// Bytes that it refers to and that are counted elsewhere, once for all who refer to them.
+    pub fn counted(&self) -> usize {
+        self.counted
+    }
+
+    /// The same as [`Rope::memory`], with the room in its buffer.
     pub fn capacity(&self) -> usize {
         self.memory() - self.text.len() + self.text.capacity()
     }
@@ -123,12 +130,16 @@ impl Rope {
         if blob.is_empty() {
             return;
         }
-        let (name, size) = allocation(&blob);
-        let count = self.pinned.entry(name).or_default();
-        if *count == 0 {
-            self.pinned_bytes += size;
+        match allocation(&blob) {
+            Some((name, size)) => {
+                let count = self.pinned.entry(name).or_default();
+                if *count == 0 {
+                    self.pinned_bytes += size;
+                }
+                *count += 1;
+            }
+            None => self.counted += blob.len(),
         }
-        *count += 1;
         self.referred += blob.len();
         let at = self.end();
         self.references.push_back(Reference { at, blob });
@@ -233,7 +244,10 @@ impl Rope {
 
     fn forget(&mut self, blob: &Blob) {
         self.referred -= blob.len();
-        let (name, size) = allocation(blob);
+        let Some((name, size)) = allocation(blob) else {
+            self.counted -= blob.len();
+            return;
+        };
         if let Some(count) = self.pinned.get_mut(&name) {
             *count -= 1;
             if *count == 0 {
@@ -303,12 +317,13 @@ impl PartialEq for Rope {
     }
 }
 
-/// What names the memory that a blob keeps, and its size.
-fn allocation(blob: &Blob) -> (usize, usize) {
+/// What names the memory that a blob keeps, and its size. `None`: that is counted elsewhere.
+fn allocation(blob: &Blob) -> Option<(usize, usize)> {
     match blob {
-        Blob::Static(bytes) => (bytes.as_ptr() as usize, 0),
-        Blob::Shared { bytes, .. } => (bytes.as_ptr() as usize, bytes.len()),
-        Blob::Owned(bytes) => (bytes.as_ptr() as usize, bytes.capacity()),
+        Blob::Static(bytes) => Some((bytes.as_ptr() as usize, 0)),
+        Blob::Shared { bytes, .. } => Some((bytes.as_ptr() as usize, bytes.len())),
+        Blob::Owned(bytes) => Some((bytes.as_ptr() as usize, bytes.capacity())),
+        Blob::Counted { .. } => None,
     }
 }
 

@@ -547,6 +547,7 @@ impl Store {
                 self.catalog.restore(holder, before);
             }
         }
+        self.tracking.restore(self.commits.effects.take_lost());
         self.catalog.note_lost();
         self.watches.note_lost(self.commits.settled);
         self.touch_all_awaited();

@@ -1,8 +1,11 @@
 //! Effects: what a transaction causes beside its writes and its reply. They leave in the order in which they were caused,
 //! once the epoch of their transaction is settled; if it is lost, so are they.
 //!
+//! What goes to clients (a *message*) is handed out as soon as it is staged, with its epoch: it takes its place among what is
+//! to be sent to each of them, and waits there. All other effects wait here.
+//!
 //! A transaction gathers them as it runs. A run that does not count causes nothing, and what is rolled back takes its effects
-//! with it. When it is staged they join those that wait here, and [`News`](super::News) hands them out. An effect that belongs
+//! with it. When it is staged they join those that wait here, and [`News`](super::News) hands them out when they may leave. An effect that belongs
 //! to no write goes by the epoch that its transaction depends on, and still leaves behind those that were caused before it.
 //!
 //! Lookups are no effects. Redis counts one when it is made; it says nothing of what is stored, so it need not wait for that.
@@ -10,6 +13,8 @@
 use std::collections::VecDeque;
 
 use super::epoch::Epoch;
+use super::events::KeyEvent;
+use super::tracking::KeyChange;
 
 /// One thing that a transaction causes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +24,51 @@ pub enum Effect {
     KeyExpired,
     /// So many fields of hashes likewise.
     FieldsExpired(u64),
+    /// A key has changed that clients keep.
+    KeyChanged(Box<KeyChange>),
+    /// A database was emptied, or has other keys than it had.
+    KeysReplaced,
+    /// A message to all who listen to a channel.
+    Published(Box<Publication>),
+    /// Something happened to a key, or it was asked for and is not there: to be published.
+    KeyEvent(KeyEvent),
+}
+
+impl Effect {
+    /// Whether it goes to clients.
+    fn is_message(&self) -> bool {
+        match self {
+            Effect::KeyExpired | Effect::FieldsExpired(_) | Effect::KeyChanged(_) | Effect::KeysReplaced => {
+                false
+            }
+            Effect::Published(_) | Effect::KeyEvent(_) => true,
+        }
+    }
+
+    /// Whether a command that fails has caused it all the same: it tells of what the command saw, not of what it did.
+    pub fn outlasts_failure(&self) -> bool {
+        matches!(self, Effect::KeyEvent(event) if event.is_miss)
+    }
+}
+
+/// A message to a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// Of which channels it is.
+    pub space: Space,
+    /// The channel's name.
+    pub channel: Vec<u8>,
+    /// What is said.
+    pub payload: Vec<u8>,
+}
+
+/// Channels, all of which have different names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// Those of PUBLISH.
+    Global,
+    /// Those of SPUBLISH, each at home in one slot.
+    Sharded,
 }
 
 /// How many lookups found a key, and how many did not. Counted when the transaction is staged.
@@ -42,6 +92,10 @@ impl Lookups {
 #[derive(Default)]
 pub struct Effects {
     waiting: VecDeque<(Epoch, Effect)>,
+    /// What was lost, for those who have to take something back.
+    lost: Vec<Effect>,
+    /// Messages that were not handed out yet.
+    messages: Vec<(Epoch, Effect)>,
 }
 
 /// Room for more of them is given back when there are none.
@@ -50,13 +104,38 @@ const KEPT: usize = 1 << 10;
 impl Effects {
     /// Adds those of a transaction, and leaves it none.
     pub fn add(&mut self, effects: &mut Vec<Effect>, epoch: Epoch) {
-        self.waiting
-            .extend(effects.drain(..).map(|effect| (epoch, effect)));
+        for effect in effects.drain(..) {
+            match effect.is_message() {
+                true => self.messages.push((epoch, effect)),
+                false => self.waiting.push_back((epoch, effect)),
+            }
+        }
+    }
+
+    /// Whether there are messages to be handed out.
+    pub fn has_messages(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
+    /// Takes out the messages.
+    pub fn take_messages(&mut self) -> Vec<(Epoch, Effect)> {
+        std::mem::take(&mut self.messages)
     }
 
     /// What this epoch and those behind it caused is lost.
     pub fn lose(&mut self, from: Epoch) {
-        self.waiting.retain(|(epoch, _)| *epoch < from);
+        let waiting = std::mem::take(&mut self.waiting);
+        let (lost, kept) = waiting
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(epoch, _)| *epoch >= from);
+        self.waiting = kept;
+        self.lost.extend(lost.into_iter().map(|(_, effect)| effect));
+        self.messages.retain(|(epoch, _)| *epoch < from);
+    }
+
+    /// Takes out what was lost.
+    pub fn take_lost(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.lost)
     }
 
     /// Whether the first may leave when epochs are settled up to this one.

@@ -12,10 +12,11 @@
 //! catalog       namespaces and counts of the numbered databases; the next id    catalog.rs  (layout.rs: of which keys)
 //! faults        requests that wait for records; what is fetched and rehearsed   faults.rs, fetch.rs, rehearsal.rs, listings.rs
 //! commits       the open group and the one in flight; which epochs are settled  commit.rs    (filled by staging.rs)
-//! effects       what epochs cause when they are settled; a part of the commits  effects.rs
+//! effects       what epochs cause when they are settled; a part of the commits  effects.rs, events.rs
 //! asides        transactions that are set aside, and what they have read         aside.rs
 //! watches       who is to be told of changes to which keys                      watches.rs
 //! awaited       keys that somebody waits for, and which of them were touched     awaited.rs
+//! tracking      which clients keep which keys, and are to be told                tracking.rs (prefixes.rs)
 //! health        whether writes are taken, and why not                           health.rs
 //! checkpoints   what only the journal has; the checkpoint under way             checkpoint.rs
 //! expiry        where the search for keys past their deadline goes on           expiry.rs
@@ -37,6 +38,7 @@ mod commit;
 pub mod cursors;
 mod effects;
 mod epoch;
+mod events;
 mod expiry;
 mod faults;
 mod fetch;
@@ -48,6 +50,7 @@ mod layout;
 mod list_keys;
 mod listings;
 mod memory;
+mod prefixes;
 mod reads;
 mod recent;
 mod reclaim;
@@ -66,6 +69,7 @@ mod tests;
 #[path = "tests/mod.rs"]
 mod tests_in_slots;
 mod threads;
+mod tracking;
 mod txn;
 mod upkeep;
 mod value;
@@ -80,8 +84,9 @@ pub use allowance::{Allowance, OUT_OF_MEMORY, ViewRule};
 pub use aside::Aside;
 pub use awaited::{AwaitedKey, Presence};
 pub use catalog::Counts;
-pub use effects::Effect;
+pub use effects::{Effect, Publication, Space};
 pub use epoch::Epoch;
+pub use events::KeyEvent;
 pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
@@ -95,10 +100,12 @@ pub use reports::News;
 pub use staging::Suspended;
 pub use stop::{Await, Damage, Result, Sought, Stop};
 pub use threads::Wake;
+pub use tracking::KeyChange;
 pub use txn::{Missing, Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
 
+use crate::base::events::Events;
 use crate::disk::{
     Checkpoint, Creation, Disk, DiskOptions, Durability, OpenError, ReadError, View, WriteError,
 };
@@ -116,6 +123,7 @@ use hot::Hot;
 use reclaim::Reclaim;
 use reports::Reports;
 use threads::{Pool, Priority};
+use tracking::Tracking;
 use txn::Work;
 use upkeep::Upkeep;
 use watches::Watches;
@@ -157,7 +165,10 @@ pub struct Store {
     totals: Totals,
     watches: Watches,
     awaited: Awaited,
+    tracking: Tracking,
     asides: Asides,
+    /// The keyspace events that somebody wants to know of.
+    events: Events,
     /// What the last transaction gathered its work in, for the next one.
     spare: Option<Box<Work>>,
 }
@@ -258,7 +269,9 @@ impl Store {
             totals: Totals::default(),
             watches: Watches::default(),
             awaited: Awaited::default(),
+            tracking: Tracking::default(),
             asides: Asides::default(),
+            events: Events::empty(),
             spare: None,
             catalog,
             disk,
@@ -288,6 +301,18 @@ impl Store {
             || self.wants_upkeep()
     }
 
+    /// Whether transactions that are staged have caused messages which were not taken yet.
+    #[inline]
+    pub fn has_messages(&self) -> bool {
+        self.commits.effects.has_messages()
+    }
+
+    /// The messages that transactions have caused which are staged, in order, each with the epoch that is to be settled
+    /// before anybody is told.
+    pub fn take_messages(&mut self) -> Vec<(Epoch, Effect)> {
+        self.commits.effects.take_messages()
+    }
+
     /// Whether so much waits for the disk that clients should wait too, rather than memory grow.
     pub fn is_congested(&self) -> bool {
         self.commits.is_congested() || self.awaits_checkpoint()
@@ -307,10 +332,12 @@ impl Store {
     /// Runs a body over a transaction that reads what is checkpointed, on a thread that may block.
     pub fn run_over_view(&self, now: u64, body: impl FnOnce(&mut Txn<'_>, &Place) + Send + 'static) {
         let (disk, wake, cursors) = (self.disk.clone(), self.waker(), self.cursors.clone());
-        let layout = self.catalog.layout();
+        let (layout, events) = (self.catalog.layout(), self.events);
         self.views.run(move |place| {
             disk.with_view_until(Some(place.interrupted()), |view| {
-                body(&mut Txn::over_view(view, &cursors, layout, now), place);
+                let mut txn = Txn::over_view(view, &cursors, layout, now);
+                txn.events = events;
+                body(&mut txn, place);
             });
             wake();
         });
@@ -335,6 +362,11 @@ impl Store {
     /// While set, keys past their deadline are hidden, not deleted (CLIENT PAUSE).
     pub fn hide_expired(&mut self, only_hide: bool) {
         self.expiry.hides_only = only_hide;
+    }
+
+    /// Changes which keyspace events transactions tell of (`notify-keyspace-events`).
+    pub fn set_events(&mut self, events: Events) {
+        self.events = events.in_effect();
     }
 
     /// Changes how durable a commit is when it is settled (`appendfsync`).

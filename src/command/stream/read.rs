@@ -1,7 +1,7 @@
 //! XRANGE, XREVRANGE, XREAD and XREADGROUP.
 
 use super::super::elements::elements;
-use super::group::leave_watchers;
+use super::group::{leave_watchers, see};
 use super::*;
 use crate::command::blocking::{await_with, milliseconds};
 use crate::resp::Shape;
@@ -203,6 +203,7 @@ pub fn xread(txn: &mut Txn, call: &Call) -> Result<Reply> {
 fn read_new(txn: &mut Txn, call: &Call, request: &Request, lasts: &mut Vec<Id>) -> Result<Option<Reply>> {
     keys::prefetch(txn, request.streams().map(|(key, _)| call.key(key)))?;
     let mut spans = Vec::with_capacity(request.keys);
+    let mut missed = Vec::new();
     for (key, id) in request.streams() {
         let found = txn.lookup_read(call.key(key))?;
         let stream = Stream::open(found.as_ref())?;
@@ -213,10 +214,15 @@ fn read_new(txn: &mut Txn, call: &Call, request: &Request, lasts: &mut Vec<Id>) 
             }
             None => {
                 span_behind(txn, call.arg(id), None, request.limit)?;
+                missed.push(key);
                 None
             }
         };
         spans.push(span);
+    }
+    // Redis looks twice, so it counts and tells of what is missed twice.
+    for key in missed {
+        txn.lookup_read(call.key(key))?;
     }
     if call.sink.is_some() {
         return show_spans(txn, call, request, &spans);
@@ -335,7 +341,7 @@ fn read_for_consumer(txn: &mut Txn, call: &Call, request: &Request) -> Result<Op
             };
             group = again;
         }
-        let consumer = group.see(txn, consumer_name)?;
+        let consumer = see(txn, call.key(key), &mut group, consumer_name)?;
         let entries = match from {
             From::Group => deliver(txn, &stream, &mut group, consumer, request)?,
             From::History(from) => Some(history(txn, &stream, &mut group, consumer, from, request.limit)?),

@@ -5,14 +5,19 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use super::connection::{check_name, is_printable};
+use super::tracking::redirect;
 use super::{NOT_AN_INTEGER, SYNTAX, help as help_lines, text};
 use crate::base::num::parse_i64;
+use crate::exec::pubsub::Kind;
 use crate::exec::session::ReplyMode;
+use crate::exec::tracking::Mode;
 use crate::exec::{Client, Engine, Session, Unblocked};
 use crate::resp::{Args, Protocol, Reply, shown};
 use crate::store::OUT_OF_MEMORY;
 
 const HELP: &[&str] = &[
+    "CACHING (YES|NO)",
+    "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
     "GETREDIR",
     "    Return the client ID we are redirecting to when tracking is enabled.",
     "GETNAME",
@@ -59,6 +64,11 @@ const HELP: &[&str] = &[
     "    * LIB-VER: the client lib version.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Unblock the specified blocked client.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Control server assisted client side caching.",
+    "TRACKINGINFO",
+    "    Report tracking status for the current connection.",
     "NO-EVICT (ON|OFF)",
     "    Protect current client connection from eviction.",
     "NO-TOUCH (ON|OFF)",
@@ -113,11 +123,6 @@ pub fn setinfo(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     }
     *attribute.borrow_mut() = value.to_vec();
     Reply::Ok
-}
-
-/// Client-side caching is not there, so nothing is redirected.
-pub fn getredir(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
-    Reply::Int(-1)
 }
 
 /// CLIENT NO-EVICT: while on, the connection does not end because the buffers of all hold too much.
@@ -198,12 +203,12 @@ pub fn list(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
             .clients
             .iter()
             .for_each(|c| describe(engine, c, &mut lines)),
-        Some(option) if is_option(option, "type") && args.len() == 4 => match kind(&args[3]) {
-            Ok(Kind::Normal) => engine
+        Some(option) if is_option(option, "type") && args.len() == 4 => match class(&args[3]) {
+            Ok(class) => engine
                 .clients
                 .iter()
+                .filter(|client| class.has(client))
                 .for_each(|c| describe(engine, c, &mut lines)),
-            Ok(Kind::Other) => {}
             Err(error) => return error,
         },
         Some(option) if is_option(option, "id") && args.len() > 3 => {
@@ -225,22 +230,33 @@ pub fn list(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
     text(lines)
 }
 
-enum Kind {
+/// What TYPE names.
+#[derive(Clone, Copy)]
+enum Class {
+    /// No other.
     Normal,
-    /// There are no replicas, masters or subscribers among the connections.
-    Other,
+    /// Has subscribed to something.
+    Pubsub,
+    /// There are no replicas or masters among the connections.
+    Nobody,
 }
 
-fn kind(name: &[u8]) -> Result<Kind, Reply> {
-    if is_option(name, "normal") {
-        Ok(Kind::Normal)
-    } else if ["master", "replica", "slave", "pubsub"]
-        .iter()
-        .any(|known| is_option(name, known))
-    {
-        Ok(Kind::Other)
-    } else {
-        Err(Reply::err(format!("ERR Unknown client type '{}'", shown(name))))
+impl Class {
+    fn has(self, client: &Client) -> bool {
+        match self {
+            Class::Normal => !client.listens.get(),
+            Class::Pubsub => client.listens.get(),
+            Class::Nobody => false,
+        }
+    }
+}
+
+fn class(name: &[u8]) -> Result<Class, Reply> {
+    match name.to_ascii_lowercase().as_slice() {
+        b"normal" => Ok(Class::Normal),
+        b"pubsub" => Ok(Class::Pubsub),
+        b"master" | b"replica" | b"slave" => Ok(Class::Nobody),
+        _ => Err(Reply::err(format!("ERR Unknown client type '{}'", shown(name)))),
     }
 }
 
@@ -268,11 +284,17 @@ fn describe(engine: &Engine, client: &Client, out: &mut String) {
     let has_changed = engine.store.watched_change(client.id, now).is_some();
     field("flags", &flags(client, has_changed));
     field("db", &client.db.get());
-    for name in ["sub", "psub", "ssub"] {
-        field(name, &0);
+    let subscriptions = [
+        ("sub", Kind::Channel),
+        ("psub", Kind::Pattern),
+        ("ssub", Kind::Shard),
+    ];
+    for (name, kind) in subscriptions {
+        field(name, &client.subscriptions(kind));
     }
     let queued = client.queued.get().map(|requests| requests.to_string());
     field("multi", &queued.as_deref().unwrap_or("-1"));
+    field("watch", &engine.store.watched(client.id));
     field("qbuf", &buffers.input);
     field("qbuf-free", &buffers.input_free());
     field("argv-mem", &buffers.request);
@@ -281,11 +303,11 @@ fn describe(engine: &Engine, client: &Client, out: &mut String) {
         field(name, &0);
     }
     field("omem", &buffers.output);
-    field("tot-mem", &(CONNECTION_SIZE + buffers.memory()));
+    field("tot-mem", &(CONNECTION_SIZE + buffers.memory() + buffers.shared));
     field("events", &if buffers.output > 0 { "rw" } else { "r" });
     field("cmd", &command(client));
     field("user", &client.user.borrow());
-    field("redir", &-1);
+    field("redir", &redirect(client));
     field(
         "resp",
         &match client.protocol.get() {
@@ -295,13 +317,24 @@ fn describe(engine: &Engine, client: &Client, out: &mut String) {
     );
     field("lib-name", &lossy(&client.library.borrow()));
     field("lib-ver", &lossy(&client.library_version.borrow()));
+    field("io-thread", &0);
+    field("tot-net-in", &client.traffic.bytes_in.get());
+    field("tot-net-out", &client.traffic.bytes_out.get());
+    field("tot-cmds", &client.traffic.requests.get());
     out.push('\n');
 }
 
 fn flags(client: &Client, what_it_watches_changed: bool) -> String {
+    let tracks = client.tracks.borrow();
+    let tracks = tracks.as_deref();
     let flags = [
+        (client.monitors.get(), 'O'),
+        (client.listens.get(), 'P'),
         (client.queued.get().is_some(), 'x'),
         (client.paused.get() || client.blocked.get(), 'b'),
+        (tracks.is_some(), 't'),
+        (tracks.is_some_and(|tracks| tracks.is_broken), 'R'),
+        (tracks.is_some_and(|tracks| tracks.mode == Mode::Broadcast), 'B'),
         (what_it_watches_changed, 'd'),
         (client.is_unix, 'U'),
         (client.no_evict.get(), 'e'),
@@ -327,8 +360,7 @@ struct Victims<'a> {
     id: Option<u64>,
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
-    /// Of a type that no connection has.
-    nobody: bool,
+    class: Option<Class>,
     /// In seconds, at least.
     age: Option<u64>,
     skip_me: bool,
@@ -340,7 +372,7 @@ impl<'a> Victims<'a> {
             id: None,
             address: None,
             local_address: None,
-            nobody: false,
+            class: None,
             age: None,
             skip_me: true,
         };
@@ -371,7 +403,7 @@ impl<'a> Victims<'a> {
                 };
                 self.age = Some(positive(age, "maxage")?);
             }
-            b"type" => self.nobody |= matches!(kind(value)?, Kind::Other),
+            b"type" => self.class = Some(class(value)?),
             b"addr" => self.address = Some(value),
             b"laddr" => self.local_address = Some(value),
             b"user" if value == b"default" => {}
@@ -385,7 +417,7 @@ impl<'a> Victims<'a> {
 
     fn include(&self, client: &Client, me: &Client, now: u64) -> bool {
         let age = now.saturating_sub(client.created_ms) / 1000;
-        !self.nobody
+        self.class.is_none_or(|class| class.has(client))
             && self.id.is_none_or(|id| client.id == id)
             && self.address.is_none_or(|a| client.address.as_bytes() == a)
             && self
@@ -416,6 +448,7 @@ pub fn kill(engine: &mut Engine, session: &mut Session, args: Args) -> Reply {
             session.closing = true;
         } else {
             client.kill();
+            engine.leave_pubsub(client);
             engine.clients.remove(client.id);
         }
     }

@@ -306,7 +306,7 @@ fn key_uses(request: Args) -> Result<Vec<(usize, u32)>, &'static str> {
         _ if request.len() == 1 => first.command,
         _ => sub.ok_or(INVALID)?.command,
     };
-    if row.keys.is_empty() {
+    if !row.keys.iter().any(KeySpec::names_keys) {
         return Err("ERR The command has no key arguments");
     }
     if !row.accepts(request.len()) {

@@ -15,9 +15,14 @@ const HELLO_NEEDS_AUTH: &str = "NOAUTH HELLO must be called with the client alre
     HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
     version at the same time";
 
-/// PING: PONG as a simple string, or the argument as a bulk string.
-pub fn ping(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
+/// PING: PONG as a simple string, or the argument as a bulk string; an array of both while a RESP2 client listens.
+pub fn ping(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
+    let as_message = session.client.listens.get() && session.protocol == Protocol::Resp2;
     match args.len() {
+        1 | 2 if as_message => {
+            let text = args.get(1).unwrap_or_default();
+            Reply::Array(vec![Reply::bulk("pong"), Reply::bulk(text.to_vec())])
+        }
         1 => Reply::simple("PONG"),
         2 => Reply::bulk(args[1].to_vec()),
         _ => Reply::err("ERR wrong number of arguments for 'ping' command"),
@@ -64,6 +69,9 @@ pub fn selected(args: Args, databases: usize) -> Result<usize, Reply> {
 /// Brings the connection back to what a new one is, except for its id.
 pub fn reset(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
     session.drop_queue(engine);
+    engine.end_tracking(&session.client);
+    engine.end_monitoring(&session.client);
+    engine.leave_pubsub(&session.client);
     session.select(0);
     session.speak(Protocol::Resp2);
     session.reply_mode = ReplyMode::On;

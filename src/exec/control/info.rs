@@ -5,6 +5,7 @@ use std::fmt::{Display, Write};
 
 use super::{REDIS_VERSION, VERSION, text};
 use crate::base::process::{self, Memory};
+use crate::exec::pubsub::Kind;
 use crate::exec::table::{self, Found};
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, Reply};
@@ -175,8 +176,12 @@ fn clients(source: &Source, page: &mut Page) {
     let (clients, waiters) = (source.engine.clients.iter(), &source.engine.waiters);
     let paused = clients.filter(|c| c.paused.get()).count();
     page.field("blocked_clients", paused + waiters.len());
-    page.constant(&["tracking_clients"], 0);
+    page.field("tracking_clients", source.engine.tracking_clients);
+    page.field("pubsub_clients", source.engine.pubsub.listening());
+    let (watching, watched) = source.engine.store.watching();
+    page.field("watching_clients", watching);
     page.field("clients_in_timeout_table", waiters.with_deadline());
+    page.field("total_watched_keys", watched);
     page.field("total_blocking_keys", waiters.keys());
     page.field("total_blocking_keys_on_nokey", waiters.keys_for_none());
 }
@@ -290,8 +295,15 @@ fn stats(source: &Source, page: &mut Page) {
     page.field("evicted_clients", stats.evicted_clients);
     page.field("keyspace_hits", figures.hits);
     page.field("keyspace_misses", figures.misses);
-    page.constant(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"], 0);
-    page.constant(&["latest_fork_usec", "total_forks", "tracking_total_keys"], 0);
+    let pubsub = &source.engine.pubsub;
+    page.field("pubsub_channels", pubsub.count(Kind::Channel));
+    page.field("pubsub_patterns", pubsub.count(Kind::Pattern));
+    page.field("pubsubshard_channels", pubsub.count(Kind::Shard));
+    page.constant(&["latest_fork_usec", "total_forks"], 0);
+    let (keys, items, prefixes) = source.engine.store.tracked();
+    page.field("tracking_total_keys", keys);
+    page.field("tracking_total_items", items);
+    page.field("tracking_total_prefixes", prefixes);
     page.field("unexpected_error_replies", 0);
     page.field("total_error_replies", stats.errors);
     page.field("total_reads_processed", stats.reads);

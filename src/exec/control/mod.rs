@@ -9,9 +9,11 @@ pub mod info;
 pub mod memory_stats;
 pub mod pause;
 pub mod persistence;
+pub mod pubsub;
 pub mod script;
 pub mod server;
 pub mod slowlog;
+pub mod tracking;
 pub mod transaction;
 pub mod wait;
 

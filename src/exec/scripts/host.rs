@@ -7,6 +7,7 @@ use super::program::Program;
 use crate::base::log;
 use crate::command::Call;
 use crate::exec::control::connection::selected;
+use crate::exec::monitor::add_call;
 use crate::exec::parking::Wait;
 use crate::exec::request::{Body, Ran, Request, Waiting};
 use crate::exec::table::{self, Command, Control, Found, Run, flag};
@@ -72,6 +73,16 @@ impl Host for Server<'_> {
         }
         let failed = matches!(reply, Reply::Error(_));
         let took = began.elapsed().as_nanos() as u64;
+        add_call(
+            self.engine,
+            &mut self.state.lines,
+            self.state.db,
+            found.command,
+            args,
+        );
+        if self.engine.tracking_clients > 0 && self.session.client.tracks_reads() {
+            self.state.used.note(found.command, args);
+        }
         self.state.counted.ran(found.number, took, failed);
         Ok(reply)
     }
@@ -184,6 +195,8 @@ impl Server<'_> {
             client: request.client,
             may_wait: false,
             sink: None,
+            audience: Some(&engine.pubsub),
+            is_scripted: true,
         };
         let result = match run_one(&mut txn, handler, &call) {
             Err(Stop::Fault) => Err(txn.allowance.check().err().unwrap_or(Stop::Fault)),
@@ -221,7 +234,11 @@ impl Server<'_> {
 fn find(args: Args) -> Option<Found> {
     let found = args.get(0).and_then(table::find)?;
     match (found.command.run, args.get(1)) {
-        (Run::Container(..), Some(name)) => found.subcommand(name),
+        (Run::Container(..), Some(name)) => {
+            // One that scripts may not call at all is refused as such, whatever it has.
+            let whole = || found.command.has(flag::NOSCRIPT).then_some(found);
+            found.subcommand(name).or_else(whole)
+        }
         _ => Some(found),
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Begin, COMMANDS, Command, Find, MAX_NAME, Run, access, all, count_rows, find, flag, numbered};
+use super::{
+    Begin, COMMANDS, Command, Find, KeySpec, MAX_NAME, Run, access, all, count_rows, find, flag, numbered,
+};
 
 /// Every command of these groups up to Redis 7.2, Redis 8.0 and Valkey 8.0.
 const KNOWN: &[&str] = &[
@@ -159,7 +161,8 @@ fn flags_agree_with_each_other() {
         assert!(!(reads && writes), "{name} is read-only and writes");
         assert!(!row.has(flag::DENYOOM) || writes, "{name} denies without writing");
         for spec in row.keys {
-            assert_eq!((spec.access & KINDS).count_ones(), 1, "{name}");
+            let kinds = u32::from(spec.names_keys());
+            assert_eq!((spec.access & KINDS).count_ones(), kinds, "{name}");
             assert!(
                 // PFCOUNT notes the count in the value.
                 !reads || spec.access & KINDS == access::RO || name == "pfcount",
@@ -171,7 +174,10 @@ fn flags_agree_with_each_other() {
         match row.run {
             // It reads for the transaction that is to come.
             Run::Data(_) if name == "watch" => assert!(!reads && !writes),
-            Run::Data(_) => assert!(reads || writes || row.keys.is_empty(), "{name}"),
+            Run::Data(_) => {
+                let names_keys = row.keys.iter().any(KeySpec::names_keys);
+                assert!(reads || writes || !names_keys, "{name}");
+            }
             Run::Control(_) | Run::Checkpointed(_) | Run::Exec => {
                 assert!(!reads && !writes, "{name} has no transaction")
             }

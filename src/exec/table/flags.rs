@@ -48,6 +48,8 @@ pub mod flag {
     pub const NO_MANDATORY_KEYS: u32 = 1 << 18;
     /// Refused unless the configuration allows it. Has no name: COMMAND INFO does not show it.
     pub const PROTECTED: u32 = 1 << 19;
+    /// Runs also while its client speaks RESP2 and has subscribed to something. Has no name either.
+    pub const WHILE_SUBSCRIBED: u32 = 1 << 20;
 
     /// The name of bit `i`, as COMMAND INFO spells it.
     pub const NAMES: [&str; 19] = [
@@ -162,11 +164,13 @@ pub mod access {
     pub const INSERT: u32 = 1 << 6;
     /// Deletes data from the value.
     pub const DELETE: u32 = 1 << 7;
+    /// Is no key, and yet belongs to a slot.
+    pub const NOT_KEY: u32 = 1 << 8;
     /// Which of the others hold depends on the arguments.
-    pub const VARIABLE_FLAGS: u32 = 1 << 8;
+    pub const VARIABLE_FLAGS: u32 = 1 << 9;
 
     /// The name of bit `i`, as COMMAND INFO spells it.
-    pub const NAMES: [&str; 9] = [
+    pub const NAMES: [&str; 10] = [
         "RO",
         "RW",
         "OW",
@@ -175,6 +179,7 @@ pub mod access {
         "update",
         "insert",
         "delete",
+        "not_key",
         "variable_flags",
     ];
 }

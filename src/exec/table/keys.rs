@@ -100,6 +100,11 @@ impl KeySpec {
         self
     }
 
+    /// Whether what it finds are keys.
+    pub fn names_keys(&self) -> bool {
+        self.access & NOT_KEY == 0
+    }
+
     fn access(&self, args: Args) -> u32 {
         self.vary.map_or(self.access, |vary| vary(args))
     }
@@ -170,7 +175,7 @@ impl Command {
     /// sense.
     pub fn key_uses(&self, args: Args) -> Option<Vec<(usize, u32)>> {
         let mut uses = Vec::new();
-        for spec in self.keys {
+        for spec in self.keys.iter().filter(|spec| spec.names_keys()) {
             spec.collect(args, &mut uses)?;
         }
         Some(uses)

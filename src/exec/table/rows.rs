@@ -9,6 +9,7 @@ mod geo;
 mod hash;
 mod hyperloglog;
 mod list;
+mod pubsub;
 mod scripting;
 mod server;
 mod set;
@@ -35,6 +36,7 @@ const GROUPS: &[(&str, &[Command])] = &[
     ("hash", hash::ROWS),
     ("hyperloglog", hyperloglog::ROWS),
     ("list", list::ROWS),
+    ("pubsub", pubsub::ROWS),
     ("scripting", scripting::ROWS),
     ("server", server::ROWS),
     ("server", database::ROWS),

@@ -10,6 +10,7 @@ mod namespaces;
 mod reclaim;
 mod rehearsal;
 mod savepoint;
+mod tracking;
 mod upkeep;
 mod watches;
 
