@@ -1,5 +1,5 @@
 //! The clients people use, unmodified: redis-cli, redis-benchmark, redis-py and ioredis, and what is built on these: rq, which
-//! lives on transactions; BullMQ, redlock and rate-limiter-flexible, which live on scripts.
+//! lives on transactions; BullMQ, redlock and rate-limiter-flexible, which live on scripts; Socket.IO, which lives on messages.
 //!
 //! `REDKEEP_CLIENTS_DIR` names a folder where Python's clients (`venv/`) and Node's clients (`node_modules/`) are installed;
 //! without it they are looked for where Python and Node look by themselves. What is not installed is skipped,
@@ -89,6 +89,14 @@ fn libraries_on_scripts() {
     let all = "['bullmq', 'redlock', 'rate-limiter-flexible'].forEach(require)";
     if is_installed("node", &["-e", all]) {
         run("node", &[&script("on_scripts.js")]);
+    }
+}
+
+#[test]
+fn messages() {
+    let all = "['socket.io', 'socket.io-client', '@socket.io/redis-adapter', '@socket.io/redis-streams-adapter']";
+    if is_installed("node", &["-e", &format!("{all}.forEach(require)")]) {
+        run("node", &[&script("messages.js")]);
     }
 }
 
