@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod crc64;
+pub mod events;
 pub mod extfloat;
 pub mod glob;
 pub mod hash_slot;

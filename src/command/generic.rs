@@ -1,6 +1,7 @@
 //! Commands over keys, whatever they hold.
 
 use super::{Call, NOT_AN_INTEGER, help, is_option, syntax_error};
+use crate::base::events::Events;
 use crate::base::num::parse_i64;
 use crate::disk::format::Kind;
 use crate::resp::{Reply, shown};
@@ -60,7 +61,7 @@ fn for_each_key(
 pub fn type_(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let entry = txn.touching(false, |txn| txn.lookup_read(call.key(1)))?;
     Ok(Reply::simple(
-        entry.map_or("none", |entry| keys::type_name(entry.header.kind)),
+        entry.map_or("none", |entry| entry.header.kind.type_name()),
     ))
 }
 
@@ -191,6 +192,7 @@ pub fn persist(txn: &mut Txn, call: &Call) -> Result<Reply> {
     match txn.lookup(key)? {
         Some(entry) if entry.header.deadline.is_some() => {
             txn.set_deadline(key, &entry, None)?;
+            txn.notify(Events::GENERIC, "persist", key);
             Ok(Reply::Int(1))
         }
         _ => Ok(Reply::Int(0)),
@@ -224,6 +226,13 @@ fn move_name(txn: &mut Txn, call: &Call, replace: bool) -> Result<bool> {
         return Ok(false);
     }
     keys::relocate(txn, from, &entry, to, there.as_ref())?;
+    if there.is_some() {
+        // Redis first deletes what had the name, and does not tell of that.
+        txn.notify(Events::NEW, "new", to);
+    }
+    txn.notify(Events::GENERIC, "rename_from", from);
+    txn.notify(Events::GENERIC, "rename_to", to);
+    txn.notify_overwritten(to, there.as_ref(), entry.header.kind);
     Ok(true)
 }
 
@@ -245,6 +254,8 @@ pub fn move_(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return Ok(Reply::Int(0));
     }
     keys::relocate(txn, from, &entry, to, None)?;
+    txn.notify(Events::GENERIC, "move_from", from);
+    txn.notify(Events::GENERIC, "move_to", to);
     Ok(Reply::Int(1))
 }
 
@@ -277,6 +288,12 @@ pub fn copy(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return Ok(Reply::Int(0));
     }
     keys::copy(txn, &entry, to, there.as_ref())?;
+    if there.is_some() {
+        // As with RENAME.
+        txn.notify(Events::NEW, "new", to);
+    }
+    txn.notify(Events::GENERIC, "copy_to", to);
+    txn.notify_overwritten(to, there.as_ref(), entry.header.kind);
     Ok(Reply::Int(1))
 }
 
@@ -330,7 +347,10 @@ pub fn object_refcount(txn: &mut Txn, call: &Call) -> Result<Reply> {
 
 /// `OBJECT IDLETIME key`. Replies with seconds, or null without a key.
 pub fn object_idletime(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    if txn.touching(false, |txn| txn.lookup_read(call.key(2)))?.is_none() {
+    if txn
+        .touching(false, |txn| txn.lookup_quietly(call.key(2)))?
+        .is_none()
+    {
         return Ok(Reply::Null);
     }
     let idle = txn.idle_seconds(call.key(2))?;
@@ -348,7 +368,7 @@ pub fn object_freq(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 fn about_object(txn: &mut Txn, call: &Call, tell: fn(&Entry) -> Result<Reply>) -> Result<Reply> {
-    match txn.touching(false, |txn| txn.lookup_read(call.key(2)))? {
+    match txn.touching(false, |txn| txn.lookup_quietly(call.key(2)))? {
         Some(entry) => tell(&entry),
         None => Ok(Reply::Null),
     }
@@ -371,18 +391,6 @@ pub fn object_help(_: &mut Txn, _: &Call) -> Result<Reply> {
         "    <key>.",
     ];
     Ok(help("OBJECT", &lines))
-}
-
-/// There are no replicas, nor can one come while a client waits: 0, at once.
-pub fn wait(_: &mut Txn, call: &Call) -> Result<Reply> {
-    if parse_i64(call.arg(1)).is_none() {
-        return Stop::error(NOT_AN_INTEGER);
-    }
-    match parse_i64(call.arg(2)) {
-        None => Stop::error("ERR timeout is not an integer or out of range"),
-        Some(..0) => Stop::error("ERR timeout is negative"),
-        Some(_) => Ok(Reply::Int(0)),
-    }
 }
 
 #[cfg(test)]

@@ -153,7 +153,11 @@ fn search(txn: &mut Txn, call: &Call, key: usize, source: Source) -> Result<Repl
         false => (found.member.to_vec(), found.score),
     };
     let members: Vec<_> = found.into_iter().map(scored).collect();
-    sorted_set::replace(txn, target, &members, &call.limits.thresholds)?;
+    let event = match source {
+        Source::Search { .. } => "geosearchstore",
+        Source::Place { .. } | Source::Member { .. } => "georadiusstore",
+    };
+    sorted_set::replace(txn, target, &members, &call.limits.thresholds, event)?;
     Ok(Reply::Int(count))
 }
 

@@ -7,6 +7,7 @@ use super::draws::{check_doubled, random_count};
 use super::elements::{Elements, MOST_DRAWN_LIVE, beside_others, draw_beside_others, elements, push_each};
 use super::values::{bulk, length};
 use super::{Call, NOT_A_FLOAT, is_option, scan, syntax_error};
+use crate::base::events::Events;
 use crate::base::extfloat::ExtFloat;
 use crate::resp::{Reply, Shape};
 use crate::store::{Result, Stop, Txn};
@@ -45,6 +46,7 @@ fn set_pairs(txn: &mut Txn, call: &Call, command: &str) -> Result<u64> {
         added += u64::from(is_new);
     }
     hash.save(txn, key)?;
+    txn.notify(Events::HASH, "hset", key);
     Ok(added)
 }
 
@@ -61,6 +63,7 @@ pub fn hsetnx(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     hash.put(txn, field, call.arg(3), Expiry::Clear, &call.limits.thresholds)?;
     hash.save(txn, key)?;
+    txn.notify(Events::HASH, "hset", key);
     Ok(Reply::Int(1))
 }
 
@@ -165,6 +168,9 @@ pub fn hdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     for field in call.args.skip(2) {
         removed += u64::from(hash.remove(txn, field)?);
     }
+    if removed > 0 {
+        txn.notify(Events::HASH, "hdel", key);
+    }
     hash.save(txn, key)?;
     Ok(length(removed))
 }
@@ -176,6 +182,7 @@ pub fn hincrby(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut hash = Hash::to_write(txn, key)?;
     let sum = hash.add(txn, call.arg(2), increment, &call.limits.thresholds)?;
     hash.save(txn, key)?;
+    txn.notify(Events::HASH, "hincrby", key);
     Ok(Reply::Int(sum))
 }
 
@@ -190,6 +197,7 @@ pub fn hincrbyfloat(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut hash = Hash::to_write(txn, key)?;
     let sum = hash.add_float(txn, call.arg(2), increment, &call.limits.thresholds)?;
     hash.save(txn, key)?;
+    txn.notify(Events::HASH, "hincrbyfloat", key);
     Ok(Reply::bulk(sum))
 }
 

@@ -2,6 +2,7 @@
 
 use super::string::prefetch_keys;
 use super::{Call, is_option};
+use crate::base::events::Events;
 use crate::resp::{Reply, c_text};
 use crate::store::{Entry, Result, Stop, Txn};
 use crate::types::hyperloglog::{self, Encoding, Header, Opcode, Sketch};
@@ -24,6 +25,7 @@ pub fn pfadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if changed {
         sketch.forget_count();
         sketch.save(txn, key, old.as_ref())?;
+        txn.notify(Events::STRING, "pfadd", key);
     }
     Ok(Reply::Int(i64::from(changed)))
 }
@@ -62,15 +64,19 @@ pub fn pfmerge(txn: &mut Txn, call: &Call) -> Result<Reply> {
     sketch.raise_all(&registers, call.limits.hll_sparse)?;
     sketch.forget_count();
     sketch.save(txn, call.key(1), old.as_ref())?;
+    txn.notify(Events::STRING, "pfadd", call.key(1));
     Ok(Reply::Ok)
 }
 
 /// What all keys hold.
 fn entries(txn: &mut Txn, call: &Call) -> Result<Vec<Option<Entry>>> {
     prefetch_keys(txn, call, 1, 1)?;
-    (1..call.args.len())
-        .map(|i| txn.lookup_read(call.key(i)))
-        .collect()
+    let keys = || (1..call.args.len()).map(|i| call.key(i));
+    let entries = keys()
+        .map(|key| txn.lookup_quietly(key))
+        .collect::<Result<Vec<_>>>()?;
+    hyperloglog::check(txn, keys(), &entries)?;
+    Ok(entries)
 }
 
 /// `PFDEBUG subcommand key`. Replies with registers, opcodes, the name of the encoding, or whether the sketch became
@@ -81,6 +87,8 @@ pub fn pfdebug(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return Stop::error("ERR The specified key does not exist");
     };
     let header = Header::read(txn, &entry)?;
+    // As in Redis, whoever watches the key is told of no change.
+    txn.is_unwatched = true;
     match subcommand {
         _ if is_option(subcommand, "GETREG") => {
             let mut sketch = Sketch::read(txn, &entry)?;

@@ -1,15 +1,21 @@
 //! Commands over lists.
 
+mod blocking;
+
 use std::ops::Range;
 
 use super::arguments::integer;
 use super::elements::{beside_others, elements};
 use super::values::length;
 use super::{Call, is_option, syntax_error};
+use crate::base::events::Events;
 use crate::base::num::parse_i64;
 use crate::resp::{Aggregate, Reply, Shape};
 use crate::store::{Entry, Key, Result, Stop, Txn};
 use crate::types::list::{Limit, List, Side, list_entry};
+
+use blocking::Take;
+pub use blocking::{blmove, blmpop, blpop, brpop, brpoplpush};
 
 /// `LPUSH key element...`. Replies with the length that the list has then.
 pub fn lpush(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -41,7 +47,24 @@ fn push(txn: &mut Txn, call: &Call, side: Side, create: bool) -> Result<Reply> {
     list.push(txn, side, call.args.skip(2).iter().rev());
     let len = list.len();
     list.save(txn, key, old.as_ref(), limit(call))?;
+    notify_push(txn, key, side);
     Ok(length(len))
+}
+
+fn notify_push(txn: &mut Txn, key: Key, side: Side) {
+    let event = match side {
+        Side::Left => "lpush",
+        Side::Right => "rpush",
+    };
+    txn.notify(Events::LIST, event, key);
+}
+
+fn notify_pop(txn: &mut Txn, key: Key, side: Side) {
+    let event = match side {
+        Side::Left => "lpop",
+        Side::Right => "rpop",
+    };
+    txn.notify(Events::LIST, event, key);
 }
 
 fn limit(call: &Call) -> Limit {
@@ -86,6 +109,7 @@ fn pop_one(txn: &mut Txn, key: Key, old: &Entry, side: Side, limit: Limit) -> Re
         popped = Some(element.to_vec());
         Ok(())
     })?;
+    notify_pop(txn, key, side);
     list.save(txn, key, Some(old), limit)?;
     Ok(popped)
 }
@@ -107,6 +131,7 @@ fn pop_some(
         popped.push(element);
         Ok(())
     })?;
+    notify_pop(txn, key, side);
     list.save(txn, key, Some(old), limit(call))?;
     Ok(popped)
 }
@@ -187,6 +212,7 @@ pub fn lset(txn: &mut Txn, call: &Call) -> Result<Reply> {
     };
     list.set(txn, index, call.arg(3))?;
     list.save(txn, key, Some(&old), limit(call))?;
+    txn.notify(Events::LIST, "lset", key);
     Ok(Reply::Ok)
 }
 
@@ -210,6 +236,7 @@ pub fn linsert(txn: &mut Txn, call: &Call) -> Result<Reply> {
     list.insert(txn, index + after, call.arg(4))?;
     let len = list.len();
     list.save(txn, key, Some(&old), limit(call))?;
+    txn.notify(Events::LIST, "linsert", key);
     Ok(length(len))
 }
 
@@ -233,6 +260,7 @@ pub fn lrem(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     found.sort_unstable();
     list.remove(txn, &found)?;
+    txn.notify(Events::LIST, "lrem", key);
     list.save(txn, key, Some(&old), limit(call))?;
     Ok(length(found.len() as u64))
 }
@@ -259,11 +287,14 @@ pub fn ltrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let mut list = List::open(Some(&old))?;
     let len = list.len();
     let kept = range_in(start, end, len);
+    txn.notify(Events::LIST, "ltrim", key);
     if kept.is_empty() {
         txn.remove(key, &old)?;
     } else if kept != (0..len) {
         list.trim(txn, kept)?;
         list.save(txn, key, Some(&old), limit(call))?;
+    } else {
+        txn.touch(key);
     }
     Ok(Reply::Ok)
 }
@@ -395,51 +426,31 @@ fn move_element(txn: &mut Txn, call: &Call, from: Side, to: Side) -> Result<Repl
         })?;
         list.push(txn, to, std::iter::once(&moved[..]));
         list.save(txn, source, Some(&old), limit(call))?;
+        notify_push(txn, source, to);
+        notify_pop(txn, source, from);
         return Ok(Reply::bulk(moved));
     }
     let there = list_entry(txn.lookup(target)?)?;
-    let Some(moved) = pop_one(txn, source, &old, from, limit(call))? else {
-        return Ok(Reply::Null);
-    };
+    let mut popped_from = List::open(Some(&old))?;
+    let mut moved = Vec::new();
+    popped_from.pop(txn, from, 1, |element| {
+        moved = element.to_vec();
+        Ok(())
+    })?;
     let mut list = List::open(there.as_ref())?;
     list.push(txn, to, std::iter::once(&moved[..]));
     list.save(txn, target, there.as_ref(), limit(call))?;
+    notify_push(txn, target, to);
+    notify_pop(txn, source, from);
+    popped_from.save(txn, source, Some(&old), limit(call))?;
     Ok(Reply::bulk(moved))
 }
 
 /// `LMPOP count key... LEFT|RIGHT [COUNT count]`. Replies with the key and an array of elements, or null if all lists
 /// are empty.
 pub fn lmpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let numkeys = at_least_one(call.arg(1), "ERR numkeys should be greater than 0")?;
-    let Some(at) = usize::try_from(numkeys)
-        .ok()
-        .and_then(|numkeys| numkeys.checked_add(2))
-        .filter(|&at| at < call.args.len())
-    else {
-        return syntax_error();
-    };
-    let side = side(call.arg(at))?;
-    let count = match (call.args.get(at + 1), call.args.get(at + 2)) {
-        (None, _) => 1,
-        // The count is refused before what follows it.
-        (Some(word), Some(count)) if is_option(word, "count") => {
-            let count = at_least_one(count, "ERR count should be greater than 0")?;
-            if call.args.len() > at + 3 {
-                return syntax_error();
-            }
-            count
-        }
-        _ => return syntax_error(),
-    };
-    for i in 2..at {
-        let key = call.key(i);
-        if let Some(old) = list_entry(txn.lookup(key)?)? {
-            let popped = pop_some(txn, key, &old, side, count, call)?;
-            let name = Reply::bulk(key.name.to_vec());
-            return Ok(Reply::Array(vec![name, Reply::Aggregate(popped)]));
-        }
-    }
-    Ok(Reply::NullArray)
+    let popped = Take::parse(call, 1)?.run(txn, call)?;
+    Ok(popped.unwrap_or(Reply::NullArray))
 }
 
 fn at_least_one(arg: &[u8], error: &'static str) -> Result<u64> {

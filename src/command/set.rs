@@ -6,7 +6,7 @@ use super::values::bulk;
 use super::{Call, is_option, scan, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::{Args, Reply, Shape};
-use crate::store::{Entry, Key, Result, Stop, Txn};
+use crate::store::{Key, Result, Stop, Txn};
 use crate::types::keys;
 use crate::types::set::{self, Set};
 use crate::types::set_algebra::{self, Chosen, Operation};
@@ -168,7 +168,7 @@ pub fn sdiffstore(txn: &mut Txn, call: &Call) -> Result<Reply> {
 }
 
 fn combine(txn: &mut Txn, call: &Call, operation: Operation) -> Result<Reply> {
-    let sets = open_all(txn, call, call.args.skip(1), Txn::lookup_read)?;
+    let sets = open_all(txn, call, call.args.skip(1))?;
     let mut total = 0_u64;
     for set in sets.iter().flatten() {
         total = total.saturating_add(set.cardinality()?);
@@ -192,26 +192,25 @@ fn store(txn: &mut Txn, call: &Call, operation: Operation) -> Result<Reply> {
         txn,
         call.args.skip(1).iter().map(|name| Key { db: call.db, name }),
     )?;
-    let sets = open_all(txn, call, sources, Txn::lookup)?;
+    let sets = open_all(txn, call, sources)?;
     let members = set_algebra::combine(txn, operation, &sets)?;
-    set::replace(txn, call.key(1), &members, &call.limits.thresholds)?;
+    let event = match operation {
+        Operation::Union => "sunionstore",
+        Operation::Intersection => "sinterstore",
+        Operation::Difference => "sdiffstore",
+    };
+    set::replace(txn, call.key(1), &members, &call.limits.thresholds, event)?;
     Ok(Reply::Int(members.len() as i64))
 }
 
 /// The sets of these keys; one that is not there is none.
-fn open_all<'s>(
-    txn: &mut Txn<'s>,
-    call: &Call,
-    names: Args,
-    look_up: impl Fn(&mut Txn<'s>, Key) -> Result<Option<Entry>>,
-) -> Result<Vec<Option<Set>>> {
+fn open_all(txn: &mut Txn, call: &Call, names: Args) -> Result<Vec<Option<Set>>> {
     let db = call.db;
     keys::prefetch(txn, names.iter().map(|name| Key { db, name }))?;
     let mut sets = Vec::with_capacity(names.len());
     for name in names {
         let key = Key { db, name };
-        let found = look_up(txn, key)?;
-        sets.push(Set::open(found)?);
+        sets.push(read(txn, key)?);
     }
     Ok(sets)
 }
@@ -240,7 +239,7 @@ pub fn sintercard(txn: &mut Txn, call: &Call) -> Result<Reply> {
         at += 2;
     }
     let names = rest.first(count as usize);
-    let sets = open_all(txn, call, names, Txn::lookup_read)?;
+    let sets = open_all(txn, call, names)?;
     let common = set_algebra::intersection(txn, &sets, limit)?;
     Ok(Reply::Int(common.len() as i64))
 }

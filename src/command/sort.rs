@@ -4,6 +4,8 @@ use super::arguments::integer;
 use super::elements::elements;
 use super::values::bulk;
 use super::{Call, is_option, syntax_error};
+use crate::base::events::Events;
+use crate::disk::format::Kind;
 use crate::resp::{Reply, Shape};
 use crate::store::{Key, Result, Txn};
 use crate::types::list::{self, List, Side};
@@ -97,8 +99,9 @@ fn run(txn: &mut Txn, call: &Call, mut options: SortOptions) -> Result<Reply> {
     if options.target.is_none() {
         txn.only_reads();
     }
-    // The order of a set is nobody's, but what is stored has to be the same each time.
-    if options.unsorted && matches!(source, Source::Set(_)) && options.target.is_some() {
+    // The order of a set is nobody's, but what is stored, or what a script goes by, has to be the same each time.
+    let is_fixed = options.target.is_some() || call.is_scripted;
+    if options.unsorted && matches!(source, Source::Set(_)) && is_fixed {
         options.unsorted = false;
         options.order.alpha = true;
         options.by = None;
@@ -175,12 +178,15 @@ fn shown(txn: &mut Txn, db: usize, source: &Source, options: &SortOptions) -> Re
 
 /// Makes a list of the values, without a deadline; what is missing is an empty element.
 fn store(txn: &mut Txn, call: &Call, target: Key, values: &[Option<Bytes>]) -> Result<Reply> {
-    if let Some(old) = txn.lookup(target)? {
-        txn.remove(target, &old)?;
-    }
+    let old = txn.lookup(target)?;
     let mut list = List::default();
     let elements = values.iter().map(|value| value.as_deref().unwrap_or_default());
     list.push(txn, Side::Left, elements);
-    list.save(txn, target, None, list::Limit(call.limits.thresholds.list_size))?;
+    let limit = list::Limit(call.limits.thresholds.list_size);
+    list.save_until(txn, target, old.as_ref(), limit, None)?;
+    if !values.is_empty() {
+        txn.notify_overwritten(target, old.as_ref(), Kind::List);
+        txn.notify(Events::LIST, "sortstore", target);
+    }
     Ok(Reply::Int(values.len() as i64))
 }

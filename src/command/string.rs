@@ -8,6 +8,7 @@ use super::elements::{Elements, PIECE, elements, gone};
 pub use super::lcs::lcs;
 use super::set_options::{Expiry, SetOptions, Unit};
 use super::values::{blob, bulk, length};
+use crate::base::events::Events;
 use crate::disk::format::Kind;
 use crate::resp::{Blob, Reply, Rope, Shape, Sink};
 use crate::store::{Entry, Key, Result, Stop, Txn};
@@ -52,26 +53,34 @@ pub fn set(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if options.only_if_absent && old.is_some() || options.only_if_present && old.is_none() {
         return Ok(before);
     }
-    let deadline = match &old {
+    let kept = match &old {
         Some(entry) if options.keep_deadline => entry.header.deadline,
-        _ => deadline,
+        _ => None,
     };
-    set_until(txn, key, old.as_ref(), call.arg(2), deadline)?;
+    match deadline {
+        Some(deadline) => set_until(txn, key, old.as_ref(), call.arg(2), deadline)?,
+        None => put(txn, key, old.as_ref(), call.arg(2), kept)?,
+    }
     Ok(if options.get { before } else { Reply::Ok })
 }
 
-/// Sets the key, or drops it if the deadline has passed already.
-fn set_until(
-    txn: &mut Txn,
-    key: Key,
-    old: Option<&Entry>,
-    value: &[u8],
-    deadline: Option<u64>,
-) -> Result<()> {
-    if deadline.is_none_or(|deadline| deadline > txn.now) {
-        return string::set(txn, key, old, value, deadline);
+/// Makes a string the key's value, whatever it held.
+fn put(txn: &mut Txn, key: Key, old: Option<&Entry>, value: &[u8], deadline: Option<u64>) -> Result<()> {
+    string::set(txn, key, old, value, deadline)?;
+    txn.notify_overwritten(key, old, Kind::String);
+    txn.notify(Events::STRING, "set", key);
+    Ok(())
+}
+
+/// The same with a new deadline: if that has passed already, the key is gone at once.
+fn set_until(txn: &mut Txn, key: Key, old: Option<&Entry>, value: &[u8], deadline: u64) -> Result<()> {
+    put(txn, key, old, value, Some(deadline))?;
+    txn.notify(Events::GENERIC, "expire", key);
+    if deadline <= txn.now {
+        // The look-up deletes it.
+        txn.lookup(key)?;
     }
-    old.map_or(Ok(()), |old| txn.remove(key, old))
+    Ok(())
 }
 
 /// `SETNX key value`. Replies with 1 if the key was set, with 0 if it was there.
@@ -80,7 +89,7 @@ pub fn setnx(txn: &mut Txn, call: &Call) -> Result<Reply> {
     if txn.lookup(key)?.is_some() {
         return Ok(Reply::Int(0));
     }
-    string::set(txn, key, None, call.arg(2), None)?;
+    put(txn, key, None, call.arg(2), None)?;
     Ok(Reply::Int(1))
 }
 
@@ -99,7 +108,7 @@ fn set_expiring(txn: &mut Txn, call: &Call, unit: Unit, command: &str) -> Result
     let deadline = Expiry { unit, amount }.deadline(txn.now, command)?;
     let key = call.key(1);
     let old = txn.lookup(key)?;
-    string::set(txn, key, old.as_ref(), call.arg(3), Some(deadline))?;
+    set_until(txn, key, old.as_ref(), call.arg(3), deadline)?;
     Ok(Reply::Ok)
 }
 
@@ -111,7 +120,7 @@ pub fn getset(txn: &mut Txn, call: &Call) -> Result<Reply> {
         Some(entry) => read(txn, entry)?,
         None => Reply::Null,
     };
-    string::set(txn, key, old.as_ref(), call.arg(2), None)?;
+    put(txn, key, old.as_ref(), call.arg(2), None)?;
     Ok(before)
 }
 
@@ -144,8 +153,17 @@ pub fn getex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let value = read(txn, &entry)?;
     if deadline.is_some_and(|deadline| deadline <= txn.now) {
         txn.remove(key, &entry)?;
-    } else if deadline != entry.header.deadline {
+        return Ok(value);
+    }
+    if deadline != entry.header.deadline {
         txn.set_deadline(key, &entry, deadline)?;
+    } else if deadline.is_some() {
+        txn.touch(key);
+    }
+    if deadline.is_some() {
+        txn.notify(Events::GENERIC, "expire", key);
+    } else if entry.header.deadline.is_some() {
+        txn.notify(Events::GENERIC, "persist", key);
     }
     Ok(value)
 }
@@ -242,7 +260,7 @@ fn set_pairs(txn: &mut Txn, call: &Call) -> Result<()> {
     for i in (1..call.args.len()).step_by(2) {
         let key = call.key(i);
         let old = txn.lookup(key)?;
-        string::set(txn, key, old.as_ref(), call.arg(i + 1), None)?;
+        put(txn, key, old.as_ref(), call.arg(i + 1), None)?;
     }
     Ok(())
 }
@@ -253,10 +271,14 @@ pub fn append(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let old = string_entry(txn.lookup(key)?)?;
     let at = old.as_ref().map_or(Ok(0), string::len)?;
     string::check_length(at.checked_add(tail.len() as u64), call.limits.max_string)?;
-    if old.is_some() && tail.is_empty() {
-        return Ok(length(at));
-    }
-    Ok(length(string::write_at(txn, key, old.as_ref(), at, tail)?))
+    let len = if old.is_some() && tail.is_empty() {
+        txn.touch(key);
+        at
+    } else {
+        string::write_at(txn, key, old.as_ref(), at, tail)?
+    };
+    txn.notify(Events::STRING, "append", key);
+    Ok(length(len))
 }
 
 /// `SETRANGE key offset value`. Replies with the length in bytes that the string has then.
@@ -270,7 +292,9 @@ pub fn setrange(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return Ok(length(old.as_ref().map_or(Ok(0), string::len)?));
     }
     string::check_length(at.checked_add(new.len() as u64), call.limits.max_string)?;
-    Ok(length(string::write_at(txn, key, old.as_ref(), at, new)?))
+    let len = string::write_at(txn, key, old.as_ref(), at, new)?;
+    txn.notify(Events::STRING, "setrange", key);
+    Ok(length(len))
 }
 
 /// `GETRANGE key start end`. Replies with a bulk string, empty beyond the end.

@@ -1,9 +1,9 @@
 //! Options whose value is more than one word, and the types they have.
 
-use bitflags::bitflags;
-
 use super::kind::{Kind, Outcome, WRONG_ARGUMENTS, Word, not_one_of};
+use super::quote::quote;
 use crate::base::{
+    events::Events,
     num::{parse_f64, parse_i64},
     size::{format_memory, parse_memory},
 };
@@ -370,111 +370,83 @@ impl Kind<Vec<&'static str>> for ShutdownFlags {
     }
 }
 
-bitflags! {
-    /// Which keyspace events are published: a set of classes, each a letter.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-    pub struct KeyspaceEvents: u16 {
-        /// Published under the key's name (`K`).
-        const KEYSPACE = 1 << 0;
-        /// Published under the event's name (`E`).
-        const KEYEVENT = 1 << 1;
-        /// Commands about keys of any type (`g`).
-        const GENERIC = 1 << 2;
-        /// Commands about strings (`$`).
-        const STRING = 1 << 3;
-        /// Commands about lists (`l`).
-        const LIST = 1 << 4;
-        /// Commands about sets (`s`).
-        const SET = 1 << 5;
-        /// Commands about hashes (`h`).
-        const HASH = 1 << 6;
-        /// Commands about sorted sets (`z`).
-        const ZSET = 1 << 7;
-        /// A key expires (`x`).
-        const EXPIRED = 1 << 8;
-        /// A key is evicted (`e`).
-        const EVICTED = 1 << 9;
-        /// Commands about streams (`t`).
-        const STREAM = 1 << 10;
-        /// A key is asked for that is not there (`m`).
-        const KEY_MISS = 1 << 11;
-        /// What modules do (`d`).
-        const MODULE = 1 << 12;
-        /// A key is made (`n`).
-        const NEW = 1 << 13;
-    }
-}
-
-impl KeyspaceEvents {
-    /// The classes that `A` stands for; misses and new keys have to be asked for.
-    const COMMON: [(u8, KeyspaceEvents); 10] = [
-        (b'g', Self::GENERIC),
-        (b'$', Self::STRING),
-        (b'l', Self::LIST),
-        (b's', Self::SET),
-        (b'h', Self::HASH),
-        (b'z', Self::ZSET),
-        (b'x', Self::EXPIRED),
-        (b'e', Self::EVICTED),
-        (b't', Self::STREAM),
-        (b'd', Self::MODULE),
-    ];
-
-    fn common() -> KeyspaceEvents {
-        Self::COMMON.into_iter().map(|(_, class)| class).collect()
-    }
-
-    fn class(letter: u8) -> Option<KeyspaceEvents> {
-        match letter {
-            b'A' => Some(Self::common()),
-            b'K' => Some(Self::KEYSPACE),
-            b'E' => Some(Self::KEYEVENT),
-            b'm' => Some(Self::KEY_MISS),
-            b'n' => Some(Self::NEW),
-            letter => Self::COMMON
-                .into_iter()
-                .find(|(known, _)| *known == letter)
-                .map(|(_, class)| class),
-        }
-    }
-}
-
 /// One word of letters, a class of events each.
 pub(super) struct EventClasses;
 
-impl Word<KeyspaceEvents> for EventClasses {
-    fn parse(&self, word: &[u8]) -> Result<KeyspaceEvents, String> {
-        let classes: Option<KeyspaceEvents> =
-            word.iter().map(|letter| KeyspaceEvents::class(*letter)).collect();
+impl EventClasses {
+    /// The classes that `A` stands for.
+    const COMMON: [(u8, Events); 10] = [
+        (b'g', Events::GENERIC),
+        (b'$', Events::STRING),
+        (b'l', Events::LIST),
+        (b's', Events::SET),
+        (b'h', Events::HASH),
+        (b'z', Events::SORTED_SET),
+        (b'x', Events::EXPIRED),
+        (b'e', Events::EVICTED),
+        (b't', Events::STREAM),
+        (b'd', Events::MODULE),
+    ];
+    /// Those that have to be asked for, and that Redis does not show beside an `A`.
+    const BESIDE_COMMON: [(u8, Events); 3] = [
+        (b'n', Events::NEW),
+        (b'o', Events::OVERWRITTEN),
+        (b'c', Events::TYPE_CHANGED),
+    ];
+    /// What is shown behind the others in any case.
+    const APART: [(u8, Events); 3] = [
+        (b'K', Events::KEYSPACE),
+        (b'E', Events::KEYEVENT),
+        (b'm', Events::KEY_MISS),
+    ];
+
+    fn common() -> Events {
+        Self::COMMON.into_iter().map(|(_, class)| class).collect()
+    }
+
+    fn class(letter: u8) -> Option<Events> {
+        if letter == b'A' {
+            return Some(Self::common());
+        }
+        let all = Self::COMMON.into_iter().chain(Self::BESIDE_COMMON);
+        all.chain(Self::APART)
+            .find(|(known, _)| *known == letter)
+            .map(|(_, class)| class)
+    }
+
+    /// The letters of those that are in `events`; of those that are neither common nor apart, of these.
+    fn letters(beside: &[(u8, Events)], events: Events) -> Vec<u8> {
+        let all = [(b'A', Self::common())];
+        let common = match events.contains(Self::common()) {
+            true => &all[..],
+            false => &Self::COMMON,
+        };
+        let shown = common.iter().chain(beside).chain(&Self::APART);
+        let shown = shown.filter(|(_, class)| events.contains(*class));
+        shown.map(|(letter, _)| *letter).collect()
+    }
+}
+
+impl Word<Events> for EventClasses {
+    fn parse(&self, word: &[u8]) -> Result<Events, String> {
+        let classes: Option<Events> = word.iter().map(|letter| Self::class(*letter)).collect();
         classes.ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into())
     }
 
-    fn show(&self, value: &KeyspaceEvents) -> Vec<u8> {
-        let mut letters = Vec::new();
-        if value.contains(KeyspaceEvents::common()) {
-            letters.push(b'A');
-        } else {
-            let listed = KeyspaceEvents::COMMON
-                .into_iter()
-                .filter(|(_, class)| value.contains(*class));
-            letters.extend(listed.map(|(letter, _)| letter));
+    fn show(&self, events: &Events) -> Vec<u8> {
+        match events.contains(Self::common()) {
+            true => Self::letters(&[], *events),
+            false => Self::letters(&Self::BESIDE_COMMON, *events),
         }
-        let apart = [
-            (b'n', KeyspaceEvents::NEW),
-            (b'K', KeyspaceEvents::KEYSPACE),
-            (b'E', KeyspaceEvents::KEYEVENT),
-        ];
-        let apart = apart.into_iter().chain([(b'm', KeyspaceEvents::KEY_MISS)]);
-        letters.extend(
-            apart
-                .filter(|(_, class)| value.contains(*class))
-                .map(|(letter, _)| letter),
-        );
-        letters
+    }
+
+    /// All of them: what is read from the file again is what was in effect.
+    fn line(&self, events: &Events) -> String {
+        quote(&Self::letters(&Self::BESIDE_COMMON, *events))
     }
 
     fn describe(&self) -> String {
-        "letters of `KEg$lshzxetdmnA`".into()
+        "letters of `KEg$lshzxetdmnocA`".into()
     }
 }
 

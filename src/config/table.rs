@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use bitflags::bitflags;
 
+use crate::base::events::Events;
 pub use crate::base::log::Level as LogLevel;
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
         Choice, Directory, FilePath, Hertz, Int, Kind, Memory, MemoryOrPercent, MemoryShare, Named, Octal,
         Outcome, Secret, WRONG_ARGUMENTS, YesNo, named_enum,
     },
-    special::{Bind, BindAddress, EventClasses, KeyspaceEvents, OutputBufferLimits, OutputLimits},
+    special::{Bind, BindAddress, EventClasses, OutputBufferLimits, OutputLimits},
     user::DefaultUser,
 };
 
@@ -380,7 +381,7 @@ options! {
     }
 
     "Events and monitoring" {
-        notify_keyspace_events: KeyspaceEvents = EventClasses, "notify-keyspace-events", "", [NOT_YET],
+        notify_keyspace_events: Events = EventClasses, "notify-keyspace-events", "", [],
             "Classes of keyspace events to publish, in Redis's letters.";
         slowlog_log_slower_than: i64 = Int(-1, LONG),
             "slowlog-log-slower-than" | "commandlog-execution-slower-than", "10000", [],

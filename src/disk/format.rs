@@ -211,6 +211,18 @@ impl Kind {
     fn from_byte(byte: u8) -> Option<Kind> {
         Kind::ALL.get(usize::from(byte).wrapping_sub(1)).copied()
     }
+
+    /// The name of the type, which several kinds have.
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Kind::String | Kind::LongString => "string",
+            Kind::Hash | Kind::ExpiringHash | Kind::LargeHash => "hash",
+            Kind::List | Kind::LargeList => "list",
+            Kind::Set | Kind::LargeSet => "set",
+            Kind::SortedSet | Kind::LargeSortedSet => "zset",
+            Kind::Stream => "stream",
+        }
+    }
 }
 
 const DEADLINE_FLAG: u8 = 0x80;

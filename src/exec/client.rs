@@ -89,6 +89,8 @@ pub struct Client {
     pub waiting: Cell<bool>,
     /// Waits for the end of CLIENT PAUSE.
     pub paused: Cell<bool>,
+    /// Waits for others to do something (BLPOP and its like).
+    pub blocked: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -129,6 +131,7 @@ impl Client {
             killed: Cell::new(false),
             waiting: Cell::new(false),
             paused: Cell::new(false),
+            blocked: Cell::new(false),
             waker: RefCell::default(),
         }
     }

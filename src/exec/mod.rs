@@ -8,6 +8,7 @@ mod buffers;
 pub mod client;
 pub mod control;
 mod dispatch;
+mod events;
 mod expire;
 mod files;
 mod functions;
@@ -26,6 +27,7 @@ mod queue;
 mod queue_run;
 mod request;
 mod scripts;
+mod serve;
 pub mod session;
 mod shutdown;
 mod slowlog;
@@ -35,6 +37,7 @@ pub mod table;
 mod tick;
 mod tracking;
 mod transaction;
+mod waiters;
 
 use std::rc::Rc;
 
@@ -60,12 +63,14 @@ use parking::Parking;
 pub use pause::Paused;
 use pubsub::PubSub;
 use scripts::Scripts;
+pub use serve::Unblocked;
 pub use session::{Advance, Session, Status};
 pub use shutdown::Shutdown;
 pub use slowlog::SlowLog;
 pub use stats::Stats;
 pub use tick::Released;
 use tick::TickEnd;
+use waiters::Waiters;
 
 /// Takes the new configuration and the old one. The error's text is for the log.
 type Listen = Box<dyn FnMut(&Config, &Config) -> Result<(), String>>;
@@ -96,6 +101,8 @@ pub struct Engine {
     parking: Parking,
     /// Who listens to which channels.
     pub(crate) pubsub: PubSub,
+    /// Those who wait for others to do something.
+    pub(crate) waiters: Waiters,
     views: ViewRequests,
     /// Has the server listen where the configuration now says, and no longer where it said before.
     listen: Listen,
@@ -127,8 +134,9 @@ pub trait Outlet {
 
 impl Engine {
     /// `wake` has [`Engine::commit_and_release`] called once what runs now is done.
-    pub fn new(store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
+    pub fn new(mut store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
         let clock = Clock::new();
+        store.set_events(config.notify_keyspace_events);
         Engine {
             limits: call_limits(&config),
             shares: Shares::new(&config),
@@ -144,6 +152,7 @@ impl Engine {
             identity: control::Identity::new(),
             parking: Parking::default(),
             pubsub: PubSub::default(),
+            waiters: Waiters::default(),
             views: ViewRequests::default(),
             listen: Box::new(|_, _| Ok(())),
             tick_end: TickEnd::new(wake),

@@ -83,7 +83,7 @@ impl Engine {
                 false => run(txn, Some(&Unheard)).or(Ok(Reply::Nothing)),
             };
             // A closed channel means that the engine is gone, and nobody waits any more.
-            let _ = tell.send(ViewNews::Done(ticket, result));
+            let _ = tell.send(ViewNews::Done(ticket, result, txn.take_effects()));
         });
         Ran::Waits(Wait::View(ticket, inflow))
     }
@@ -102,7 +102,8 @@ impl Engine {
         while let Ok(news) = self.views.news.try_recv() {
             match news {
                 ViewNews::Piece(ticket) => self.parking.wake_for_piece(ticket),
-                ViewNews::Done(ticket, result) => {
+                ViewNews::Done(ticket, result, effects) => {
+                    self.publish_misses(&effects);
                     if self.parking.wake_for_view(ticket) {
                         self.views.results.insert(ticket, result);
                     }

@@ -6,7 +6,7 @@ use super::monitor::Lines;
 use super::stats::Counted;
 use super::tracking::KeysUsed;
 use crate::resp::{Protocol, Reply};
-use crate::store::Epoch;
+use crate::store::{Aside, Epoch};
 
 /// How far a run has come that may have to wait in the middle.
 #[derive(Default)]
@@ -27,4 +27,12 @@ pub(super) struct QueueRun {
     pub lines: Lines,
     /// The keys that were used, if the client is to be told of changes to them.
     pub used: KeysUsed,
+}
+
+/// A queue that waits between two of its requests, for what the next one has missed.
+pub(super) struct WaitingQueue {
+    /// How far it has come.
+    pub run: Box<QueueRun>,
+    /// Its transaction.
+    pub aside: Aside,
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::log;
 use crate::resp::{Gone, Reply, Rope, Sink};
-use crate::store::{self, GivenUp, Place, Recent, Wait, Wake};
+use crate::store::{self, Effect, GivenUp, Place, Recent, Wait, Wake};
 
 /// How much may wait to be taken; a piece that is longer waits alone.
 const AHEAD: usize = 128 << 10;
@@ -27,8 +27,8 @@ pub type ViewTicket = u64;
 pub(super) enum ViewNews {
     /// A piece of its reply can be taken.
     Piece(ViewTicket),
-    /// What it came to.
-    Done(ViewTicket, store::Result<Reply>),
+    /// What it came to, and what it has caused beside its reply.
+    Done(ViewTicket, store::Result<Reply>, Vec<Effect>),
 }
 
 /// What both ends see.

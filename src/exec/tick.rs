@@ -82,6 +82,8 @@ impl Engine {
         }
         tick_end.is_asked = false;
         let now = self.clock.refresh();
+        // What active expiry has deleted since the last request.
+        self.serve_touched();
         self.tell(Epoch::NONE);
         let news = self.store.end_tick(now);
         let outlets = self.release(news);
@@ -102,7 +104,7 @@ impl Engine {
                 Effect::FieldsExpired(fields) => self.stats.expired_fields += fields,
                 Effect::KeyChanged(change) => self.tell_of_change(*change, &mut broadcast),
                 Effect::KeysReplaced => self.tell_that_all_changed(),
-                Effect::Published(_) => unreachable!("it is told when it is staged"),
+                Effect::Published(_) | Effect::KeyEvent(_) => unreachable!("it is told when it is staged"),
             }
         }
         self.send_broadcast(broadcast);
@@ -116,9 +118,13 @@ impl Engine {
                 self.go_on_expiring(ticket);
                 // Only now: what was fetched stays until it was used.
                 self.store.finish(ticket);
-            } else {
+            } else if !self.go_on_serving(ticket) {
                 self.parking.wake_for_records(ticket);
             }
+        }
+        self.serve_touched();
+        if news.settled || news.synced {
+            self.answer_synced();
         }
         let mut outlets: Vec<Weak<dyn Outlet>> = match news.settled {
             true => self.parking.release_replies(self.store.settled()).collect(),
@@ -145,6 +151,7 @@ impl Engine {
         self.stats.sample(now);
         self.store.note_second(self.clock.started.elapsed().as_secs());
         self.end_pause_in_time();
+        self.end_waits_in_time();
         self.begin_expiring();
         self.store.reclaim_some();
         self.store.begin_upkeep();

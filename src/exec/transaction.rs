@@ -18,7 +18,7 @@ use std::time::Instant;
 use super::control::connection::{self, selected};
 use super::monitor::Lines;
 use super::queue::{Queue, Queued};
-use super::queue_run::QueueRun;
+use super::queue_run::{QueueRun, WaitingQueue};
 use super::request::{Body, Ran, Request};
 use super::scripts::program::FindProgram;
 use super::scripts::{MOST_RESTARTS, Running};
@@ -160,12 +160,15 @@ impl Queue {
 pub(super) fn run_one(txn: &mut Txn, handler: Handler, call: &Call) -> store::Result<Reply> {
     let before = txn.savepoint();
     txn.is_unwatched = false;
-    let result = handler(txn, call);
-    if result.is_err() {
-        txn.rollback(before);
-    }
-    match result {
-        Err(Stop::Error(text)) => Ok(Reply::Error(text)),
+    match handler(txn, call) {
+        Err(Stop::Error(text)) => {
+            txn.rollback_failure(before);
+            Ok(Reply::Error(text))
+        }
+        Err(stop) => {
+            txn.rollback(before);
+            Err(stop)
+        }
         result => result,
     }
 }
@@ -300,13 +303,10 @@ impl Session {
                     suspended = txn;
                     match result {
                         Ok(reply) => reply,
+                        Err(Stop::Fault) => return self.wait_in_queue(engine, request, run, suspended),
                         Err(stop) => {
-                            self.select(run.first_db);
-                            let missing = engine.store.abandon(suspended.end());
-                            return match stop {
-                                Stop::Fault => engine.fault(request, missing, &mut self.request.ticket),
-                                stop => Ran::Ready(Err(stop), Epoch::NONE),
-                            };
+                            self.end_spoilt_run(engine, &run, suspended);
+                            return Ran::Ready(Err(stop), Epoch::NONE);
                         }
                     }
                 }
@@ -366,17 +366,26 @@ impl Session {
         queue: &Queue,
         request: &Request,
     ) -> (QueueRun, Suspended, Option<Box<Running>>) {
-        if let Some(mut running) = engine.scripts.take_waiting(self.client.id) {
+        let client = self.client.id;
+        let waiting = if let Some(WaitingQueue { run, aside }) = engine.scripts.take_waiting_queue(client) {
+            Some((*run, engine.store.take_back(aside), None))
+        } else if let Some(mut running) = engine.scripts.take_waiting(client) {
             let run = running.of_queue.take().map(|run| *run).unwrap_or_default();
-            if let Some(txn) = engine.take_back(&mut running) {
-                return (run, txn, Some(running));
+            Some((run, engine.take_back(&mut running), Some(running)))
+        } else {
+            None
+        };
+        match waiting {
+            Some((run, Some(txn), running)) => return (run, txn, running),
+            Some((run, None, _)) => {
+                self.select(run.first_db);
+                let mut runs = queue.runs.borrow_mut();
+                runs.restarts += 1;
+                if runs.restarts >= MOST_RESTARTS {
+                    engine.hold_others(client);
+                }
             }
-            self.select(run.first_db);
-            let mut runs = queue.runs.borrow_mut();
-            runs.restarts += 1;
-            if runs.restarts >= MOST_RESTARTS {
-                engine.hold_others(self.client.id);
-            }
+            None => {}
         }
         let mut runs = queue.runs.borrow_mut();
         runs.took.clear();
@@ -394,6 +403,39 @@ impl Session {
         (run, txn.suspend(), None)
     }
 
+    /// A request over data has missed records: the queue goes on with it when they have come, and does nothing again that
+    /// came before.
+    fn wait_in_queue(
+        &mut self,
+        engine: &mut Engine,
+        request: &Request,
+        run: QueueRun,
+        suspended: Suspended,
+    ) -> Ran {
+        let mut txn = engine.store.resume(suspended);
+        let missing = txn.take_missing();
+        let suspended = txn.suspend();
+        let ran = engine.fault(request, missing, &mut self.request.ticket);
+        match ran {
+            Ran::Waits(_) => {
+                let aside = engine.store.set_aside(suspended);
+                let run = Box::new(run);
+                engine
+                    .scripts
+                    .set_queue_waiting(self.client.id, WaitingQueue { run, aside });
+            }
+            _ => self.end_spoilt_run(engine, &run, suspended),
+        }
+        ran
+    }
+
+    /// A run ends without its writes.
+    fn end_spoilt_run(&mut self, engine: &mut Engine, run: &QueueRun, txn: Suspended) {
+        self.select(run.first_db);
+        engine.store.abandon(txn.end());
+        engine.end_script(self.client.id);
+    }
+
     /// Runs a command over data within the transaction.
     fn run_queued(
         &self,
@@ -409,8 +451,10 @@ impl Session {
             limits: &engine.limits,
             protocol: self.protocol,
             client: self.client.id,
+            may_wait: false,
             sink: None,
             audience: Some(&engine.pubsub),
+            is_scripted: false,
         };
         let result = run_one(&mut txn, handler, &call);
         (result, txn.suspend())

@@ -102,7 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         while !self.end_of_input && self.input.len() < READ_AHEAD && self.engine.borrow().may_read_ahead() {
             std::task::ready!(self.read(cx, 1))?;
         }
-        if self.end_of_input && self.session.leave_pause(&mut self.engine.borrow_mut()) {
+        if self.end_of_input && self.session.leave_wait(&mut self.engine.borrow_mut()) {
             self.status = Status::Closing;
             return Poll::Ready(Ok(()));
         }

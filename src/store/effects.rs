@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 
 use super::epoch::Epoch;
+use super::events::KeyEvent;
 use super::tracking::KeyChange;
 
 /// One thing that a transaction causes.
@@ -29,6 +30,8 @@ pub enum Effect {
     KeysReplaced,
     /// A message to all who listen to a channel.
     Published(Box<Publication>),
+    /// Something happened to a key, or it was asked for and is not there: to be published.
+    KeyEvent(KeyEvent),
 }
 
 impl Effect {
@@ -38,8 +41,13 @@ impl Effect {
             Effect::KeyExpired | Effect::FieldsExpired(_) | Effect::KeyChanged(_) | Effect::KeysReplaced => {
                 false
             }
-            Effect::Published(_) => true,
+            Effect::Published(_) | Effect::KeyEvent(_) => true,
         }
+    }
+
+    /// Whether a command that fails has caused it all the same: it tells of what the command saw, not of what it did.
+    pub fn outlasts_failure(&self) -> bool {
+        matches!(self, Effect::KeyEvent(event) if event.is_miss)
     }
 }
 

@@ -6,6 +6,7 @@ use super::stop::Result;
 use super::txn::Txn;
 use super::value::Value;
 use super::watches::{Found, Watched, Watcher};
+use crate::base::events::Events;
 use crate::disk::format::{self, Deadlines, Garbage, Header, Namespace, OF_FIELDS, RecordKey, less};
 
 /// A key in a numbered database.
@@ -84,8 +85,9 @@ impl Txn<'_> {
         }
         if self.deletes_expired() {
             let only_expired = self.only_expired();
-            self.remove(key, &entry)?;
+            self.drop_value(key, &entry)?;
             self.cause(Effect::KeyExpired);
+            self.notify(Events::EXPIRED, "expired", key);
             if only_expired {
                 self.mark_expired();
             }
@@ -102,8 +104,17 @@ impl Txn<'_> {
         Ok(self.live_store().map_or(0, |store| store.idle_seconds(&name)))
     }
 
-    /// As [`Txn::lookup`], counted in the statistics of hits and misses.
+    /// As [`Txn::lookup_quietly`], and a key that is not there is told of, if somebody wants to know.
     pub fn lookup_read(&mut self, key: Key) -> Result<Option<Entry>> {
+        let entry = self.lookup_quietly(key)?;
+        if entry.is_none() {
+            self.notify_miss(key)?;
+        }
+        Ok(entry)
+    }
+
+    /// As [`Txn::lookup`], counted in the statistics of hits and misses.
+    pub fn lookup_quietly(&mut self, key: Key) -> Result<Option<Entry>> {
         let entry = self.lookup(key)?;
         let lookups = &mut self.work.lookups;
         match entry {
@@ -167,11 +178,20 @@ impl Txn<'_> {
             self.set_namespace(holder, namespace);
         }
         self.put(RecordKey::meta(namespace.id, key.name), record);
+        if old.is_none() {
+            self.notify(Events::NEW, "new", key);
+        }
         Ok(())
     }
 
     /// Drops the key: O(1), whatever it holds.
     pub fn remove(&mut self, key: Key, entry: &Entry) -> Result<()> {
+        self.drop_value(key, entry)?;
+        self.notify(Events::GENERIC, "del", key);
+        Ok(())
+    }
+
+    fn drop_value(&mut self, key: Key, entry: &Entry) -> Result<()> {
         if let Some((id, garbage)) = entry.owned()? {
             self.reclaim(id, garbage);
         }
@@ -226,6 +246,7 @@ impl Txn<'_> {
 
     /// Exchanges what two databases hold.
     pub fn swap_databases(&mut self, one: usize, other: usize) -> Result<()> {
+        self.touch_swapped(one, other)?;
         let layout = self.layout();
         layout
             .holders(one)

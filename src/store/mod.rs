@@ -12,9 +12,10 @@
 //! catalog       namespaces and counts of the numbered databases; the next id    catalog.rs  (layout.rs: of which keys)
 //! faults        requests that wait for records; what is fetched and rehearsed   faults.rs, fetch.rs, rehearsal.rs, listings.rs
 //! commits       the open group and the one in flight; which epochs are settled  commit.rs    (filled by staging.rs)
-//! effects       what epochs cause when they are settled; a part of the commits  effects.rs
+//! effects       what epochs cause when they are settled; a part of the commits  effects.rs, events.rs
 //! asides        transactions that are set aside, and what they have read         aside.rs
 //! watches       who is to be told of changes to which keys                      watches.rs
+//! awaited       keys that somebody waits for, and which of them were touched     awaited.rs
 //! tracking      which clients keep which keys, and are to be told                tracking.rs (prefixes.rs)
 //! health        whether writes are taken, and why not                           health.rs
 //! checkpoints   what only the journal has; the checkpoint under way             checkpoint.rs
@@ -29,6 +30,7 @@
 
 mod allowance;
 mod aside;
+mod awaited;
 mod catalog;
 mod changes;
 mod checkpoint;
@@ -36,6 +38,7 @@ mod commit;
 pub mod cursors;
 mod effects;
 mod epoch;
+mod events;
 mod expiry;
 mod faults;
 mod fetch;
@@ -79,9 +82,11 @@ use std::sync::Arc;
 
 pub use allowance::{Allowance, OUT_OF_MEMORY, ViewRule};
 pub use aside::Aside;
+pub use awaited::{AwaitedKey, Presence};
 pub use catalog::Counts;
 pub use effects::{Effect, Publication, Space};
 pub use epoch::Epoch;
+pub use events::KeyEvent;
 pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
@@ -93,17 +98,19 @@ pub use recent::Recent;
 pub use rehearsal::Rehearsal;
 pub use reports::News;
 pub use staging::Suspended;
-pub use stop::{Damage, Result, Stop};
+pub use stop::{Await, Damage, Result, Sought, Stop};
 pub use threads::Wake;
 pub use tracking::KeyChange;
 pub use txn::{Missing, Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
 
+use crate::base::events::Events;
 use crate::disk::{
     Checkpoint, Creation, Disk, DiskOptions, Durability, OpenError, ReadError, View, WriteError,
 };
 use aside::Asides;
+use awaited::Awaited;
 use catalog::Catalog;
 use checkpoint::Checkpoints;
 use commit::Commits;
@@ -157,8 +164,11 @@ pub struct Store {
     reports: Reports,
     totals: Totals,
     watches: Watches,
+    awaited: Awaited,
     tracking: Tracking,
     asides: Asides,
+    /// The keyspace events that somebody wants to know of.
+    events: Events,
     /// What the last transaction gathered its work in, for the next one.
     spare: Option<Box<Work>>,
 }
@@ -258,8 +268,10 @@ impl Store {
             reports: Reports::new(wake),
             totals: Totals::default(),
             watches: Watches::default(),
+            awaited: Awaited::default(),
             tracking: Tracking::default(),
             asides: Asides::default(),
+            events: Events::empty(),
             spare: None,
             catalog,
             disk,
@@ -320,10 +332,12 @@ impl Store {
     /// Runs a body over a transaction that reads what is checkpointed, on a thread that may block.
     pub fn run_over_view(&self, now: u64, body: impl FnOnce(&mut Txn<'_>, &Place) + Send + 'static) {
         let (disk, wake, cursors) = (self.disk.clone(), self.waker(), self.cursors.clone());
-        let layout = self.catalog.layout();
+        let (layout, events) = (self.catalog.layout(), self.events);
         self.views.run(move |place| {
             disk.with_view_until(Some(place.interrupted()), |view| {
-                body(&mut Txn::over_view(view, &cursors, layout, now), place);
+                let mut txn = Txn::over_view(view, &cursors, layout, now);
+                txn.events = events;
+                body(&mut txn, place);
             });
             wake();
         });
@@ -348,6 +362,11 @@ impl Store {
     /// While set, keys past their deadline are hidden, not deleted (CLIENT PAUSE).
     pub fn hide_expired(&mut self, only_hide: bool) {
         self.expiry.hides_only = only_hide;
+    }
+
+    /// Changes which keyspace events transactions tell of (`notify-keyspace-events`).
+    pub fn set_events(&mut self, events: Events) {
+        self.events = events.in_effect();
     }
 
     /// Changes how durable a commit is when it is settled (`appendfsync`).

@@ -92,6 +92,7 @@ impl Store {
         if !work.writes.log.is_empty() || !work.namespaces.log.is_empty() {
             depends = self.commits.open.epoch;
             self.tell_watchers(&work, depends);
+            self.touch_written(&work);
             if self.tracking.is_on() {
                 self.note_tracked_changes(&mut work, depends);
             }
@@ -100,6 +101,8 @@ impl Store {
                 self.asides.note(&work, moves);
             }
             self.stage_work(&mut work);
+        } else if !work.touched.is_empty() {
+            self.tell_watchers(&work, depends);
         }
         self.totals.lookups.add(work.lookups);
         if !work.effects.is_empty() {
@@ -125,6 +128,10 @@ impl Store {
             return;
         }
         let mut watches = std::mem::take(&mut self.watches);
+        for touched in &work.touched {
+            let namespace = self.catalog.namespace(touched.holder);
+            watches.note_touch(&RecordKey::meta(namespace.id, &touched.name), epoch);
+        }
         let changes = &work.namespaces.log;
         if changes.iter().any(|change| self.moves(change)) {
             for change in changes {

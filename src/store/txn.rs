@@ -20,7 +20,8 @@ use super::rehearsal_view::RehearsalView;
 use super::stop::{Result, Stop};
 use super::tracking::Author;
 use super::value::Value;
-use super::watches::Watched;
+use super::watches::{Touched, Watched};
+use crate::base::events::Events;
 use crate::base::random::Random;
 use crate::disk::View;
 use crate::disk::delta::{Known, Splice};
@@ -57,6 +58,7 @@ struct Mark {
     effects: usize,
     lookups: Lookups,
     watched: usize,
+    touched: usize,
     ids: u64,
 }
 
@@ -73,6 +75,8 @@ pub(super) struct Work {
     pub lookups: Lookups,
     /// Keys to be watched from its end on.
     pub watched: Vec<Watched>,
+    /// Keys that have changed to those who watch them, whatever was written.
+    pub touched: Vec<Touched>,
     /// Records that memory does not know.
     pub missing: Vec<RecordKey>,
     /// A listing that there is not yet.
@@ -131,6 +135,7 @@ impl Work {
         self.listing = None;
         self.effects.clear();
         self.watched.clear();
+        self.touched.clear();
         self.reads = None;
         self.expired = Mark::default();
         (self.lookups, self.ids, self.depends) = (Lookups::default(), 0, Epoch::NONE);
@@ -160,6 +165,7 @@ impl Work {
             effects: self.effects.len(),
             lookups: self.lookups,
             watched: self.watched.len(),
+            touched: self.touched.len(),
             ids: self.ids,
         }
     }
@@ -170,13 +176,25 @@ impl Work {
         self.effects.truncate(mark.effects);
         self.lookups = mark.lookups;
         self.watched.truncate(mark.watched);
+        self.touched.truncate(mark.touched);
         self.ids = mark.ids;
+    }
+
+    /// As [`Work::return_to`], of what failed: what it told of all the same stays told.
+    fn return_from_failure(&mut self, mark: Mark) {
+        let mut told = match self.effects.len() > mark.effects {
+            true => self.effects.split_off(mark.effects),
+            false => Vec::new(),
+        };
+        told.retain(Effect::outlasts_failure);
+        self.return_to(mark);
+        self.effects.append(&mut told);
     }
 
     /// Takes back all but the deletes of expired keys that began the transaction. They need no ids.
     pub fn retain_expiry_deletes(&mut self) {
         let expired = std::mem::take(&mut self.expired);
-        self.return_to(expired);
+        self.return_from_failure(expired);
         self.ids = 0;
     }
 }
@@ -199,6 +217,8 @@ pub struct Txn<'s> {
     pub allowance: Allowance,
     /// What it writes is no change to those who watch the key.
     pub is_unwatched: bool,
+    /// The keyspace events that somebody wants to know of.
+    pub(super) events: Events,
 }
 
 impl<'s> Txn<'s> {
@@ -207,6 +227,7 @@ impl<'s> Txn<'s> {
         work.author.notes_keys = store.tracking.is_on();
         Txn {
             layout: store.catalog.layout(),
+            events: store.events,
             source: Source::Live(store),
             work,
             now,
@@ -228,6 +249,7 @@ impl<'s> Txn<'s> {
             touches: false,
             allowance: Allowance::ENDLESS,
             is_unwatched: false,
+            events: Events::empty(),
         }
     }
 
@@ -242,6 +264,7 @@ impl<'s> Txn<'s> {
             touches: false,
             allowance: Allowance::ENDLESS,
             is_unwatched: false,
+            events: Events::empty(),
         }
     }
 
@@ -552,6 +575,13 @@ impl<'s> Txn<'s> {
     /// Returns to a savepoint of this transaction, which none before it was returned to since.
     pub fn rollback(&mut self, to: Savepoint) {
         self.work.return_to(to.work);
+        self.work.expired = to.expired;
+        self.random = to.random;
+    }
+
+    /// As [`Txn::rollback`], as what came after the savepoint has failed for good: the keys that it missed stay told of.
+    pub fn rollback_failure(&mut self, to: Savepoint) {
+        self.work.return_from_failure(to.work);
         self.work.expired = to.expired;
         self.random = to.random;
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::string;
+use crate::base::events::Events;
 use crate::disk::format::SEGMENT;
 use crate::store::{Entry, Key, Result, Txn, Value};
 
@@ -198,12 +199,16 @@ impl Draft {
         if string::fits_whole(old, length) {
             let mut body = self.segments.remove(&0).unwrap_or_default().bytes;
             body.resize(length as usize, 0);
-            return string::put_whole(txn, key, old, &body);
+            string::put_whole(txn, key, old, &body)?;
+            txn.notify(Events::STRING, "setbit", key);
+            return Ok(());
         }
         let changed = self.segments.iter().filter(|(_, segment)| segment.changed);
         let images = changed.map(|(&index, segment)| (index, Value::from(&segment.bytes[..])));
         let images = images.collect();
-        string::put_segments(txn, key, old, length, images)
+        string::put_segments(txn, key, old, length, images)?;
+        txn.notify(Events::STRING, "setbit", key);
+        Ok(())
     }
 }
 
@@ -233,6 +238,9 @@ pub fn run(
         }
         answers.push(answer);
     }
+    // Where all writes have failed, it is none to those who watch the key, as in Redis.
+    let mut both = operations.iter().zip(&answers);
+    txn.is_unwatched |= both.all(|(operation, answer)| !operation.writes() || answer.is_none());
     draft.store(txn, key, old, length)?;
     Ok(answers)
 }

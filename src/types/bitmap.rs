@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use super::string;
-use crate::disk::format::SEGMENT;
+use crate::base::events::Events;
+use crate::disk::format::{Kind, SEGMENT};
 use crate::store::{Entry, Key, Result, Txn};
 
 /// What BITOP does to its sources.
@@ -44,6 +45,7 @@ pub fn set(txn: &mut Txn, key: Key, old: Option<&Entry>, offset: u64, bit: bool)
     if was != bit || at >= length {
         let flipped = if was != bit { mask(offset) } else { 0 };
         string::write_at(txn, key, old, at, &[byte ^ flipped])?;
+        txn.notify(Events::STRING, "setbit", key);
     }
     Ok(was)
 }
@@ -160,6 +162,8 @@ pub fn combine(txn: &mut Txn, key: Key, operation: Operation, sources: &[Option<
         }
         Ok(out)
     })?;
+    txn.notify_overwritten(key, old.as_ref(), Kind::String);
+    txn.notify(Events::STRING, "set", key);
     Ok(length)
 }
 

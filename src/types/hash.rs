@@ -14,6 +14,7 @@ mod random;
 use super::WRONG_TYPE;
 use super::string::Bytes;
 use super::thresholds::Thresholds;
+use crate::base::events::Events;
 use crate::base::extfloat::ExtFloat;
 use crate::base::num::parse_i64;
 use crate::disk::format::{Header, Kind};
@@ -29,6 +30,8 @@ pub struct Hash {
     entry: Option<Entry>,
     encoding: Encoding,
     is_changed: bool,
+    /// A field was given a value or a deadline, maybe the one that it had.
+    is_put: bool,
 }
 
 /// How the fields are kept.
@@ -68,13 +71,14 @@ impl Hash {
                 entry: None,
                 encoding: Encoding::Packed(Packed::empty()),
                 is_changed: false,
+                is_put: false,
             });
         };
         let mut hash = Hash::open(entry)?;
         if let Encoding::Packed(packed) = &mut hash.encoding
             && packed.may_be_due(txn.now)
         {
-            txn.cause_fields_expired(packed.remove_due(txn.now)?);
+            fields_expired(txn, key, packed.remove_due(txn.now)?);
             hash.is_changed = true;
         }
         Ok(hash)
@@ -93,6 +97,7 @@ impl Hash {
             encoding,
             entry: Some(entry),
             is_changed: false,
+            is_put: false,
         })
     }
 
@@ -107,6 +112,11 @@ impl Hash {
     /// Whether it has no fields at all, due ones included.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether the key is not there yet.
+    pub fn is_new(&self) -> bool {
+        self.entry.is_none()
     }
 
     /// Has what reading these fields takes fetched together.
@@ -227,7 +237,7 @@ impl Hash {
         expiry: Expiry,
         limits: &Thresholds,
     ) -> Result<bool> {
-        self.is_changed = true;
+        (self.is_changed, self.is_put) = (true, true);
         if field.len().max(value.len()) as u64 > limits.hash_value {
             self.enlarge(txn)?;
         }
@@ -270,7 +280,7 @@ impl Hash {
                 large.set_deadline(txn, field, &old, deadline)?;
             }
         }
-        self.is_changed = true;
+        (self.is_changed, self.is_put) = (true, true);
         Ok(())
     }
 
@@ -313,11 +323,23 @@ impl Hash {
                 let kind = Kind::LargeHash;
                 let is_same = |old: &Entry| old.header.kind == kind && old.body() == body;
                 if old.is_some_and(is_same) {
+                    // Where a field has what it had before, nothing is written.
+                    if self.is_put {
+                        txn.touch(key);
+                    }
                     return Ok(());
                 }
                 txn.write(key, old, Header { kind, deadline }, &[&body])
             }
         }
+    }
+}
+
+/// So many fields that were due were deleted.
+fn fields_expired(txn: &mut Txn, key: Key, fields: u64) {
+    txn.cause_fields_expired(fields);
+    if fields > 0 {
+        txn.notify(Events::HASH, "hexpired", key);
     }
 }
 
@@ -342,7 +364,7 @@ pub fn expire_due(txn: &mut Txn, key: Key) -> Result<bool> {
         if let Err(Stop::Fault) = deleted {
             large.prefetch_due(txn, EXPIRED_AFTER_FAULT)?;
         }
-        txn.cause_fields_expired(deleted?);
+        fields_expired(txn, key, deleted?);
         hash.is_changed = true;
         is_more = large.may_be_due(txn.now);
     }

@@ -305,6 +305,28 @@ pub fn count(txn: &mut Txn, key: Key, entry: &Entry) -> Result<u64> {
     Ok(count)
 }
 
+/// Checks that keys hold sketches or nothing, in their order: what comes behind one that holds something else is not told to be
+/// missed, as with Redis.
+pub fn check<'k>(
+    txn: &mut Txn,
+    keys: impl Iterator<Item = Key<'k>>,
+    entries: &[Option<Entry>],
+) -> Result<()> {
+    let strings = entries.iter().flatten();
+    let mut heads = Vec::new();
+    for entry in strings.filter(|entry| string::is_string(entry.header.kind)) {
+        heads.push((entry, 0..string::len(entry)?.min(HEADER as u64)));
+    }
+    string::fetch(txn, heads.into_iter())?;
+    for (key, entry) in keys.zip(entries) {
+        match entry {
+            Some(entry) => drop(Header::read(txn, entry)?),
+            None => txn.notify_miss(key)?,
+        }
+    }
+    Ok(())
+}
+
 /// The registers of the union of the sketches, and whether one of them is dense.
 pub fn union(txn: &mut Txn, entries: &[Option<Entry>]) -> Result<(Box<Registers>, bool)> {
     let mut registers = Box::new([0; REGISTERS]);

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::keys::type_name;
 use crate::base::glob::Pattern;
 use crate::disk::format::{Family, Header, Kind, namespace_prefix, prefix_end};
 use crate::disk::{ReadError, View};
@@ -58,7 +57,7 @@ impl Selection<'_> {
 
     fn shows(&self, name: &[u8], kind: Kind) -> bool {
         self.type_name
-            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(type_name(kind).as_bytes()))
+            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(kind.type_name().as_bytes()))
             && self.pattern.is_none_or(|pattern| pattern.selects(name))
     }
 }

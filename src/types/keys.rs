@@ -1,20 +1,9 @@
-//! Keys, whatever they hold: names of types, RENAME, COPY and MOVE, conditions on deadlines.
+//! Keys, whatever they hold: RENAME, COPY and MOVE, conditions on deadlines.
 
 use super::{hash, list, set, sorted_set, stream};
+use crate::base::events::Events;
 use crate::disk::format::{Kind, LongString, RecordKey};
 use crate::store::{Entry, Key, Result, Stop, Txn};
-
-/// What TYPE calls the kind.
-pub fn type_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::String | Kind::LongString => "string",
-        Kind::Hash | Kind::ExpiringHash | Kind::LargeHash => "hash",
-        Kind::List | Kind::LargeList => "list",
-        Kind::Set | Kind::LargeSet => "set",
-        Kind::SortedSet | Kind::LargeSortedSet => "zset",
-        Kind::Stream => "stream",
-    }
-}
 
 /// Looks the keys up together, so that all that are not in memory come with one fault.
 pub fn prefetch<'k>(txn: &mut Txn, keys: impl Iterator<Item = Key<'k>>) -> Result<()> {
@@ -105,7 +94,10 @@ pub fn expire_at(txn: &mut Txn, key: Key, deadline: i64, condition: DeadlineCond
         .ok()
         .filter(|&deadline| deadline > txn.now)
     {
-        Some(deadline) => txn.set_deadline(key, &entry, Some(deadline))?,
+        Some(deadline) => {
+            txn.set_deadline(key, &entry, Some(deadline))?;
+            txn.notify(Events::GENERIC, "expire", key);
+        }
         None => txn.remove(key, &entry)?,
     }
     Ok(true)

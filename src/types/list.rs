@@ -198,8 +198,22 @@ impl<'e> List<'e> {
         Ok(())
     }
 
-    /// Makes this the list at `key`, `old` being what [`Txn::lookup`] found; a list without elements is none.
-    pub fn save(mut self, txn: &mut Txn, key: Key, old: Option<&Entry>, limit: Limit) -> Result<()> {
+    /// Makes this the list at `key`, `old` being what [`Txn::lookup`] found, whose deadline stays; a list without elements is
+    /// none.
+    pub fn save(self, txn: &mut Txn, key: Key, old: Option<&Entry>, limit: Limit) -> Result<()> {
+        let deadline = old.and_then(|old| old.header.deadline);
+        self.save_until(txn, key, old, limit, deadline)
+    }
+
+    /// As [`List::save`], whatever the key held, with this deadline.
+    pub fn save_until(
+        mut self,
+        txn: &mut Txn,
+        key: Key,
+        old: Option<&Entry>,
+        limit: Limit,
+        deadline: Option<u64>,
+    ) -> Result<()> {
         if self.is_empty() {
             return old.map_or(Ok(()), |old| txn.remove(key, old));
         }
@@ -209,7 +223,7 @@ impl<'e> List<'e> {
                 Some(_) => Kind::LargeList,
                 None => Kind::List,
             },
-            deadline: old.and_then(|old| old.header.deadline),
+            deadline,
         };
         self.write(txn, key, old, header)
     }

@@ -11,6 +11,7 @@
 use std::ops::Range;
 
 use super::WRONG_TYPE;
+use crate::base::events::Events;
 use crate::base::extfloat::ExtFloat;
 use crate::base::num::parse_i64;
 use crate::disk::format::{Header, Kind, LongString, RecordKey, SEGMENT};
@@ -366,6 +367,7 @@ pub fn add(txn: &mut Txn, key: Key, increment: i64) -> Result<i64> {
     };
     let mut digits = itoa::Buffer::new();
     put_whole(txn, key, old.as_ref(), digits.format(sum).as_bytes())?;
+    txn.notify(Events::STRING, "incrby", key);
     Ok(sum)
 }
 
@@ -384,6 +386,7 @@ pub fn add_float(txn: &mut Txn, key: Key, increment: &[u8]) -> Result<String> {
         return Stop::error("ERR increment would produce NaN or Infinity");
     };
     put_whole(txn, key, old.as_ref(), text.as_bytes())?;
+    txn.notify(Events::STRING, "incrbyfloat", key);
     Ok(text)
 }
 

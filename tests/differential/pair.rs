@@ -3,7 +3,6 @@
 use super::Step;
 use super::expected::agree;
 use super::generate::{Args, DATABASES, FAMILIES, args};
-use super::transaction::only_redis_fails;
 use crate::support::text::command_line;
 use crate::support::{Client, Server, Value};
 use std::fmt;
@@ -227,7 +226,7 @@ impl Pair {
                     redis.len() == redkeep.len()
                         && each.all(|(args, (redis, redkeep))| agree(args, redis, redkeep))
                 }
-                _ => agree(args, redis, redkeep) || only_redis_fails(&queued, redis, redkeep),
+                _ => agree(args, redis, redkeep),
             };
             if !agrees {
                 return difference(at, shown(redis, redkeep));

@@ -1,10 +1,11 @@
 //! Commands over the deadlines of a hash's fields.
 
 use super::{length, value, wrong_arity};
+use crate::base::events::Events;
 use crate::base::num::parse_i64;
 use crate::command::{Call, NOT_AN_INTEGER, is_option};
 use crate::resp::{Args, Reply, shown};
-use crate::store::{Result, Stop, Txn};
+use crate::store::{Key, Result, Stop, Txn};
 use crate::types::hash::{Expiry, Hash, Held};
 
 /// The latest deadline that a field may have, in Unix milliseconds.
@@ -173,8 +174,35 @@ fn set_deadlines(txn: &mut Txn, call: &Call, command: &str, unit: Unit) -> Resul
             Some(_) => DELETED,
         });
     }
+    notify_set(txn, key, replies.iter().filter(|reply| **reply == DONE).count());
+    notify_deleted(
+        txn,
+        key,
+        replies.iter().filter(|reply| **reply == DELETED).count(),
+    );
     hash.save(txn, key)?;
     Ok(Reply::Array(replies))
+}
+
+/// So many fields have got deadlines.
+fn notify_set(txn: &mut Txn, key: Key, fields: usize) {
+    if fields > 0 {
+        txn.notify(Events::HASH, "hexpire", key);
+    }
+}
+
+/// So many fields were deleted.
+fn notify_deleted(txn: &mut Txn, key: Key, fields: usize) {
+    if fields > 0 {
+        txn.notify(Events::HASH, "hdel", key);
+    }
+}
+
+/// So many fields have no deadlines any more.
+fn notify_persisted(txn: &mut Txn, key: Key, fields: usize) {
+    if fields > 0 {
+        txn.notify(Events::HASH, "hpersist", key);
+    }
 }
 
 /// Gives a field that is there this deadline. A past one deletes it: false.
@@ -251,6 +279,7 @@ pub fn hpersist(txn: &mut Txn, call: &Call) -> Result<Reply> {
             }
         });
     }
+    notify_persisted(txn, key, replies.iter().filter(|reply| **reply == DONE).count());
     hash.save(txn, key)?;
     Ok(Reply::Array(replies))
 }
@@ -266,6 +295,11 @@ pub fn hgetdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
         values.push(value(txn, &hash, field)?);
         hash.remove(txn, field)?;
     }
+    notify_deleted(
+        txn,
+        key,
+        values.iter().filter(|value| **value != Reply::Null).count(),
+    );
     hash.save(txn, key)?;
     Ok(Reply::Array(values))
 }
@@ -283,18 +317,24 @@ pub fn hgetex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let fields = fields(call, at, NOT_POSITIVE)?;
     hash.prefetch(txn, fields.iter())?;
     let mut values = Vec::with_capacity(fields.len());
+    let (mut set, mut deleted, mut persisted) = (0, 0, 0);
     for field in fields {
         let value = value(txn, &hash, field)?;
         match expiry {
             _ if value == Reply::Null => {}
-            Expiry::At(deadline) => drop(expire(txn, &mut hash, field, deadline)?),
+            Expiry::At(deadline) if expire(txn, &mut hash, field, deadline)? => set += 1,
+            Expiry::At(_) => deleted += 1,
             Expiry::Clear if hash.get(txn, field)?.is_some_and(|held| held.deadline.is_some()) => {
                 hash.set_deadline(txn, field, None)?;
+                persisted += 1;
             }
             Expiry::Clear | Expiry::Keep => {}
         }
         values.push(value);
     }
+    notify_set(txn, key, set);
+    notify_deleted(txn, key, deleted);
+    notify_persisted(txn, key, persisted);
     hash.save(txn, key)?;
     Ok(Reply::Array(values))
 }
@@ -402,6 +442,22 @@ pub fn hsetex(txn: &mut Txn, call: &Call) -> Result<Reply> {
             hash.put(txn, &pairs[i], &pairs[i + 1], expiry, &call.limits.thresholds)?;
         }
     }
+    if !is_past {
+        hash.save(txn, key)?;
+        txn.notify(Events::HASH, "hset", key);
+        notify_set(txn, key, usize::from(matches!(expiry, Expiry::At(_))));
+        return Ok(DONE);
+    }
+    // What is told is what Redis does: it sets the fields first, and then deletes them.
+    let is_new = hash.is_new();
+    if is_new {
+        txn.notify(Events::NEW, "new", key);
+    }
+    txn.notify(Events::HASH, "hset", key);
+    txn.notify(Events::HASH, "hdel", key);
     hash.save(txn, key)?;
+    if is_new {
+        txn.notify(Events::GENERIC, "del", key);
+    }
     Ok(DONE)
 }

@@ -87,10 +87,10 @@ fn show(txn: &mut Txn, call: &Call, name: &str, operation: Operation) -> Result<
     Ok(Reply::Array(members.map(|(member, _)| member).collect()))
 }
 
-fn store(txn: &mut Txn, call: &Call, name: &str, operation: Operation) -> Result<Reply> {
+fn store(txn: &mut Txn, call: &Call, name: &'static str, operation: Operation) -> Result<Reply> {
     let query = open(txn, call, name, operation, Use::Store)?;
     let members = sorted_set::combine(txn, operation, query.sources, query.aggregate)?;
-    sorted_set::replace(txn, call.key(1), &members, &call.limits.thresholds)?;
+    sorted_set::replace(txn, call.key(1), &members, &call.limits.thresholds, name)?;
     Ok(Reply::Int(members.len() as i64))
 }
 
@@ -121,10 +121,7 @@ fn open(txn: &mut Txn, call: &Call, name: &str, operation: Operation, usage: Use
     keys::prefetch(txn, names.iter().map(key).chain(target))?;
     let mut sources = Vec::with_capacity(names.len());
     for name in names {
-        let found = match usage {
-            Use::Store => txn.lookup(key(name))?,
-            Use::Show | Use::Count => txn.lookup_read(key(name))?,
-        };
+        let found = txn.lookup_read(key(name))?;
         sources.push((Source::open(found)?, 1.0));
     }
     let mut query = Query {

@@ -287,7 +287,7 @@ pub fn zrangestore(txn: &mut Txn, call: &Call) -> Result<Reply> {
             Ok(true)
         })?;
     }
-    sorted_set::replace(txn, call.key(1), &members, &call.limits.thresholds)?;
+    sorted_set::replace(txn, call.key(1), &members, &call.limits.thresholds, "zrangestore")?;
     Ok(Reply::Int(members.len() as i64))
 }
 
@@ -316,24 +316,31 @@ pub fn zlexcount(txn: &mut Txn, call: &Call) -> Result<Reply> {
 /// `ZREMRANGEBYRANK key start stop`. Replies with the number of members removed.
 pub fn zremrangebyrank(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (start, stop) = (integer(call.arg(2))?, integer(call.arg(3))?);
-    remove(txn, call, |_, set| Ok(ranks(start, stop, set.len())))
+    remove(txn, call, "zremrangebyrank", |_, set| {
+        Ok(ranks(start, stop, set.len()))
+    })
 }
 
 /// `ZREMRANGEBYSCORE key min max`. Replies with the number of members removed.
 pub fn zremrangebyscore(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let range = score_range(call.arg(2), call.arg(3))?;
-    remove(txn, call, |txn, set| set.ranks_by_score(txn, &range))
+    remove(txn, call, "zremrangebyscore", |txn, set| {
+        set.ranks_by_score(txn, &range)
+    })
 }
 
 /// `ZREMRANGEBYLEX key min max`. Replies with the number of members removed.
 pub fn zremrangebylex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let range = lex_range(call.arg(2), call.arg(3))?;
-    remove(txn, call, |txn, set| set.ranks_by_lex(txn, &range))
+    remove(txn, call, "zremrangebylex", |txn, set| {
+        set.ranks_by_lex(txn, &range)
+    })
 }
 
 fn remove(
     txn: &mut Txn,
     call: &Call,
+    event: &'static str,
     ranks: impl FnOnce(&mut Txn, &SortedSet) -> Result<Range<u64>>,
 ) -> Result<Reply> {
     let key = call.key(1);
@@ -341,7 +348,7 @@ fn remove(
         return Ok(Reply::Int(0));
     };
     let ranks = ranks(txn, &set)?;
-    let removed = sorted_set::remove_ranks(txn, key, &set, ranks)?;
+    let removed = sorted_set::remove_ranks(txn, key, &set, ranks, event)?;
     Ok(Reply::Int(removed as i64))
 }
 

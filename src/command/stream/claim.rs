@@ -1,6 +1,6 @@
 //! XCLAIM and XAUTOCLAIM: pending entries that go from one consumer to another.
 
-use super::group::{find, given_by};
+use super::group::{find, given_by, see};
 use super::read::entry;
 use super::*;
 use crate::types::stream::{Delivery, Group, Search};
@@ -37,7 +37,7 @@ pub fn xclaim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let options = ClaimOptions::parse(call, 5 + ids.len(), txn.now)?;
     group.last = group.last.max(options.last);
     let claim = Claim {
-        consumer: group.see(txn, call.arg(3))?,
+        consumer: see(txn, call.key(1), &mut group, call.arg(3))?,
         min_idle,
         time: options.time,
         retries: options.retries,
@@ -72,7 +72,7 @@ pub fn xautoclaim(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return no_such_key_or_group(call.arg(1), call.arg(2), "");
     };
     let claim = Claim {
-        consumer: group.see(txn, call.arg(3))?,
+        consumer: see(txn, call.key(1), &mut group, call.arg(3))?,
         min_idle,
         time: txn.now,
         retries: None,

@@ -2,8 +2,9 @@
 
 use super::super::elements::elements;
 use super::*;
+use crate::base::events::Events;
 use crate::resp::Shape;
-use crate::store;
+use crate::store::{self, Key};
 use crate::types::stream::{Group, Search, Stream};
 
 /// `XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD count]`. Replies OK; with an error if the group is there, or
@@ -31,6 +32,7 @@ pub fn create(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return Stop::error("BUSYGROUP Consumer Group name already exists");
     }
     stream.save(txn, key, found.as_ref())?;
+    txn.notify(Events::STREAM, "xgroup-create", key);
     Ok(Reply::Ok)
 }
 
@@ -44,6 +46,7 @@ pub fn set_id(txn: &mut Txn, call: &Call) -> Result<Reply> {
     };
     group.read = options.read;
     group.save(txn);
+    txn.notify(Events::STREAM, "xgroup-setid", call.key(2));
     Ok(Reply::Ok)
 }
 
@@ -59,6 +62,7 @@ pub fn destroy(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return Ok(Reply::Int(0));
     }
     stream.save(txn, key, found.as_ref())?;
+    txn.notify(Events::STREAM, "xgroup-destroy", key);
     Ok(Reply::Int(1))
 }
 
@@ -70,6 +74,7 @@ pub fn create_consumer(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     group.create(txn, call.arg(4))?;
     group.save(txn);
+    notify_created(txn, call.key(2));
     Ok(Reply::Int(1))
 }
 
@@ -80,7 +85,21 @@ pub fn delete_consumer(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return Ok(Reply::Int(0));
     };
     group.save(txn);
+    txn.notify(Events::STREAM, "xgroup-delconsumer", call.key(2));
     Ok(count(pending))
+}
+
+fn notify_created(txn: &mut Txn, key: Key) {
+    txn.notify(Events::STREAM, "xgroup-createconsumer", key);
+}
+
+/// The consumer of this name in the key's group, made if it is not there; it is seen now.
+pub(super) fn see(txn: &mut Txn, key: Key, group: &mut Group, name: &[u8]) -> Result<usize> {
+    if group.find(txn, name)?.is_none() {
+        group.create(txn, name)?;
+        notify_created(txn, key);
+    }
+    group.see(txn, name)
 }
 
 /// `XGROUP HELP`. Replies with an array of lines.

@@ -7,6 +7,7 @@ pub mod read;
 
 use super::arguments::integer;
 use super::{Call, help, is_option, syntax_error};
+use crate::base::events::Events;
 use crate::base::num::parse_i64;
 use crate::resp::{Blob, Reply, c_text};
 use crate::store::{Result, Stop, Txn, Value};
@@ -43,10 +44,15 @@ pub fn xadd(txn: &mut Txn, call: &Call) -> Result<Reply> {
         None => Stream::create(txn),
     };
     let id = stream.append(txn, id, &pairs, &call.limits.thresholds)?;
-    if let Some(trim) = options.trim {
-        stream.trim(txn, trim)?;
-    }
+    let trimmed = match options.trim {
+        Some(trim) => stream.trim(txn, trim)?,
+        None => 0,
+    };
     stream.save(txn, key, found.as_ref())?;
+    txn.notify(Events::STREAM, "xadd", key);
+    if trimmed > 0 {
+        txn.notify(Events::STREAM, "xtrim", key);
+    }
     Ok(id_reply(id))
 }
 
@@ -68,6 +74,7 @@ pub fn xdel(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let deleted = stream.remove(txn, ids)?;
     if deleted > 0 {
         stream.save(txn, key, found.as_ref())?;
+        txn.notify(Events::STREAM, "xdel", key);
     }
     Ok(count(deleted))
 }
@@ -85,6 +92,7 @@ pub fn xtrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let deleted = stream.trim(txn, trim)?;
     if deleted > 0 {
         stream.save(txn, key, found.as_ref())?;
+        txn.notify(Events::STREAM, "xtrim", key);
     }
     Ok(count(deleted))
 }
@@ -124,6 +132,7 @@ pub fn xsetid(txn: &mut Txn, call: &Call) -> Result<Reply> {
     };
     stream.set_id(txn, last, added, max_deleted)?;
     stream.save(txn, key, found.as_ref())?;
+    txn.notify(Events::STREAM, "xsetid", key);
     Ok(Reply::Ok)
 }
 

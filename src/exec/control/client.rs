@@ -11,7 +11,7 @@ use crate::base::num::parse_i64;
 use crate::exec::pubsub::Kind;
 use crate::exec::session::ReplyMode;
 use crate::exec::tracking::Mode;
-use crate::exec::{Client, Engine, Session};
+use crate::exec::{Client, Engine, Session, Unblocked};
 use crate::resp::{Args, Protocol, Reply, shown};
 use crate::store::OUT_OF_MEMORY;
 
@@ -171,17 +171,18 @@ pub fn too_many(args: Args) -> Reply {
     ))
 }
 
-/// No command blocks, so there is never a client to unblock.
-pub fn unblock(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
-    match args.get(3) {
+/// CLIENT UNBLOCK: ends the wait of a client, as if its time were over or with an error. 1, or 0 if there is no such client or
+/// it waits for nothing.
+pub fn unblock(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    let why = match args.get(3) {
         _ if args.len() > 4 => return too_many(args),
-        Some(reason) if !is_option(reason, "timeout") && !is_option(reason, "error") => {
-            return Reply::err("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
-        }
-        _ => {}
-    }
+        None => Unblocked::Timeout,
+        Some(reason) if is_option(reason, "timeout") => Unblocked::Timeout,
+        Some(reason) if is_option(reason, "error") => Unblocked::Error,
+        Some(_) => return Reply::err("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"),
+    };
     match parse_i64(&args[2]) {
-        Some(_) => Reply::Int(0),
+        Some(id) => Reply::Int(u64::try_from(id).is_ok_and(|id| engine.unblock(id, why)).into()),
         None => Reply::err(NOT_AN_INTEGER),
     }
 }
@@ -330,7 +331,7 @@ fn flags(client: &Client, what_it_watches_changed: bool) -> String {
         (client.monitors.get(), 'O'),
         (client.listens.get(), 'P'),
         (client.queued.get().is_some(), 'x'),
-        (client.paused.get(), 'b'),
+        (client.paused.get() || client.blocked.get(), 'b'),
         (tracks.is_some(), 't'),
         (tracks.is_some_and(|tracks| tracks.is_broken), 'R'),
         (tracks.is_some_and(|tracks| tracks.mode == Mode::Broadcast), 'B'),

@@ -173,14 +173,17 @@ fn clients(source: &Source, page: &mut Page) {
         "client_recent_max_output_buffer",
         largest(|c| c.buffers.get().output).unwrap_or(0),
     );
-    let clients = source.engine.clients.iter();
-    page.field("blocked_clients", clients.filter(|c| c.paused.get()).count());
+    let (clients, waiters) = (source.engine.clients.iter(), &source.engine.waiters);
+    let paused = clients.filter(|c| c.paused.get()).count();
+    page.field("blocked_clients", paused + waiters.len());
     page.field("tracking_clients", source.engine.tracking_clients);
     page.field("pubsub_clients", source.engine.pubsub.listening());
     let (watching, watched) = source.engine.store.watching();
     page.field("watching_clients", watching);
-    page.constant(&["clients_in_timeout_table"], 0);
+    page.field("clients_in_timeout_table", waiters.with_deadline());
     page.field("total_watched_keys", watched);
+    page.field("total_blocking_keys", waiters.keys());
+    page.field("total_blocking_keys_on_nokey", waiters.keys_for_none());
 }
 
 fn memory(source: &Source, page: &mut Page) {

@@ -15,6 +15,7 @@ pub mod server;
 pub mod slowlog;
 pub mod tracking;
 pub mod transaction;
+pub mod wait;
 
 use std::hash::{BuildHasher, RandomState};
 

@@ -57,6 +57,7 @@ impl Engine {
                 Effect::Published(message) => {
                     self.publish_in(message.space, &message.channel, &message.payload, epoch);
                 }
+                Effect::KeyEvent(event) => self.publish_event(&event, epoch),
                 Effect::KeyExpired
                 | Effect::FieldsExpired(_)
                 | Effect::KeyChanged(_)
@@ -69,7 +70,6 @@ impl Engine {
 
     /// Sends a message to all who listen to a channel, once `epoch` is settled. It leaves at the end of the tick at the
     /// earliest. Returns how often it is sent.
-    #[expect(dead_code, reason = "for keyspace events and tracking, which come later")]
     pub fn publish(&mut self, channel: &[u8], payload: &[u8], epoch: Epoch) -> usize {
         self.publish_in(Space::Global, channel, payload, epoch)
     }

@@ -27,7 +27,7 @@ use foldhash::fast::RandomState;
 use super::control::REDIS_VERSION;
 use super::functions::Known;
 use super::monitor::Lines;
-use super::queue_run::QueueRun;
+use super::queue_run::{QueueRun, WaitingQueue};
 use super::stats::Counted;
 use super::tracking::KeysUsed;
 use crate::resp::{OwnedArgs, Reply};
@@ -86,6 +86,8 @@ pub struct Scripts {
     interpreter: Option<Box<Interpreter>>,
     /// By client.
     waiting: HashMap<u64, Box<Running>, RandomState>,
+    /// Queues that scripts are part of and that wait elsewhere, by client.
+    waiting_queues: HashMap<u64, WaitingQueue, RandomState>,
     /// The client whose script has run for so long that others are told.
     busy: Option<Busy>,
     /// The client whose script has others wait who would write.

@@ -9,6 +9,7 @@ use crate::base::log;
 use crate::base::random::Random;
 use crate::exec::monitor::Lines;
 use crate::exec::parking::Wait;
+use crate::exec::queue_run::WaitingQueue;
 use crate::exec::request::Ran;
 use crate::exec::stats::Counted;
 use crate::exec::tracking::KeysUsed;
@@ -80,6 +81,16 @@ impl Scripts {
             true => None,
             false => self.waiting.remove(&client),
         }
+    }
+
+    /// A client's queue waits, between its scripts.
+    pub(in crate::exec) fn set_queue_waiting(&mut self, client: u64, queue: WaitingQueue) {
+        self.waiting_queues.insert(client, queue);
+    }
+
+    /// Takes it out, if there is one.
+    pub(in crate::exec) fn take_waiting_queue(&mut self, client: u64) -> Option<WaitingQueue> {
+        self.waiting_queues.remove(&client)
     }
 
     /// Whether SCRIPT KILL was said of a client's script.
@@ -158,6 +169,8 @@ impl Engine {
         let has_held = scripts.holder.take_if(|holder| *holder == client).is_some();
         if was_busy || has_held {
             self.hide_expired_if_need_be();
+            // They came before those who were set aside.
+            self.serve_touched();
             self.parking.wake_after_script();
         }
     }
@@ -171,6 +184,11 @@ impl Engine {
     /// Drops a client's script that waits, if it has one; returns which database was selected before it, or before the queue
     /// that it is of.
     pub(in crate::exec) fn forget_script(&mut self, client: u64) -> Option<usize> {
+        if let Some(WaitingQueue { run, aside }) = self.scripts.take_waiting_queue(client) {
+            self.store.give_up(aside);
+            self.end_script(client);
+            return Some(run.first_db);
+        }
         let mut running = self.scripts.take_waiting(client)?;
         if let Some(interpreter) = &mut self.scripts.interpreter {
             running.stop(interpreter);
@@ -372,6 +390,7 @@ impl Session {
         let text = match stop {
             Stop::Error(text) => text,
             Stop::Damage(damage) => damage.text.clone().into(),
+            Stop::Await(_) => unreachable!("a function is there or not"),
             Stop::Fault | Stop::NeedsView => {
                 let mut txn = engine.store.resume(txn);
                 let missing = txn.take_missing();

@@ -77,3 +77,83 @@ fn runs_that_do_not_count_cause_nothing() {
     ];
     assert_eq!(driver.effects, expected);
 }
+
+/// The events that are to be told, each with its epoch.
+fn events(driver: &mut Driver) -> Vec<(Epoch, KeyEvent)> {
+    let messages = driver.store.take_messages().into_iter();
+    let event = |(epoch, effect)| match effect {
+        Effect::KeyEvent(event) => (epoch, event),
+        other => panic!("{other:?}"),
+    };
+    messages.map(event).collect()
+}
+
+/// They as a test shows them.
+fn told(events: &[(Epoch, KeyEvent)]) -> Vec<String> {
+    let told =
+        |(_, event): &(Epoch, KeyEvent)| format!("{} {}", event.name, String::from_utf8_lossy(&event.key));
+    events.iter().map(told).collect()
+}
+
+#[test]
+fn events_of_keys_come_from_where_keys_come_and_go_and_are_taken_back_with_what_they_tell_of() {
+    let mut driver = driver_with_due_key();
+    driver.store.set_events(Events::all());
+    driver.run(|txn| {
+        assert!(txn.lookup_read(key("due"))?.is_none());
+        let header = Header {
+            kind: Kind::String,
+            deadline: None,
+        };
+        txn.write(key("new"), None, header, &[b"1"])?;
+        let before = txn.savepoint();
+        let entry = txn.lookup(key("new"))?.expect("it was written");
+        txn.remove(key("new"), &entry)?;
+        assert!(txn.lookup_read(key("missed"))?.is_none());
+        txn.rollback_failure(before);
+        txn.notify(Events::STRING, "set", key("new"));
+        txn.notify_overwritten(key("new"), Some(&entry), Kind::List);
+        Ok(())
+    });
+    let open = driver.store.last_staged();
+    let events = events(&mut driver);
+    let expected = [
+        "expired due",
+        "keymiss due",
+        "new new",
+        "keymiss missed",
+        "set new",
+        "overwritten new",
+        "type_changed new",
+    ];
+    assert_eq!(told(&events), expected);
+    assert!(events.iter().all(|(epoch, _)| *epoch == open));
+    // Those that follow each other share the key's name.
+    let keys = events[4..].iter().map(|(_, event)| event.key.as_ptr());
+    let keys: Vec<_> = keys.collect();
+    assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn nobody_is_told_without_a_way_to_publish() {
+    let mut driver = driver_with_due_key();
+    driver
+        .store
+        .set_events(Events::all() - Events::KEYSPACE - Events::KEYEVENT);
+    assert_eq!(driver.get("due"), None);
+    assert_eq!(told(&events(&mut driver)), [""; 0]);
+}
+
+#[test]
+fn keys_that_are_missed_are_bounded() {
+    let mut driver = Driver::new(1 << 20);
+    driver.store.set_events(Events::all());
+    let mut txn = driver.store.begin(driver.now);
+    txn.allowance = Allowance::at_most(10_000);
+    let missed = (0..1000)
+        .take_while(|_| txn.lookup_read(key("missed")).is_ok())
+        .count();
+    assert!((20..500).contains(&missed), "{missed}");
+    let end = txn.end();
+    driver.store.abandon(end);
+}

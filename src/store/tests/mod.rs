@@ -1,6 +1,7 @@
 //! The store as a whole: transactions, faults, commits, failures, expiry and reclaim, over a real directory.
 
 mod aside;
+mod awaited;
 mod checkpoint;
 mod driver;
 mod effects;

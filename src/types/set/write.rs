@@ -7,9 +7,11 @@ use foldhash::fast::RandomState;
 
 use super::draft::Draft;
 use super::{Encoding, LIST, Set};
+use crate::base::events::Events;
 use crate::base::num::parse_i64;
 use crate::base::random::Random;
 use crate::disk::cells::{Reader, push_cell};
+use crate::disk::format::Kind;
 use crate::store::{Entry, Key, Result, Txn};
 use crate::types::buckets::Buckets;
 use crate::types::intset::IntSet;
@@ -51,6 +53,9 @@ pub fn add<'m>(
         let old = set.as_ref().map(Set::entry);
         draft.save(txn, key, old, old.and_then(|old| old.header.deadline))?;
     }
+    if added > 0 {
+        txn.notify(Events::SET, "sadd", key);
+    }
     Ok(added)
 }
 
@@ -60,6 +65,7 @@ fn add_new_table<'m>(txn: &mut Txn, key: Key, members: impl Iterator<Item = &'m 
     let entries: Vec<_> = distinct.into_iter().map(|member| (member, &b""[..])).collect();
     let table = Buckets::build(txn, &entries);
     Draft::Table(table).save(txn, key, None, None)?;
+    txn.notify(Events::SET, "sadd", key);
     Ok(entries.len() as u64)
 }
 
@@ -85,6 +91,7 @@ pub fn remove<'m>(
         removed += u64::from(draft.remove(txn, member)?);
     }
     if removed > 0 {
+        txn.notify(Events::SET, "srem", key);
         draft.save(txn, key, Some(&set.entry), set.entry.header.deadline)?;
     }
     Ok(removed)
@@ -126,6 +133,7 @@ pub fn pop(txn: &mut Txn, key: Key) -> Result<Option<Bytes>> {
         draft.remove(txn, &member)?;
         member
     };
+    txn.notify(Events::SET, "spop", key);
     draft.save(txn, key, Some(&set.entry), set.entry.header.deadline)?;
     Ok(Some(member))
 }
@@ -153,12 +161,14 @@ pub fn pop_many(txn: &mut Txn, key: Key, count: u64, limits: &Thresholds) -> Res
         txn.allowance
             .take((count as usize).saturating_mul(size_of::<Bytes>()))?;
         let popped = (0..count).map(|_| table.pop(txn)).collect::<Result<Vec<_>>>()?;
+        txn.notify(Events::SET, "spop", key);
         Draft::Table(table).save(txn, key, Some(&set.entry), deadline)?;
         return Ok(popped);
     }
     let mut members = set.members(txn)?;
     shuffle_first(&mut members, left as usize, &mut txn.random);
     let popped = members.split_off(left as usize);
+    txn.notify(Events::SET, "spop", key);
     if left * REBUILT_BELOW > count {
         let mut draft = Draft::of(&set)?;
         for member in &popped {
@@ -171,10 +181,22 @@ pub fn pop_many(txn: &mut Txn, key: Key, count: u64, limits: &Thresholds) -> Res
     Ok(popped)
 }
 
-/// Makes a set of these members, all different, the key's value, whatever it held. No members leave no key.
-pub fn replace(txn: &mut Txn, key: Key, members: &[Vec<u8>], limits: &Thresholds) -> Result<()> {
+/// Makes a set of these members, all different, the key's value, whatever it held. No members leave no key. `event` tells of
+/// it.
+pub fn replace(
+    txn: &mut Txn,
+    key: Key,
+    members: &[Vec<u8>],
+    limits: &Thresholds,
+    event: &'static str,
+) -> Result<()> {
     let old = txn.lookup(key)?;
-    write_all(txn, key, old.as_ref(), members, None, limits)
+    write_all(txn, key, old.as_ref(), members, None, limits)?;
+    if !members.is_empty() {
+        txn.notify_overwritten(key, old.as_ref(), Kind::Set);
+        txn.notify(Events::SET, event, key);
+    }
+    Ok(())
 }
 
 /// Writes a new set of these members, all different, in the encoding that it would have had they come one by one.

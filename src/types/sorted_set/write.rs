@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{Encoding, SortedSet, decode_score, encode_score, packed, score_in_tree, tree_key, tree_value};
+use crate::base::events::Events;
 use crate::disk::format::{Header, Kind};
 use crate::store::{Entry, Key, Result, Savepoint, Stop, Txn};
 use crate::types::buckets::{Buckets, Found, Want};
@@ -287,6 +288,11 @@ pub fn add<'m>(
     }
     if added.added + added.updated > 0 {
         draft.save_back(txn, key, set.as_ref().map(SortedSet::entry))?;
+        let event = match condition.incr {
+            true => "zincr",
+            false => "zadd",
+        };
+        txn.notify(Events::SORTED_SET, event, key);
     }
     Ok(added)
 }
@@ -347,6 +353,7 @@ pub fn remove<'m>(txn: &mut Txn, key: Key, members: impl Iterator<Item = &'m [u8
         }
     }
     if removed > 0 {
+        txn.notify(Events::SORTED_SET, "zrem", key);
         draft.save_back(txn, key, Some(set.entry()))?;
     }
     Ok(removed)
@@ -365,6 +372,11 @@ pub fn pop(
     let ranks = if from_end { len - count..len } else { 0..count };
     txn.allowance
         .take((count as usize).saturating_mul(size_of::<(Bytes, f64)>()))?;
+    let event = match from_end {
+        true => "zpopmax",
+        false => "zpopmin",
+    };
+    txn.notify(Events::SORTED_SET, event, key);
     let mut popped = Vec::new();
     let mut keep = |member: Part, score| popped.push((member.to_bytes(), score));
     if count == len {
@@ -382,12 +394,21 @@ pub fn pop(
     Ok(popped)
 }
 
-/// Takes the members of these ranks out of the key's sorted set. How many there were.
-pub fn remove_ranks(txn: &mut Txn, key: Key, set: &SortedSet, ranks: Range<u64>) -> Result<u64> {
+/// Takes the members of these ranks out of the key's sorted set; `event` tells of it. How many there were.
+pub fn remove_ranks(
+    txn: &mut Txn,
+    key: Key,
+    set: &SortedSet,
+    ranks: Range<u64>,
+    event: &'static str,
+) -> Result<u64> {
     let len = set.len();
     let end = ranks.end.min(len);
     let ranks = ranks.start.min(end)..end;
     let count = ranks.end - ranks.start;
+    if count > 0 {
+        txn.notify(Events::SORTED_SET, event, key);
+    }
     if count == len {
         txn.remove(key, set.entry())?;
     } else if count > 0 {
@@ -453,15 +474,27 @@ fn cut(
     draft.save_back(txn, key, Some(set.entry()))
 }
 
-/// Makes a sorted set of these members, each once, the key's value, whatever it held. Without members there is no key.
-pub fn replace(txn: &mut Txn, key: Key, members: &[(Vec<u8>, f64)], limits: &Thresholds) -> Result<()> {
+/// Makes a sorted set of these members, each once, the key's value, whatever it held; `event` tells of it. Without members
+/// there is no key.
+pub fn replace(
+    txn: &mut Txn,
+    key: Key,
+    members: &[(Vec<u8>, f64)],
+    limits: &Thresholds,
+    event: &'static str,
+) -> Result<()> {
     let old = txn.lookup(key)?;
     let mut entries: Vec<(&[u8], f64)> = members
         .iter()
         .map(|(member, score)| (&member[..], *score))
         .collect();
     entries.sort_by(|a, b| packed::compare((a.1, a.0), (b.1, b.0)));
-    Draft::build(txn, &entries, limits).save(txn, key, old.as_ref(), None)
+    Draft::build(txn, &entries, limits).save(txn, key, old.as_ref(), None)?;
+    if !members.is_empty() {
+        txn.notify_overwritten(key, old.as_ref(), Kind::SortedSet);
+        txn.notify(Events::SORTED_SET, event, key);
+    }
+    Ok(())
 }
 
 /// Gives `to` a sorted set of its own, equal to the large one of `entry`. `replaced` is what `to` held.

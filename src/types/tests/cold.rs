@@ -115,7 +115,7 @@ fn a_cut_through_a_cold_sorted_set_takes_few_rounds() {
         let Some(set) = sorted_set::SortedSet::open(txn.lookup(KEY)?)? else {
             return Ok(0);
         };
-        sorted_set::remove_ranks(txn, KEY, &set, 10..9000)
+        sorted_set::remove_ranks(txn, KEY, &set, 10..9000, "zremrangebyrank")
     });
     assert_eq!(removed, Ok(8990));
     assert!(test.faults <= 6, "{} faults", test.faults);

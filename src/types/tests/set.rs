@@ -119,7 +119,7 @@ impl Bench {
         let (read, stored) = self.run(|txn, limits| {
             let sets = open(txn, &from)?;
             let read = set_algebra::combine(txn, operation, &sets)?;
-            set::replace(txn, key(to), &read, limits)?;
+            set::replace(txn, key(to), &read, limits, "sunionstore")?;
             Ok((read.len(), read.into_iter().collect::<Model>()))
         });
         let mut sets = from.iter().map(|&at| &self.models[at]);
@@ -315,7 +315,7 @@ fn a_cold_table_is_popped_and_sampled_with_few_faults() {
     let mut test = TestStore::open();
     let members: Vec<Vec<u8>> = (0..2000u32).map(|n| n.to_be_bytes().to_vec()).collect();
     let limits = limits(0, 0, 0);
-    test.run(|txn| set::replace(txn, key(0), &members, &limits))
+    test.run(|txn| set::replace(txn, key(0), &members, &limits, "sunionstore"))
         .unwrap();
     for count in [1, 20, 100] {
         test.drop_hot();

@@ -168,7 +168,7 @@ impl Bench {
                 return Ok(0);
             };
             let ranks = set.ranks_by_score(txn, &range)?;
-            sorted_set::remove_ranks(txn, key(at), &set, ranks)
+            sorted_set::remove_ranks(txn, key(at), &set, ranks, "zremrangebyrank")
         });
         let before = self.models[at].len();
         self.models[at].retain(|_, score| !includes(&range, *score));
@@ -187,7 +187,7 @@ impl Bench {
                 sources.push((Source::open(txn.lookup(key(*at))?)?, *weight));
             }
             let members = sorted_set::combine(txn, operation, sources, aggregate)?;
-            sorted_set::replace(txn, key(to), &members, limits)?;
+            sorted_set::replace(txn, key(to), &members, limits, "zunionstore")?;
             Ok(members)
         });
         let expected = combined(&self.models, operation, aggregate, &from);
