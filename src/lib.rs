@@ -41,6 +41,7 @@
 //!               |                            -> replies leave; a checkpoint brings the records to their families
 //!               +-- Stop::Fault     -> the connection waits; the fetch pool reads; the handler runs again; what goes on
 //!               |                      faulting is rehearsed (store/rehearsal.rs), and all that it reads fetched together
+//!               +-- Stop::Await     -> the client waits until others write what is looked for (exec/serve.rs)
 //!               +-- Stop::NeedsView -> it needs much, and may go over a view (store/allowance.rs): after a checkpoint of all
 //!                                      before it, the handler runs on the view pool, over a snapshot; a long reply leaves
 //!                                      in pieces from there (command/elements.rs, exec/stream.rs)
@@ -233,6 +234,8 @@
 //!
 //! The project's own words, and where each is at home.
 //!
+//! - **awaited**: of a key, that a client waits until something comes to it; *touched*, that something may have come
+//!   (`store/awaited.rs`).
 //! - **budget**: what the hot tier may take, a share of `maxmemory` (`exec/memory.rs` shares it out).
 //! - **checkpoint**: brings what is in the journal to its families (`disk/checkpoint.rs`, `store/checkpoint.rs`).
 //! - **checkpointed**: of an epoch, that its records are in their families, where views find them
@@ -273,6 +276,7 @@
 //! - **upkeep**: what gives back memory and space on disk when much was deleted (`store/upkeep.rs`).
 //! - **view**: a snapshot of the families; only what walks ranges reads one, on the view pool ([`disk::View`],
 //!   `store/views.rs`).
+//! - **waiter**: a client that waits for others to do something, as in BLPOP (`exec/waiters.rs`).
 //! - **warm up**: have the processor load what is about to be used, so that several lookups wait for memory together.
 //! - **watched**: of a key, that somebody is to be told of changes to it (`store/watches.rs`).
 //! - **window**: while a checkpoint runs, the time since it began: what is written in it, the checkpoint does not take.
@@ -292,8 +296,10 @@
 //! - **WATCH**: a transaction has keys watched from its end on ([`store::Txn::watch`]). A change is told when it is staged, not
 //!   when it is settled, as the next to run sees it; EXEC asks for it ([`store::Store::watched_change`]), and if it answers
 //!   that a key has changed, that reply waits for the change's epoch.
-//! - **Blocking commands**: a parked request like one that faulted, woken by a watched key instead of a ticket; it runs again,
-//!   and its reply waits for the epoch of what it found.
+//! - **Blocking commands**: a handler that finds nothing ends with [`store::Stop::Await`]. Its request leaves the session and
+//!   waits among the others (`exec/waiters.rs`), by key and in the order in which they came. What is staged and writes an
+//!   awaited key touches it (`store/awaited.rs`); before anybody else's next request, who waits for it is served
+//!   (`exec/serve.rs`): the request runs again, as a transaction of its own, and its reply waits for the epoch of what it found.
 //! - **Keyspace events, messages**: further kinds of [`store::Effect`], each caused only while somebody listens. When their epoch
 //!   is settled, the executor sends them to whom they concern ([`exec::Engine::send`]).
 //! - **RDB in and out**: reading writes transactions; writing walks a view.

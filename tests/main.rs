@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`transcripts`] | what each command answers, in every mode a server can be in, and that Redis answers the same |
 //! | [`differential`] | random commands get the answers of a real redis-server |
+//! | [`blocking`] | who waits gets what others write, in its turn, and nobody is told of what is lost |
 //! | [`connections`] | clients that leave, idle ones, and what all of them may hold in memory |
 //! | [`crash`] | `kill -9` loses nothing that was acknowledged |
 //! | [`damage`] | a store that is not whole is refused untouched, and named |
@@ -11,7 +12,10 @@
 //! | [`operation`] | what operators do: the log, moving to another port, mass expiry, stopping under load |
 //! | [`cold`] | commands on cold data wait for few rounds of reads, whatever they touch |
 //! | [`transactions`] | what MULTI has queued runs as one, costs what it must, and is counted |
+//! | [`pubsub`] | messages reach who listens, in order, and never before what they tell of is safe |
 //! | [`scripts`] | nobody comes in between while a script waits; those that run for long can be killed |
+//! | [`watches`] | what is a change to a client that watches a key, command by command |
+//! | [`tracking`] | caches that clients keep as the server tells never show what is no more |
 //! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
@@ -23,6 +27,7 @@
 //! | [`readme`] | the reference of options and commands is current, and what pages link to exists |
 //! | [`tidy`] | the source keeps the rules of the house |
 
+mod blocking;
 mod clients;
 mod cold;
 mod connections;
@@ -37,10 +42,13 @@ mod long_replies;
 mod memory;
 mod operation;
 mod power_loss;
+mod pubsub;
 mod readme;
 mod scripts;
 mod signals;
 mod support;
 mod tidy;
+mod tracking;
 mod transactions;
 mod transcripts;
+mod watches;

@@ -163,3 +163,91 @@ fn a_script_that_runs_for_long_can_be_killed_unless_it_has_written() {
     let mut client = server.client();
     assert_eq!(client.run(&["EXISTS", "w", "k"]), Value::Integer(1));
 }
+
+#[test]
+fn a_function_that_runs_for_long_is_shown_and_can_be_killed() {
+    const LIBRARY: &str = "#!lua name=long\n\
+        redis.register_function('endless', function() while true do end end)\n\
+        redis.register_function('writes', function() redis.call('set', 'w', '1') while true do end end)";
+    let mut server = Server::start(Kind::Redkeep, &["--busy-reply-threshold", "100"]);
+    let (mut client, mut other) = (server.client(), server.client());
+    client.run(&["FUNCTION", "LOAD", LIBRARY]);
+    let shown = |other: &mut Client| other.run(&["FUNCTION", "STATS"]).lines().join("\n");
+    let call = ["FCALL", "endless", "1", "k", "argument"];
+    for is_queued in [false, true] {
+        if is_queued {
+            client.ok(&["MULTI"]);
+            client.run(&["SET", "k", "1"]);
+            client.run(&call);
+            client.send(&encode(&["EXEC"])).expect("sent");
+        } else {
+            client.send(&encode(&call)).expect("sent");
+        }
+        await_busy(&mut other);
+        let stats = shown(&mut other);
+        for text in [
+            "\"name\"",
+            "\"endless\"",
+            "\"duration_ms\"",
+            "\"FCALL\"",
+            "\"argument\"",
+        ] {
+            assert!(stats.contains(text), "{text} in {stats}");
+        }
+        let reply = format!("{:?}", other.run(&["SCRIPT", "KILL"]));
+        assert!(reply.contains("You can only call FUNCTION KILL"), "{reply}");
+        let reply = format!("{:?}", other.run(&["FUNCTION", "DELETE", "long"]));
+        assert!(reply.contains("BUSY"), "{reply}");
+        other.ok(&["FUNCTION", "KILL"]);
+        let reply = format!("{:?}", client.receive().expect("a reply"));
+        // In these words in Redis, too.
+        assert!(reply.contains("killed by user with SCRIPT KILL"), "{reply}");
+        let reply = format!("{:?}", other.run(&["FUNCTION", "KILL"]));
+        assert!(reply.contains("NOTBUSY"), "{reply}");
+        assert!(!shown(&mut other).contains("endless"));
+    }
+    client
+        .send(&encode(&["EVAL", "while true do end", "0"]))
+        .expect("sent");
+    await_busy(&mut other);
+    let reply = format!("{:?}", other.run(&["FUNCTION", "KILL"]));
+    assert!(reply.contains("You can only call SCRIPT KILL"), "{reply}");
+    other.ok(&["SCRIPT", "KILL"]);
+    assert!(client.receive().expect("a reply").is_error());
+    client.send(&encode(&["FCALL", "writes", "0"])).expect("sent");
+    await_busy(&mut other);
+    let reply = format!("{:?}", other.run(&["FUNCTION", "KILL"]));
+    assert!(reply.contains("UNKILLABLE"), "{reply}");
+    other.send(&encode(&["SHUTDOWN", "NOSAVE"])).expect("sent");
+    assert!(server.wait().success());
+    server.start_again();
+    assert_eq!(server.client().run(&["EXISTS", "w"]), Value::Integer(0));
+}
+
+/// What comes behind a script in a queue may miss records that nobody knew it would want: it waits for them, and the script is
+/// not run again.
+#[test]
+fn a_script_in_a_queue_runs_once_though_what_follows_it_is_cold() {
+    const FIELDS: u64 = 5000;
+    let server = Server::start(Kind::Redkeep, &["--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    for field in 0..FIELDS {
+        client.run(&["HSET", "cold", &field.to_string(), "value"]);
+    }
+    server.drop_hot(&mut client);
+    let script = "redis.log(redis.LOG_WARNING, 'the script runs') redis.call('rename', 'cold', 'now')";
+    client.ok(&["MULTI"]);
+    client.run(&["EVAL", script, "0"]);
+    client.run(&["SELECT", "0"]);
+    for field in [1, 2500, 4999] {
+        client.run(&["HGET", "now", &field.to_string()]);
+    }
+    client.run(&["EVAL", "return redis.call('hget', 'now', '77')", "0"]);
+    let before = server.log().matches("the script runs").count();
+    let replies = client.run(&["EXEC"]);
+    let value = Value::bulk("value");
+    let ok = Value::Simple("OK".into());
+    let expected = [Value::Nil, ok, value.clone(), value.clone(), value.clone(), value];
+    assert_eq!(replies.items(), expected);
+    assert_eq!(server.log().matches("the script runs").count() - before, 1);
+}

@@ -298,16 +298,17 @@ impl Connection {
 }
 
 /// An epoll instance; a connection is known by its index.
-struct Poller {
+pub struct Poller {
     epoll: OwnedFd,
     events: Vec<libc::epoll_event>,
 }
 
-const READABLE: u32 = libc::EPOLLIN as u32;
+/// Something can be read.
+pub const READABLE: u32 = libc::EPOLLIN as u32;
 const WRITABLE: u32 = libc::EPOLLOUT as u32;
 
 impl Poller {
-    fn new(capacity: usize) -> io::Result<Poller> {
+    pub fn new(capacity: usize) -> io::Result<Poller> {
         // SAFETY: takes no pointer; the descriptor is checked before it gets an owner, and nobody else has it.
         let epoll = unsafe {
             let fd = libc::epoll_create1(libc::EPOLL_CLOEXEC);
@@ -323,7 +324,8 @@ impl Poller {
         })
     }
 
-    fn control(
+    /// Adds a connection, or changes what is waited for of it.
+    pub fn control(
         &self,
         operation: libc::c_int,
         stream: &TcpStream,
@@ -343,8 +345,13 @@ impl Poller {
         }
     }
 
+    /// The index of the connection that one of the last events is of.
+    pub fn index(&self, event: usize) -> usize {
+        self.events[event].u64 as usize
+    }
+
     /// Fills `events` and says how many there are; none when the time is up. Nanoseconds, for an even pace.
-    fn wait(&mut self, limit: Duration) -> io::Result<usize> {
+    pub fn wait(&mut self, limit: Duration) -> io::Result<usize> {
         let timeout = libc::timespec {
             tv_sec: limit.as_secs() as libc::time_t,
             tv_nsec: limit.subsec_nanos() as libc::c_long,
@@ -436,7 +443,7 @@ impl<'a> Run<'a> {
                 ));
             }
             for event in 0..ready {
-                let index = self.poller.events[event].u64 as usize;
+                let index = self.poller.index(event);
                 let Some(done) = self.progress(index)? else {
                     continue;
                 };

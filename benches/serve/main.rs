@@ -20,6 +20,7 @@ mod common;
 mod load;
 mod report;
 mod server;
+mod wake;
 mod workload;
 
 use std::fmt::Display;
@@ -39,7 +40,7 @@ use workload::Workload;
 
 const HELP: &str = "\
 usage: cargo bench --bench serve -- [options]      (a LIST is separated by commas)
-  --only LIST          get,set,incr,mset,multi-incr-exec,evalsha-incr,evalsha-get   [all]
+  --only LIST          get,set,incr,mset,multi-incr-exec,evalsha-incr,evalsha-get,blpop-wake   [all]
   --clients LIST       connections                                      [1,50]
   --pipeline LIST      commands a batch                                 [1,32]
   --appendfsync LIST   always,everysec,no                               [all]
@@ -49,6 +50,7 @@ usage: cargo bench --bench serve -- [options]      (a LIST is separated by comma
   --cold-keys N        keys of the cold data set                        [5000000]
   --cold-memory SIZE   Redkeep's maxmemory when cold                    [64mb]
   --hot-memory SIZE    Redkeep's maxmemory when hot                     [4gb]
+  --waiters N          clients that wait in blpop-wake, each for a key   [10000]
   --value-size BYTES   bytes a value                                    [100; --big: 1000]
   --seconds S          length of a measurement                          [1]
   --requests N         operations of a measurement, instead of seconds
@@ -104,6 +106,7 @@ struct Options {
     hot_memory: String,
     cold_memory: String,
     big_memory: String,
+    waiters: usize,
     value_size: Option<usize>,
     until: Until,
     rounds: usize,
@@ -153,6 +156,7 @@ fn default_options() -> Options {
         hot_memory: "4gb".to_owned(),
         cold_memory: "64mb".to_owned(),
         big_memory: "256mb".to_owned(),
+        waiters: 10_000,
         value_size: None,
         until: Until::Elapsed(Duration::from_secs(1)),
         rounds: 5,
@@ -234,6 +238,7 @@ fn parse_value(options: &mut Options, name: &str, value: String) -> Result<()> {
         "--hot-memory" => options.hot_memory = value,
         "--cold-memory" => options.cold_memory = value,
         "--big-memory" => options.big_memory = value,
+        "--waiters" => options.waiters = number(&value)?,
         "--value-size" => options.value_size = Some(number(&value)?),
         "--seconds" => options.until = Until::Elapsed(Duration::try_from_secs_f64(number(&value)?)?),
         "--requests" => options.until = Until::Operations(number(&value)?),
@@ -338,6 +343,10 @@ fn matrix_part(options: &Options, appendfsync: &str, tier: Tier) -> Result<()> {
     for &workload in &options.workloads {
         for &clients in &options.clients {
             for &pipeline in &options.pipelines {
+                if workload == Workload::Wake && pipeline > 1 {
+                    // Who is pushed to is to wait.
+                    continue;
+                }
                 let load = Load {
                     workload,
                     clients,
@@ -405,10 +414,10 @@ fn measure(options: &Options, subject: &Subject, load: &Load, seed: u64, side: &
     let mut load = load.clone();
     load.keys = subject.keys;
     load.seed = seed;
-    load.run(server.address, &Until::Elapsed(WARM_UP))?;
+    run(options, server, &load, &Until::Elapsed(WARM_UP))?;
     load.seed = !seed;
     let meter = Meter::start(server)?;
-    let outcome = load.run(server.address, &options.until)?;
+    let outcome = run(options, server, &load, &options.until)?;
     let (cpu, others) = meter.read(server)?;
     require_success(server.kind, &load, &outcome)?;
     side.rates
@@ -418,6 +427,18 @@ fn measure(options: &Options, subject: &Subject, load: &Load, seed: u64, side: &
     side.latency.merge(&outcome.latency);
     side.resident = server.memory("VmRSS")?;
     Ok(())
+}
+
+/// Runs a load of any kind.
+fn run(options: &Options, server: &Server, load: &Load, until: &Until) -> Result<Outcome> {
+    if load.workload != Workload::Wake {
+        return Ok(load.run(server.address, until)?);
+    }
+    let Until::Elapsed(length) = until else {
+        return Err("blpop-wake takes --seconds, not --requests".into());
+    };
+    let clients = (options.waiters, load.clients);
+    Ok(wake::run(server.address, clients, load.value_size, *length)?)
 }
 
 /// Who used how much CPU since it was started.

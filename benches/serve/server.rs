@@ -21,6 +21,8 @@ const REPLY_LIMIT: Duration = Duration::from_secs(120);
 /// How long background work (compaction, a rewrite of the AOF) may keep a measurement waiting.
 const SETTLE_LIMIT: Duration = Duration::from_secs(120);
 const SETTLE_WINDOW: Duration = Duration::from_millis(300);
+/// More than any workload connects.
+const MAX_CLIENTS: &str = "12000";
 /// Keys per MSET, MSETs and GETs per batch while filling and checking.
 const FILL_KEYS: u64 = 50;
 const FILL_COMMANDS: u64 = 20;
@@ -96,7 +98,7 @@ impl Server {
             Kind::Redis => ["--appendonly", "yes", "--save", ""].as_slice(),
             Kind::Redkeep => &["--maxmemory", maxmemory],
         };
-        let arguments = [&["--appendfsync", appendfsync], own].concat();
+        let arguments = [&["--appendfsync", appendfsync, "--maxclients", MAX_CLIENTS], own].concat();
         let launch = Launch {
             program: program.clone(),
             port,

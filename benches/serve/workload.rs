@@ -11,6 +11,8 @@ pub enum Workload {
     /// EVALSHA of a script that calls INCR, or GET.
     EvalIncr,
     EvalGet,
+    /// RPUSH to keys that others wait for (`wake.rs`): an operation is an element that one of those was given.
+    Wake,
 }
 
 /// Scripts, and the hashes that EVALSHA names them by.
@@ -29,7 +31,7 @@ pub struct Script {
 }
 
 impl Workload {
-    pub const ALL: [Workload; 7] = [
+    pub const ALL: [Workload; 8] = [
         Workload::Get,
         Workload::Set,
         Workload::Incr,
@@ -37,6 +39,7 @@ impl Workload {
         Workload::MultiIncr,
         Workload::EvalIncr,
         Workload::EvalGet,
+        Workload::Wake,
     ];
 
     pub fn name(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Workload {
             Workload::MultiIncr => "MULTI-INCR-EXEC",
             Workload::EvalIncr => "EVALSHA-INCR",
             Workload::EvalGet => "EVALSHA-GET",
+            Workload::Wake => "BLPOP-WAKE",
         }
     }
 

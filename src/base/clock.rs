@@ -41,6 +41,13 @@ impl Clock {
         lap
     }
 
+    /// The time of now in Unix microseconds, whatever was read last.
+    pub fn now_micros(&self) -> u64 {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.as_micros() as u64)
+    }
+
     /// The time last read, in Unix milliseconds.
     pub fn now_ms(&self) -> u64 {
         self.now_ms

@@ -3,7 +3,7 @@
 use super::{Call, is_option, syntax_error};
 use crate::base::num::parse_i64;
 use crate::resp::Reply;
-use crate::store::{Result, Stop, Txn};
+use crate::store::{Effect, Result, Stop, Txn};
 use crate::types::keys;
 
 /// `DBSIZE`. Replies with the number of keys in the selected database.
@@ -15,6 +15,7 @@ pub fn dbsize(txn: &mut Txn, call: &Call) -> Result<Reply> {
 pub fn flushdb(txn: &mut Txn, call: &Call) -> Result<Reply> {
     check_flush_mode(call)?;
     txn.flush_database(call.db)?;
+    txn.cause(Effect::KeysReplaced);
     Ok(Reply::Ok)
 }
 
@@ -24,6 +25,7 @@ pub fn flushall(txn: &mut Txn, call: &Call) -> Result<Reply> {
     for number in 0..call.limits.databases {
         txn.flush_database(number)?;
     }
+    txn.cause(Effect::KeysReplaced);
     Ok(Reply::Ok)
 }
 
@@ -44,6 +46,7 @@ pub fn swapdb(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let second = keys::check_database(second, call.limits.databases)?;
     if first != second {
         txn.swap_databases(first, second)?;
+        txn.cause(Effect::KeysReplaced);
     }
     Ok(Reply::Ok)
 }

@@ -271,8 +271,10 @@ mod tests {
             },
             protocol: Protocol::Resp2,
             client: 0,
+            may_wait: false,
             sink: Some(&client),
             audience: None,
+            is_scripted: false,
         };
         let mut runs = 0;
         let reply = TestStore::open().run(|txn| {

@@ -393,18 +393,6 @@ pub fn object_help(_: &mut Txn, _: &Call) -> Result<Reply> {
     Ok(help("OBJECT", &lines))
 }
 
-/// There are no replicas, nor can one come while a client waits: 0, at once.
-pub fn wait(_: &mut Txn, call: &Call) -> Result<Reply> {
-    if parse_i64(call.arg(1)).is_none() {
-        return Stop::error(NOT_AN_INTEGER);
-    }
-    match parse_i64(call.arg(2)) {
-        None => Stop::error("ERR timeout is not an integer or out of range"),
-        Some(..0) => Stop::error("ERR timeout is negative"),
-        Some(_) => Ok(Reply::Int(0)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -87,6 +87,8 @@ pub fn pfdebug(txn: &mut Txn, call: &Call) -> Result<Reply> {
         return Stop::error("ERR The specified key does not exist");
     };
     let header = Header::read(txn, &entry)?;
+    // As in Redis, whoever watches the key is told of no change.
+    txn.is_unwatched = true;
     match subcommand {
         _ if is_option(subcommand, "GETREG") => {
             let mut sketch = Sketch::read(txn, &entry)?;

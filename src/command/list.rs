@@ -1,5 +1,7 @@
 //! Commands over lists.
 
+mod blocking;
+
 use std::ops::Range;
 
 use super::arguments::integer;
@@ -11,6 +13,9 @@ use crate::base::num::parse_i64;
 use crate::resp::{Aggregate, Reply, Shape};
 use crate::store::{Entry, Key, Result, Stop, Txn};
 use crate::types::list::{Limit, List, Side, list_entry};
+
+use blocking::Take;
+pub use blocking::{blmove, blmpop, blpop, brpop, brpoplpush};
 
 /// `LPUSH key element...`. Replies with the length that the list has then.
 pub fn lpush(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -288,6 +293,8 @@ pub fn ltrim(txn: &mut Txn, call: &Call) -> Result<Reply> {
     } else if kept != (0..len) {
         list.trim(txn, kept)?;
         list.save(txn, key, Some(&old), limit(call))?;
+    } else {
+        txn.touch(key);
     }
     Ok(Reply::Ok)
 }
@@ -442,36 +449,8 @@ fn move_element(txn: &mut Txn, call: &Call, from: Side, to: Side) -> Result<Repl
 /// `LMPOP count key... LEFT|RIGHT [COUNT count]`. Replies with the key and an array of elements, or null if all lists
 /// are empty.
 pub fn lmpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let numkeys = at_least_one(call.arg(1), "ERR numkeys should be greater than 0")?;
-    let Some(at) = usize::try_from(numkeys)
-        .ok()
-        .and_then(|numkeys| numkeys.checked_add(2))
-        .filter(|&at| at < call.args.len())
-    else {
-        return syntax_error();
-    };
-    let side = side(call.arg(at))?;
-    let count = match (call.args.get(at + 1), call.args.get(at + 2)) {
-        (None, _) => 1,
-        // The count is refused before what follows it.
-        (Some(word), Some(count)) if is_option(word, "count") => {
-            let count = at_least_one(count, "ERR count should be greater than 0")?;
-            if call.args.len() > at + 3 {
-                return syntax_error();
-            }
-            count
-        }
-        _ => return syntax_error(),
-    };
-    for i in 2..at {
-        let key = call.key(i);
-        if let Some(old) = list_entry(txn.lookup(key)?)? {
-            let popped = pop_some(txn, key, &old, side, count, call)?;
-            let name = Reply::bulk(key.name.to_vec());
-            return Ok(Reply::Array(vec![name, Reply::Aggregate(popped)]));
-        }
-    }
-    Ok(Reply::NullArray)
+    let popped = Take::parse(call, 1)?.run(txn, call)?;
+    Ok(popped.unwrap_or(Reply::NullArray))
 }
 
 fn at_least_one(arg: &[u8], error: &'static str) -> Result<u64> {

@@ -2,6 +2,7 @@
 
 mod arguments;
 pub mod bitmap;
+mod blocking;
 pub mod database;
 pub mod debug;
 mod draws;
@@ -30,6 +31,8 @@ use crate::resp::{Args, Protocol, Reply, Sink};
 use crate::store::{Key, Result, Space, Stop, Txn};
 use crate::types::thresholds::Thresholds;
 
+pub use blocking::milliseconds;
+
 pub use crate::types::string::{NOT_A_FLOAT, NOT_AN_INTEGER};
 
 /// One call of a command over data: its arguments and what of its surroundings it may see.
@@ -45,10 +48,14 @@ pub struct Call<'a> {
     pub protocol: Protocol,
     /// The id of the client that calls.
     pub client: u64,
+    /// Whether it may end with [`Stop::Await`]: not within a transaction or a script.
+    pub may_wait: bool,
     /// Where a long reply may leave while it is made: over a view only. What has left so stands, also before an error.
     pub sink: Option<&'a dyn Sink>,
     /// Who listens to channels; `None` where nothing counts but what is read.
     pub audience: Option<&'a dyn Audience>,
+    /// A script has called it.
+    pub is_scripted: bool,
 }
 
 /// Who listens to channels.

@@ -99,8 +99,9 @@ fn run(txn: &mut Txn, call: &Call, mut options: SortOptions) -> Result<Reply> {
     if options.target.is_none() {
         txn.only_reads();
     }
-    // The order of a set is nobody's, but what is stored has to be the same each time.
-    if options.unsorted && matches!(source, Source::Set(_)) && options.target.is_some() {
+    // The order of a set is nobody's, but what is stored, or what a script goes by, has to be the same each time.
+    let is_fixed = options.target.is_some() || call.is_scripted;
+    if options.unsorted && matches!(source, Source::Set(_)) && is_fixed {
         options.unsorted = false;
         options.order.alpha = true;
         options.by = None;

@@ -157,6 +157,8 @@ pub fn getex(txn: &mut Txn, call: &Call) -> Result<Reply> {
     }
     if deadline != entry.header.deadline {
         txn.set_deadline(key, &entry, deadline)?;
+    } else if deadline.is_some() {
+        txn.touch(key);
     }
     if deadline.is_some() {
         txn.notify(Events::GENERIC, "expire", key);
@@ -269,9 +271,11 @@ pub fn append(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let old = string_entry(txn.lookup(key)?)?;
     let at = old.as_ref().map_or(Ok(0), string::len)?;
     string::check_length(at.checked_add(tail.len() as u64), call.limits.max_string)?;
-    let len = match old.is_some() && tail.is_empty() {
-        true => at,
-        false => string::write_at(txn, key, old.as_ref(), at, tail)?,
+    let len = if old.is_some() && tail.is_empty() {
+        txn.touch(key);
+        at
+    } else {
+        string::write_at(txn, key, old.as_ref(), at, tail)?
     };
     txn.notify(Events::STRING, "append", key);
     Ok(length(len))

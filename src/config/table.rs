@@ -392,7 +392,7 @@ options! {
             "Milliseconds from which an event is recorded for LATENCY; 0 records none.";
         busy_reply_threshold: u64 = Int(0, LONG), "busy-reply-threshold" | "lua-time-limit", "5000", [],
             "Milliseconds after which other clients are told that a script is busy.";
-        tracking_table_max_keys: u64 = Int(0, LONG), "tracking-table-max-keys", "1000000", [NOT_YET],
+        tracking_table_max_keys: u64 = Int(0, LONG), "tracking-table-max-keys", "1000000", [],
             "Keys that the table of client-side caching remembers.";
     }
 

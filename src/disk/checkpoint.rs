@@ -14,10 +14,9 @@ use std::slice;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
-use rocksdb::{
-    DBRawIterator, ErrorKind, FlushOptions, IngestExternalFileOptions, ReadOptions, SstFileWriter, WriteBatch,
-};
+use rocksdb::{DBRawIterator, ErrorKind, IngestExternalFileOptions, ReadOptions, SstFileWriter, WriteBatch};
 
+use super::flush::Flush;
 use super::format::{Family, Malformed, RecordKey};
 use super::journal::{Change, Changes, JournalKey, Position, What};
 use super::marks::{MARK, journal_mark};
@@ -270,11 +269,7 @@ impl Disk {
             return Ok(());
         }
         self.deletes_in_memtable.store(0, Relaxed);
-        let db = self.guard()?;
-        let mut options = FlushOptions::default();
-        options.set_wait(false);
-        db.flush_cf_opt(db.cf(Family::Meta), &options)
-            .map_err(WriteError::from)
+        self.guard()?.flush_families(&[Family::Meta], Flush::Begun)
     }
 
     fn ingest_tables(&self, tables: &[(Family, PathBuf)], last: JournalKey) -> Result<(), WriteError> {
@@ -283,6 +278,7 @@ impl Disk {
             // RocksDB would still take tables, but not what comes after them.
             return Err(WriteError::Failed("a write failed before".to_owned()));
         }
+        db.await_compactions()?;
         let mut is_partial = self.is_partial.write().unwrap_or_else(PoisonError::into_inner);
         *is_partial = true;
         for (family, path) in tables {
@@ -296,9 +292,7 @@ impl Disk {
         *is_partial = false;
         drop(is_partial);
         // Frees the memory, and the log: there is little left to write.
-        let mut options = FlushOptions::default();
-        options.set_wait(false);
-        db.flush_cf_opt(journal, &options).map_err(WriteError::from)
+        db.flush_families(&[Family::Journal], Flush::Begun)
     }
 
     /// Brings all that is in the journal to its families. Blocks.
@@ -392,7 +386,7 @@ impl Disk {
             // A table cannot pass what the memtable has of its keys: better that is written now than while all wait.
             let has = |name: &str| db.property(family, name) > 0;
             if has("rocksdb.num-entries-active-mem-table") || has("rocksdb.num-immutable-mem-table") {
-                db.flush_cf(db.cf(family))?;
+                db.flush_families(&[family], Flush::Ended)?;
             }
             tables.push((family, path));
         }
@@ -461,7 +455,7 @@ fn ingest(db: &Guard, family: Family, path: &Path) -> Result<(), WriteError> {
         match db.ingest_external_file_cf_opts(db.cf(family), &options, vec![path]) {
             // A memtable that the table has to pass was not written out in time.
             Err(e) if e.kind() == ErrorKind::TryAgain && attempts < MOST_ATTEMPTS => {
-                db.flush_cf(db.cf(family))?;
+                db.flush_families(&[family], Flush::Ended)?;
                 attempts += 1;
             }
             result => return result.map_err(WriteError::from),

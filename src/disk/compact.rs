@@ -70,21 +70,15 @@ impl Disk {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Compression, Creation, DiskOptions, Durability, Patience, RecordKey};
     use super::*;
+    use crate::disk::testing::open;
+    use crate::disk::{Builder, Durability, Patience, RecordKey};
 
     #[test]
     fn what_was_deleted_takes_no_space_once_the_tables_are_written_anew() {
         let dir = tempfile::tempdir().unwrap();
-        let options = DiskOptions {
-            write_buffer: 1 << 20,
-            block_cache: 4 << 20,
-            background_jobs: 1,
-            compression: Compression::None,
-            open_tables: 100,
-        };
-        let disk = Disk::open(dir.path(), &options, &Creation::default()).unwrap();
-        let write = |batch: super::super::Builder| {
+        let disk = open(dir.path());
+        let write = |batch: Builder| {
             disk.write(batch.finish(), Durability::Written, Patience::Wait)
                 .unwrap();
         };

@@ -1,9 +1,28 @@
 //! What can go wrong with a store, told apart by kind.
 
+use std::ffi::{CStr, c_char};
+
+use librocksdb_sys as ffi;
 use rocksdb::ErrorKind;
 use thiserror::Error;
 
 use super::format::Malformed;
+
+/// The text that a function of RocksDB's C interface has left, if it failed.
+///
+/// # Safety
+/// `error` is null, or what such a function has put where it was told to; that is freed here.
+pub unsafe fn take_text(error: *mut c_char) -> Option<String> {
+    if error.is_null() {
+        return None;
+    }
+    // SAFETY: RocksDB ends its texts with a null byte, and has them freed by who takes them.
+    unsafe {
+        let text = CStr::from_ptr(error).to_string_lossy().into_owned();
+        ffi::rocksdb_free(error.cast());
+        Some(text)
+    }
+}
 
 /// Why a batch was not written.
 #[derive(Debug, Error)]

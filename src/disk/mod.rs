@@ -20,6 +20,7 @@ mod damage_tests;
 pub mod delta;
 mod directory;
 mod error;
+mod flush;
 pub mod format;
 mod identity;
 mod journal;
@@ -32,6 +33,8 @@ mod options;
 mod overlay;
 mod read_only;
 mod runs;
+#[cfg(test)]
+mod testing;
 mod verify;
 mod view;
 
@@ -48,6 +51,7 @@ use checkpoint::Scratch;
 pub use checkpoint::{Checkpoint, WRITE_BUFFERS as CHECKPOINT_WRITE_BUFFERS};
 pub use directory::Creation;
 pub use error::{OpenError, ReadError, WriteError};
+use flush::Flush;
 use format::{Family, RecordKey};
 use identity::Notes;
 use journal::{JournalKey, SharedPosition};
@@ -167,6 +171,10 @@ impl Disk {
         if let Some(reason) = db.why_only_read() {
             return Err(WriteError::Failed(reason.to_owned()));
         }
+        if patience == Patience::Wait {
+            db.await_compactions()
+                .inspect_err(|_| self.failed.store(true, Ordering::Relaxed))?;
+        }
         let mut options = WriteOptions::default();
         options.set_sync(to == Durability::Synced);
         options.set_no_slowdown(patience == Patience::None);
@@ -264,11 +272,7 @@ impl Disk {
     /// # Errors
     /// The store is closed, or a table cannot be written.
     pub fn flush(&self) -> Result<(), WriteError> {
-        let db = self.guard()?;
-        let families = Family::ALL.map(|f| db.cf(f));
-        let mut options = rocksdb::FlushOptions::default();
-        options.set_wait(true);
-        db.flush_cfs_opt(&families, &options).map_err(WriteError::from)
+        self.guard()?.flush_families(&Family::ALL, Flush::Ended)
     }
 
     /// Memory used by memtables and by the block cache, in bytes.

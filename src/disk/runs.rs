@@ -159,18 +159,8 @@ mod tests {
 
     use super::*;
     use crate::base::random::Random;
-    use crate::disk::{Compression, Creation, Disk, DiskOptions, Durability, Patience, passed_over};
-
-    fn open(dir: &std::path::Path) -> Disk {
-        let options = DiskOptions {
-            write_buffer: 4 << 20,
-            block_cache: 1 << 20,
-            background_jobs: 1,
-            compression: Compression::None,
-            open_tables: 100,
-        };
-        Disk::open(dir, &options, &Creation::default()).unwrap()
-    }
+    use crate::disk::testing::open;
+    use crate::disk::{Disk, Durability, Patience, passed_over};
 
     fn key(n: u64) -> RecordKey {
         RecordKey::meta(1, format!("key:{n:06}").as_bytes())

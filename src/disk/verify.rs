@@ -1,12 +1,12 @@
 //! Reading every byte of a store's tables, and holding it against its checksum: also what no read of a record comes by, as
 //! filters, and blocks whose records were deleted.
 
-use std::ffi::CStr;
 use std::ptr;
 
 use librocksdb_sys as ffi;
 use rocksdb::{AsRawPtr, DB};
 
+use super::error::take_text;
 use super::{Disk, ReadError};
 
 /// What [`Disk::verify`] found.
@@ -35,15 +35,9 @@ impl Disk {
 
 fn check_tables(db: &DB) -> Option<String> {
     let mut error = ptr::null_mut();
-    // SAFETY: the database is open for as long as it is borrowed, and `error` is where RocksDB puts a text of its own, which
-    // is copied and freed once.
+    // SAFETY: the database is open for as long as it is borrowed, and `error` is where RocksDB puts a text of its own.
     unsafe {
         ffi::rocksdb_verify_checksum(db.as_raw_ptr(), &mut error);
-        if error.is_null() {
-            return None;
-        }
-        let text = CStr::from_ptr(error).to_string_lossy().into_owned();
-        ffi::rocksdb_free(error.cast());
-        Some(text)
+        take_text(error)
     }
 }

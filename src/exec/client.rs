@@ -14,6 +14,7 @@ use std::task::Waker;
 
 use super::outbox::Outbox;
 use super::pubsub::Subscriber;
+use super::tracking::Tracks;
 use super::{Engine, Outlet};
 use crate::resp::{Protocol, Reply};
 use crate::store::Epoch;
@@ -56,6 +57,12 @@ pub struct Client {
     pub no_touch: Cell<bool>,
     /// How many requests wait for EXEC; `None`: MULTI was not said.
     pub queued: Cell<Option<usize>>,
+    /// CLIENT TRACKING; `None`: it is off.
+    pub(super) tracks: RefCell<Option<Box<Tracks>>>,
+    /// MONITOR was said.
+    pub(super) monitors: Cell<bool>,
+    /// What it has had done since it is connected.
+    pub traffic: Traffic,
     /// What is to be sent to it.
     pub outbox: RefCell<Outbox>,
     /// Where that leaves.
@@ -82,6 +89,8 @@ pub struct Client {
     pub waiting: Cell<bool>,
     /// Waits for the end of CLIENT PAUSE.
     pub paused: Cell<bool>,
+    /// Waits for others to do something (BLPOP and its like).
+    pub blocked: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -106,6 +115,9 @@ impl Client {
             no_evict: Cell::new(false),
             no_touch: Cell::new(false),
             queued: Cell::default(),
+            tracks: RefCell::default(),
+            monitors: Cell::new(false),
+            traffic: Traffic::default(),
             outbox: RefCell::default(),
             outlet: OnceCell::new(),
             awaited: Cell::new(Epoch::NONE),
@@ -119,6 +131,7 @@ impl Client {
             killed: Cell::new(false),
             waiting: Cell::new(false),
             paused: Cell::new(false),
+            blocked: Cell::new(false),
             waker: RefCell::default(),
         }
     }
@@ -171,6 +184,17 @@ impl Client {
             waker.wake_by_ref();
         }
     }
+}
+
+/// What a client has had done.
+#[derive(Default)]
+pub struct Traffic {
+    /// Bytes read from it.
+    pub bytes_in: Cell<u64>,
+    /// Bytes sent to it.
+    pub bytes_out: Cell<u64>,
+    /// Its requests that are through.
+    pub requests: Cell<u64>,
 }
 
 /// How a connection introduces itself.
@@ -327,10 +351,6 @@ impl Clients {
 impl Engine {
     /// Sends a client something that it has not asked for, whoever's turn it is: behind all that is to be sent to it already,
     /// and once `epoch` is settled. It leaves at the end of the tick. False: there is no such client, or it is about to end.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for MONITOR and tracking, which come later")
-    )]
     pub fn send(&mut self, id: u64, message: &Reply, epoch: Epoch) -> bool {
         let staying = |client: &&Rc<Client>| !client.killed.get();
         let Some(client) = self.clients.get(id).filter(staying).cloned() else {

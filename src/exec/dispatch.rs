@@ -5,7 +5,7 @@
 use std::task::Waker;
 
 use super::parking::Wait;
-use super::request::{Body, Ran, Request};
+use super::request::{Body, Ran, Request, Waiting};
 use super::session::ReplyMode;
 use super::table::{self, Command, Control, Found, Run, flag};
 use super::{Engine, Session};
@@ -22,6 +22,8 @@ impl Session {
         if let Some(wait) = &self.request.wait {
             engine.park(wait, self.client.id, waker);
         }
+        // Before anybody else's next request.
+        engine.serve_touched();
         // Who has a place in the line keeps it until the request has run.
         if !matches!(self.request.wait, Some(Wait::Turn(_)))
             && let Some(place) = self.request.place.take()
@@ -80,7 +82,7 @@ impl Session {
         if !has_begun && let Some(wait) = self.hindrance(engine, row) {
             return self.account(engine, found, args, Outcome::Waits(wait));
         }
-        let Some(outcome) = self.run_row(engine, row, args, now, came) else {
+        let Some(outcome) = self.run_row(engine, found, args, now, came) else {
             return self.refuse_command(engine, Some(found), wrong_arity(first.command, sub));
         };
         self.account(engine, found, args, outcome)
@@ -90,15 +92,16 @@ impl Session {
     fn run_row(
         &mut self,
         engine: &mut Engine,
-        row: &'static Command,
+        found: Found,
         args: Args,
         now: u64,
         came: Option<Wait>,
     ) -> Option<Outcome> {
+        let row = found.command;
         Some(match row.run {
             Run::Data(handler) => {
                 let request = self.request_of(Body::Command { row, handler, args }, now);
-                self.run_data(engine, &request, came)
+                self.run_data(engine, found, &request, came)
             }
             Run::Exec => {
                 let ran = self.exec(engine, now);
@@ -112,11 +115,11 @@ impl Session {
                 let has_waited = matches!(came, Some(Wait::Checkpoint(_)));
                 match engine.unless_where_views_find_it(has_waited) {
                     Some(wait) => Outcome::Waits(wait),
-                    None => self.run_control(engine, control, args),
+                    None => self.run_control(engine, found, control, args),
                 }
             }
             Run::Control(control) | Run::Container(_, Some(control)) => {
-                self.run_control(engine, control, args)
+                self.run_control(engine, found, control, args)
             }
             Run::Container(_, None) => return None,
         })
@@ -179,6 +182,9 @@ impl Session {
         }
         if !self.authenticated && !row.has(flag::NO_AUTH) {
             return Some(Reply::err("NOAUTH Authentication required."));
+        }
+        if self.client.monitors.get() && (row.has(flag::READONLY) || row.may_write()) {
+            return Some(Reply::err("ERR Replica can't interact with the keyspace"));
         }
         if self.queue.is_some() && row.has(flag::NO_MULTI) {
             return Some(Reply::err("ERR Command not allowed inside a transaction"));
@@ -256,6 +262,14 @@ impl Session {
         engine
             .slowlog
             .note(&engine.config, &self.client, found.command, args, lap, now);
+        let requests = &self.client.traffic.requests;
+        requests.set(requests.get() + 1);
+        if engine.tracking_clients > 0 {
+            self.track_request(engine, found, args);
+        }
+        if engine.monitors.is_any() {
+            self.show_request(engine, found, args);
+        }
         true
     }
 
@@ -272,16 +286,38 @@ impl Session {
             touches: !self.client.no_touch.get(),
             is_heard: self.reply_mode == ReplyMode::On,
             may_use_view: matches!(body, Body::Command { .. }),
+            waiting: match body {
+                Body::Command { .. } => Waiting::May,
+                Body::Queue(_) | Body::Loading(_) => Waiting::Never,
+            },
         }
     }
 
-    fn run_data(&mut self, engine: &mut Engine, request: &Request, came: Option<Wait>) -> Outcome {
-        let ran = match came {
+    fn run_data(
+        &mut self,
+        engine: &mut Engine,
+        found: Found,
+        request: &Request,
+        came: Option<Wait>,
+    ) -> Outcome {
+        let mut ran = match came {
             Some(Wait::Checkpoint(epoch)) => engine.start_over_view(request, epoch),
             Some(Wait::View(ticket, inflow)) => engine.end_over_view(ticket, &inflow),
             _ => engine.run(request, &mut self.request.ticket),
         };
-        self.conclude(engine, ran)
+        if let Ran::Ready(Err(Stop::Await(_)), _) = ran {
+            // What the view has shown may be there by now: only where all is seen one may wait for more.
+            ran = engine.run(request, &mut self.request.ticket);
+        }
+        if engine.tracking_clients > 0 {
+            self.track_view(engine, request, &ran);
+        }
+        match ran {
+            Ran::Awaits(wanted, epoch) => {
+                Outcome::Waits(self.await_keys(engine, found, request, *wanted, epoch))
+            }
+            ran => self.conclude(engine, ran),
+        }
     }
 
     #[inline]
@@ -295,6 +331,7 @@ impl Session {
                 Outcome::Failed
             }
             Ran::CutOff(stop) => self.cut_off(engine, stop),
+            Ran::Awaits(..) => unreachable!("within a larger transaction nothing waits for others"),
         }
     }
 
@@ -304,8 +341,8 @@ impl Session {
             Ok(reply) => (reply, None),
             Err(Stop::Error(text)) => (Reply::Error(text), None),
             Err(Stop::Damage(damage)) => (Reply::Error(damage.text.clone().into()), Some(damage)),
-            Err(Stop::Fault | Stop::NeedsView) => {
-                unreachable!("a body over a view neither faults nor asks for one")
+            Err(Stop::Fault | Stop::NeedsView | Stop::Await(_)) => {
+                unreachable!("they are no ends of a request")
             }
         };
         self.reply(engine, &reply, epoch);
@@ -344,8 +381,13 @@ impl Session {
         }
     }
 
-    fn run_control(&mut self, engine: &mut Engine, control: Control, args: Args) -> Outcome {
+    fn run_control(&mut self, engine: &mut Engine, found: Found, control: Control, args: Args) -> Outcome {
+        // Others that ran in a transaction or a script may have left one.
+        self.wish = None;
         let reply = control(engine, self, args);
+        if let Some(wish) = self.wish.take() {
+            return Outcome::Waits(self.wait_as_wished(engine, found, args, wish));
+        }
         let epoch = std::mem::take(&mut self.reply_epoch);
         self.reply(engine, &reply, epoch);
         outcome(engine, &reply)
@@ -363,6 +405,9 @@ impl Session {
         engine.clock.end_lap();
         self.reply(engine, &error, Epoch::NONE);
         outcome(engine, &error);
+        if engine.tracking_clients > 0 {
+            self.forget_tracked(engine);
+        }
         true
     }
 }

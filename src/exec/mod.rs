@@ -17,6 +17,7 @@ mod line;
 mod live_forms;
 mod look_ahead;
 mod memory;
+mod monitor;
 pub mod outbox;
 mod over_view;
 mod parking;
@@ -26,6 +27,7 @@ mod queue;
 mod queue_run;
 mod request;
 mod scripts;
+mod serve;
 pub mod session;
 mod shutdown;
 mod slowlog;
@@ -33,7 +35,9 @@ mod stats;
 mod stream;
 pub mod table;
 mod tick;
+mod tracking;
 mod transaction;
+mod waiters;
 
 use std::rc::Rc;
 
@@ -53,17 +57,20 @@ pub use files::FilePlan;
 use look_ahead::LookAhead;
 use memory::Shares;
 pub use memory::{MemoryPlan, physical_memory, store_options};
+use monitor::Monitors;
 use over_view::ViewRequests;
 use parking::Parking;
 pub use pause::Paused;
 use pubsub::PubSub;
 use scripts::Scripts;
+pub use serve::Unblocked;
 pub use session::{Advance, Session, Status};
 pub use shutdown::Shutdown;
 pub use slowlog::SlowLog;
 pub use stats::Stats;
 pub use tick::Released;
 use tick::TickEnd;
+use waiters::Waiters;
 
 /// Takes the new configuration and the old one. The error's text is for the log.
 type Listen = Box<dyn FnMut(&Config, &Config) -> Result<(), String>>;
@@ -94,6 +101,8 @@ pub struct Engine {
     parking: Parking,
     /// Who listens to which channels.
     pub(crate) pubsub: PubSub,
+    /// Those who wait for others to do something.
+    pub(crate) waiters: Waiters,
     views: ViewRequests,
     /// Has the server listen where the configuration now says, and no longer where it said before.
     listen: Listen,
@@ -109,6 +118,10 @@ pub struct Engine {
     pub(crate) pause: pause::Pause,
     /// The interpreter, and the scripts that wait.
     pub(crate) scripts: Scripts,
+    /// Who is shown requests.
+    pub(crate) monitors: Monitors,
+    /// How many clients are told when what they keep changes.
+    pub(crate) tracking_clients: usize,
     /// Whether the server is to end.
     pub shutdown: Shutdown,
 }
@@ -139,6 +152,7 @@ impl Engine {
             identity: control::Identity::new(),
             parking: Parking::default(),
             pubsub: PubSub::default(),
+            waiters: Waiters::default(),
             views: ViewRequests::default(),
             listen: Box::new(|_, _| Ok(())),
             tick_end: TickEnd::new(wake),
@@ -147,6 +161,8 @@ impl Engine {
             expiry: ActiveExpiry::default(),
             pause: pause::Pause::default(),
             scripts: Scripts::default(),
+            monitors: Monitors::default(),
+            tracking_clients: 0,
             shutdown: Shutdown::default(),
         }
     }

@@ -11,6 +11,7 @@ use std::task::Waker;
 
 use super::line::Line;
 use super::stream::{Inflow, ViewTicket};
+use super::waiters::Id;
 use super::{Client, Engine, Outlet};
 use crate::store::{Epoch, Ticket};
 
@@ -30,10 +31,15 @@ pub(super) enum Wait {
     Script,
     /// That others have had a turn: then its own script goes on.
     Others,
+    /// The answer to a request that is with those who wait for others to do something (`exec/waiters.rs`), and no longer in
+    /// the session.
+    Answer {
+        /// The client.
+        client: Id,
+        /// What the request takes of memory there.
+        memory: usize,
+    },
 }
-
-/// A client's id.
-type Id = u64;
 
 /// Who waits.
 #[derive(Default)]
@@ -63,6 +69,8 @@ impl Parking {
             Wait::Turn(place) => self.line.wait_at(place, waker),
             Wait::Script => drop(self.script.insert(client, waker)),
             Wait::Others => drop(self.others[1].insert(client, waker)),
+            // Who serves it has it.
+            Wait::Answer { .. } => {}
         }
     }
 
@@ -75,6 +83,7 @@ impl Parking {
             Wait::Turn(place) => self.line.leave(place),
             Wait::Script => drop(self.script.remove(&client)),
             Wait::Others => self.others.iter_mut().for_each(|some| drop(some.remove(&client))),
+            Wait::Answer { .. } => {}
         }
     }
 
@@ -138,6 +147,7 @@ impl Engine {
             Wait::Checkpoint(epoch) => self.is_where_views_find_it(epoch),
             Wait::View(ticket, _) => self.views.is_through(ticket),
             Wait::Pause => !self.pause.is_on(),
+            Wait::Answer { client, .. } => !self.waiters.has(client),
             // It looks itself, as what counts is what it is about to do.
             Wait::Turn(_) | Wait::Script | Wait::Others => true,
         }
@@ -149,6 +159,7 @@ impl Engine {
         match wait {
             Wait::Checkpoint(_) => self.want_commit(),
             Wait::Others => self.ask_for_tick_end(),
+            Wait::Answer { .. } => self.waiters.set_waker(client, waker.clone()),
             _ => {}
         }
     }
@@ -159,6 +170,7 @@ impl Engine {
         match *wait {
             Wait::Records(ticket) => self.store.finish(ticket),
             Wait::View(ticket, _) => self.views.forget(ticket),
+            Wait::Answer { client, .. } => self.forget_waiter(client),
             Wait::Checkpoint(_) | Wait::Pause | Wait::Turn(_) | Wait::Script | Wait::Others => {}
         }
     }

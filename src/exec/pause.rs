@@ -60,6 +60,8 @@ impl Engine {
     pub fn end_pause(&mut self) {
         self.pause = Pause::default();
         self.hide_expired_if_need_be();
+        // They came before those who were set aside.
+        self.serve_touched();
         self.parking.wake_after_pause();
     }
 }

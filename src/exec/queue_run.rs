@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 
+use super::monitor::Lines;
 use super::stats::Counted;
+use super::tracking::KeysUsed;
 use crate::resp::{Protocol, Reply};
-use crate::store::Epoch;
+use crate::store::{Aside, Epoch};
 
 /// How far a run has come that may have to wait in the middle.
 #[derive(Default)]
@@ -21,4 +23,16 @@ pub(super) struct QueueRun {
     pub epoch: Epoch,
     /// What scripts have called.
     pub called: Vec<Counted>,
+    /// What monitors are to be shown.
+    pub lines: Lines,
+    /// The keys that were used, if the client is to be told of changes to them.
+    pub used: KeysUsed,
+}
+
+/// A queue that waits between two of its requests, for what the next one has missed.
+pub(super) struct WaitingQueue {
+    /// How far it has come.
+    pub run: Box<QueueRun>,
+    /// Its transaction.
+    pub aside: Aside,
 }

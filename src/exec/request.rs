@@ -9,7 +9,7 @@ use crate::base::random::Random;
 use crate::command::{Call, CallLimits, Handler};
 use crate::resp::{Args, OwnedArgs, Protocol, Reply, Sink};
 use crate::store::{
-    self, Allowance, Epoch, Missing, OUT_OF_MEMORY, Rehearsal, Stop, Store, Ticket, Txn, ViewRule,
+    self, Allowance, Await, Epoch, Missing, OUT_OF_MEMORY, Rehearsal, Stop, Store, Ticket, Txn, ViewRule,
 };
 
 /// A request that only reads is answered over a view when it has faulted so often: others write what it reads.
@@ -40,6 +40,19 @@ pub(super) struct Request<'a> {
     /// Whether it may go over a view at all. A request that is part of a larger transaction may not: no view shows the
     /// writes that are staged with it.
     pub may_use_view: bool,
+    /// Whether it may wait until there is something for it.
+    pub waiting: Waiting,
+}
+
+/// Whether a request may wait until there is something for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Waiting {
+    /// It is part of a larger transaction, and is answered that there is nothing.
+    Never,
+    /// What it wrote counts, and then it waits.
+    May,
+    /// It has waited: where there is nothing again, nothing has happened.
+    Again,
 }
 
 /// What a request does.
@@ -64,6 +77,8 @@ pub(super) enum Ran {
     Counted(store::Result<Reply>, Epoch),
     /// It runs again, or goes on, when this has come.
     Waits(Wait),
+    /// Its client is to wait until there is something for it, in any case after this epoch is settled.
+    Awaits(Box<Await>, Epoch),
     /// It cannot be done, and some of its reply has left.
     CutOff(Stop),
 }
@@ -161,6 +176,7 @@ impl Request<'_> {
     ) -> impl FnOnce(&mut Txn, Option<&dyn Sink>) -> store::Result<Reply> + Send + use<> {
         let (body, limits) = (Detached::from(self.body), limits.clone());
         let (db, protocol, client, seed) = (self.db, self.protocol, self.client, self.seed);
+        let may_wait = self.waiting != Waiting::Never;
         move |txn, sink| {
             txn.random = Random::from_seed(seed);
             let call = Call {
@@ -169,8 +185,10 @@ impl Request<'_> {
                 limits: &limits,
                 protocol,
                 client,
+                may_wait,
                 sink,
                 audience: None,
+                is_scripted: false,
             };
             match body {
                 Detached::Command(handler, args) => handler(
@@ -210,6 +228,7 @@ impl Request<'_> {
         let mut txn = store.begin(self.now);
         txn.random = Random::from_seed(self.seed);
         txn.touches = self.touches;
+        txn.is_for(self.client);
         txn.allowance = self.live_allowance(limits);
         txn
     }
@@ -225,8 +244,10 @@ impl Engine {
             limits: &self.limits,
             protocol: request.protocol,
             client: request.client,
+            may_wait: request.waiting != Waiting::Never,
             sink: None,
             audience: Some(&self.pubsub),
+            is_scripted: false,
         };
         let mut txn = request.begin(&mut self.store, &self.limits);
         let result = match request.body.run(&mut txn, &call) {
@@ -249,6 +270,11 @@ impl Engine {
                 self.store.abandon(end);
                 self.turn_to_view(request, ticket)
             }
+            Err(Stop::Await(wanted)) if request.waiting == Waiting::Again => {
+                self.store.abandon(end);
+                Ran::Awaits(wanted, Epoch::NONE)
+            }
+            Err(Stop::Await(wanted)) => Ran::Awaits(wanted, self.store.stage(end)),
             Err(stop @ (Stop::Error(_) | Stop::Damage(_))) => {
                 Ran::Ready(Err(stop), self.store.stage_expired(end))
             }

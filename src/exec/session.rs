@@ -5,8 +5,10 @@ use std::task::Waker;
 
 use super::Engine;
 use super::client::{Buffers, Client, Peer};
+use super::monitor::Lines;
 use super::parking::Wait;
 use super::queue::Queue;
+use super::waiters::Until;
 use crate::base::random::Random;
 use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
 use crate::store::{Epoch, Ticket};
@@ -23,6 +25,16 @@ pub(super) struct Begun {
     pub seed: u64,
     /// Nanoseconds that its runs so far took.
     pub spent: u64,
+}
+
+/// What a command about the connection or the server has its client wait for, where it runs alone.
+pub(super) struct Wish {
+    /// What is waited for.
+    pub until: Until,
+    /// Milliseconds; `None`: for ever.
+    pub timeout: Option<u64>,
+    /// What is to be on stable storage, if that is waited for.
+    pub epoch: Epoch,
 }
 
 /// CLIENT REPLY: which replies are sent.
@@ -64,8 +76,16 @@ pub struct Session {
     pub(super) had_turn: bool,
     /// The epoch that the reply of a control command waits for.
     pub(super) reply_epoch: Epoch,
+    /// The epoch that the last reply waits for, sent or not.
+    pub(super) reply_waits_for: Epoch,
+    /// What the request at hand, which runs several, has to show to monitors when it is through.
+    pub(super) lines: Lines,
+    /// What runs is part of a transaction: it cannot wait for others.
+    pub(super) is_in_exec: bool,
     /// The latest epoch that one of its replies depended on.
     latest: Epoch,
+    /// What a control command has its client wait for.
+    pub(super) wish: Option<Wish>,
 }
 
 /// What [`Session::advance`] needs next.
@@ -120,7 +140,11 @@ impl Session {
             has_let_others_be_read: false,
             had_turn: false,
             reply_epoch: Epoch::NONE,
+            reply_waits_for: Epoch::NONE,
+            lines: Lines::default(),
+            is_in_exec: false,
             latest: Epoch::NONE,
+            wish: None,
         }
     }
 
@@ -134,26 +158,30 @@ impl Session {
         engine.leave_pubsub(&self.client);
         self.end_request(engine);
         engine.store.unwatch(id);
+        engine.end_tracking(&self.client);
+        engine.end_monitoring(&self.client);
         engine.clients.count(&self.client, 0);
         engine.clients.remove(id);
     }
 
-    /// The client sends no more, and does not wait for the end of CLIENT PAUSE: its request is forgotten, as in Redis. Any
-    /// other one that it has sent is answered. Returns whether the connection ends therefore.
-    pub fn leave_pause(&mut self, engine: &mut Engine) -> bool {
-        let leaves = matches!(self.request.wait, Some(Wait::Pause));
-        if leaves {
-            engine.forget(&Wait::Pause, self.client.id);
+    /// The client sends no more, and does not wait for the end of CLIENT PAUSE, nor for others to do something: its request
+    /// is forgotten, as in Redis. Any other one that it has sent is answered. Returns whether the connection ends therefore.
+    pub fn leave_wait(&mut self, engine: &mut Engine) -> bool {
+        let left = (self.request.wait).take_if(|wait| matches!(wait, Wait::Pause | Wait::Answer { .. }));
+        if let Some(wait) = &left {
+            engine.forget(wait, self.client.id);
             self.client.paused.set(false);
-            self.request.wait = None;
             self.closing = true;
         }
-        leaves
+        left.is_some()
     }
 
     /// What the buffers hold when the input has `input` bytes, in `input_memory` bytes of memory.
     pub fn buffers(&self, input: usize, input_memory: usize) -> Buffers {
-        let request = self.decoder.decoded();
+        let request = match self.request.wait {
+            Some(Wait::Answer { memory, .. }) => memory,
+            _ => self.decoder.decoded(),
+        };
         let outbox = self.client.outbox.borrow();
         let on_the_way = match &self.request.wait {
             Some(Wait::View(_, inflow)) => inflow.memory(),
@@ -218,6 +246,9 @@ impl Session {
             engine.park(wait, self.client.id, waker);
             return Status::Waiting;
         }
+        if let Some(Wait::Answer { .. }) = self.request.wait {
+            self.end_wait();
+        }
         if input.is_empty() && !self.closing {
             return Status::NeedsInput(1);
         }
@@ -257,6 +288,11 @@ impl Session {
             let done = self.run_request(engine, decoder.args(request), now, waker);
             self.decoder = decoder;
             engine.tell(self.latest);
+            if let Some(Wait::Answer { .. }) = self.request.wait {
+                self.decoder.reset();
+                *consumed += len;
+                return Status::Waiting;
+            }
             if !done {
                 let ahead = &request[len..];
                 self.look_ahead(engine, ahead, &limits);
@@ -306,6 +342,7 @@ impl Session {
 
     /// Adds a reply that may leave when `epoch` is settled, unless CLIENT REPLY says otherwise.
     pub(super) fn reply(&mut self, engine: &Engine, reply: &Reply, epoch: Epoch) {
+        self.reply_waits_for = epoch;
         self.latest = self.latest.max(epoch);
         let is_sent = match self.reply_mode {
             ReplyMode::On => true,

@@ -12,7 +12,8 @@ use crate::resp::Args;
 const MAX_ARGUMENTS: usize = 32;
 const MAX_ARGUMENT: usize = 128;
 
-const REDACTED: &[u8] = b"(redacted)";
+/// In the place of a secret.
+pub(super) const REDACTED: &[u8] = b"(redacted)";
 
 /// A request that took long.
 #[derive(PartialEq, Debug)]
@@ -182,7 +183,7 @@ fn shortened(arg: &[u8]) -> Vec<u8> {
 }
 
 /// Whether argument `i` is a password, or goes with one.
-fn is_secret(args: Args, i: usize) -> bool {
+pub(super) fn is_secret(args: Args, i: usize) -> bool {
     let is = |at: usize, word: &str| {
         args.get(at)
             .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))

@@ -14,6 +14,7 @@
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use super::tracking::Broadcast;
 use super::{Client, Engine, Outlet};
 use crate::config::AppendFsync;
 use crate::store::{Effect, Epoch, News};
@@ -81,6 +82,8 @@ impl Engine {
         }
         tick_end.is_asked = false;
         let now = self.clock.refresh();
+        // What active expiry has deleted since the last request.
+        self.serve_touched();
         self.tell(Epoch::NONE);
         let news = self.store.end_tick(now);
         let outlets = self.release(news);
@@ -94,13 +97,17 @@ impl Engine {
 
     /// What the epochs caused that are settled now.
     fn take_effect(&mut self, effects: Vec<Effect>) {
+        let mut broadcast = Broadcast::default();
         for effect in effects {
             match effect {
                 Effect::KeyExpired => self.stats.expired_keys += 1,
                 Effect::FieldsExpired(fields) => self.stats.expired_fields += fields,
+                Effect::KeyChanged(change) => self.tell_of_change(*change, &mut broadcast),
+                Effect::KeysReplaced => self.tell_that_all_changed(),
                 Effect::Published(_) | Effect::KeyEvent(_) => unreachable!("it is told when it is staged"),
             }
         }
+        self.send_broadcast(broadcast);
     }
 
     /// Wakes who waits for what has come. Returns the connections whose replies may leave.
@@ -111,9 +118,13 @@ impl Engine {
                 self.go_on_expiring(ticket);
                 // Only now: what was fetched stays until it was used.
                 self.store.finish(ticket);
-            } else {
+            } else if !self.go_on_serving(ticket) {
                 self.parking.wake_for_records(ticket);
             }
+        }
+        self.serve_touched();
+        if news.settled || news.synced {
+            self.answer_synced();
         }
         let mut outlets: Vec<Weak<dyn Outlet>> = match news.settled {
             true => self.parking.release_replies(self.store.settled()).collect(),
@@ -140,10 +151,12 @@ impl Engine {
         self.stats.sample(now);
         self.store.note_second(self.clock.started.elapsed().as_secs());
         self.end_pause_in_time();
+        self.end_waits_in_time();
         self.begin_expiring();
         self.store.reclaim_some();
         self.store.begin_upkeep();
         self.move_line();
+        self.limit_tracking();
         self.want_commit();
     }
 

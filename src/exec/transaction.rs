@@ -16,12 +16,14 @@
 use std::time::Instant;
 
 use super::control::connection::{self, selected};
+use super::monitor::Lines;
 use super::queue::{Queue, Queued};
-use super::queue_run::QueueRun;
+use super::queue_run::{QueueRun, WaitingQueue};
 use super::request::{Body, Ran, Request};
 use super::scripts::program::FindProgram;
 use super::scripts::{MOST_RESTARTS, Running};
 use super::table::{self, Command, Control, Found, Run};
+use super::tracking::KeysUsed;
 use super::{Engine, Session};
 use crate::command::{Call, Handler};
 use crate::resp::{Args, Reply};
@@ -39,6 +41,8 @@ impl QueueRun {
     fn note_script(&mut self, script: &mut Running, engine: &mut Engine, done: Done) -> Reply {
         self.epoch = self.epoch.max(script.state.epoch);
         self.called.push(std::mem::take(&mut script.state.counted));
+        self.lines.append(std::mem::take(&mut script.state.lines));
+        self.used.append(std::mem::take(&mut script.state.used));
         self.counted.resize(self.replies.len(), false);
         self.counted.push(done.is_counted);
         script.let_go(&mut engine.store);
@@ -256,12 +260,26 @@ impl Session {
         if has_controls {
             return self.run_with_controls(engine, queue, &request);
         }
+        let mut used = KeysUsed::default();
+        if engine.tracking_clients > 0 && self.client.tracks_reads() {
+            let requests = queue.requests.iter();
+            requests.for_each(|queued| used.note(queued.command(), queued.args.as_args()));
+            engine.enter_before(&self.client, &used);
+        }
         let ran = engine.run(&request, &mut self.request.ticket);
         if let Ran::Ready(Ok(Reply::Array(replies)), _) = &ran {
             let databases = engine.limits.databases;
-            let selected = |db, queued: &Queued| queued.selects(databases).unwrap_or(db);
-            self.select(queue.requests.iter().fold(self.db, selected));
+            let mut lines = Lines::default();
+            for queued in &queue.requests {
+                self.select(queued.selects(databases).unwrap_or(self.db));
+                let (row, args) = (queued.command(), queued.args.as_args());
+                self.add_shown(engine, &mut lines, self.db, row, args);
+            }
+            self.lines = lines;
             self.account_for(engine, queue, replies, &[]);
+        }
+        if let Ran::Ready(Ok(_), epoch) = ran {
+            engine.enter_behind(&self.client, &used, epoch);
         }
         ran
     }
@@ -270,21 +288,19 @@ impl Session {
     fn run_with_controls(&mut self, engine: &mut Engine, queue: &Queue, request: &Request) -> Ran {
         let (mut run, mut suspended, mut running) = self.take_queue_run(engine, queue, request);
         let mut begun = Instant::now();
+        let tracks = engine.tracking_clients > 0 && self.client.tracks_reads();
         for queued in &queue.requests[run.replies.len()..] {
-            let args = queued.args.as_args();
+            let (row, args) = (queued.command(), queued.args.as_args());
             let reply = match queued.step() {
                 Step::Data(handler) => {
                     let (result, txn) = self.run_queued(engine, handler, args, suspended);
                     suspended = txn;
                     match result {
                         Ok(reply) => reply,
+                        Err(Stop::Fault) => return self.wait_in_queue(engine, request, run, suspended),
                         Err(stop) => {
-                            self.select(run.first_db);
-                            let missing = engine.store.abandon(suspended.end());
-                            return match stop {
-                                Stop::Fault => engine.fault(request, missing, &mut self.request.ticket),
-                                stop => Ran::Ready(Err(stop), Epoch::NONE),
-                            };
+                            self.end_spoilt_run(engine, &run, suspended);
+                            return Ran::Ready(Err(stop), Epoch::NONE);
                         }
                     }
                 }
@@ -295,7 +311,10 @@ impl Session {
                         None => find(engine, args).map(|program| Box::new(Running::new(program, self.db))),
                     };
                     match script {
-                        Err(error) => error,
+                        Err(error) => {
+                            run.lines.append(self.lines_of_script(engine, args));
+                            error
+                        }
                         Ok(mut script) => {
                             let (ran, txn) = self.run_over(engine, &mut script, suspended, args, request.now);
                             suspended = txn;
@@ -313,12 +332,20 @@ impl Session {
                     }
                 }
                 Step::Control(control) => run.answered.pop_front().unwrap_or_else(|| {
+                    self.is_in_exec = true;
                     let reply = control(engine, self, args);
+                    self.is_in_exec = false;
                     run.epoch = run.epoch.max(std::mem::take(&mut self.reply_epoch));
                     queue.runs.borrow_mut().answered.push(reply.clone());
                     reply
                 }),
             };
+            if !matches!(row.run, Run::Scripted(_)) {
+                self.add_shown(engine, &mut run.lines, self.db, row, args);
+            }
+            if tracks {
+                run.used.note(row, args);
+            }
             run.replies.push((reply, self.protocol));
             run.counted.resize(run.replies.len(), false);
             queue.runs.borrow_mut().note(&mut begun);
@@ -333,17 +360,26 @@ impl Session {
         queue: &Queue,
         request: &Request,
     ) -> (QueueRun, Suspended, Option<Box<Running>>) {
-        if let Some(mut running) = engine.scripts.take_waiting(self.client.id) {
+        let client = self.client.id;
+        let waiting = if let Some(WaitingQueue { run, aside }) = engine.scripts.take_waiting_queue(client) {
+            Some((*run, engine.store.take_back(aside), None))
+        } else if let Some(mut running) = engine.scripts.take_waiting(client) {
             let run = running.of_queue.take().map(|run| *run).unwrap_or_default();
-            if let Some(txn) = engine.take_back(&mut running) {
-                return (run, txn, Some(running));
+            Some((run, engine.take_back(&mut running), Some(running)))
+        } else {
+            None
+        };
+        match waiting {
+            Some((run, Some(txn), running)) => return (run, txn, running),
+            Some((run, None, _)) => {
+                self.select(run.first_db);
+                let mut runs = queue.runs.borrow_mut();
+                runs.restarts += 1;
+                if runs.restarts >= MOST_RESTARTS {
+                    engine.hold_others(client);
+                }
             }
-            self.select(run.first_db);
-            let mut runs = queue.runs.borrow_mut();
-            runs.restarts += 1;
-            if runs.restarts >= MOST_RESTARTS {
-                engine.hold_others(self.client.id);
-            }
+            None => {}
         }
         let mut runs = queue.runs.borrow_mut();
         runs.took.clear();
@@ -361,6 +397,39 @@ impl Session {
         (run, txn.suspend(), None)
     }
 
+    /// A request over data has missed records: the queue goes on with it when they have come, and does nothing again that
+    /// came before.
+    fn wait_in_queue(
+        &mut self,
+        engine: &mut Engine,
+        request: &Request,
+        run: QueueRun,
+        suspended: Suspended,
+    ) -> Ran {
+        let mut txn = engine.store.resume(suspended);
+        let missing = txn.take_missing();
+        let suspended = txn.suspend();
+        let ran = engine.fault(request, missing, &mut self.request.ticket);
+        match ran {
+            Ran::Waits(_) => {
+                let aside = engine.store.set_aside(suspended);
+                let run = Box::new(run);
+                engine
+                    .scripts
+                    .set_queue_waiting(self.client.id, WaitingQueue { run, aside });
+            }
+            _ => self.end_spoilt_run(engine, &run, suspended),
+        }
+        ran
+    }
+
+    /// A run ends without its writes.
+    fn end_spoilt_run(&mut self, engine: &mut Engine, run: &QueueRun, txn: Suspended) {
+        self.select(run.first_db);
+        engine.store.abandon(txn.end());
+        engine.end_script(self.client.id);
+    }
+
     /// Runs a command over data within the transaction.
     fn run_queued(
         &self,
@@ -376,15 +445,20 @@ impl Session {
             limits: &engine.limits,
             protocol: self.protocol,
             client: self.client.id,
+            may_wait: false,
             sink: None,
             audience: Some(&engine.pubsub),
+            is_scripted: false,
         };
         let result = run_one(&mut txn, handler, &call);
         (result, txn.suspend())
     }
 
-    fn end_queue_run(&self, engine: &mut Engine, queue: &Queue, run: QueueRun, txn: Suspended) -> Ran {
+    fn end_queue_run(&mut self, engine: &mut Engine, queue: &Queue, run: QueueRun, txn: Suspended) -> Ran {
+        engine.enter_before(&self.client, &run.used);
         let epoch = run.epoch.max(engine.store.stage(txn.end()));
+        engine.enter_behind(&self.client, &run.used, epoch);
+        self.lines = run.lines;
         engine.end_script(self.client.id);
         let spoken = |(reply, protocol)| match protocol == self.protocol {
             true => reply,

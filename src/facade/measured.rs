@@ -159,8 +159,10 @@ impl Commands {
             limits: &self.limits,
             protocol: Protocol::Resp2,
             client: 0,
+            may_wait: false,
             sink: None,
             audience: None,
+            is_scripted: false,
         };
         let mut txn = self.store.begin(NOW);
         let result = (prepared.handler)(&mut txn, &call);

@@ -256,6 +256,18 @@ fn spawn_work(engine: &SharedEngine, commit: Arc<Notify>) {
             ticking.borrow_mut().tick();
         }
     });
+    let timing = engine.clone();
+    task::spawn_local(async move {
+        loop {
+            let next = timing.borrow_mut().end_waits_in_time();
+            let moved = poll_fn(|cx| timing.borrow_mut().waiters.poll_moved(cx));
+            match next {
+                // Which of the two it was does not matter.
+                Some(next) => drop(time::timeout(next, moved).await),
+                None => moved.await,
+            }
+        }
+    });
     let seconds = engine.clone();
     task::spawn_local(async move {
         loop {

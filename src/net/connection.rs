@@ -76,6 +76,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         let engine = &mut *self.engine.borrow_mut();
         engine.stats.reads += 1;
         engine.stats.bytes_in += n as u64;
+        let bytes_in = &self.session.client.traffic.bytes_in;
+        bytes_in.set(bytes_in.get() + n as u64);
         self.session.client.active_ms.set(engine.clock.now_ms());
         self.end_of_input = n == 0;
         Poll::Ready(Ok(()))
@@ -100,7 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         while !self.end_of_input && self.input.len() < READ_AHEAD && self.engine.borrow().may_read_ahead() {
             std::task::ready!(self.read(cx, 1))?;
         }
-        if self.end_of_input && self.session.leave_pause(&mut self.engine.borrow_mut()) {
+        if self.end_of_input && self.session.leave_wait(&mut self.engine.borrow_mut()) {
             self.status = Status::Closing;
             return Poll::Ready(Ok(()));
         }
@@ -129,6 +131,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             }
             outbox.advance(n);
             self.engine.borrow_mut().stats.bytes_out += n as u64;
+            let bytes_out = &self.session.client.traffic.bytes_out;
+            bytes_out.set(bytes_out.get() + n as u64);
         }
     }
 

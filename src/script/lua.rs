@@ -378,9 +378,10 @@ impl Lua {
     }
 
     /// As `luaL_argerror`: "bad argument #1 to 'encode' (...)".
-    pub(super) fn bad_argument(self, number: c_int, what: &str) -> Raise {
+    pub(super) fn bad_argument(self, number: c_int, what: impl AsRef<[u8]>) -> Raise {
+        let raise = |text: String| self.raise([text.as_bytes(), b" (", what.as_ref(), b")"].concat());
         let Some(frame) = self.frame(0, c"n") else {
-            return self.raise(format!("bad argument #{number} ({what})"));
+            return raise(format!("bad argument #{number}"));
         };
         // SAFETY: both are null or constants of Lua's or names in the script, which runs.
         let text = |text| {
@@ -389,8 +390,8 @@ impl Lua {
         let name = text(frame.name).map_or("?".into(), |name| name.to_string_lossy());
         let is_method = text(frame.namewhat).is_some_and(|kind| kind == c"method");
         match number - c_int::from(is_method) {
-            0 if is_method => self.raise(format!("calling '{name}' on bad self ({what})")),
-            number => self.raise(format!("bad argument #{number} to '{name}' ({what})")),
+            0 if is_method => raise(format!("calling '{name}' on bad self")),
+            number => raise(format!("bad argument #{number} to '{name}'")),
         }
     }
 
@@ -399,7 +400,7 @@ impl Lua {
             Type::None => "no value",
             _ => self.type_name(number),
         };
-        self.bad_argument(number, &format!("{expected} expected, got {got}"))
+        self.bad_argument(number, format!("{expected} expected, got {got}"))
     }
 
     /// An argument that has to be a number.
@@ -440,6 +441,15 @@ pub(super) fn whole(number: f64) -> i64 {
         number as i64
     } else {
         i64::MIN
+    }
+}
+
+/// The same without a sign: what is negative wraps around.
+pub(super) fn whole_unsigned(number: f64) -> u64 {
+    const HALF: f64 = 9_223_372_036_854_775_808.0;
+    match number >= HALF {
+        true => whole(number - HALF) as u64 ^ (1 << 63),
+        false => whole(number) as u64,
     }
 }
 

@@ -165,7 +165,7 @@ fn table_argument(lua: Lua, number: c_int) -> Result<(), Raise> {
     match lua.type_of(number) {
         Type::Table => Ok(()),
         Type::None => Err(lua.bad_argument(number, "table expected, got no value")),
-        _ => Err(lua.bad_argument(number, &format!("table expected, got {}", lua.type_name(number)))),
+        _ => Err(lua.bad_argument(number, format!("table expected, got {}", lua.type_name(number)))),
     }
 }
 

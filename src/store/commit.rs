@@ -6,7 +6,7 @@
 
 mod batch;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -103,6 +103,14 @@ impl Group {
         }
     }
 
+    /// How durable its commit is, once it is sealed.
+    fn durability(&self) -> Durability {
+        match self.sync {
+            true => Durability::Synced,
+            false => Durability::Written,
+        }
+    }
+
     /// Whether there is nothing to do for it.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.unread.is_empty() && self.namespaces.is_empty() && !self.sync
@@ -139,6 +147,10 @@ pub struct Commits {
     pub failures: Vec<Failure>,
     /// The last epoch that was committed.
     committed: Epoch,
+    /// The last epoch of those that are on stable storage, with all before it.
+    synced: Epoch,
+    /// For each sync that is asked for: the last epoch that it brings there.
+    covered: VecDeque<Epoch>,
     /// Epochs opened from now on have no lower number.
     lowest: Epoch,
     /// Jobs the committer has not answered: while there are any, nothing is written inline.
@@ -187,6 +199,8 @@ impl Commits {
             effects: Effects::default(),
             failures: Vec::new(),
             committed: Epoch::NONE,
+            synced: Epoch::NONE,
+            covered: VecDeque::new(),
             lowest: Epoch::NONE,
             busy: 0,
             syncing: 0,
@@ -221,14 +235,15 @@ impl Commits {
             return None;
         }
         let next = Group::new(self.next_epoch());
-        let group = std::mem::replace(&mut self.open, next);
+        let mut group = std::mem::replace(&mut self.open, next);
+        group.sync |= self.durability == Durability::Synced;
         self.commits += 1;
         if group.bytes > BUILT_INLINE && ctx.health.is_writable() {
             self.seal_large(ctx, group);
             return None;
         }
-        let may_be_inline = self.is_quiet() && self.durability == Durability::Written && !group.sync;
-        let (epoch, durability) = (group.epoch, self.durability_of(&group));
+        let may_be_inline = self.is_quiet() && !group.sync;
+        let (epoch, durability) = (group.epoch, group.durability());
         let group = self.flight.insert(group);
         let mut batch = match build(group, ctx) {
             Ok(batch) => batch,
@@ -253,7 +268,7 @@ impl Commits {
 
     /// Has the committer make the batch, too.
     fn seal_large(&mut self, ctx: &Context, group: Group) {
-        let (epoch, durability) = (group.epoch, self.durability_of(&group));
+        let (epoch, durability) = (group.epoch, group.durability());
         let draft = Draft::of(&group, ctx);
         self.flight = Some(group);
         self.submit(ctx, move |disk| {
@@ -262,13 +277,6 @@ impl Commits {
             drop(draft);
             batch::write(disk, epoch, batch, durability)
         });
-    }
-
-    fn durability_of(&self, group: &Group) -> Durability {
-        match group.sync {
-            true => Durability::Synced,
-            false => self.durability,
-        }
     }
 
     /// Whether there is something to commit, and nothing in flight.
@@ -307,6 +315,7 @@ impl Commits {
     /// Has the log synced, maybe for a checkpoint that waits for it.
     pub fn sync_then(&mut self, ctx: &Context, waits: Option<Checkpoint>) {
         self.syncing += 1;
+        self.covered.push_back(self.committed);
         self.syncer.ask(ctx.disk, ctx.reporter, |disk| {
             let result = disk.sync().map_err(|e| e.to_string());
             Report::Synced { result, waits }
@@ -345,9 +354,13 @@ impl Commits {
         self.busy -= 1;
     }
 
-    /// The syncer answered one job.
-    pub fn synced(&mut self) {
+    /// The syncer answered one job. The log was synced, or could not be.
+    pub fn note_synced(&mut self, has_succeeded: bool) {
         self.syncing -= 1;
+        let covered = self.covered.pop_front().unwrap_or(Epoch::NONE);
+        if has_succeeded {
+            self.synced = self.synced.max(covered);
+        }
     }
 
     /// About how many bytes are staged in epochs that are not settled.
@@ -378,6 +391,9 @@ impl Commits {
     pub fn succeeded(&mut self) -> Option<Journaled> {
         let group = self.flight.take()?;
         (self.settled, self.committed) = (group.epoch, group.epoch);
+        if group.sync {
+            self.synced = group.epoch;
+        }
         self.records_written += group.written.records as u64;
         self.bytes_written += group.written.bytes as u64;
         let journaled = Journaled {
@@ -468,6 +484,15 @@ impl Store {
         self.commits.last_staged()
     }
 
+    /// Every epoch up to this one is on stable storage, or lost.
+    pub fn synced(&self) -> Epoch {
+        match self.commits.is_idle() && self.commits.synced == self.commits.committed {
+            // Nothing bears one of the numbers behind it.
+            true => self.commits.settled,
+            false => self.commits.synced,
+        }
+    }
+
     /// Why the writes of an epoch were lost, if they were.
     pub fn failure(&self, epoch: Epoch) -> Option<&Failure> {
         self.commits.failure(epoch)
@@ -522,8 +547,10 @@ impl Store {
                 self.catalog.restore(holder, before);
             }
         }
+        self.tracking.restore(self.commits.effects.take_lost());
         self.catalog.note_lost();
         self.watches.note_lost(self.commits.settled);
+        self.touch_all_awaited();
         self.asides.disturb_all();
         self.expiry.start_over();
     }

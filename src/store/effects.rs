@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 
 use super::epoch::Epoch;
 use super::events::KeyEvent;
+use super::tracking::KeyChange;
 
 /// One thing that a transaction causes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub enum Effect {
     KeyExpired,
     /// So many fields of hashes likewise.
     FieldsExpired(u64),
+    /// A key has changed that clients keep.
+    KeyChanged(Box<KeyChange>),
+    /// A database was emptied, or has other keys than it had.
+    KeysReplaced,
     /// A message to all who listen to a channel.
     Published(Box<Publication>),
     /// Something happened to a key, or it was asked for and is not there: to be published.
@@ -33,7 +38,9 @@ impl Effect {
     /// Whether it goes to clients.
     fn is_message(&self) -> bool {
         match self {
-            Effect::KeyExpired | Effect::FieldsExpired(_) => false,
+            Effect::KeyExpired | Effect::FieldsExpired(_) | Effect::KeyChanged(_) | Effect::KeysReplaced => {
+                false
+            }
             Effect::Published(_) | Effect::KeyEvent(_) => true,
         }
     }
@@ -85,6 +92,8 @@ impl Lookups {
 #[derive(Default)]
 pub struct Effects {
     waiting: VecDeque<(Epoch, Effect)>,
+    /// What was lost, for those who have to take something back.
+    lost: Vec<Effect>,
     /// Messages that were not handed out yet.
     messages: Vec<(Epoch, Effect)>,
 }
@@ -115,8 +124,18 @@ impl Effects {
 
     /// What this epoch and those behind it caused is lost.
     pub fn lose(&mut self, from: Epoch) {
-        self.waiting.retain(|(epoch, _)| *epoch < from);
+        let waiting = std::mem::take(&mut self.waiting);
+        let (lost, kept) = waiting
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(epoch, _)| *epoch >= from);
+        self.waiting = kept;
+        self.lost.extend(lost.into_iter().map(|(_, effect)| effect));
         self.messages.retain(|(epoch, _)| *epoch < from);
+    }
+
+    /// Takes out what was lost.
+    pub fn take_lost(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.lost)
     }
 
     /// Whether the first may leave when epochs are settled up to this one.

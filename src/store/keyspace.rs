@@ -80,6 +80,7 @@ impl Txn<'_> {
         let (header, body) = Header::decode(&record)?;
         let entry = Entry { header, record, body };
         if header.deadline.is_none_or(|deadline| deadline > self.now) {
+            self.note_owner(key.name, || Ok(entry.owned()?.map(|(id, _)| id)))?;
             return Ok(Some(entry));
         }
         if self.deletes_expired() {
@@ -245,6 +246,7 @@ impl Txn<'_> {
 
     /// Exchanges what two databases hold.
     pub fn swap_databases(&mut self, one: usize, other: usize) -> Result<()> {
+        self.touch_swapped(one, other)?;
         let layout = self.layout();
         layout
             .holders(one)

@@ -15,6 +15,8 @@
 //! effects       what epochs cause when they are settled; a part of the commits  effects.rs, events.rs
 //! asides        transactions that are set aside, and what they have read         aside.rs
 //! watches       who is to be told of changes to which keys                      watches.rs
+//! awaited       keys that somebody waits for, and which of them were touched     awaited.rs
+//! tracking      which clients keep which keys, and are to be told                tracking.rs (prefixes.rs)
 //! health        whether writes are taken, and why not                           health.rs
 //! checkpoints   what only the journal has; the checkpoint under way             checkpoint.rs
 //! expiry        where the search for keys past their deadline goes on           expiry.rs
@@ -28,6 +30,7 @@
 
 mod allowance;
 mod aside;
+mod awaited;
 mod catalog;
 mod changes;
 mod checkpoint;
@@ -47,6 +50,7 @@ mod layout;
 mod list_keys;
 mod listings;
 mod memory;
+mod prefixes;
 mod reads;
 mod recent;
 mod reclaim;
@@ -65,6 +69,7 @@ mod tests;
 #[path = "tests/mod.rs"]
 mod tests_in_slots;
 mod threads;
+mod tracking;
 mod txn;
 mod upkeep;
 mod value;
@@ -77,6 +82,7 @@ use std::sync::Arc;
 
 pub use allowance::{Allowance, OUT_OF_MEMORY, ViewRule};
 pub use aside::Aside;
+pub use awaited::{AwaitedKey, Presence};
 pub use catalog::Counts;
 pub use effects::{Effect, Publication, Space};
 pub use epoch::Epoch;
@@ -92,8 +98,9 @@ pub use recent::Recent;
 pub use rehearsal::Rehearsal;
 pub use reports::News;
 pub use staging::Suspended;
-pub use stop::{Damage, Result, Stop};
+pub use stop::{Await, Damage, Result, Sought, Stop};
 pub use threads::Wake;
+pub use tracking::KeyChange;
 pub use txn::{Missing, Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
@@ -103,6 +110,7 @@ use crate::disk::{
     Checkpoint, Creation, Disk, DiskOptions, Durability, OpenError, ReadError, View, WriteError,
 };
 use aside::Asides;
+use awaited::Awaited;
 use catalog::Catalog;
 use checkpoint::Checkpoints;
 use commit::Commits;
@@ -115,6 +123,7 @@ use hot::Hot;
 use reclaim::Reclaim;
 use reports::Reports;
 use threads::{Pool, Priority};
+use tracking::Tracking;
 use txn::Work;
 use upkeep::Upkeep;
 use watches::Watches;
@@ -155,6 +164,8 @@ pub struct Store {
     reports: Reports,
     totals: Totals,
     watches: Watches,
+    awaited: Awaited,
+    tracking: Tracking,
     asides: Asides,
     /// The keyspace events that somebody wants to know of.
     events: Events,
@@ -257,6 +268,8 @@ impl Store {
             reports: Reports::new(wake),
             totals: Totals::default(),
             watches: Watches::default(),
+            awaited: Awaited::default(),
+            tracking: Tracking::default(),
             asides: Asides::default(),
             events: Events::empty(),
             spare: None,

@@ -36,6 +36,8 @@ pub struct News {
     pub ready: Vec<Ticket>,
     /// Epochs were decided: replies can leave.
     pub settled: bool,
+    /// The log was synced, or could not be.
+    pub synced: bool,
     /// What those that were not lost have caused, in order.
     pub effects: Vec<Effect>,
     /// More of what was committed is where views find it; or that cannot be at present.
@@ -79,7 +81,8 @@ impl Store {
                 self.decide(result, news);
             }
             Report::Synced { result, waits } => {
-                self.commits.synced();
+                self.commits.note_synced(result.is_ok());
+                news.synced = true;
                 self.note_synced(result, waits);
             }
             Report::Due(scan) => self.expiry.accept(scan, now),

@@ -92,11 +92,17 @@ impl Store {
         if !work.writes.log.is_empty() || !work.namespaces.log.is_empty() {
             depends = self.commits.open.epoch;
             self.tell_watchers(&work, depends);
+            self.touch_written(&work);
+            if self.tracking.is_on() {
+                self.note_tracked_changes(&mut work, depends);
+            }
             if !self.asides.is_empty() {
                 let moves = work.namespaces.log.iter().any(|change| self.moves(change));
                 self.asides.note(&work, moves);
             }
             self.stage_work(&mut work);
+        } else if !work.touched.is_empty() {
+            self.tell_watchers(&work, depends);
         }
         self.totals.lookups.add(work.lookups);
         if !work.effects.is_empty() {
@@ -112,7 +118,7 @@ impl Store {
     }
 
     /// Whether something gets another namespace than it has.
-    fn moves(&self, change: &Change<Holder, Namespace>) -> bool {
+    pub(super) fn moves(&self, change: &Change<Holder, Namespace>) -> bool {
         self.catalog.namespace(change.key).id != change.value.id
     }
 
@@ -122,6 +128,10 @@ impl Store {
             return;
         }
         let mut watches = std::mem::take(&mut self.watches);
+        for touched in &work.touched {
+            let namespace = self.catalog.namespace(touched.holder);
+            watches.note_touch(&RecordKey::meta(namespace.id, &touched.name), epoch);
+        }
         let changes = &work.namespaces.log;
         if changes.iter().any(|change| self.moves(change)) {
             for change in changes {

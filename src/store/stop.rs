@@ -1,6 +1,7 @@
 //! Why a body did not come to its end.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::disk::ReadError;
 use crate::disk::format::{Malformed, RecordKey};
@@ -13,10 +14,39 @@ pub enum Stop {
     /// The body needs much, and may go over a view: it runs again there, on the view pool, once all before it is
     /// checkpointed. Who may, and what is much: `allowance.rs`.
     NeedsView,
+    /// There is nothing for it yet: its client waits until there is. What the body wrote counts.
+    Await(Box<Await>),
     /// The command fails with this text, which begins with its code ("ERR ...").
     Error(Cow<'static, str>),
     /// The same because of the disk, or of what it holds: the operator has to know of it, too.
     Damage(Box<Damage>),
+}
+
+/// What a client waits for that is to be given something as soon as there is something. The body runs again then.
+#[derive(Debug)]
+pub struct Await {
+    /// Which arguments name the keys that something may come to.
+    pub keys: Range<usize>,
+    /// What is looked for in them.
+    pub sought: Sought,
+    /// Milliseconds; 0 is for ever.
+    pub timeout: u64,
+    /// Arguments that are others in further runs, and what they are then: what stands for "from now on" means the time of
+    /// the first run.
+    pub settled: Vec<(usize, Vec<u8>)>,
+}
+
+/// What a client waits for in its keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sought {
+    /// A list.
+    List,
+    /// A sorted set.
+    SortedSet,
+    /// A stream.
+    Stream,
+    /// A stream, or that there is none any more.
+    StreamOrNone,
 }
 
 /// What could not be read.

@@ -83,6 +83,10 @@ impl TestStore {
                     self.store.abandon(end);
                     Err(stop.text())
                 }
+                Err(Stop::Await(_)) => {
+                    self.store.abandon(end);
+                    panic!("nobody is there to wait");
+                }
                 Err(Stop::NeedsView) => {
                     self.store.abandon(end);
                     self.run_over_view(&mut body)
@@ -205,7 +209,7 @@ impl Stop {
         match self {
             Stop::Error(text) => text.into_owned(),
             Stop::Damage(damage) => damage.text,
-            Stop::Fault | Stop::NeedsView => panic!("not the end of a command: {self:?}"),
+            Stop::Fault | Stop::NeedsView | Stop::Await(_) => panic!("not the end of a command: {self:?}"),
         }
     }
 }

@@ -18,8 +18,9 @@ use super::reads::Reads;
 use super::recent::Recent;
 use super::rehearsal_view::RehearsalView;
 use super::stop::{Result, Stop};
+use super::tracking::Author;
 use super::value::Value;
-use super::watches::Watched;
+use super::watches::{Touched, Watched};
 use crate::base::events::Events;
 use crate::base::random::Random;
 use crate::disk::View;
@@ -57,6 +58,7 @@ struct Mark {
     effects: usize,
     lookups: Lookups,
     watched: usize,
+    touched: usize,
     ids: u64,
 }
 
@@ -73,6 +75,8 @@ pub(super) struct Work {
     pub lookups: Lookups,
     /// Keys to be watched from its end on.
     pub watched: Vec<Watched>,
+    /// Keys that have changed to those who watch them, whatever was written.
+    pub touched: Vec<Touched>,
     /// Records that memory does not know.
     pub missing: Vec<RecordKey>,
     /// A listing that there is not yet.
@@ -85,6 +89,8 @@ pub(super) struct Work {
     pub ids: u64,
     /// The latest epoch that wrote anything this transaction has seen.
     pub depends: Epoch,
+    /// For those who are to be told of changes to keys.
+    pub author: Author,
 }
 
 /// What a transaction missed whose run ended in a fault.
@@ -129,9 +135,11 @@ impl Work {
         self.listing = None;
         self.effects.clear();
         self.watched.clear();
+        self.touched.clear();
         self.reads = None;
         self.expired = Mark::default();
         (self.lookups, self.ids, self.depends) = (Lookups::default(), 0, Epoch::NONE);
+        self.author.clear();
     }
 
     /// Whether its allocations are too many to be kept.
@@ -145,6 +153,11 @@ impl Work {
         gathered.into_iter().any(|capacity| capacity > KEPT_RECORDS)
     }
 
+    /// How many of the first writes delete keys that were found expired.
+    pub fn expired(&self) -> usize {
+        self.expired.writes
+    }
+
     fn mark(&mut self) -> Mark {
         Mark {
             writes: self.writes.mark(),
@@ -152,6 +165,7 @@ impl Work {
             effects: self.effects.len(),
             lookups: self.lookups,
             watched: self.watched.len(),
+            touched: self.touched.len(),
             ids: self.ids,
         }
     }
@@ -162,6 +176,7 @@ impl Work {
         self.effects.truncate(mark.effects);
         self.lookups = mark.lookups;
         self.watched.truncate(mark.watched);
+        self.touched.truncate(mark.touched);
         self.ids = mark.ids;
     }
 
@@ -208,7 +223,8 @@ pub struct Txn<'s> {
 
 impl<'s> Txn<'s> {
     /// A transaction that reads from memory.
-    pub(super) fn live(store: &'s mut Store, work: Box<Work>, now: u64) -> Txn<'s> {
+    pub(super) fn live(store: &'s mut Store, mut work: Box<Work>, now: u64) -> Txn<'s> {
+        work.author.notes_keys = store.tracking.is_on();
         Txn {
             layout: store.catalog.layout(),
             events: store.events,

@@ -14,8 +14,11 @@ use foldhash::fast::RandomState;
 
 use super::Store;
 use super::epoch::Epoch;
+use super::keyspace::Key;
 use super::layout::Holder;
-use crate::disk::format::RecordKey;
+use super::stop::Result;
+use super::txn::Txn;
+use crate::disk::format::{Header, RecordKey};
 
 /// Names one who watches: a client.
 pub type Watcher = u64;
@@ -32,6 +35,14 @@ pub struct Watched {
     pub record: RecordKey,
     /// `None`: it was not there.
     pub found: Option<Found>,
+}
+
+/// A key that has changed to those who watch it.
+pub struct Touched {
+    /// What has the namespace that it is in.
+    pub holder: Holder,
+    /// Its name there.
+    pub name: Vec<u8>,
 }
 
 /// What there was of it.
@@ -59,6 +70,8 @@ struct Watching {
     keys: Vec<Watched>,
     /// The epoch that changed one of them.
     changed: Option<Epoch>,
+    /// How many there were before.
+    count: usize,
 }
 
 impl Watched {
@@ -99,6 +112,15 @@ impl Watches {
             self.by_id.entry(id).or_default().push(watcher);
         }
         watching.keys.push(watched);
+        watching.count = watching.count.max(watching.keys.len());
+    }
+
+    /// The names of all keys that are watched in these databases, some of them more than once.
+    fn names_in(&self, databases: [usize; 2]) -> Vec<Vec<u8>> {
+        let keys = self.watching.values().flat_map(|watching| &watching.keys);
+        keys.filter(|watched| databases.contains(&watched.holder.db))
+            .map(|watched| watched.name.clone())
+            .collect()
     }
 
     /// Takes out what somebody watches.
@@ -135,6 +157,13 @@ impl Watches {
             if watching.is_some_and(|watching| watching.keys.iter().any(changes)) {
                 self.change(watcher, epoch);
             }
+        }
+    }
+
+    /// A key has changed, its record being this one.
+    pub fn note_touch(&mut self, record: &RecordKey, epoch: Epoch) {
+        for watcher in self.by_record.get(record).cloned().unwrap_or_default() {
+            self.change(watcher, epoch);
         }
     }
 
@@ -189,12 +218,74 @@ fn leave<K: Eq + std::hash::Hash>(
     }
 }
 
+impl Txn<'_> {
+    /// Whether anybody may have to be told of what changes: somebody watches, or may begin to before it counts.
+    fn has_watchers(&self) -> bool {
+        let watches = self.live_store().map(|store| &store.watches);
+        watches.is_some_and(|watches| !watches.is_empty() || self.work.reads.is_some())
+    }
+
+    /// Tells those who watch a key that it has changed, though it may be as it was before: as Redis has it, writing what is
+    /// there already is a change.
+    #[inline]
+    pub fn touch(&mut self, key: Key) {
+        if self.has_watchers() {
+            let holder = self.layout().holder(key.db, key.name);
+            let name = key.name.to_vec();
+            self.work.touched.push(Touched { holder, name });
+        }
+    }
+
+    /// Two databases are about to exchange what they hold: to those who watch a key there it has changed, if either has it.
+    pub(super) fn touch_swapped(&mut self, one: usize, other: usize) -> Result<()> {
+        let store = self.live_store().filter(|store| !store.watches.is_empty());
+        let Some(names) = store.map(|store| store.watches.names_in([one, other])) else {
+            return Ok(());
+        };
+        let keys = |name| [one, other].map(|db| Key { db, name });
+        for key in names.iter().flat_map(|name| keys(name)) {
+            let record = self.meta_key(key)?;
+            self.prefetch(record);
+        }
+        self.await_prefetched()?;
+        for name in &names {
+            let [here, there] = keys(name);
+            if self.is_there(here)? || self.is_there(there)? {
+                self.touch(here);
+                self.touch(there);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a key exists, and is not past its deadline.
+    fn is_there(&mut self, key: Key) -> Result<bool> {
+        let record = self.meta_key(key)?;
+        let Some(record) = self.get(&record)? else {
+            return Ok(false);
+        };
+        let (header, _) = Header::decode(&record)?;
+        Ok(header.deadline.is_none_or(|deadline| deadline > self.now))
+    }
+}
+
 impl Store {
     /// Whether a key that somebody watches has changed since: then, the epoch that has to be settled before anybody is told.
     pub fn watched_change(&self, watcher: Watcher, now: u64) -> Option<Epoch> {
         let watching = self.watches.watching.get(&watcher)?;
         let is_due = watching.keys.iter().any(|watched| watched.is_due(now));
         watching.changed.or(is_due.then_some(Epoch::NONE))
+    }
+
+    /// How many keys somebody watches, changed or not.
+    pub fn watched(&self, watcher: Watcher) -> usize {
+        let watching = self.watches.watching.get(&watcher);
+        watching.map_or(0, |watching| watching.count)
+    }
+
+    /// How many watch any, and how many keys are watched that have not changed.
+    pub fn watching(&self) -> (usize, usize) {
+        (self.watches.watching.len(), self.watches.by_record.len())
     }
 
     /// Somebody watches nothing any more.

@@ -238,6 +238,9 @@ pub fn run(
         }
         answers.push(answer);
     }
+    // Where all writes have failed, it is none to those who watch the key, as in Redis.
+    let mut both = operations.iter().zip(&answers);
+    txn.is_unwatched |= both.all(|(operation, answer)| !operation.writes() || answer.is_none());
     draft.store(txn, key, old, length)?;
     if is_told {
         txn.notify(Events::STRING, "setbit", key);

@@ -30,6 +30,8 @@ pub struct Hash {
     entry: Option<Entry>,
     encoding: Encoding,
     is_changed: bool,
+    /// A field was given a value or a deadline, maybe the one that it had.
+    is_put: bool,
 }
 
 /// How the fields are kept.
@@ -69,6 +71,7 @@ impl Hash {
                 entry: None,
                 encoding: Encoding::Packed(Packed::empty()),
                 is_changed: false,
+                is_put: false,
             });
         };
         let mut hash = Hash::open(entry)?;
@@ -94,6 +97,7 @@ impl Hash {
             encoding,
             entry: Some(entry),
             is_changed: false,
+            is_put: false,
         })
     }
 
@@ -233,7 +237,7 @@ impl Hash {
         expiry: Expiry,
         limits: &Thresholds,
     ) -> Result<bool> {
-        self.is_changed = true;
+        (self.is_changed, self.is_put) = (true, true);
         if field.len().max(value.len()) as u64 > limits.hash_value {
             self.enlarge(txn)?;
         }
@@ -276,7 +280,7 @@ impl Hash {
                 large.set_deadline(txn, field, &old, deadline)?;
             }
         }
-        self.is_changed = true;
+        (self.is_changed, self.is_put) = (true, true);
         Ok(())
     }
 
@@ -319,6 +323,10 @@ impl Hash {
                 let kind = Kind::LargeHash;
                 let is_same = |old: &Entry| old.header.kind == kind && old.body() == body;
                 if old.is_some_and(is_same) {
+                    // Where a field has what it had before, nothing is written.
+                    if self.is_put {
+                        txn.touch(key);
+                    }
                     return Ok(());
                 }
                 txn.write(key, old, Header { kind, deadline }, &[&body])

@@ -11,6 +11,7 @@ pub const FAMILY: Family = Family {
         (2, |g| args!["PING", g.value()]),
         (2, |g| args!["ECHO", g.value()]),
         (1, |g| args!["HELLO", if g.rng.one_in(2) { "3" } else { "2" }]),
+        (1, |g| args!["PUBLISH", g.value(), g.value()]),
         (1, |g| args!["NOSUCH", g.value(), g.value()]),
     ],
     state: None,

@@ -1,7 +1,7 @@
 //! When two replies to the same command agree.
 
+use super::program;
 use super::stream::without_times;
-use super::transaction::scripted;
 use crate::support::Value;
 use crate::support::text::{command_line, fits};
 
@@ -75,17 +75,8 @@ fn is_unsorted(args: &[Vec<u8>]) -> bool {
 }
 
 pub fn agree(args: &[Vec<u8>], redis: &Value, redkeep: &Value) -> bool {
-    match (scripted(args), redis, redkeep) {
-        (Some(commands), Value::Array(redis), Value::Array(redkeep)) => {
-            // What is wrong with a call is told in words of the version.
-            let agrees = |(args, (a, b)): (&Vec<Vec<u8>>, (&Value, &Value))| {
-                (a.is_error() && b.is_error()) || agree_to_command(args, a, b)
-            };
-            let mut each = commands.iter().zip(redis.iter().zip(redkeep));
-            redis.len() == redkeep.len() && redis.len() == commands.len() && each.all(agrees)
-        }
-        _ => agree_to_command(args, redis, redkeep),
-    }
+    program::agree(args, redis, redkeep, agree_to_command)
+        .unwrap_or_else(|| agree_to_command(args, redis, redkeep))
 }
 
 fn agree_to_command(args: &[Vec<u8>], redis: &Value, redkeep: &Value) -> bool {

@@ -2,8 +2,9 @@
 //! answers.
 //!
 //! Commands go in pipelines over a few connections that take turns, so that their order is the same on both
-//! sides; a transaction of one goes on while others have their turns. In between Redkeep's hot tier is emptied, and it is stopped, gently or by `kill -9`, and started
-//! again; then, and at the end, all that can be read is compared. A difference is shrunk to a short
+//! sides; a transaction of one goes on while others have their turns, and scripts and functions run some of
+//! the commands. In between Redkeep's hot tier is emptied, and it is stopped, gently or by `kill -9`, and
+//! started again; then, and at the end, all that can be read is compared. A difference is shrunk to a short
 //! transcript before it is reported.
 //!
 //! `REDKEEP_DIFF_SEEDS=20 REDKEEP_DIFF_COMMANDS=50000` make it a million commands; `REDKEEP_DIFF_FIRST=7`
@@ -21,6 +22,7 @@ mod hash;
 mod hyperloglog;
 mod list;
 mod pair;
+mod program;
 mod set;
 mod shrink;
 mod sort;

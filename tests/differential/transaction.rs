@@ -1,21 +1,10 @@
-//! WATCH, MULTI, EXEC and DISCARD over what the families make, with other connections in between; and scripts that run it.
+//! WATCH, MULTI, EXEC and DISCARD over what the families make, with other connections in between; and programs that run it.
 //!
-//! What changes nothing is a change to WATCH in Redis in some cases, and in Redkeep in none. So writes are watched in two
-//! ways. Keys of their own (`w0` ...) are changed by commands only that are a change or none on both sides, and what is
-//! queued writes. Or any keys are watched, all commands change them, and what is queued only reads: then it does no harm
-//! that Redis lets EXEC fail where Redkeep does not; the other way round is a difference.
+//! Some keys are watched often (`w0` ...) and changed often.
 
 use super::generate::{Args, Gen, args};
-use crate::support::{Rng, Value};
-
-/// Runs the commands in its arguments, each behind the number of its words.
-const SCRIPT: &str = "local replies, at = {}, 1 \
-    while ARGV[at] do \
-        local words = tonumber(ARGV[at]) \
-        replies[#replies + 1] = redis.pcall(unpack(ARGV, at + 1, at + words)) \
-        at = at + words + 1 \
-    end \
-    return replies";
+use super::program;
+use crate::support::Rng;
 
 /// How many keys of their own are watched.
 const WATCHED: u64 = 4;
@@ -24,16 +13,8 @@ const WATCHED: u64 = 4;
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     Free,
-    Watching(Kind),
-    Queueing(Kind),
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    /// What is queued is anything.
-    Writes,
-    /// Any keys are watched, and what is queued only reads.
-    Reads,
+    Watching,
+    Queueing,
 }
 
 /// Where each connection is.
@@ -55,41 +36,25 @@ impl Transactions {
 
     /// What a connection sends next: a command of the families mostly, and what must follow it.
     pub fn commands(&mut self, connection: usize, g: &mut Gen, course: &mut Rng) -> Vec<Args> {
-        let commands = self.draw(connection, g, course);
-        // Whether the other database has a key that is watched here, and was not there, Redkeep does not read from disk: it
-        // says that the key may have changed.
-        let swaps = |args: &Args| args.iter().any(|word| word.eq_ignore_ascii_case(b"SWAPDB"));
-        let is_watched = self.states.iter().any(|state| *state != State::Free);
-        match is_watched && commands.iter().any(swaps) {
-            true => vec![args!["DBSIZE"]],
-            false => commands,
-        }
-    }
-
-    fn draw(&mut self, connection: usize, g: &mut Gen, course: &mut Rng) -> Vec<Args> {
         let state = &mut self.states[connection];
         let (command, next) = match *state {
-            State::Free if course.one_in(60) => {
-                let kind = *course.pick(&[Kind::Writes, Kind::Reads]);
-                (watch(kind, g), State::Watching(kind))
-            }
-            State::Free if course.one_in(100) => (args!["MULTI"], State::Queueing(Kind::Writes)),
+            State::Free if course.one_in(40) => (watch(g), State::Watching),
+            State::Free if course.one_in(100) => (args!["MULTI"], State::Queueing),
             // RESET tells the connection that it is new in every way.
             State::Free if course.one_in(1000) => (args!["RESET"], State::Free),
-            State::Watching(kind) if course.one_in(8) => (args!["MULTI"], State::Queueing(kind)),
-            State::Watching(_) if course.one_in(50) => (args!["UNWATCH"], State::Free),
-            State::Queueing(_) if course.one_in(10) => (args!["EXEC"], State::Free),
-            State::Queueing(_) if course.one_in(80) => (args!["DISCARD"], State::Free),
-            State::Queueing(kind) if course.one_in(100) => {
+            State::Watching if course.one_in(8) => (args!["MULTI"], State::Queueing),
+            State::Watching if course.one_in(50) => (args!["UNWATCH"], State::Free),
+            State::Queueing if course.one_in(10) => (args!["EXEC"], State::Free),
+            State::Queueing if course.one_in(80) => (args!["DISCARD"], State::Free),
+            State::Queueing if course.one_in(100) => {
                 let refused = course.pick(&["MULTI", "WATCH w0", "EXEC x", "NOSUCH", "GET"]);
                 let words = refused.split(' ').map(|word| word.as_bytes().to_vec());
-                (words.collect(), State::Queueing(kind))
+                (words.collect(), State::Queueing)
             }
-            State::Queueing(Kind::Reads) => (read(g), *state),
             _ if course.one_in(12) => (change(g), *state),
-            _ if course.one_in(15) => (script(g, course.below(4)), *state),
-            State::Queueing(_) => return alike(g),
-            State::Free | State::Watching(_) => return g.commands(),
+            _ if course.one_in(12) => return program::commands(g),
+            State::Queueing => return alike(g),
+            State::Free | State::Watching => return g.commands(),
         };
         *state = next;
         vec![command]
@@ -97,7 +62,7 @@ impl Transactions {
 }
 
 /// What both servers queue, or neither: Redis 7.2 gave these commands another argument.
-fn alike(g: &mut Gen) -> Vec<Args> {
+pub fn alike(g: &mut Gen) -> Vec<Args> {
     let is_alike = |args: &Args| {
         let name = args[0].to_ascii_uppercase();
         args.len() == 3 || !matches!(&name[..], b"ZRANK" | b"ZREVRANK")
@@ -110,46 +75,14 @@ fn alike(g: &mut Gen) -> Vec<Args> {
     }
 }
 
-/// A script that runs some commands.
-fn script(g: &mut Gen, more: u64) -> Args {
-    let mut args = args!["EVAL", SCRIPT, "0"];
-    for command in (0..=more).flat_map(|_| alike(g)) {
-        args.push(command.len().to_string().into());
-        args.extend(command);
-    }
-    args
-}
-
-/// What a script runs, if it is one of these.
-pub fn scripted(args: &[Vec<u8>]) -> Option<Vec<Args>> {
-    let mut rest = args.strip_prefix(&args!["EVAL", SCRIPT, "0"][..])?;
-    let mut commands = Vec::new();
-    while let Some((words, after)) = rest.split_first() {
-        let words = std::str::from_utf8(words).ok()?.parse().ok()?;
-        commands.push(after.get(..words)?.to_vec());
-        rest = &after[words..];
-    }
-    Some(commands)
-}
-
-fn own(g: &mut Gen) -> Vec<u8> {
+/// One of the keys that are watched often.
+pub fn own(g: &mut Gen) -> Vec<u8> {
     format!("w{}", g.rng.below(WATCHED)).into()
 }
 
-fn watch(kind: Kind, g: &mut Gen) -> Args {
-    let mut args = args!["WATCH"];
-    match kind {
-        Kind::Writes => args.extend(g.some(3, own)),
-        Kind::Reads => args.extend(g.some(3, Gen::key)),
-    }
-    args
-}
-
-fn read(g: &mut Gen) -> Args {
-    let name = *g
-        .rng
-        .pick(&["GET", "TYPE", "EXISTS", "STRLEN", "LLEN", "ZCARD", "SMEMBERS"]);
-    args![g.cased(name), g.key()]
+fn watch(g: &mut Gen) -> Args {
+    let name = |g: &mut Gen| if g.rng.one_in(3) { g.key() } else { own(g) };
+    [args!["WATCH"], g.some(3, name)].concat()
 }
 
 /// Changes one of the keys that are watched for writes, or, in some cases, does not.
@@ -182,13 +115,4 @@ fn change(g: &mut Gen) -> Args {
         22 => args!["MSET", key, number, "k1", "1"],
         _ => args!["GET", key],
     }
-}
-
-/// Whether EXEC failed in Redis alone, and it did no harm that it did not in Redkeep: what was queued only reads.
-pub fn only_redis_fails(queued: &[Args], redis: &Value, redkeep: &Value) -> bool {
-    let reads = |args: &Args| {
-        let name = String::from_utf8_lossy(&args[0]).to_uppercase();
-        ["GET", "TYPE", "EXISTS", "STRLEN", "LLEN", "ZCARD", "SMEMBERS"].contains(&&name[..])
-    };
-    matches!((redis, redkeep), (Value::NilArray | Value::Null, Value::Array(_))) && queued.iter().all(reads)
 }

@@ -105,6 +105,18 @@ impl Client {
         }
     }
 
+    /// Whether there is something to be read by now.
+    pub fn has_bytes(&mut self) -> io::Result<bool> {
+        self.reader.get_ref().set_nonblocking(true)?;
+        let has = match self.reader.fill_buf() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        };
+        self.reader.get_ref().set_nonblocking(false)?;
+        has
+    }
+
     /// Reads so many bytes, whatever they are.
     pub fn read_bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; count];

@@ -9,12 +9,13 @@ use super::super::{Call, is_option, syntax_error};
 use super::read;
 use crate::base::num::parse_i64;
 use crate::base::random::Selection;
+use crate::command::blocking::{await_keys, last_timeout, seconds};
 use crate::command::draws::{check_doubled, random_count};
 use crate::command::elements::{
     Elements, MOST_DRAWN_LIVE, beside_others, draw_beside_others, elements, push_each,
 };
 use crate::resp::{Reply, Shape};
-use crate::store::{Key, Result, Stop, Txn};
+use crate::store::{Key, Result, Sought, Stop, Txn};
 use crate::types::keys;
 use crate::types::sorted_set::{self, SortedSet};
 use crate::types::string::Bytes;
@@ -133,6 +134,46 @@ fn popped_from(key: Key, popped: Vec<(Bytes, f64)>) -> Reply {
 pub fn zmpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
     let popped = Take::parse(call, 1)?.run(txn, call)?;
     Ok(popped.unwrap_or(Reply::NullArray))
+}
+
+/// `BZPOPMIN key... timeout`. Replies with the key, the member of the lowest score and that; null after the timeout.
+pub fn bzpopmin(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    pop_or_wait(txn, call, false)
+}
+
+/// `BZPOPMAX key... timeout`. Replies with the key, the member of the highest score and that; null after the timeout.
+pub fn bzpopmax(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    pop_or_wait(txn, call, true)
+}
+
+fn pop_or_wait(txn: &mut Txn, call: &Call, from_end: bool) -> Result<Reply> {
+    let timeout = last_timeout(txn, call)?;
+    let names = 1..call.args.len() - 1;
+    keys::prefetch(txn, names.clone().map(|at| call.key(at)))?;
+    for at in names.clone() {
+        let key = call.key(at);
+        let Some(set) = SortedSet::open(txn.lookup(key)?)? else {
+            continue;
+        };
+        if let Some((member, score)) = sorted_set::pop(txn, key, &set, 1, from_end)?.pop() {
+            let name = Reply::bulk(key.name.to_vec());
+            return Ok(Reply::Array(vec![name, bulk(member), Reply::Double(score)]));
+        }
+    }
+    await_keys(call, names, Sought::SortedSet, timeout, Reply::NullArray)
+}
+
+/// `BZMPOP timeout count key... MIN|MAX [COUNT count]`. Replies as ZMPOP does; null after the timeout.
+pub fn bzmpop(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let take = Take::parse(call, 2)?;
+    let timeout = seconds(call.arg(1), txn.now)?;
+    match take.run(txn, call)? {
+        Some(reply) => Ok(reply),
+        None => {
+            let names = take.first..take.first + take.keys;
+            await_keys(call, names, Sought::SortedSet, timeout, Reply::NullArray)
+        }
+    }
 }
 
 /// `ZRANDMEMBER key [count [WITHSCORES]]`. Replies with a member or null; with a count, with an array.

@@ -3,7 +3,9 @@
 use super::super::elements::elements;
 use super::group::{leave_watchers, see};
 use super::*;
+use crate::command::blocking::{await_with, milliseconds};
 use crate::resp::Shape;
+use crate::store::{Await, Sought};
 use crate::types::keys;
 use crate::types::stream::{Group, Order, Search, Span, Stream};
 
@@ -91,7 +93,7 @@ struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    fn parse(call: &Call<'a>, is_group: bool) -> Result<Request<'a>> {
+    fn parse(call: &Call<'a>, is_group: bool, now: u64) -> Result<Request<'a>> {
         let mut request = Request {
             limit: u64::MAX,
             block: None,
@@ -105,7 +107,7 @@ impl<'a> Request<'a> {
             let more = call.args.len() - at - 1;
             if is_option(option, "block") && more > 0 {
                 at += 1;
-                request.block = Some(parse_timeout(call.arg(at))?);
+                request.block = Some(milliseconds(call.arg(at), now)?);
             } else if is_option(option, "count") && more > 0 {
                 at += 1;
                 request.limit = match u64::try_from(integer(call.arg(at))?) {
@@ -152,12 +154,23 @@ impl<'a> Request<'a> {
         (self.first..self.first + keys).map(move |at| (at, at + keys))
     }
 
-    /// What is answered where there is nothing to read.
-    fn nothing(&self) -> Result<Reply> {
-        match self.block {
-            None => Ok(Reply::NullArray),
-            Some(_) => Stop::error("ERR BLOCK is not supported yet"),
-        }
+    /// What is answered where there is nothing to read, unless the client is to wait. `settled` are the IDs that mean now.
+    fn nothing(
+        &self,
+        call: &Call,
+        sought: Sought,
+        settled: impl FnOnce() -> Vec<(usize, Vec<u8>)>,
+    ) -> Result<Reply> {
+        let Some(timeout) = self.block else {
+            return Ok(Reply::NullArray);
+        };
+        let wanted = Await {
+            keys: self.first..self.first + self.keys,
+            sought,
+            timeout,
+            settled: settled(),
+        };
+        await_with(call, wanted, Reply::NullArray)
     }
 }
 
@@ -170,31 +183,31 @@ fn check_for_group(option: &str, is_group: bool) -> Result<()> {
     ))
 }
 
-fn parse_timeout(text: &[u8]) -> Result<u64> {
-    match parse_i64(text) {
-        None => Stop::error("ERR timeout is not an integer or out of range"),
-        Some(ms) => u64::try_from(ms).map_or_else(|_| Stop::error("ERR timeout is negative"), Ok),
-    }
-}
-
 /// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key... id...`. Replies with the entries behind the IDs by key, or
 /// null if there are none.
 pub fn xread(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let request = Request::parse(call, false)?;
-    match read_new(txn, call, &request)? {
+    let request = Request::parse(call, false, txn.now)?;
+    let mut lasts = Vec::new();
+    match read_new(txn, call, &request, &mut lasts)? {
         Some(reply) => Ok(reply),
-        None => request.nothing(),
+        None => request.nothing(call, Sought::Stream, || {
+            let ids = request.streams().map(|(_, id)| id).zip(lasts);
+            ids.filter(|(at, _)| call.arg(*at) == b"$")
+                .map(|(at, last)| (at, last.to_string().into_bytes()))
+                .collect()
+        }),
     }
 }
 
-/// The entries behind the IDs, if there are any.
-fn read_new(txn: &mut Txn, call: &Call, request: &Request) -> Result<Option<Reply>> {
+/// The entries behind the IDs, if there are any. The last ID of each stream goes to `lasts`.
+fn read_new(txn: &mut Txn, call: &Call, request: &Request, lasts: &mut Vec<Id>) -> Result<Option<Reply>> {
     keys::prefetch(txn, request.streams().map(|(key, _)| call.key(key)))?;
     let mut spans = Vec::with_capacity(request.keys);
     let mut missed = Vec::new();
     for (key, id) in request.streams() {
         let found = txn.lookup_read(call.key(key))?;
         let stream = Stream::open(found.as_ref())?;
+        lasts.push(stream.as_ref().map_or(Id::MIN, |stream| stream.last));
         let span = match stream {
             Some(stream) => {
                 span_behind(txn, call.arg(id), Some(&stream), request.limit)?.map(|span| (stream, span))
@@ -283,11 +296,11 @@ fn span_behind(txn: &mut Txn, id: &[u8], stream: Option<&Stream>, limit: u64) ->
 /// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key... id...`. Replies as XREAD
 /// does.
 pub fn xreadgroup(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let request = Request::parse(call, true)?;
+    let request = Request::parse(call, true, txn.now)?;
     leave_watchers(txn);
     match read_for_consumer(txn, call, &request)? {
         Some(reply) => Ok(reply),
-        None => request.nothing(),
+        None => request.nothing(call, Sought::StreamOrNone, Vec::new),
     }
 }
 

@@ -4,18 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8};
 
 use super::*;
 use crate::disk::delta::Known;
-use crate::disk::{Compression, Creation, DiskOptions};
-
-fn open(dir: &Path) -> Disk {
-    let options = DiskOptions {
-        write_buffer: 4 << 20,
-        block_cache: 1 << 20,
-        background_jobs: 1,
-        compression: Compression::None,
-        open_tables: 1000,
-    };
-    Disk::open(dir, &options, &Creation::default()).unwrap()
-}
+use crate::disk::testing::open;
 
 fn value(n: usize, round: u8) -> Vec<u8> {
     let mut value = vec![n as u8; 600];

@@ -5,15 +5,19 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use super::connection::{check_name, is_printable};
+use super::tracking::redirect;
 use super::{NOT_AN_INTEGER, SYNTAX, help as help_lines, text};
 use crate::base::num::parse_i64;
 use crate::exec::pubsub::Kind;
 use crate::exec::session::ReplyMode;
-use crate::exec::{Client, Engine, Session};
+use crate::exec::tracking::Mode;
+use crate::exec::{Client, Engine, Session, Unblocked};
 use crate::resp::{Args, Protocol, Reply, shown};
 use crate::store::OUT_OF_MEMORY;
 
 const HELP: &[&str] = &[
+    "CACHING (YES|NO)",
+    "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
     "GETREDIR",
     "    Return the client ID we are redirecting to when tracking is enabled.",
     "GETNAME",
@@ -60,6 +64,11 @@ const HELP: &[&str] = &[
     "    * LIB-VER: the client lib version.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Unblock the specified blocked client.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Control server assisted client side caching.",
+    "TRACKINGINFO",
+    "    Report tracking status for the current connection.",
     "NO-EVICT (ON|OFF)",
     "    Protect current client connection from eviction.",
     "NO-TOUCH (ON|OFF)",
@@ -116,11 +125,6 @@ pub fn setinfo(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     Reply::Ok
 }
 
-/// Client-side caching is not there, so nothing is redirected.
-pub fn getredir(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
-    Reply::Int(-1)
-}
-
 /// CLIENT NO-EVICT: while on, the connection does not end because the buffers of all hold too much.
 pub fn no_evict(_: &mut Engine, session: &mut Session, args: Args) -> Reply {
     switch(&session.client.no_evict, &args[2])
@@ -167,17 +171,18 @@ pub fn too_many(args: Args) -> Reply {
     ))
 }
 
-/// No command blocks, so there is never a client to unblock.
-pub fn unblock(_: &mut Engine, _: &mut Session, args: Args) -> Reply {
-    match args.get(3) {
+/// CLIENT UNBLOCK: ends the wait of a client, as if its time were over or with an error. 1, or 0 if there is no such client or
+/// it waits for nothing.
+pub fn unblock(engine: &mut Engine, _: &mut Session, args: Args) -> Reply {
+    let why = match args.get(3) {
         _ if args.len() > 4 => return too_many(args),
-        Some(reason) if !is_option(reason, "timeout") && !is_option(reason, "error") => {
-            return Reply::err("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
-        }
-        _ => {}
-    }
+        None => Unblocked::Timeout,
+        Some(reason) if is_option(reason, "timeout") => Unblocked::Timeout,
+        Some(reason) if is_option(reason, "error") => Unblocked::Error,
+        Some(_) => return Reply::err("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"),
+    };
     match parse_i64(&args[2]) {
-        Some(_) => Reply::Int(0),
+        Some(id) => Reply::Int(u64::try_from(id).is_ok_and(|id| engine.unblock(id, why)).into()),
         None => Reply::err(NOT_AN_INTEGER),
     }
 }
@@ -289,6 +294,7 @@ fn describe(engine: &Engine, client: &Client, out: &mut String) {
     }
     let queued = client.queued.get().map(|requests| requests.to_string());
     field("multi", &queued.as_deref().unwrap_or("-1"));
+    field("watch", &engine.store.watched(client.id));
     field("qbuf", &buffers.input);
     field("qbuf-free", &buffers.input_free());
     field("argv-mem", &buffers.request);
@@ -301,7 +307,7 @@ fn describe(engine: &Engine, client: &Client, out: &mut String) {
     field("events", &if buffers.output > 0 { "rw" } else { "r" });
     field("cmd", &command(client));
     field("user", &client.user.borrow());
-    field("redir", &-1);
+    field("redir", &redirect(client));
     field(
         "resp",
         &match client.protocol.get() {
@@ -311,14 +317,24 @@ fn describe(engine: &Engine, client: &Client, out: &mut String) {
     );
     field("lib-name", &lossy(&client.library.borrow()));
     field("lib-ver", &lossy(&client.library_version.borrow()));
+    field("io-thread", &0);
+    field("tot-net-in", &client.traffic.bytes_in.get());
+    field("tot-net-out", &client.traffic.bytes_out.get());
+    field("tot-cmds", &client.traffic.requests.get());
     out.push('\n');
 }
 
 fn flags(client: &Client, what_it_watches_changed: bool) -> String {
+    let tracks = client.tracks.borrow();
+    let tracks = tracks.as_deref();
     let flags = [
+        (client.monitors.get(), 'O'),
         (client.listens.get(), 'P'),
         (client.queued.get().is_some(), 'x'),
-        (client.paused.get(), 'b'),
+        (client.paused.get() || client.blocked.get(), 'b'),
+        (tracks.is_some(), 't'),
+        (tracks.is_some_and(|tracks| tracks.is_broken), 'R'),
+        (tracks.is_some_and(|tracks| tracks.mode == Mode::Broadcast), 'B'),
         (what_it_watches_changed, 'd'),
         (client.is_unix, 'U'),
         (client.no_evict.get(), 'e'),

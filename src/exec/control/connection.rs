@@ -69,6 +69,8 @@ pub fn selected(args: Args, databases: usize) -> Result<usize, Reply> {
 /// Brings the connection back to what a new one is, except for its id.
 pub fn reset(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
     session.drop_queue(engine);
+    engine.end_tracking(&session.client);
+    engine.end_monitoring(&session.client);
     engine.leave_pubsub(&session.client);
     session.select(0);
     session.speak(Protocol::Resp2);

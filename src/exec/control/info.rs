@@ -173,11 +173,17 @@ fn clients(source: &Source, page: &mut Page) {
         "client_recent_max_output_buffer",
         largest(|c| c.buffers.get().output).unwrap_or(0),
     );
-    let clients = source.engine.clients.iter();
-    page.field("blocked_clients", clients.filter(|c| c.paused.get()).count());
-    page.constant(&["tracking_clients"], 0);
+    let (clients, waiters) = (source.engine.clients.iter(), &source.engine.waiters);
+    let paused = clients.filter(|c| c.paused.get()).count();
+    page.field("blocked_clients", paused + waiters.len());
+    page.field("tracking_clients", source.engine.tracking_clients);
     page.field("pubsub_clients", source.engine.pubsub.listening());
-    page.constant(&["clients_in_timeout_table"], 0);
+    let (watching, watched) = source.engine.store.watching();
+    page.field("watching_clients", watching);
+    page.field("clients_in_timeout_table", waiters.with_deadline());
+    page.field("total_watched_keys", watched);
+    page.field("total_blocking_keys", waiters.keys());
+    page.field("total_blocking_keys_on_nokey", waiters.keys_for_none());
 }
 
 fn memory(source: &Source, page: &mut Page) {
@@ -293,7 +299,11 @@ fn stats(source: &Source, page: &mut Page) {
     page.field("pubsub_channels", pubsub.count(Kind::Channel));
     page.field("pubsub_patterns", pubsub.count(Kind::Pattern));
     page.field("pubsubshard_channels", pubsub.count(Kind::Shard));
-    page.constant(&["latest_fork_usec", "total_forks", "tracking_total_keys"], 0);
+    page.constant(&["latest_fork_usec", "total_forks"], 0);
+    let (keys, items, prefixes) = source.engine.store.tracked();
+    page.field("tracking_total_keys", keys);
+    page.field("tracking_total_items", items);
+    page.field("tracking_total_prefixes", prefixes);
     page.field("unexpected_error_replies", 0);
     page.field("total_error_replies", stats.errors);
     page.field("total_reads_processed", stats.reads);

@@ -13,7 +13,9 @@ pub mod pubsub;
 pub mod script;
 pub mod server;
 pub mod slowlog;
+pub mod tracking;
 pub mod transaction;
+pub mod wait;
 
 use std::hash::{BuildHasher, RandomState};
 

@@ -112,13 +112,7 @@ fn no_name(word: &[u8], number: i64, protocol: Protocol, out: &mut Vec<u8>) {
 
 /// PUBSUB HELP: a line about each subcommand, as simple strings.
 pub fn help(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
-    let Reply::Array(mut lines) = help_lines("PUBSUB", HELP) else {
-        unreachable!("it is an array of lines")
-    };
-    if let Some(last) = lines.last_mut() {
-        *last = Reply::simple("    Prints this help.");
-    }
-    Reply::Array(lines)
+    help_lines("PUBSUB", HELP)
 }
 
 /// PUBSUB CHANNELS [pattern]: the names of channels that somebody listens to, of those that fit.

@@ -22,3 +22,15 @@ pub fn role(_: &mut Engine, _: &mut Session, _: Args) -> Reply {
         Reply::Array(Vec::new()),
     ])
 }
+
+/// MONITOR: from now on the client is shown every request. Nothing is answered if it is already.
+pub fn monitor(engine: &mut Engine, session: &mut Session, _: Args) -> Reply {
+    if session.is_in_exec {
+        return Reply::err("ERR MONITOR isn't allowed for DENY BLOCKING client");
+    }
+    if session.client.monitors.get() {
+        return Reply::Nothing;
+    }
+    engine.begin_monitoring(&session.client);
+    Reply::Ok
+}

@@ -58,7 +58,10 @@ impl Engine {
                     self.publish_in(message.space, &message.channel, &message.payload, epoch);
                 }
                 Effect::KeyEvent(event) => self.publish_event(&event, epoch),
-                Effect::KeyExpired | Effect::FieldsExpired(_) => {
+                Effect::KeyExpired
+                | Effect::FieldsExpired(_)
+                | Effect::KeyChanged(_)
+                | Effect::KeysReplaced => {
                     unreachable!("the store keeps what is no message")
                 }
             }

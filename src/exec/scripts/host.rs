@@ -7,8 +7,9 @@ use super::program::Program;
 use crate::base::log;
 use crate::command::Call;
 use crate::exec::control::connection::selected;
+use crate::exec::monitor::add_call;
 use crate::exec::parking::Wait;
-use crate::exec::request::{Body, Ran, Request};
+use crate::exec::request::{Body, Ran, Request, Waiting};
 use crate::exec::table::{self, Command, Control, Found, Run, flag};
 use crate::exec::transaction::run_one;
 use crate::exec::{Engine, Session};
@@ -72,6 +73,16 @@ impl Host for Server<'_> {
         }
         let failed = matches!(reply, Reply::Error(_));
         let took = began.elapsed().as_nanos() as u64;
+        add_call(
+            self.engine,
+            &mut self.state.lines,
+            self.state.db,
+            found.command,
+            args,
+        );
+        if self.engine.tracking_clients > 0 && self.session.client.tracks_reads() {
+            self.state.used.note(found.command, args);
+        }
         self.state.counted.ran(found.number, took, failed);
         Ok(reply)
     }
@@ -169,6 +180,7 @@ impl Server<'_> {
             db: self.state.db,
             protocol,
             may_use_view: false,
+            waiting: Waiting::Never,
             ..self.session.request_of(body, self.now)
         };
         let engine = &mut *self.engine;
@@ -181,8 +193,10 @@ impl Server<'_> {
             limits: &engine.limits,
             protocol,
             client: request.client,
+            may_wait: false,
             sink: None,
             audience: Some(&engine.pubsub),
+            is_scripted: true,
         };
         let result = match run_one(&mut txn, handler, &call) {
             Err(Stop::Fault) => Err(txn.allowance.check().err().unwrap_or(Stop::Fault)),
@@ -198,6 +212,7 @@ impl Server<'_> {
                 }
                 Ran::Ready(result, _) | Ran::Counted(result, _) => result,
                 Ran::CutOff(stop) => Err(stop),
+                Ran::Awaits(..) => unreachable!("it may not wait"),
             },
             result => result,
         };
@@ -208,7 +223,9 @@ impl Server<'_> {
             Ok(reply) => reply,
             Err(Stop::Error(text)) => Reply::Error(text),
             Err(Stop::Damage(damage)) => Reply::Error(damage.text.clone().into()),
-            Err(Stop::Fault | Stop::NeedsView) => unreachable!("a script's commands wait, and see no view"),
+            Err(Stop::Fault | Stop::NeedsView | Stop::Await(_)) => {
+                unreachable!("a script's commands wait for nothing but records, and see no view")
+            }
         })
     }
 }
@@ -217,7 +234,11 @@ impl Server<'_> {
 fn find(args: Args) -> Option<Found> {
     let found = args.get(0).and_then(table::find)?;
     match (found.command.run, args.get(1)) {
-        (Run::Container(..), Some(name)) => found.subcommand(name),
+        (Run::Container(..), Some(name)) => {
+            // One that scripts may not call at all is refused as such, whatever it has.
+            let whole = || found.command.has(flag::NOSCRIPT).then_some(found);
+            found.subcommand(name).or_else(whole)
+        }
         _ => Some(found),
     }
 }

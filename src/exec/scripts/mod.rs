@@ -26,8 +26,10 @@ use foldhash::fast::RandomState;
 
 use super::control::REDIS_VERSION;
 use super::functions::Known;
-use super::queue_run::QueueRun;
+use super::monitor::Lines;
+use super::queue_run::{QueueRun, WaitingQueue};
 use super::stats::Counted;
+use super::tracking::KeysUsed;
 use crate::resp::{OwnedArgs, Reply};
 use crate::script::{Interpreter, Options, Run};
 use crate::store::{Aside, Epoch, Ticket};
@@ -71,6 +73,10 @@ pub(super) struct State {
     pub restarts: u32,
     /// What replies of commands about the server wait for that it has called before it waited.
     pub epoch: Epoch,
+    /// What monitors are to be shown, once it is through.
+    pub lines: Lines,
+    /// The keys that it has used, if the client is to be told of changes to them.
+    pub used: KeysUsed,
 }
 
 /// What the engine knows of scripts.
@@ -80,6 +86,8 @@ pub struct Scripts {
     interpreter: Option<Box<Interpreter>>,
     /// By client.
     waiting: HashMap<u64, Box<Running>, RandomState>,
+    /// Queues that scripts are part of and that wait elsewhere, by client.
+    waiting_queues: HashMap<u64, WaitingQueue, RandomState>,
     /// The client whose script has run for so long that others are told.
     busy: Option<Busy>,
     /// The client whose script has others wait who would write.

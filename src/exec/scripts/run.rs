@@ -7,9 +7,12 @@ use super::program::{Code, FindProgram, Program};
 use super::{Busy, FIRST_KEY, MOST_RESTARTS, Running, ScriptFigures, Scripts, State};
 use crate::base::log;
 use crate::base::random::Random;
+use crate::exec::monitor::Lines;
 use crate::exec::parking::Wait;
+use crate::exec::queue_run::WaitingQueue;
 use crate::exec::request::Ran;
 use crate::exec::stats::Counted;
+use crate::exec::tracking::KeysUsed;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::script::{self, Done, Interpreter, Keep, Outcome};
@@ -26,6 +29,8 @@ impl State {
             counted: Counted::default(),
             restarts: 0,
             epoch: Epoch::NONE,
+            lines: Lines::default(),
+            used: KeysUsed::default(),
         }
     }
 }
@@ -76,6 +81,16 @@ impl Scripts {
             true => None,
             false => self.waiting.remove(&client),
         }
+    }
+
+    /// A client's queue waits, between its scripts.
+    pub(in crate::exec) fn set_queue_waiting(&mut self, client: u64, queue: WaitingQueue) {
+        self.waiting_queues.insert(client, queue);
+    }
+
+    /// Takes it out, if there is one.
+    pub(in crate::exec) fn take_waiting_queue(&mut self, client: u64) -> Option<WaitingQueue> {
+        self.waiting_queues.remove(&client)
     }
 
     /// Whether SCRIPT KILL was said of a client's script.
@@ -154,6 +169,8 @@ impl Engine {
         let has_held = scripts.holder.take_if(|holder| *holder == client).is_some();
         if was_busy || has_held {
             self.hide_expired_if_need_be();
+            // They came before those who were set aside.
+            self.serve_touched();
             self.parking.wake_after_script();
         }
     }
@@ -167,6 +184,11 @@ impl Engine {
     /// Drops a client's script that waits, if it has one; returns which database was selected before it, or before the queue
     /// that it is of.
     pub(in crate::exec) fn forget_script(&mut self, client: u64) -> Option<usize> {
+        if let Some(WaitingQueue { run, aside }) = self.scripts.take_waiting_queue(client) {
+            self.store.give_up(aside);
+            self.end_script(client);
+            return Some(run.first_db);
+        }
         let mut running = self.scripts.take_waiting(client)?;
         if let Some(interpreter) = &mut self.scripts.interpreter {
             running.stop(interpreter);
@@ -216,7 +238,10 @@ impl Session {
         }
         let mut running = match find(engine, args) {
             Ok(program) => Box::new(Running::new(program, self.db)),
-            Err(error) => return Ran::Ready(Ok(error), Epoch::NONE),
+            Err(error) => {
+                self.lines = self.lines_of_script(engine, args);
+                return Ran::Ready(Ok(error), Epoch::NONE);
+            }
         };
         let records = self.unknown_keys(engine, &running.program, args);
         if records.is_any() {
@@ -244,6 +269,7 @@ impl Session {
         let mut txn = engine.store.begin(now);
         txn.random = Random::from_seed(self.request.seed);
         txn.touches = !self.client.no_touch.get();
+        txn.is_for(self.client.id);
         txn.note_reads();
         txn.suspend()
     }
@@ -285,6 +311,7 @@ impl Session {
         };
         let run = running.run.take();
         if run.is_none() {
+            running.state.lines = self.lines_of_script(engine, args);
             if let Code::Script(script) = &mut running.program.code
                 && running.has_waited
             {
@@ -345,6 +372,7 @@ impl Session {
         let text = match stop {
             Stop::Error(text) => text,
             Stop::Damage(damage) => damage.text.clone().into(),
+            Stop::Await(_) => unreachable!("a function is there or not"),
             Stop::Fault | Stop::NeedsView => {
                 let mut txn = engine.store.resume(txn);
                 let missing = txn.take_missing();
@@ -362,8 +390,12 @@ impl Session {
     }
 
     /// All that a script wrote is staged at once, whether it has failed or not.
-    fn end_run(&self, engine: &mut Engine, running: &mut Running, txn: Suspended, done: Done) -> Ran {
-        let epoch = engine.store.stage(txn.end()).max(running.state.epoch);
+    fn end_run(&mut self, engine: &mut Engine, running: &mut Running, txn: Suspended, done: Done) -> Ran {
+        let state = &mut running.state;
+        engine.enter_before(&self.client, &state.used);
+        let epoch = engine.store.stage(txn.end()).max(state.epoch);
+        engine.enter_behind(&self.client, &state.used, epoch);
+        self.lines = std::mem::take(&mut state.lines);
         engine.stats.add(&running.state.counted);
         running.let_go(&mut engine.store);
         engine.end_script(self.client.id);

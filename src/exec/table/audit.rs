@@ -68,14 +68,9 @@ const ABSENT: &[(&str, &str)] = &[
         "no client-side caching yet",
     ),
     ("client|capa sflush", "in later servers only"),
-    (
-        "blmove blmpop blpop brpop brpoplpush",
-        "clients cannot be blocked yet",
-    ),
     ("dump restore restore-asking migrate", "come with the dump format"),
-    ("bzmpop bzpopmax bzpopmin", "blocking commands come later"),
     (
-        "waitaof failover psync sync replconf replicaof slaveof",
+        "failover psync sync replconf replicaof slaveof",
         "come with replication",
     ),
     ("script|debug", "there is no debugger of scripts"),

@@ -5,6 +5,7 @@ use std::ffi::c_int;
 
 use mlua_sys as ffi;
 
+use super::super::errors::until_zero;
 use super::super::lua::{Lua, Raise, Type};
 use super::cjson_options::{Config, Invalid};
 use super::{cjson_decode, cjson_encode};
@@ -89,7 +90,7 @@ fn int_option(lua: Lua, number: c_int, option: &Cell<i32>, min: i32, max: i32) -
     if lua.type_of(number) != Type::Nil {
         let value = lua.integer_argument(number)? as i32;
         if !(min..=max).contains(&value) {
-            return Err(lua.bad_argument(1, &format!("expected integer between {min} and {max}")));
+            return Err(lua.bad_argument(1, format!("expected integer between {min} and {max}")));
         }
         option.set(value);
     }
@@ -104,8 +105,8 @@ fn word(lua: Lua, number: c_int, words: &[&str]) -> Result<usize, Raise> {
         .iter()
         .position(|word| word.as_bytes() == given)
         .ok_or_else(|| {
-            let text = format!("invalid option '{}'", String::from_utf8_lossy(given));
-            lua.bad_argument(number, &text)
+            let text = [b"invalid option '", until_zero(given), b"'"].concat();
+            lua.bad_argument(number, text)
         })
 }
 

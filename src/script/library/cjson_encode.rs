@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use super::super::lua::{Lua, Raise, Type, general};
+use super::super::lua::{Lua, Raise, Type, general, whole_32};
 use super::super::proxy;
 use super::cjson_options::{Config, Invalid};
 
@@ -67,7 +67,7 @@ impl Encoder<'_> {
     /// The highest index of the table on top, if its keys are all indices and not too far apart.
     fn array_len(&self) -> Result<Option<i32>, Raise> {
         let (lua, config) = (self.lua, self.config);
-        let (mut max, mut items) = (0_i64, 0_i64);
+        let (mut max, mut items) = (0_i32, 0_i64);
         lua.push_nil();
         while lua.next(-2) {
             lua.pop(1);
@@ -79,17 +79,20 @@ impl Encoder<'_> {
                 lua.pop(1);
                 return Ok(None);
             }
-            max = max.max(key as i64);
+            if key > f64::from(max) {
+                // An index that is larger than C's int becomes the smallest one.
+                max = whole_32(key);
+            }
             items += 1;
         }
         let ratio = i64::from(config.sparse_ratio.get());
-        if ratio > 0 && max > items.saturating_mul(ratio) && max > i64::from(config.sparse_safe.get()) {
+        if ratio > 0 && i64::from(max) > items.saturating_mul(ratio) && max > config.sparse_safe.get() {
             if !config.sparse_convert.get() {
                 return Err(self.refuse(-1, "excessively sparse array"));
             }
             return Ok(None);
         }
-        Ok(Some(i32::try_from(max).unwrap_or(i32::MAX)))
+        Ok(Some(max))
     }
 
     fn array(&mut self, len: i32, depth: i32) -> Result<(), Raise> {

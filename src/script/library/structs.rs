@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 
 use super::super::errors::until_zero;
-use super::super::lua::{Lua, Raise, whole};
+use super::super::lua::{Lua, Raise, whole_unsigned};
 
 const MAX_INT: usize = 32;
 /// What `!` alone aligns to.
@@ -106,8 +106,8 @@ impl<'a> Format<'a> {
                 self.align = align;
             }
             other => {
-                let text = format!("invalid format option '{}'", char::from(other));
-                return Err(self.lua.bad_argument(1, &text));
+                let text = [b"invalid format option '", &[other][..], b"'"].concat();
+                return Err(self.lua.bad_argument(1, text));
             }
         }
         Ok(())
@@ -139,11 +139,7 @@ fn pack(lua: Lua) -> Result<c_int, Raise> {
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
                 argument += 1;
                 let number = lua.number_argument(argument)?;
-                let value = if number < 0.0 {
-                    whole(number) as u64
-                } else {
-                    number as u64
-                };
+                let value = whole_unsigned(number);
                 let mut bytes = [0; MAX_INT];
                 bytes[..8].copy_from_slice(&value.to_le_bytes());
                 if !format.is_little {
@@ -228,7 +224,7 @@ fn unpack(lua: Lua) -> Result<c_int, Raise> {
                 if results == 1 || !lua.is_number(-1) {
                     return Err(lua.raise("format 'c0' needs a previous size"));
                 }
-                size = lua.to_number(-1) as usize;
+                size = whole_unsigned(lua.to_number(-1)) as usize;
                 lua.pop(1);
                 results -= 1;
                 lua.push_bytes(within(size).ok_or_else(too_short)?);

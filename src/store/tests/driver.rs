@@ -125,6 +125,7 @@ impl Driver {
                     self.faults += 1;
                     self.end_ticks_until(|store| store.is_ready(ticket));
                 }
+                Err(Stop::Await(_)) => panic!("nobody is there to wait"),
                 Err(Stop::NeedsView) => {
                     self.store.abandon(end);
                     self.settle();

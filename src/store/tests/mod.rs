@@ -1,6 +1,7 @@
 //! The store as a whole: transactions, faults, commits, failures, expiry and reclaim, over a real directory.
 
 mod aside;
+mod awaited;
 mod checkpoint;
 mod driver;
 mod effects;
@@ -9,6 +10,7 @@ mod namespaces;
 mod reclaim;
 mod rehearsal;
 mod savepoint;
+mod tracking;
 mod upkeep;
 mod watches;
 

@@ -1,7 +1,7 @@
 //! Rows of the commands about the connection.
 
 use super::*;
-use crate::exec::control::{client, connection, pause};
+use crate::exec::control::{client, connection, pause, tracking};
 
 /// A row of this group.
 const fn row(name: &'static str, arity: i32, control: Control) -> Command {
@@ -55,10 +55,17 @@ pub const ROWS: &[Command] = &[
 ];
 
 const CLIENT: &[Command] = &[
+    row("caching", 3, tracking::caching)
+        .flags(NOSCRIPT | LOADING | STALE)
+        .docs(
+            "6.0.0",
+            "Instruct the server about tracking or not keys in the next request",
+            "O(1)",
+        ),
     row("getname", 2, client::getname)
         .flags(NOSCRIPT | LOADING | STALE)
         .docs("2.6.9", "Get the current connection name", "O(1)"),
-    row("getredir", 2, client::getredir)
+    row("getredir", 2, tracking::getredir)
         .flags(NOSCRIPT | LOADING | STALE)
         .docs(
             "6.0.0",
@@ -164,6 +171,20 @@ const CLIENT: &[Command] = &[
         .flags(NOSCRIPT | LOADING | STALE)
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs("2.6.9", "Set the current connection name", "O(1)"),
+    row("tracking", -3, tracking::tracking)
+        .flags(NOSCRIPT | LOADING | STALE)
+        .docs(
+            "6.0.0",
+            "Enable or disable server assisted client side caching support",
+            "O(1). Some options may introduce additional complexity.",
+        ),
+    row("trackinginfo", 2, tracking::trackinginfo)
+        .flags(NOSCRIPT | LOADING | STALE)
+        .docs(
+            "6.2.0",
+            "Return information about server assisted client side caching for the current connection",
+            "O(1)",
+        ),
     row("unblock", -3, client::unblock)
         .flags(ADMIN | NOSCRIPT | LOADING | STALE)
         .docs(

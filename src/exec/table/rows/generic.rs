@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::command::{generic, scan};
+use crate::exec::control::wait;
 
 /// A row of this group.
 const fn row(name: &'static str, arity: i32, handler: Handler) -> Command {
@@ -180,7 +181,7 @@ pub const ROWS: &[Command] = &[
                 different thread in order to reclaim memory, where N is the number of \
                 allocations the deleted objects where composed of.",
         ),
-    Command::data("wait", 3, generic::wait)
+    Command::control("wait", 3, wait::wait)
         .flags(BLOCKING)
         .acl(acl::CONNECTION)
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
@@ -188,6 +189,16 @@ pub const ROWS: &[Command] = &[
             "3.0.0",
             "Wait for the synchronous replication of all the write commands sent in the context of \
                 the current connection",
+            "O(1)",
+        ),
+    Command::control("waitaof", 4, wait::waitaof)
+        .flags(BLOCKING)
+        .acl(acl::CONNECTION)
+        .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+        .docs(
+            "7.2.0",
+            "Wait for all write commands sent in the context of the current connection to be on stable storage, here \
+             or with replicas",
             "O(1)",
         ),
 ];

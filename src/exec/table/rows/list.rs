@@ -10,12 +10,60 @@ const fn row(name: &'static str, arity: i32, handler: Handler) -> Command {
 
 const PUSH_COMPLEXITY: &str = "O(1) for each element added, so O(N) to add N elements when the command is called with \
     multiple arguments.";
+const TIMEOUT_SINCE_6_0: &[(&str, &str)] = &[(
+    "6.0.0",
+    "`timeout` is interpreted as a double instead of an integer.",
+)];
 const SINCE_2_4: &[(&str, &str)] = &[("2.4.0", "Accepts multiple `element` arguments.")];
 const SINCE_4_0: &[(&str, &str)] = &[("4.0.0", "Accepts multiple `element` arguments.")];
 const SINCE_6_2: &[(&str, &str)] = &[("6.2.0", "Added the `count` argument.")];
 
 /// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
+    row("blmove", 6, list::blmove)
+        .flags(WRITE | DENYOOM | BLOCKING)
+        .keys(&[at(1, RW | ACCESS | DELETE), at(2, RW | INSERT)])
+        .docs(
+            "6.2.0",
+            "Pop an element from a list, push it to another list and return it; or block until one is available",
+            "O(1)",
+        ),
+    row("blmpop", -5, list::blmpop)
+        .flags(WRITE | BLOCKING | MOVABLEKEYS)
+        .keys(&[numbered(2, RW | ACCESS | DELETE)])
+        .docs(
+            "7.0.0",
+            "Pop elements from a list, or block until one is available",
+            "O(N+M) where N is the number of provided keys and M is the number of elements returned.",
+        ),
+    row("blpop", -3, list::blpop)
+        .flags(WRITE | BLOCKING)
+        .keys(&[range(1, -2, 1, RW | ACCESS | DELETE)])
+        .docs(
+            "2.0.0",
+            "Remove and get the first element in a list, or block until one is available",
+            "O(N) where N is the number of provided keys.",
+        )
+        .history(TIMEOUT_SINCE_6_0),
+    row("brpop", -3, list::brpop)
+        .flags(WRITE | BLOCKING)
+        .keys(&[range(1, -2, 1, RW | ACCESS | DELETE)])
+        .docs(
+            "2.0.0",
+            "Remove and get the last element in a list, or block until one is available",
+            "O(N) where N is the number of provided keys.",
+        )
+        .history(TIMEOUT_SINCE_6_0),
+    row("brpoplpush", 4, list::brpoplpush)
+        .flags(WRITE | DENYOOM | BLOCKING)
+        .keys(&[at(1, RW | ACCESS | DELETE), at(2, RW | INSERT)])
+        .docs(
+            "2.2.0",
+            "Pop an element from a list, push it to another list and return it; or block until one is available",
+            "O(1)",
+        )
+        .deprecated("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments")
+        .history(TIMEOUT_SINCE_6_0),
     row("lindex", 3, list::lindex)
         .flags(READONLY)
         .keys(&[at(1, RO | ACCESS)])

@@ -59,6 +59,13 @@ pub const ROWS: &[Command] = &[
         "A container for memory diagnostics commands",
         "Depends on subcommand.",
     ),
+    Command::control("monitor", 1, server::monitor)
+        .flags(ADMIN | NOSCRIPT | LOADING | STALE)
+        .docs(
+            "1.0.0",
+            "Listen for all requests received by the server in real time",
+            "",
+        ),
     Command::control("role", 1, server::role)
         .flags(NOSCRIPT | LOADING | STALE | FAST)
         .acl(acl::ADMIN | acl::DANGEROUS)

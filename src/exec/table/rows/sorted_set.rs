@@ -8,8 +8,41 @@ const fn row(name: &'static str, arity: i32, handler: Handler) -> Command {
     Command::data(name, arity, handler).acl(acl::SORTEDSET)
 }
 
+const TIMEOUT_SINCE_6_0: &[(&str, &str)] = &[(
+    "6.0.0",
+    "`timeout` is interpreted as a double instead of an integer.",
+)];
+
 /// The group is filled in by [`super::COMMANDS`].
 pub const ROWS: &[Command] = &[
+    row("bzmpop", -5, sorted_set::bzmpop)
+        .flags(WRITE | BLOCKING | MOVABLEKEYS)
+        .keys(&[numbered(2, RW | ACCESS | DELETE)])
+        .docs(
+            "7.0.0",
+            "Remove and return members with scores in a sorted set, or block until one is available",
+            "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
+        ),
+    row("bzpopmax", -3, sorted_set::bzpopmax)
+        .flags(WRITE | BLOCKING | FAST)
+        .keys(&[range(1, -2, 1, RW | ACCESS | DELETE)])
+        .docs(
+            "5.0.0",
+            "Remove and return the member with the highest score from one or more sorted sets, or block until one is \
+             available",
+            "O(log(N)) with N being the number of elements in the sorted set.",
+        )
+        .history(TIMEOUT_SINCE_6_0),
+    row("bzpopmin", -3, sorted_set::bzpopmin)
+        .flags(WRITE | BLOCKING | FAST)
+        .keys(&[range(1, -2, 1, RW | ACCESS | DELETE)])
+        .docs(
+            "5.0.0",
+            "Remove and return the member with the lowest score from one or more sorted sets, or block until one is \
+             available",
+            "O(log(N)) with N being the number of elements in the sorted set.",
+        )
+        .history(TIMEOUT_SINCE_6_0),
     row("zadd", -4, sorted_set::zadd)
         .flags(WRITE | DENYOOM | FAST)
         .keys(&[at(1, RW | UPDATE)])

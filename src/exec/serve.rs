@@ -1,0 +1,330 @@
+//! Waiters are served: what a request writes into a key that is waited for is given to who waits, before anybody else's next
+//! request runs.
+//!
+//! A waiter's request runs again from its beginning, as a transaction of its own. So what it is given is what it would have
+//! found if it came only now, and its own order of keys decides where there is something in several. That may touch other
+//! keys that are waited for (BLMOVE): they are served in the same go. Its reply leaves when the epoch is settled that this
+//! depends on, as all replies do; if what it was given is lost, so is that it was given.
+//!
+//! One whose records are not in memory keeps its place until they are, and those behind it theirs.
+
+use std::time::{Duration, Instant};
+
+use super::parking::Wait;
+use super::request::{Body, Ran, Request, Waiting};
+use super::session::{ReplyMode, Wish};
+use super::table::Found;
+use super::waiters::{Id, KeyRequest, Until, Waiter, acknowledged};
+use super::{Engine, Session};
+use crate::resp::{Args, OwnedArgs, Reply};
+use crate::store::{self, Await, AwaitedKey, Epoch, Presence, Stop, Ticket};
+
+/// Why a client does not wait any longer that has not got what it waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unblocked {
+    /// As if its time were over.
+    Timeout,
+    /// Somebody said so: it gets an error.
+    Error,
+}
+
+/// What serving a waiter came to.
+enum Served {
+    /// It has its answer.
+    Done,
+    /// There was nothing for it: it waits on.
+    Nothing,
+    /// Its records are fetched.
+    Fetching(Ticket),
+}
+
+impl Session {
+    /// Has the client wait as its request asks for: the request is kept until it has its answer. `epoch` is what it has seen.
+    pub(super) fn await_keys(
+        &mut self,
+        engine: &mut Engine,
+        found: Found,
+        request: &Request,
+        wanted: Await,
+        epoch: Epoch,
+    ) -> Wait {
+        let Body::Command { handler, args, .. } = request.body else {
+            unreachable!("only commands that run alone wait for keys")
+        };
+        let keys = KeyRequest::new(handler, request.db, wanted.keys, wanted.sought, request.seed);
+        self.end_request(engine);
+        let args = with_settled(args, wanted.settled);
+        let timeout = (wanted.timeout > 0).then_some(wanted.timeout);
+        self.wait_until(engine, found, args, Until::Keys(keys), timeout, epoch)
+    }
+
+    /// Has the client wait until then, or so many milliseconds.
+    pub(super) fn wait_until(
+        &mut self,
+        engine: &mut Engine,
+        found: Found,
+        args: OwnedArgs,
+        until: Until,
+        timeout: Option<u64>,
+        epoch: Epoch,
+    ) -> Wait {
+        let deadline = timeout.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
+        let waiter = Box::new(Waiter {
+            client: self.client.clone(),
+            found,
+            args,
+            protocol: self.protocol,
+            is_heard: self.reply_mode == ReplyMode::On,
+            spent: self.request.spent,
+            deadline,
+            epoch,
+            until,
+            waker: None,
+        });
+        let memory = waiter.memory();
+        self.client.blocked.set(true);
+        let Engine { store, waiters, .. } = engine;
+        waiters.add(waiter, |key| store.await_key(key));
+        Wait::Answer {
+            client: self.client.id,
+            memory,
+        }
+    }
+
+    /// Has the client wait as a command about the connection or the server asks for.
+    pub(super) fn wait_as_wished(
+        &mut self,
+        engine: &mut Engine,
+        found: Found,
+        args: Args,
+        wish: Wish,
+    ) -> Wait {
+        let Wish {
+            until,
+            timeout,
+            epoch,
+        } = wish;
+        self.wait_until(engine, found, OwnedArgs::from(args), until, timeout, epoch)
+    }
+
+    /// The client has got the answer that it waited for.
+    pub(super) fn end_wait(&mut self) {
+        self.request.wait = None;
+        self.request.spent = 0;
+        if self.reply_mode == ReplyMode::Skip {
+            self.reply_mode = ReplyMode::On;
+        }
+    }
+}
+
+/// A copy of arguments, some of which are others.
+fn with_settled(args: Args, settled: Vec<(usize, Vec<u8>)>) -> OwnedArgs {
+    if settled.is_empty() {
+        return OwnedArgs::from(args);
+    }
+    let of = |at: usize| settled.iter().find(|(settled, _)| *settled == at);
+    let parts = (0..args.len()).map(|at| match of(at) {
+        Some((_, id)) => &id[..],
+        None => &args[at],
+    });
+    OwnedArgs::new(parts).unwrap_or_else(|| OwnedArgs::from(args))
+}
+
+impl Engine {
+    /// Serves those who wait for keys that were touched, unless nobody may write now.
+    #[inline]
+    pub(super) fn serve_touched(&mut self) {
+        if self.store.has_touched() && !self.pause.is_on() && !self.scripts.keeps_others_from_writing() {
+            self.serve_all_touched();
+        }
+    }
+
+    fn serve_all_touched(&mut self) {
+        while let Some(key) = self.store.take_touched() {
+            self.serve_key(key);
+        }
+        self.want_commit();
+    }
+
+    /// Serves those who wait for a key, one after the other.
+    fn serve_key(&mut self, key: AwaitedKey) {
+        let (mut from, end) = (0, self.waiters.end());
+        let now = self.clock.now_ms();
+        while let Some((id, behind)) = self.waiters.next_for(&key, from, end) {
+            from = behind;
+            let presence = self.store.presence(&key, now);
+            if presence == Presence::Absent && !self.waiters.is_for_none(&key) {
+                return;
+            }
+            match self.serve(id, presence, now) {
+                Served::Done | Served::Nothing => {}
+                Served::Fetching(ticket) => return self.waiters.hold(ticket, key),
+            }
+        }
+    }
+
+    /// Runs a waiter's request again, if there may be something for it in a key of which this is known.
+    fn serve(&mut self, id: Id, presence: Presence, now: u64) -> Served {
+        let is_meant = |waiter: &Waiter| match &waiter.until {
+            Until::Keys(request) => request.may_want(presence) && !waiter.client.killed.get(),
+            Until::Replicas | Until::Synced { .. } => false,
+        };
+        if !self.waiters.get(id).is_some_and(is_meant) {
+            return Served::Nothing;
+        }
+        let Some(mut waiter) = self.waiters.take(id) else {
+            return Served::Nothing;
+        };
+        let Until::Keys(keys) = &mut waiter.until else {
+            return Served::Nothing;
+        };
+        if let Some(ticket) = keys.ticket
+            && !self.store.is_ready(ticket)
+        {
+            self.waiters.put_back(waiter);
+            return Served::Fetching(ticket);
+        }
+        let request = Request {
+            body: Body::Command {
+                row: waiter.found.command,
+                handler: keys.handler,
+                args: waiter.args.as_args(),
+            },
+            db: keys.db,
+            protocol: waiter.protocol,
+            now,
+            client: id,
+            seed: keys.seed,
+            touches: !waiter.client.no_touch.get(),
+            is_heard: waiter.is_heard,
+            may_use_view: false,
+            waiting: Waiting::Again,
+        };
+        let began = Instant::now();
+        let ran = self.run(&request, &mut keys.ticket);
+        let ticket = keys.ticket;
+        waiter.spent += began.elapsed().as_nanos() as u64;
+        self.waiters.put_back(waiter);
+        match ran {
+            Ran::Ready(result, epoch) | Ran::Counted(result, epoch) => {
+                self.answer_waiter(id, result, epoch);
+                Served::Done
+            }
+            Ran::Awaits(..) => Served::Nothing,
+            Ran::Waits(_) | Ran::CutOff(_) => match ticket {
+                Some(ticket) => Served::Fetching(ticket),
+                None => unreachable!("it may not go over a view"),
+            },
+        }
+    }
+
+    /// A waiter has its answer: it leaves when `epoch` is settled, and its session goes on.
+    fn answer_waiter(&mut self, id: Id, result: store::Result<Reply>, epoch: Epoch) {
+        let Some(waiter) = self.drop_waiter(id) else {
+            return;
+        };
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(Stop::Error(text)) => Reply::Error(text),
+            Err(Stop::Damage(damage)) => {
+                self.damage_log.warning(format_args!(
+                    "{} failed: {}",
+                    waiter.found.command.name, damage.text
+                ));
+                Reply::Error(damage.text.clone().into())
+            }
+            Err(Stop::Fault | Stop::NeedsView | Stop::Await(_)) => {
+                unreachable!("they are no ends of a request")
+            }
+        };
+        let failed = matches!(reply, Reply::Error(_));
+        if let Reply::Error(text) = &reply {
+            self.stats.error(text);
+        }
+        self.stats.ran(waiter.found.number, waiter.spent, failed);
+        let (now, command, args) = (self.clock.now_ms(), waiter.found.command, waiter.args.as_args());
+        self.slowlog
+            .note(&self.config, &waiter.client, command, args, waiter.spent, now);
+        if waiter.is_heard {
+            let mut outbox = waiter.client.outbox.borrow_mut();
+            outbox.push(&reply, waiter.protocol, epoch, self.store.settled());
+        }
+        waiter.waker.into_iter().for_each(|waker| waker.wake());
+    }
+
+    /// Takes a waiter out, and gives back what was done for its request.
+    fn drop_waiter(&mut self, id: Id) -> Option<Box<Waiter>> {
+        let mut held = Vec::new();
+        let Engine { store, waiters, .. } = self;
+        let waiter = waiters.remove(id, |key| store.leave_key(key), |key| held.push(key))?;
+        waiter.client.blocked.set(false);
+        if let Until::Keys(KeyRequest {
+            ticket: Some(ticket), ..
+        }) = waiter.until
+        {
+            store.finish(ticket);
+        }
+        if !held.is_empty() {
+            held.into_iter().for_each(|key| store.touch_awaited(key));
+            self.ask_for_tick_end();
+        }
+        Some(waiter)
+    }
+
+    /// A client does not wait any more, as it is gone: it takes nothing.
+    pub(super) fn forget_waiter(&mut self, id: Id) {
+        self.drop_waiter(id);
+    }
+
+    /// The records of a ticket are there, or cannot be read. Whether it was a waiter's.
+    pub(super) fn go_on_serving(&mut self, ticket: Ticket) -> bool {
+        let held = self.waiters.take_held(ticket);
+        let is_any = !held.is_empty();
+        held.into_iter().for_each(|key| self.store.touch_awaited(key));
+        is_any
+    }
+
+    /// Ends the wait of a client, unless it waits for nothing.
+    pub fn unblock(&mut self, id: u64, why: Unblocked) -> bool {
+        let Some(waiter) = self.waiters.get(id) else {
+            return false;
+        };
+        let result = match why {
+            Unblocked::Timeout => Ok(waiter.nothing(self.is_synced(waiter.epoch))),
+            Unblocked::Error => Stop::error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+        };
+        let epoch = match waiter.until {
+            Until::Keys(_) => waiter.epoch,
+            Until::Replicas | Until::Synced { .. } => Epoch::NONE,
+        };
+        self.answer_waiter(id, result, epoch);
+        true
+    }
+
+    /// Answers those whose time is over. Returns how long it is until the next one's.
+    pub fn end_waits_in_time(&mut self) -> Option<Duration> {
+        self.clock.refresh();
+        let now = Instant::now();
+        while let Some(id) = self.waiters.next_late(now) {
+            self.unblock(id, Unblocked::Timeout);
+        }
+        self.waiters.until_first_deadline()
+    }
+
+    /// Whether all up to an epoch is on stable storage, or lost.
+    pub(super) fn is_synced(&self, epoch: Epoch) -> bool {
+        self.store.synced() >= epoch || self.store.failure(epoch).is_some()
+    }
+
+    /// The log was synced: answers those who have waited for that alone.
+    pub(super) fn answer_synced(&mut self) {
+        for id in self.waiters.for_sync() {
+            let is_through = |waiter: &Waiter| {
+                matches!(waiter.until, Until::Synced { replicas: false, .. }) && self.is_synced(waiter.epoch)
+            };
+            if self.waiters.get(id).is_some_and(is_through) {
+                self.answer_waiter(id, Ok(acknowledged(true)), Epoch::NONE);
+            }
+        }
+    }
+}
