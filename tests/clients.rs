@@ -94,7 +94,8 @@ fn libraries_on_scripts() {
 
 #[test]
 fn messages() {
-    let all = "['socket.io', 'socket.io-client', '@socket.io/redis-adapter', '@socket.io/redis-streams-adapter']";
+    let all =
+        "['socket.io', 'socket.io-client', '@socket.io/redis-adapter', '@socket.io/redis-streams-adapter']";
     if is_installed("node", &["-e", &format!("{all}.forEach(require)")]) {
         run("node", &[&script("messages.js")]);
     }

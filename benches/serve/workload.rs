@@ -33,7 +33,7 @@ pub struct Script {
 }
 
 impl Workload {
-    pub const ALL: [Workload; 8] = [
+    pub const ALL: [Workload; 9] = [
         Workload::Get,
         Workload::Set,
         Workload::Incr,
