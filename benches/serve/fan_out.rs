@@ -85,7 +85,7 @@ impl FanOut {
                 push_argument(&mut batch, CHANNEL.as_bytes());
                 push_argument(&mut batch, &vec![b'x'; self.value_size]);
             }
-            let mut publish = |crowd: &mut Crowd| crowd.publish(&batch, *pipeline, self.value_size);
+            let publish = |crowd: &mut Crowd| crowd.publish(&batch, *pipeline, self.value_size);
             for _ in 0..WARM_UP_BATCHES {
                 publish(&mut crowd)?;
             }
