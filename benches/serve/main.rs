@@ -42,7 +42,7 @@ use workload::Workload;
 
 const HELP: &str = "\
 usage: cargo bench --bench serve -- [options]      (a LIST is separated by commas)
-  --only LIST          get,set,incr,mset,multi-incr-exec,evalsha-incr,evalsha-get,publish,blpop-wake   [all]
+  --only LIST          get,set,incr,mset,multi-incr-exec,evalsha-incr,evalsha-get,blpop-wake,publish   [all]
   --clients LIST       connections                                      [1,50]
   --pipeline LIST      commands a batch                                 [1,32]
   --appendfsync LIST   always,everysec,no                               [all]

@@ -11,10 +11,10 @@ pub enum Workload {
     /// EVALSHA of a script that calls INCR, or GET.
     EvalIncr,
     EvalGet,
-    /// To a channel without subscribers.
-    Publish,
     /// RPUSH to keys that others wait for (`wake.rs`): an operation is an element that one of those was given.
     Wake,
+    /// To a channel without subscribers.
+    Publish,
 }
 
 /// Scripts, and the hashes that EVALSHA names them by.
@@ -41,8 +41,8 @@ impl Workload {
         Workload::MultiIncr,
         Workload::EvalIncr,
         Workload::EvalGet,
-        Workload::Publish,
         Workload::Wake,
+        Workload::Publish,
     ];
 
     pub fn name(self) -> &'static str {
@@ -54,8 +54,8 @@ impl Workload {
             Workload::MultiIncr => "MULTI-INCR-EXEC",
             Workload::EvalIncr => "EVALSHA-INCR",
             Workload::EvalGet => "EVALSHA-GET",
-            Workload::Publish => "PUBLISH",
             Workload::Wake => "BLPOP-WAKE",
+            Workload::Publish => "PUBLISH",
         }
     }
 

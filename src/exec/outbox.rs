@@ -169,6 +169,11 @@ impl Outbox {
         self.rope.len() + self.behind_pieces.as_ref().map_or(0, |messages| messages.len())
     }
 
+    /// Bytes not sent yet that do not wait behind the rest of a reply in pieces.
+    pub fn len_ahead(&self) -> usize {
+        self.rope.len()
+    }
+
     /// Whether all was sent.
     pub fn is_empty(&self) -> bool {
         let messages = self.behind_pieces.as_ref();
@@ -253,9 +258,12 @@ mod tests {
         outbox.push_message(&message(2), Protocol::Resp3, settled, settled);
         assert_eq!(ready(&outbox), b">1\r\n:0\r\n*2\r\n:1\r\n");
         assert_eq!(outbox.len(), 32);
+        outbox.advance(ready(&outbox).len());
+        // The rest of the reply does not wait for what waits behind it.
+        assert!(outbox.len_ahead() == 0 && !outbox.is_empty());
         outbox.push(&Reply::Int(2), Protocol::Resp3, settled, settled);
         outbox.push(&Reply::Int(3), Protocol::Resp3, settled, settled);
-        assert_eq!(ready(&outbox), b">1\r\n:0\r\n*2\r\n:1\r\n:2\r\n");
+        assert_eq!(ready(&outbox), b":2\r\n");
         outbox.advance(ready(&outbox).len());
         outbox.lose_first_held("ERR lost".to_owned(), &mut |text: &str| panic!("counted {text}"));
         assert_eq!(ready(&outbox), b">1\r\n:2\r\n:3\r\n");
