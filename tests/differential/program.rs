@@ -174,8 +174,10 @@ pub fn agree(
 
 #[test]
 fn the_replies_of_a_program_are_compared_as_those_of_its_commands() {
-    let mut program = Program::default();
-    program.commands = vec![args!["GET", "k"], args!["KEYS", "*"]];
+    let program = Program {
+        commands: vec![args!["GET", "k"], args!["KEYS", "*"]],
+        ..Program::default()
+    };
     let called = [args!["EVAL", PRELUDE], program.arguments()].concat();
     let reply = |n: i64, items: &[&str]| {
         let items = items.iter().map(|item| Value::bulk(*item)).collect();
