@@ -310,7 +310,7 @@ impl Session {
             return true;
         };
         let mut outbox = self.client.outbox.borrow_mut();
-        while outbox.len() <= STREAM_PAUSE {
+        while outbox.len_ahead() <= STREAM_PAUSE {
             match inflow.take() {
                 Some(piece) => outbox.push_piece(&piece),
                 None => return true,
