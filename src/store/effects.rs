@@ -12,9 +12,9 @@
 //! Lookups are no effects. Redis counts one when it is made; it says nothing of what is stored, so it need not wait for that.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::epoch::Epoch;
-use super::events::KeyEvent;
 use super::tracking::KeyChange;
 
 /// One thing that a transaction causes.
@@ -50,6 +50,23 @@ impl Effect {
     pub fn outlasts_failure(&self) -> bool {
         matches!(self, Effect::KeyEvent(event) if event.is_miss)
     }
+}
+
+/// What happened to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyEvent {
+    /// What it is called.
+    pub name: &'static str,
+    /// The number of the key's database.
+    pub db: usize,
+    /// The key. Events that follow each other share it.
+    pub key: Arc<[u8]>,
+    /// Whether it is published under the key's name.
+    pub in_keyspace: bool,
+    /// Whether it is published under its own.
+    pub in_keyevent: bool,
+    /// All that happened is that the key was not there.
+    pub is_miss: bool,
 }
 
 /// A message to a channel.
