@@ -158,6 +158,8 @@ fn is_installed(program: &str, args: &[&str]) -> bool {
 
 fn command(program: &str) -> Command {
     let mut command = Command::new(program);
+    // The folder of the scripts is the source's.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
     if let Some(dir) = clients_dir() {
         command.env("NODE_PATH", dir.join("node_modules"));
     }
