@@ -1,9 +1,9 @@
-// A day of BullMQ on the server on the port given: so many jobs, through a queue and its workers, while the server is killed so
-// many times (whoever runs this kills it at each line "kill the server", and starts it again).
+// A day of BullMQ on the server on the port given: so many jobs, through a queue and its workers, while the server is killed
+// so many times (whoever runs this kills it at each line "kill the server", and starts it again).
 //
 // BullMQ's contract is "at least once": a job whose worker could not renew its lock, or never learnt that it has got the job, is
-// stalled, and runs again; so does one whose completion was cut off, if it may be attempted again. So no job may be lost, each must
-// be completed once, and whatever ran twice must have stalled or failed.
+// stalled, and runs again; so does one whose completion was cut off, if it may be attempted again. So no job may be lost, each
+// must be completed once, and whatever ran twice must have stalled or failed.
 
 const assert = require("node:assert");
 const { setTimeout: sleep } = require("node:timers/promises");

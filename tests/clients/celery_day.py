@@ -81,8 +81,8 @@ def has_messages(connection):
 
 
 class Worker:
-    """A worker's process, and another one when it has left, as a supervisor would have it: kombu 5.7 lets an AttributeError out, that
-    Celery takes for the end, when an acknowledgement is cut off."""
+    """A worker's process, and another one when it has left, as a supervisor would have it: where an acknowledgement is cut off, kombu
+    5.7 may let out an AttributeError, which Celery takes for the end."""
 
     def __init__(self, port, home):
         self.home = Path(home)
@@ -96,9 +96,7 @@ class Worker:
 
     def start(self):
         command = [sys.executable, "-m", "celery", "-A", "celery_day", "worker", "--concurrency", str(CHILDREN)]
-        self.process = subprocess.Popen(
-            command, env=self.environment, cwd=self.home, stdout=self.log, stderr=self.log
-        )
+        self.process = subprocess.Popen(command, env=self.environment, cwd=self.home, stdout=self.log, stderr=self.log)
 
     def supervise(self):
         if self.process.poll() is not None:

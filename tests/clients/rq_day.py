@@ -1,10 +1,10 @@
-"""A day of rq on the server on the port given: so many jobs, through a queue and its workers, while the server is killed so many
-times (whoever runs this kills it at each line "kill the server", and starts it again).
+"""A day of rq on the server on the port given: so many jobs, through a queue and its workers, while the server is killed so
+many times (whoever runs this kills it at each line "kill the server", and starts it again).
 
 rq's contract: a job that a worker has taken from the queue, but did not get to, stays in the intermediate queue; one whose worker
-has gone in its middle stays among the started ones; maintenance hands both out again, as far as the job may be retried. So no job
-may be lost; each must have one result, but where the answer to the transaction that saved it was lost, and the worker has repeated
-it; and whatever has run twice was handed out again."""
+has gone in its middle stays among the started ones; maintenance hands both out again, as far as the job may be retried. So no
+job may be lost; each must have one result, but where the answer to the transaction that saved it was lost, and the worker has
+repeated it; and whatever has run twice was handed out again: at most one job of each worker at each kill."""
 
 import os
 import sys
@@ -131,7 +131,7 @@ def main():
         more += ran[n] - 1
     left = [len(queue), len(queue.failed_job_registry), len(queue.started_job_registry)]
     assert left == [0, 0, 0], f"queued, failed, started: {left}"
-    # At each kill, each worker is at one place.
+    # At each kill, each worker has one job at most.
     allowed = WORKERS * killed
     print(
         f"rq {rq.VERSION}: {JOBS} jobs, {killed} kills: {lost} lost, "
