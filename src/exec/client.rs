@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 
 use super::outbox::Outbox;
-use super::pubsub::Subscriber;
+use super::subscriptions::Subscriptions;
 use super::tracking::Tracks;
 use super::{Engine, Outlet};
 use crate::resp::{Protocol, Reply};
@@ -80,7 +80,7 @@ pub struct Client {
     /// It has subscribed to something.
     pub listens: Cell<bool>,
     /// What to.
-    pub(super) subscriber: RefCell<Option<Rc<Subscriber>>>,
+    pub(super) subscribed: RefCell<Option<Rc<Subscriptions>>>,
     /// Unix time from which on its output was above the soft limit, without a break.
     pub over_soft_limit_since_ms: Cell<Option<u64>>,
     /// It is gone, or the connection ends at its next turn: CLIENT KILL was said, or a limit reached.
@@ -126,7 +126,7 @@ impl Client {
             counted: Cell::new(0),
             evicted: Cell::new(false),
             listens: Cell::new(false),
-            subscriber: RefCell::default(),
+            subscribed: RefCell::default(),
             over_soft_limit_since_ms: Cell::new(None),
             killed: Cell::new(false),
             waiting: Cell::new(false),

@@ -252,14 +252,7 @@ impl Session {
         if input.is_empty() && !self.closing {
             return Status::NeedsInput(1);
         }
-        // CLIENT LIST shows it to itself.
-        let buffers = self.client.buffers.get();
-        self.client.buffers.set(Buffers {
-            input: input.len(),
-            ..buffers
-        });
-        engine.clock.start_lap();
-        let now = engine.clock.refresh();
+        let now = self.begin_requests(engine, input.len());
         for _ in 0..REQUESTS_PER_TURN {
             if self.closing || self.client.killed.get() {
                 return Status::Closing;
@@ -302,6 +295,15 @@ impl Session {
             *consumed += len;
         }
         Status::Yielded
+    }
+
+    /// Notes how much has come, as CLIENT LIST shows the client its own line, and when the first request begins. Returns the
+    /// time.
+    fn begin_requests(&self, engine: &mut Engine, input: usize) -> u64 {
+        let buffers = self.client.buffers.get();
+        self.client.buffers.set(Buffers { input, ..buffers });
+        engine.clock.start_lap();
+        engine.clock.refresh()
     }
 
     /// Takes in what there is of a reply that comes in pieces. False: there is more, but the client has to read first.
