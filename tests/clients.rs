@@ -1,7 +1,7 @@
-//! The clients people use, unmodified: redis-cli, redis-benchmark, redis-py and ioredis, and what is built on these: BullMQ,
-//! redlock and rate-limiter-flexible, which live on scripts.
+//! The clients people use, unmodified: redis-cli, redis-benchmark, redis-py and ioredis, and what is built on these: rq, which
+//! lives on transactions; BullMQ, redlock and rate-limiter-flexible, which live on scripts; Socket.IO, which lives on messages.
 //!
-//! `REDKEEP_CLIENTS_DIR` names a folder where redis-py (`venv/`) and Node's clients (`node_modules/`) are installed;
+//! `REDKEEP_CLIENTS_DIR` names a folder where Python's clients (`venv/`) and Node's clients (`node_modules/`) are installed;
 //! without it they are looked for where Python and Node look by themselves. What is not installed is skipped,
 //! but not in CI.
 
@@ -54,14 +54,27 @@ fn redis_benchmark() {
 
 #[test]
 fn redis_py() {
+    let python = python();
+    if is_installed(&python, &["-c", "import redis"]) {
+        run(&python, &[&script("redis_py.py")]);
+    }
+}
+
+#[test]
+fn rq() {
+    let python = python();
+    if is_installed(&python, &["-c", "import rq"]) {
+        run(&python, &[&script("rq_jobs.py")]);
+    }
+}
+
+/// The Python that has the clients.
+fn python() -> String {
     let in_folder = clients_dir()
         .map(|dir| dir.join("venv/bin/python3"))
         .filter(|path| path.exists());
     let python = in_folder.unwrap_or_else(|| "python3".into());
-    let python = python.to_string_lossy();
-    if is_installed(&python, &["-c", "import redis"]) {
-        run(&python, &[&script("redis_py.py")]);
-    }
+    python.to_string_lossy().into_owned()
 }
 
 #[test]
@@ -76,6 +89,15 @@ fn libraries_on_scripts() {
     let all = "['bullmq', 'redlock', 'rate-limiter-flexible'].forEach(require)";
     if is_installed("node", &["-e", all]) {
         run("node", &[&script("on_scripts.js")]);
+    }
+}
+
+#[test]
+fn messages() {
+    let all =
+        "['socket.io', 'socket.io-client', '@socket.io/redis-adapter', '@socket.io/redis-streams-adapter']";
+    if is_installed("node", &["-e", &format!("{all}.forEach(require)")]) {
+        run("node", &[&script("messages.js")]);
     }
 }
 

@@ -16,6 +16,7 @@
 //! | [`scripts`] | nobody comes in between while a script waits; those that run for long can be killed |
 //! | [`watches`] | what is a change to a client that watches a key, command by command |
 //! | [`tracking`] | caches that clients keep as the server tells never show what is no more |
+//! | [`script_values`] | values in scripts, and what their libraries make of them, are as in Redis |
 //! | [`signals`] | what each signal does, and that a panic of any thread ends the server |
 //! | [`long_replies`] | what is long leaves in pieces, beside other clients |
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
@@ -44,6 +45,7 @@ mod operation;
 mod power_loss;
 mod pubsub;
 mod readme;
+mod script_values;
 mod scripts;
 mod signals;
 mod support;

@@ -136,7 +136,8 @@ const RESTART_EVERY: usize = 20;
 /// Commands that leave something on a connection or in the server which a restart loses, and which is not
 /// restored here as the database and the protocol are: after one of them the server is not restarted in this
 /// section.
-const NOT_RESTORED: [&str; 9] = [
+const NOT_RESTORED: [&str; 10] = [
+    "MONITOR",
     "AUTH",
     "CLIENT",
     "CONFIG",

@@ -10,8 +10,9 @@
 set -euo pipefail
 
 readonly CLIENTS="${REDKEEP_CACHE:-$HOME/.cache/redkeep}/clients"
-readonly REDIS_PY=redis==8.1.0
-readonly NODE_CLIENTS=(ioredis@5.11.1 bullmq@6.7.0 redlock@5.0.0-beta.2 rate-limiter-flexible@11.4.0)
+readonly PYTHON_CLIENTS=(redis==8.1.0 rq==3.0.0)
+readonly NODE_CLIENTS=(ioredis@5.11.1 bullmq@6.7.0 redlock@5.0.0-beta.2 rate-limiter-flexible@11.4.0
+    socket.io@4.8.4 socket.io-client@4.8.4 @socket.io/redis-adapter@8.3.0 @socket.io/redis-streams-adapter@0.3.1)
 
 die() {
     echo "setup: $*" >&2
@@ -39,9 +40,12 @@ has_ensurepip() {
     python3 -c 'import ensurepip' 2>/dev/null
 }
 
-has_redis_py() {
-    local modules=("$CLIENTS"/venv/lib/python3*/site-packages/redis)
-    [ -d "${modules[0]}" ]
+has_python_clients() {
+    local client modules
+    for client in "${PYTHON_CLIENTS[@]}"; do
+        modules=("$CLIENTS"/venv/lib/python3*/site-packages/"${client%%=*}")
+        [ -d "${modules[0]}" ] || return 1
+    done
 }
 
 has_node_clients() {
@@ -60,8 +64,8 @@ missing_packages() {
     if [ "$tests" = yes ]; then
         has redis-server || echo redis-server
         has redis-benchmark || echo redis-tools
-        has_redis_py || has python3 || echo python3
-        has_redis_py || has_ensurepip || echo python3-venv
+        has_python_clients || has python3 || echo python3
+        has_python_clients || has_ensurepip || echo python3-venv
         has node || echo nodejs
         has_node_clients || has npm || echo npm
     fi
@@ -112,9 +116,10 @@ disable_redis_service() {
 
 install_clients() {
     mkdir -p "$CLIENTS"
-    if ! has_redis_py; then
+    if ! has_python_clients; then
         python3 -m venv --clear "$CLIENTS/venv" || die "could not make a Python environment in $CLIENTS/venv"
-        "$CLIENTS/venv/bin/python" -m pip install --quiet "$REDIS_PY" >&2 || die "pip could not install $REDIS_PY"
+        "$CLIENTS/venv/bin/python" -m pip install --quiet "${PYTHON_CLIENTS[@]}" >&2 ||
+            die "pip could not install ${PYTHON_CLIENTS[*]}"
     fi
     if ! has_node_clients; then
         npm install --silent --no-audit --no-fund --prefix "$CLIENTS" "${NODE_CLIENTS[@]}" >&2 ||

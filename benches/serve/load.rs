@@ -97,7 +97,7 @@ impl Batch {
 
     fn push_command(&mut self, load: &Load, random: &mut Random) {
         let (keys, values) = match load.workload {
-            Workload::Set => (1, true),
+            Workload::Set | Workload::Publish => (1, true),
             Workload::Mset => (MSET_KEYS, true),
             _ => (1, false),
         };
@@ -300,7 +300,7 @@ impl Connection {
 /// An epoll instance; a connection is known by its index.
 pub struct Poller {
     epoll: OwnedFd,
-    events: Vec<libc::epoll_event>,
+    pub events: Vec<libc::epoll_event>,
 }
 
 /// Something can be read.

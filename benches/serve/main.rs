@@ -17,6 +17,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod fan_out;
 mod load;
 mod report;
 mod server;
@@ -33,6 +34,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::median;
+use fan_out::FanOut;
 use load::{Load, Outcome, Until};
 use report::{Histogram, Row, Side, percentiles, print_heading, print_row};
 use server::{Client, Kind, Program, Result, Server};
@@ -40,7 +42,7 @@ use workload::Workload;
 
 const HELP: &str = "\
 usage: cargo bench --bench serve -- [options]      (a LIST is separated by commas)
-  --only LIST          get,set,incr,mset,multi-incr-exec,evalsha-incr,evalsha-get,blpop-wake   [all]
+  --only LIST          get,set,incr,mset,multi-incr-exec,evalsha-incr,evalsha-get,blpop-wake,publish   [all]
   --clients LIST       connections                                      [1,50]
   --pipeline LIST      commands a batch                                 [1,32]
   --appendfsync LIST   always,everysec,no                               [all]
@@ -60,6 +62,7 @@ usage: cargo bench --bench serve -- [options]      (a LIST is separated by comma
   --pin                this load generator on the last core, each server on the others: steadier for one client, but
                        on few cores the server's background threads get less than they would
   --mixed              p99 of hot GETs: alone, beside cold GETs, beside SETs with appendfsync always
+  --subscribers[=N]    N (10000) subscribers of one channel: messages a second, and memory of each
   --big[=SIZE]         load SIZE (4gb) of values under --big-memory (256mb), check them all, RSS peak, and --mixed
   --big-memory SIZE    Redkeep's maxmemory for --big
   --redkeep PATH       server to measure instead of the one just built
@@ -91,6 +94,7 @@ enum Mode {
     Matrix,
     Mixed,
     Big(u64),
+    FanOut(usize),
 }
 
 struct Options {
@@ -123,6 +127,7 @@ fn main() -> ExitCode {
         Mode::Matrix => matrix(&options),
         Mode::Mixed => mixed(&options),
         Mode::Big(bytes) => big(&options, bytes),
+        Mode::FanOut(subscribers) => fan_out(&options, subscribers),
     });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -196,6 +201,9 @@ fn parse(arguments: &[String]) -> Result<Options> {
             "--quick" | "--bench" => continue, // cargo itself passes --bench
             "--pin" => pin(&mut options)?,
             "--cross-check" => options.cross_check = true,
+            "--subscribers" => {
+                options.mode = Mode::FanOut(number(attached.as_deref().unwrap_or("10000"))?);
+            }
             "--mixed" => options.mode = Mode::Mixed,
             "--big" => options.mode = Mode::Big(bytes(attached.as_deref().unwrap_or("4gb"))?),
             _ => {
@@ -550,6 +558,20 @@ fn redis_benchmark(load: &Load, port: u16, operations: u64) -> Result<f64> {
     });
     let rate = rate.ok_or_else(|| format!("redis-benchmark printed no rate: {text}"))?;
     Ok(rate.parse()?)
+}
+
+fn fan_out(options: &Options, subscribers: usize) -> Result<()> {
+    let Until::Elapsed(time) = options.until else {
+        return Err("--subscribers is measured by --seconds".into());
+    };
+    let fan_out = FanOut {
+        subscribers,
+        value_size: options.value_size.unwrap_or(MATRIX_VALUE),
+        pipelines: options.pipelines.clone(),
+        rounds: options.rounds,
+        time,
+    };
+    fan_out.run(&options.programs, &options.hot_memory)
 }
 
 /// What runs beside the hot GETs.

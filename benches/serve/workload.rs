@@ -13,6 +13,8 @@ pub enum Workload {
     EvalGet,
     /// RPUSH to keys that others wait for (`wake.rs`): an operation is an element that one of those was given.
     Wake,
+    /// To a channel without subscribers.
+    Publish,
 }
 
 /// Scripts, and the hashes that EVALSHA names them by.
@@ -31,7 +33,7 @@ pub struct Script {
 }
 
 impl Workload {
-    pub const ALL: [Workload; 8] = [
+    pub const ALL: [Workload; 9] = [
         Workload::Get,
         Workload::Set,
         Workload::Incr,
@@ -40,6 +42,7 @@ impl Workload {
         Workload::EvalIncr,
         Workload::EvalGet,
         Workload::Wake,
+        Workload::Publish,
     ];
 
     pub fn name(self) -> &'static str {
@@ -52,6 +55,7 @@ impl Workload {
             Workload::EvalIncr => "EVALSHA-INCR",
             Workload::EvalGet => "EVALSHA-GET",
             Workload::Wake => "BLPOP-WAKE",
+            Workload::Publish => "PUBLISH",
         }
     }
 

@@ -2,6 +2,7 @@
 //! disconnected; and when the buffers of all clients hold too much together, those with the largest are. (Without a limit of
 //! its own a client that does not read only waits: see [`super::session::OUTPUT_PAUSE`].)
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::client::Buffers;
@@ -30,7 +31,7 @@ impl Client {
     /// Ends the connection if more of requests (`input` bytes), or of replies, is in memory than the configuration allows.
     pub(super) fn enforce_hard_limits(&self, engine: &Engine, input: usize) {
         match input as u64 > engine.config.client_query_buffer_limit {
-            true => self.end_for("that reached max query buffer length"),
+            true => self.end_for(&engine.clients.over_input, "that reached max query buffer length"),
             false => self.enforce_output_limit(engine),
         }
     }
@@ -39,7 +40,10 @@ impl Client {
     pub(super) fn enforce_output_limit(&self, engine: &Engine) {
         let hard = self.output_limit(engine).hard_bytes;
         if hard > 0 && self.output().saturating_sub(FREE_OUTPUT) as u64 > hard {
-            self.end_for("for overcoming of output buffer limits");
+            self.end_for(
+                &engine.clients.over_output,
+                "for overcoming of output buffer limits",
+            );
         }
     }
 
@@ -52,7 +56,11 @@ impl Client {
         }
     }
 
-    fn end_for(&self, reason: &str) {
+    fn end_for(&self, count: &Cell<u64>, reason: &str) {
+        if self.killed.get() {
+            return;
+        }
+        count.set(count.get() + 1);
         log::warning(format_args!(
             "Closing client {reason}: id={} addr={}",
             self.id, self.address
@@ -77,7 +85,10 @@ impl Engine {
                 _ if !over => client.over_soft_limit_since_ms.set(None),
                 None => client.over_soft_limit_since_ms.set(Some(now)),
                 Some(since) if now.saturating_sub(since) / 1000 > limit.soft_seconds => {
-                    client.end_for("for overcoming of output buffer limits");
+                    client.end_for(
+                        &self.clients.over_output,
+                        "for overcoming of output buffer limits",
+                    );
                 }
                 Some(_) => {}
             }

@@ -256,6 +256,10 @@ pub struct Clients {
     staying: usize,
     /// Bytes in the buffers of those that were evicted and have not ended yet.
     leaving: usize,
+    /// How many have ended for more input than they may have, ...
+    pub(super) over_input: Cell<u64>,
+    /// ... and for more output.
+    pub(super) over_output: Cell<u64>,
     /// Bytes on their way between I/O threads and the executor.
     pub piped: Arc<AtomicUsize>,
     /// Bytes of messages that somebody has still to be sent.

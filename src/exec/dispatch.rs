@@ -70,7 +70,7 @@ impl Session {
             return is_through;
         }
         let has_begun = matches!(came, Some(Wait::Checkpoint(_) | Wait::View(..)));
-        if !has_begun && self.is_paused(engine, row) {
+        if !has_begun && self.is_paused(engine, row, args) {
             return self.account(engine, found, args, Outcome::Waits(Wait::Pause));
         }
         if let Some(reply) = self.queue(found, !sub.is_empty(), args) {
@@ -205,10 +205,22 @@ impl Session {
     }
 
     /// Whether CLIENT PAUSE holds a request that has not begun, be it only to be queued.
-    fn is_paused(&mut self, engine: &mut Engine, row: &Command) -> bool {
-        let is_paused = engine.pause.is_on() && engine.pause.holds(self.may_write(row));
+    fn is_paused(&mut self, engine: &mut Engine, row: &Command, args: Args) -> bool {
+        let is_paused = engine.pause.is_on() && self.pause_holds(engine, row, args);
         self.client.paused.set(is_paused);
         is_paused
+    }
+
+    #[inline(never)]
+    fn pause_holds(&self, engine: &mut Engine, row: &Command, args: Args) -> bool {
+        if engine.pause.holds(false) {
+            return true;
+        }
+        let may_write = match (row.run, &self.queue) {
+            (Run::Exec, Some(queue)) => queue.may_write_in(engine),
+            _ => engine.may_write(row, args),
+        };
+        engine.pause.holds(may_write)
     }
 
     /// What a request that has not begun has to wait for before it may run, if anything: a script that has waited long for its
@@ -437,6 +449,14 @@ fn outcome(engine: &mut Engine, reply: &Reply) -> Outcome {
 }
 
 impl Engine {
+    /// Whether a request may change data, as a script or a function declares of itself.
+    pub(super) fn may_write(&mut self, row: &Command, args: Args) -> bool {
+        match row.run {
+            Run::Scripted(find) => row.may_write() && !self.only_reads(find, args),
+            _ => row.may_write(),
+        }
+    }
+
     /// What a request waits for whose predecessors all have to be where views find them; once.
     fn unless_where_views_find_it(&mut self, has_waited: bool) -> Option<Wait> {
         let epoch = self.store.last_staged();

@@ -169,6 +169,11 @@ impl Outbox {
         self.rope.len() + self.behind_pieces.as_ref().map_or(0, |messages| messages.len())
     }
 
+    /// Bytes not sent yet that do not wait behind the rest of a reply in pieces.
+    pub fn len_ahead(&self) -> usize {
+        self.rope.len()
+    }
+
     /// Whether all was sent.
     pub fn is_empty(&self) -> bool {
         let messages = self.behind_pieces.as_ref();
@@ -194,9 +199,11 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
 
     use super::*;
-    use crate::resp::Blob;
+    use crate::resp::Counted;
 
     fn ready(outbox: &Outbox) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 64];
@@ -251,11 +258,51 @@ mod tests {
         outbox.push_message(&message(2), Protocol::Resp3, settled, settled);
         assert_eq!(ready(&outbox), b">1\r\n:0\r\n*2\r\n:1\r\n");
         assert_eq!(outbox.len(), 32);
+        outbox.advance(ready(&outbox).len());
+        // The rest of the reply does not wait for what waits behind it.
+        assert!(outbox.len_ahead() == 0 && !outbox.is_empty());
         outbox.push(&Reply::Int(2), Protocol::Resp3, settled, settled);
         outbox.push(&Reply::Int(3), Protocol::Resp3, settled, settled);
-        assert_eq!(ready(&outbox), b">1\r\n:0\r\n*2\r\n:1\r\n:2\r\n");
+        assert_eq!(ready(&outbox), b":2\r\n");
         outbox.advance(ready(&outbox).len());
         outbox.lose_first_held("ERR lost".to_owned(), &mut |text: &str| panic!("counted {text}"));
         assert_eq!(ready(&outbox), b">1\r\n:2\r\n:3\r\n");
+    }
+
+    #[test]
+    fn messages_are_referred_to_and_lost_with_their_epoch() {
+        let sum = Arc::<AtomicUsize>::default();
+        let message = |text: &str| {
+            let bytes = format!("<{text}>").into_bytes();
+            let whole = 0..bytes.len();
+            Blob::counted(Counted::new(bytes, &sum), whole)
+        };
+        let (settled, lost, held) = (Epoch::of(5), Epoch::of(6), Epoch::of(7));
+        let (mut one, mut other) = (Outbox::default(), Outbox::default());
+        let long = message(&"m".repeat(100_000));
+        for outbox in [&mut one, &mut other] {
+            outbox.push_shared(&long, settled, settled);
+            outbox.push_shared(&message("lost"), lost, settled);
+            outbox.push_shared(&message("1"), settled, settled);
+            outbox.push(&Reply::Ok, Protocol::Resp2, held, settled);
+            outbox.push_shared(&message("2"), held, settled);
+            outbox.push_shared(&message("3"), settled, settled);
+            assert!(ready(outbox) == *long);
+            assert_eq!(outbox.counted_elsewhere(), long.len() + 4 + 3 + 1 + 3);
+            assert!(outbox.memory() < 1000, "{}", outbox.memory());
+        }
+        // There is one copy of the first, and two of each of the others.
+        assert_eq!(sum.load(Relaxed), long.len() + 2 * (6 + 3 + 3 + 3));
+        one.advance(50_000);
+        one.lose_first_held("ERR lost".to_owned(), &mut |text: &str| panic!("counted {text}"));
+        assert!(ready(&one) == [&long[50_000..], b"<1>"].concat());
+        one.held.clear();
+        assert!(ready(&one).ends_with(b"m><1>+OK\r\n<2><3>"));
+        one.advance(one.len());
+        drop((other, long));
+        assert_eq!(
+            (one.counted_elsewhere(), one.memory(), sum.load(Relaxed)),
+            (0, 0, 0)
+        );
     }
 }

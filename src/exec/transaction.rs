@@ -99,6 +99,12 @@ impl Queue {
         self.requests.iter().any(|queued| queued.command().may_write())
     }
 
+    /// The same, by what scripts and functions declare of themselves.
+    pub fn may_write_in(&self, engine: &mut Engine) -> bool {
+        let mut requests = self.requests.iter();
+        requests.any(|queued| engine.may_write(queued.command(), queued.args.as_args()))
+    }
+
     fn has_controls(&self) -> bool {
         let is_control = |queued: &Queued| matches!(queued.step(), Step::Control(_) | Step::Script(_));
         self.requests.iter().any(is_control)

@@ -159,7 +159,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 // The writable socket, a decided epoch, or the session's waker brings the next turn.
                 Status::Closing | Status::Waiting => return Poll::Pending,
                 Status::Yielded => {
-                    if written.is_ready() && self.session.client.was_sent_all() {
+                    // What waits behind a reply in pieces goes out with the last of them.
+                    if written.is_ready() && self.session.client.outbox.borrow().len_ahead() == 0 {
                         cx.waker().wake_by_ref();
                     }
                     return Poll::Pending;

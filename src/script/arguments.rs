@@ -12,6 +12,8 @@ const FEW: usize = 16;
 enum Text {
     Int(Buffer, i64),
     Double(DoubleText),
+    /// As C prints what 0/0 gives on most machines.
+    NegativeNan,
 }
 
 /// Calls `run` with all values on the stack as arguments; or says what is wrong with them.
@@ -53,6 +55,7 @@ impl Text {
         match self {
             Text::Int(buffer, value) => buffer.format(*value).as_bytes(),
             Text::Double(text) => text,
+            Text::NegativeNan => b"-nan",
         }
     }
 }
@@ -64,6 +67,8 @@ fn text_of(number: f64) -> Text {
     const LIMIT: f64 = 4_611_686_018_427_387_904.0;
     if int as f64 == number && number.abs() <= LIMIT {
         Text::Int(Buffer::new(), int)
+    } else if number.is_nan() && number.is_sign_negative() {
+        Text::NegativeNan
     } else {
         Text::Double(format_double(number))
     }

@@ -68,8 +68,8 @@ pub struct Author {
     client: Client,
     /// Somebody tracks keys.
     pub notes_keys: bool,
-    /// By the id that their records are under.
-    keys: HashMap<u64, Box<[u8]>, RandomState>,
+    /// By the id that their records are under. Without a name: its change is noted.
+    keys: HashMap<u64, Option<Box<[u8]>>, RandomState>,
 }
 
 impl Author {
@@ -96,7 +96,7 @@ impl Txn<'_> {
         if author.notes_keys
             && let Some(id) = id()?
         {
-            author.keys.entry(id).or_insert_with(|| name.into());
+            author.keys.entry(id).or_insert_with(|| Some(name.into()));
         }
         Ok(())
     }
@@ -308,19 +308,29 @@ impl Store {
         if work.namespaces.log.iter().any(|change| self.moves(change)) {
             self.tracking.note_everything(epoch);
         }
-        let by = work.author.client;
+        let (by, fresh) = (work.author.client, self.catalog.next_id());
         let expired = work.expired();
         for (i, write) in work.writes.log.iter().enumerate() {
             if write.value.is_unwatched {
                 continue;
             }
-            let mut effect = match write.key.family() {
-                Family::Meta => split_ordered_id(write.key.key())
+            let mut effect = match (write.key.owner(), write.key.family()) {
+                (None, Family::Meta) => split_ordered_id(write.key.key())
                     .and_then(|(_, name)| self.tracking.note_change(name, by, epoch)),
-                _ => {
-                    let owner = write.key.owner().and_then(|id| work.author.keys.remove(&id));
-                    owner.and_then(|name| self.tracking.note_change(&name, by, epoch))
-                }
+                // Its key is written, too.
+                (Some(id), _) if id >= fresh => None,
+                (Some(id), _) => match work.author.keys.get_mut(&id) {
+                    Some(name) => name
+                        .take()
+                        .and_then(|name| self.tracking.note_change(&name, by, epoch)),
+                    // It was looked up before anybody tracked keys.
+                    None => {
+                        self.tracking.note_everything(epoch);
+                        work.author.keys.insert(id, None);
+                        Some(Effect::KeysReplaced)
+                    }
+                },
+                (None, _) => None,
             };
             if let Some(Effect::KeyChanged(change)) = &mut effect {
                 change.is_expired = i < expired;

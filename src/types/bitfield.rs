@@ -199,16 +199,12 @@ impl Draft {
         if string::fits_whole(old, length) {
             let mut body = self.segments.remove(&0).unwrap_or_default().bytes;
             body.resize(length as usize, 0);
-            string::put_whole(txn, key, old, &body)?;
-            txn.notify(Events::STRING, "setbit", key);
-            return Ok(());
+            return string::put_whole(txn, key, old, &body);
         }
         let changed = self.segments.iter().filter(|(_, segment)| segment.changed);
         let images = changed.map(|(&index, segment)| (index, Value::from(&segment.bytes[..])));
         let images = images.collect();
-        string::put_segments(txn, key, old, length, images)?;
-        txn.notify(Events::STRING, "setbit", key);
-        Ok(())
+        string::put_segments(txn, key, old, length, images)
     }
 }
 
@@ -226,13 +222,17 @@ pub fn run(
 ) -> Result<Vec<Option<i64>>> {
     let written = operations.iter().filter(|op| op.writes());
     let length = written.map(|op| op.field.end()).max().unwrap_or(0);
-    let length = length.max(old.map_or(Ok(0), string::len)?);
+    let was = old.map_or(Ok(0), string::len)?;
+    let length = length.max(was);
+    let mut is_told = false;
     let mut draft = Draft::load(txn, old, operations)?;
     let mut answers = Vec::with_capacity(operations.len());
     for operation in operations {
         let field = operation.field;
         let before = draft.get(field);
         let (bits, answer) = operation.act(field.value_of(before));
+        // As in Redis, where all operations fail it is not told that the string has grown.
+        is_told |= bits.is_some_and(|bits| length > was || bits != before);
         if let Some(bits) = bits.filter(|bits| *bits != before) {
             draft.set(field, bits);
         }
@@ -242,6 +242,9 @@ pub fn run(
     let mut both = operations.iter().zip(&answers);
     txn.is_unwatched |= both.all(|(operation, answer)| !operation.writes() || answer.is_none());
     draft.store(txn, key, old, length)?;
+    if is_told {
+        txn.notify(Events::STRING, "setbit", key);
+    }
     Ok(answers)
 }
 

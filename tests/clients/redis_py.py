@@ -1,4 +1,4 @@
-"""redis-py against the server on the port given: strings, bitmaps, keys, pipelines, transactions, RESP2 and RESP3,
+"""redis-py against the server on the port given: strings, bitmaps, keys, pipelines, transactions, messages, RESP2 and RESP3,
 connections."""
 
 import sys
@@ -239,6 +239,54 @@ def rivals():
     equal(connect().lrange("order", 0, -1), [str(n).encode() for n in range(400)])
 
 
+def messages():
+    """A thread that listens, channels that are all alike or of a slot, and messages that pipelines and scripts send."""
+    for protocol in (2, 3):
+        r = connect(protocol=protocol)
+        pubsub = r.pubsub(ignore_subscribe_messages=True)
+        pubsub.subscribe("news", "sport")
+        pubsub.psubscribe("n[a-f]ws")
+        pubsub.ssubscribe("news")
+        for _ in range(4):
+            equal(pubsub.get_message(timeout=20), None)
+        equal(r.publish("news", b"\x00\r\n"), 2)
+        equal(r.spublish("news", "shard"), 1)
+        with r.pipeline() as pipe:
+            pipe.set("k", 1).publish("sport", "in").incr("k").publish("sport", "order")
+            equal(pipe.execute(), [True, 1, 2, 1])
+        equal(r.eval("return redis.call('publish', KEYS[1], ARGV[1])", 1, "sport", "script"), 1)
+        got = [pubsub.get_message(timeout=20) for _ in range(6)]
+        equal([m["type"] for m in got], ["message", "pmessage", "smessage"] + 3 * ["message"])
+        equal([m["data"] for m in got], 2 * [b"\x00\r\n"] + [b"shard", b"in", b"order", b"script"])
+        equal(pubsub.ping("still there") is not False, True)
+        equal(pubsub.get_message(timeout=20)["data"], b"still there")
+        equal(r.pubsub_numsub("news", "other"), [(b"news", 1), (b"other", 0)])
+        equal(r.pubsub_shardnumsub("news"), [(b"news", 1)])
+        equal(sorted(r.pubsub_channels()), [b"news", b"sport"])
+        equal(r.pubsub_numpat(), 1)
+        for leave in (pubsub.unsubscribe, pubsub.punsubscribe, pubsub.sunsubscribe):
+            leave()
+        while pubsub.subscribed:
+            pubsub.get_message(timeout=20)
+        equal(r.publish("news", "nobody"), 0)
+        pubsub.close()
+    got = []
+    pubsub = connect().pubsub()
+    pubsub.subscribe(numbers=lambda message: got.append(int(message["data"])))
+    thread = pubsub.run_in_thread(sleep_time=0.01)
+    r = connect()
+    while r.pubsub_numsub("numbers")[0][1] == 0:
+        time.sleep(0.01)
+    for n in range(1000):
+        r.publish("numbers", n)
+    deadline = time.monotonic() + 20
+    while len(got) < 1000 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    equal(got, list(range(1000)))
+    thread.stop()
+    thread.join()
+
+
 def threads():
     pool = redis.ConnectionPool(host="127.0.0.1", port=PORT, max_connections=8)
 
@@ -264,6 +312,7 @@ equal(connect(decode_responses=True).set("text", "grün"), True)
 equal(connect(decode_responses=True).get("text"), "grün")
 databases()
 password()
+messages()
 threads()
 rivals()
 print(f"redis-py {redis.__version__}: {checks} checks")

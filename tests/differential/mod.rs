@@ -9,6 +9,8 @@
 //!
 //! `REDKEEP_DIFF_SEEDS=20 REDKEEP_DIFF_COMMANDS=50000` make it a million commands; `REDKEEP_DIFF_FIRST=7`
 //! starts with seed 7.
+//!
+//! In runs of their own the keyspace events of both are compared, too.
 
 mod bitmap;
 mod connection;
@@ -52,13 +54,23 @@ const BATCH: u64 = 50;
 
 #[test]
 fn redkeep_answers_as_redis_does() {
+    run(false, 4, 20_000);
+}
+
+/// Message by message, of what is queued and what scripts call too.
+#[test]
+fn redkeep_tells_of_the_keyspace_events_that_redis_tells_of() {
+    run(true, 2, 5_000);
+}
+
+fn run(listens: bool, seeds: u64, commands: u64) {
     if !redis_is_installed() {
         return;
     }
     let _turn = heavy();
     let first = env_number("REDKEEP_DIFF_FIRST", 1);
-    let seeds = env_number("REDKEEP_DIFF_SEEDS", 4);
-    let commands = env_number("REDKEEP_DIFF_COMMANDS", 20_000);
+    let seeds = env_number("REDKEEP_DIFF_SEEDS", seeds);
+    let commands = env_number("REDKEEP_DIFF_COMMANDS", commands);
     for seed in first..first + seeds {
         let start = Instant::now();
         let steps = plan(seed, commands as usize);
@@ -66,6 +78,9 @@ fn redkeep_answers_as_redis_does() {
             Server::start(Kind::Redkeep, flags(seed)),
             Server::start(Kind::Redis, &[]),
         );
+        if listens {
+            pair.listen();
+        }
         if let Err(difference) = pair.run(&steps) {
             let report = shrink::report(&mut pair, &steps, &difference);
             panic!("seed {seed}, step {}: {difference}\n\n{report}", difference.step);

@@ -134,6 +134,8 @@ fn without_count(value: &Value) -> String {
             }
             _ => format!("{value:?}"),
         },
+        // What HELLO tells of the server and the connection.
+        Value::Map(_) => "a map".to_owned(),
         _ => format!("{value:?}"),
     }
 }

@@ -1,6 +1,6 @@
 //! XCLAIM and XAUTOCLAIM: pending entries that go from one consumer to another.
 
-use super::group::{find, given_by, see};
+use super::group::{find, find_in, given_by, see};
 use super::read::entry;
 use super::*;
 use crate::types::stream::{Delivery, Group, Search};
@@ -65,10 +65,11 @@ pub fn xclaim(txn: &mut Txn, call: &Call) -> Result<Reply> {
 /// `XAUTOCLAIM key group consumer min-idle start [COUNT count] [JUSTID]`. Replies with the next start, entries or IDs,
 /// and IDs whose entries are gone.
 pub fn xautoclaim(txn: &mut Txn, call: &Call) -> Result<Reply> {
+    let found = txn.lookup_read(call.key(1))?;
     let min_idle = parse_min_idle(call, "XAUTOCLAIM")?;
     let start = parse_start(call.arg(5))?;
     let (limit, just_id) = parse_auto_options(call)?;
-    let Some((stream, mut group)) = find(txn, call)? else {
+    let Some((stream, mut group)) = find_in(txn, call, found.as_ref())? else {
         return no_such_key_or_group(call.arg(1), call.arg(2), "");
     };
     let claim = Claim {

@@ -203,7 +203,16 @@ pub(super) fn leave_watchers(txn: &mut Txn) {
 /// The stream and the group that arguments 1 and 2 name.
 pub(super) fn find(txn: &mut Txn, call: &Call) -> Result<Option<(Stream, Group)>> {
     let found = txn.lookup_read(call.key(1))?;
-    let Some(stream) = Stream::open(found.as_ref())? else {
+    find_in(txn, call, found.as_ref())
+}
+
+/// The same, of a key that was looked up already.
+pub(super) fn find_in(
+    txn: &mut Txn,
+    call: &Call,
+    found: Option<&store::Entry>,
+) -> Result<Option<(Stream, Group)>> {
+    let Some(stream) = Stream::open(found)? else {
         return Ok(None);
     };
     leave_watchers(txn);

@@ -188,3 +188,48 @@ fn a_client_that_is_sent_too_much_ends_and_one_that_has_gone_is_sent_nothing() {
     server.settle();
     assert_eq!(gone.flushed.0.get(), 0);
 }
+
+#[test]
+fn what_a_transaction_tells_waits_for_its_commit_and_replies_behind_it_do_too() {
+    let mut server = Server::new();
+    let (mut listener, mut publisher) = (server.connect(), server.connect());
+    listener.run(&mut server, "SUBSCRIBE a\r\n");
+    listener.take(&mut server);
+    publisher.run(
+        &mut server,
+        "MULTI\r\nSET k v\r\nPUBLISH a 1\r\nPUBLISH a 2\r\nEXEC\r\n",
+    );
+    listener.run(&mut server, "PING\r\n");
+    assert_eq!(listener.take(&mut server), "");
+    server.settle();
+    let messages = ["1", "2"].map(|n| format!("*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\n{n}\r\n"));
+    let pong = "*2\r\n$4\r\npong\r\n$0\r\n\r\n";
+    assert_eq!(listener.take(&mut server), messages.concat() + pong);
+    assert!(publisher.take(&mut server).ends_with("*3\r\n+OK\r\n:1\r\n:1\r\n"));
+}
+
+#[test]
+fn a_message_leaves_at_once_unless_its_sender_or_one_before_it_waits() {
+    let mut server = Server::new();
+    let (mut listener, mut publisher, mut other) = (server.connect(), server.connect(), server.connect());
+    listener.run(&mut server, "PSUBSCRIBE *\r\n");
+    listener.take(&mut server);
+    let message = |n| format!("*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\na\r\n$1\r\n{n}\r\n");
+    publisher.run(&mut server, "PUBLISH a 1\r\n");
+    assert_eq!(listener.take(&mut server), message(1));
+    publisher.run(&mut server, "SET k v\r\nPUBLISH a 2\r\n");
+    other.run(&mut server, "PUBLISH a 3\r\n");
+    assert_eq!(other.take(&mut server), ":1\r\n");
+    assert_eq!(listener.take(&mut server), "");
+    server.settle();
+    assert_eq!(listener.take(&mut server), message(2) + &message(3));
+    // Nor does it overtake a write whose reply nobody wants.
+    publisher.take(&mut server);
+    publisher.run(&mut server, "CLIENT REPLY OFF\r\nSET k w\r\nPUBLISH a 4\r\n");
+    assert_eq!(
+        (publisher.take(&mut server), listener.take(&mut server)),
+        Default::default()
+    );
+    server.settle();
+    assert_eq!(listener.take(&mut server), message(4));
+}

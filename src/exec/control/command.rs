@@ -312,7 +312,9 @@ fn key_uses(request: Args) -> Result<Vec<(usize, u32)>, &'static str> {
     if !row.accepts(request.len()) {
         return Err("ERR Invalid number of arguments specified for command");
     }
-    row.key_uses(request)
-        .filter(|uses| !uses.is_empty())
-        .ok_or("ERR Invalid arguments specified for command")
+    let uses = row.key_uses(request).unwrap_or_default();
+    match uses.is_empty() && !row.has(flag::NO_MANDATORY_KEYS) {
+        true => Err("ERR Invalid arguments specified for command"),
+        false => Ok(uses),
+    }
 }

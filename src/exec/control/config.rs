@@ -107,6 +107,8 @@ fn put_into_effect(engine: &mut Engine, option: &str) {
 /// CONFIG RESETSTAT: what INFO counts begins anew, of the store as well.
 pub fn resetstat(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
     engine.stats = Default::default();
+    engine.clients.over_input.set(0);
+    engine.clients.over_output.set(0);
     engine.store.reset_totals();
     Reply::Ok
 }

@@ -307,6 +307,15 @@ fn stats(source: &Source, page: &mut Page) {
     page.field("unexpected_error_replies", 0);
     page.field("total_error_replies", stats.errors);
     page.field("total_reads_processed", stats.reads);
+    let clients = &source.engine.clients;
+    page.field(
+        "client_query_buffer_limit_disconnections",
+        clients.over_input.get(),
+    );
+    page.field(
+        "client_output_buffer_limit_disconnections",
+        clients.over_output.get(),
+    );
 }
 
 fn replication(source: &Source, page: &mut Page) {

@@ -199,6 +199,24 @@ impl Engine {
         Some(of_queue.unwrap_or(running.state.first_db))
     }
 
+    /// Whether what is to be run declares that it only reads; not so if that is not known in memory.
+    pub(in crate::exec) fn only_reads(&mut self, find: FindProgram, args: Args) -> bool {
+        let Ok(mut program) = find(self, args) else {
+            return false;
+        };
+        if matches!(program.code, Code::Script(_)) {
+            return program.reads_only;
+        }
+        let Ok(mut interpreter) = self.scripts.take(self.config.script_memory_limit) else {
+            return false;
+        };
+        let txn = self.store.begin(self.clock.now_ms()).suspend();
+        let (found, txn) = find_function(self, &mut program, txn, &mut interpreter);
+        self.scripts.interpreter = Some(interpreter);
+        self.store.abandon(txn.end());
+        found.is_ok() && program.reads_only
+    }
+
     /// A client's script has run for long.
     fn note_busy(&mut self, client: u64, running: &Running, args: Args) {
         if self.scripts.busy.is_none() {
