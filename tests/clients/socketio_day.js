@@ -76,7 +76,6 @@ async function main() {
     return list.split("\n").filter((line) => / cmd=xread /.test(line) && / flags=\S*b/.test(line)).length === hosts.length;
   });
   let away = false;
-  probe.on("close", () => (away = true));
   let emitted = 0;
   const have = (number) => online().every(({ last }) => last >= number - 1);
   async function emit() {
@@ -88,6 +87,9 @@ async function main() {
   };
   for (let killed = 0; killed < kills; killed++) {
     await emitUpTo((messages * (killed + 1)) / (kills + 1));
+    await until(() => "the server to be back", () => probe.status === "ready");
+    // Each attempt to connect that fails closes it again; only the first counts.
+    probe.once("close", () => (away = true));
     console.log("kill the server");
     // Into the kill, and while there is no server.
     while (!away) await (emitted < messages ? emit() : sleep(5));
@@ -112,17 +114,19 @@ async function main() {
   await until(() => `all ${inStream.length} messages, not ${counts()}`, () => clients.every(has));
   const lost = messages - new Set(inStream).size;
   let lostOnTheWay = 0;
-  let deliveredTwice = 0;
+  // So many messages have no answer yet, at most, at a kill.
+  const again = inStream.length - messages;
+  let twice = Math.max(0, again - kills * (AHEAD + STEP));
   for (const { got } of clients) {
     lostOnTheWay += messages - new Set(got).size;
-    deliveredTwice += Math.max(0, got.length - inStream.length);
+    twice += Math.max(0, got.length - inStream.length);
   }
   // The one that stays connected to the other server has it all in the stream's order.
   assert.deepStrictEqual(clients[3].got, inStream);
   assert.deepStrictEqual(clients.map(({ recovered }) => recovered), [kills, kills, 0, 0]);
   console.log(
     `Socket.IO's streams adapter ${version}: ${messages} messages, ${kills} kills: ${lost + lostOnTheWay} lost, ` +
-      `${deliveredTwice} twice without reason (${inStream.length - messages} were sent again, as the answer was cut off)`,
+      `${twice} twice without reason (${again} were sent again, as the answer was cut off)`,
   );
   process.exit(0);
 }
