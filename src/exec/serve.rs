@@ -249,6 +249,11 @@ impl Engine {
             let mut outbox = waiter.client.outbox.borrow_mut();
             outbox.push(&reply, waiter.protocol, epoch, self.store.settled());
         }
+        let requests = &waiter.client.traffic.requests;
+        requests.set(requests.get() + 1);
+        if self.tracking_clients > 0 {
+            self.track_answered(&waiter.client, command, args);
+        }
         waiter.waker.into_iter().for_each(|waker| waker.wake());
     }
 

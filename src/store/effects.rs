@@ -11,10 +11,10 @@
 //! Lookups are no effects. Redis counts one when it is made; it says nothing of what is stored, so it need not wait for that.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::epoch::Epoch;
 use super::events::KeyEvent;
-use super::tracking::KeyChange;
 
 /// One thing that a transaction causes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,21 @@ pub enum Space {
     Global,
     /// Those of SPUBLISH, each at home in one slot.
     Sharded,
+}
+
+/// A change of a key that somebody is to be told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// The key.
+    pub name: Arc<[u8]>,
+    /// Whose request has changed it; 0: nobody's.
+    pub by: u64,
+    /// Who has read it.
+    pub readers: Vec<u64>,
+    /// It was past its deadline, whoever has seen that.
+    pub is_expired: bool,
+    /// Somebody wants to be told of all keys with a prefix of it.
+    pub has_prefix: bool,
 }
 
 /// How many lookups found a key, and how many did not. Counted when the transaction is staged.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::Store;
 use super::allowance::Allowance;
+use super::author::Author;
 use super::changes::Changes;
 use super::cursors::Cursors;
 use super::effects::{Effect, Lookups};
@@ -18,7 +19,6 @@ use super::reads::Reads;
 use super::recent::Recent;
 use super::rehearsal_view::RehearsalView;
 use super::stop::{Result, Stop};
-use super::tracking::Author;
 use super::value::Value;
 use super::watches::{Touched, Watched};
 use crate::base::events::Events;
@@ -151,11 +151,6 @@ impl Work {
             self.effects.capacity(),
         ];
         gathered.into_iter().any(|capacity| capacity > KEPT_RECORDS)
-    }
-
-    /// How many of the first writes delete keys that were found expired.
-    pub fn expired(&self) -> usize {
-        self.expired.writes
     }
 
     fn mark(&mut self) -> Mark {
