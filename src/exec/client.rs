@@ -14,7 +14,7 @@ use std::task::Waker;
 
 use super::outbox::Outbox;
 use super::subscriptions::Subscriptions;
-use super::tracking::Tracks;
+use super::tracks::Tracks;
 use super::{Engine, Outlet};
 use crate::resp::{Protocol, Reply};
 use crate::store::Epoch;

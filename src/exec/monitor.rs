@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use super::shown::Lines;
 use super::slowlog::{REDACTED, is_secret};
 use super::table::{Command, Found, Run, flag};
 use super::{Client, Engine, Session};
@@ -15,40 +16,6 @@ use crate::store::Epoch;
 /// Bytes of the lines of one script that are kept until it is through. If there are more they are shown before, which is twice
 /// if the script has to begin anew.
 const MOST_KEPT: usize = 1 << 20;
-
-/// Who is shown requests.
-#[derive(Default)]
-pub struct Monitors {
-    ids: Vec<u64>,
-}
-
-impl Monitors {
-    /// Whether anybody is.
-    #[inline]
-    pub fn is_any(&self) -> bool {
-        !self.ids.is_empty()
-    }
-}
-
-/// Lines to be shown together.
-#[derive(Default)]
-pub(super) struct Lines {
-    lines: Vec<String>,
-    bytes: usize,
-}
-
-impl Lines {
-    fn push(&mut self, line: String) {
-        self.bytes += line.len();
-        self.lines.push(line);
-    }
-
-    /// Adds those of another one behind them.
-    pub fn append(&mut self, other: Lines) {
-        self.bytes += other.bytes;
-        self.lines.extend(other.lines);
-    }
-}
 
 /// Whether monitors are shown a command: not those of operators.
 fn is_shown(row: &Command) -> bool {
@@ -97,20 +64,20 @@ impl Engine {
     /// From now on a client is shown requests.
     pub(super) fn begin_monitoring(&mut self, client: &Client) {
         client.monitors.set(true);
-        self.monitors.ids.push(client.id);
+        self.monitors.add(client.id);
     }
 
     /// It is not any more, or is gone.
     pub(super) fn end_monitoring(&mut self, client: &Client) {
         if client.monitors.replace(false) {
-            self.monitors.ids.retain(|id| *id != client.id);
+            self.monitors.remove(client.id);
         }
     }
 
     /// Shows lines that wait for an epoch.
     pub(super) fn show(&mut self, lines: Lines, epoch: Epoch) {
-        let monitors = self.monitors.ids.clone();
-        for line in lines.lines {
+        let monitors = self.monitors.ids().to_vec();
+        for line in lines.into_lines() {
             let line = Reply::simple(line);
             for &monitor in &monitors {
                 self.send(monitor, &line, epoch);
@@ -161,7 +128,7 @@ pub(super) fn add_call(engine: &mut Engine, lines: &mut Lines, db: usize, row: &
         return;
     }
     lines.push(line(engine.clock.now_micros(), db, "lua", args));
-    if lines.bytes > MOST_KEPT {
+    if lines.bytes() > MOST_KEPT {
         let kept = std::mem::take(lines);
         let epoch = engine.store.last_staged();
         engine.show(kept, epoch);

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::monitor::Lines;
+use super::keys_used::KeysUsed;
+use super::shown::Lines;
 use super::stats::Counted;
-use super::tracking::KeysUsed;
 use crate::resp::{Protocol, Reply};
 use crate::store::{Aside, Epoch};
 

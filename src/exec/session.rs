@@ -5,9 +5,9 @@ use std::task::Waker;
 
 use super::Engine;
 use super::client::{Buffers, Client, Peer};
-use super::monitor::Lines;
 use super::parking::Wait;
 use super::queue::Queue;
+use super::shown::Lines;
 use super::waiters::Until;
 use crate::base::random::Random;
 use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};

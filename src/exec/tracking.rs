@@ -5,15 +5,15 @@
 //! are entered before its writes are staged, as what was read is no more; others are entered behind them, as what was read is
 //! what was written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
+use super::keys_used::KeysUsed;
 use super::parking::Wait;
 use super::request::{Body, Ran, Request};
 use super::table::{Command, Found, Run, flag};
+use super::tracks::{Mode, Tracks};
 use super::{Client, Engine, Session};
 use crate::resp::{Args, Protocol, Reply};
 use crate::store::{Epoch, KeyChange};
@@ -25,38 +25,6 @@ const CHANNEL: &str = "__redis__:invalidate";
 const REMOVED_AT_ONCE: usize = 100;
 /// ... and in each tick.
 const REMOVED_IN_TICK: usize = 10_000;
-
-/// Different keys that are noted of one transaction. One that uses more has its client forget everything.
-const MOST_KEYS_USED: usize = 100_000;
-
-/// Of which keys a client is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
-    /// Those that it has read.
-    Read,
-    /// Those that it has read behind CLIENT CACHING YES.
-    OptIn,
-    /// Those that it has read, but behind CLIENT CACHING NO.
-    OptOut,
-    /// All that begin with one of its prefixes.
-    Broadcast,
-}
-
-/// CLIENT TRACKING, as a client has switched it on.
-pub struct Tracks {
-    /// Of which keys it is told.
-    pub mode: Mode,
-    /// Not of what it has changed itself.
-    pub no_loop: bool,
-    /// The client that is told in its place.
-    pub redirect: Option<u64>,
-    /// That one was gone when it was to be told.
-    pub is_broken: bool,
-    /// CLIENT CACHING was said of the request that comes, or is at hand.
-    pub is_caching_said: bool,
-    /// In order.
-    pub prefixes: Vec<Box<[u8]>>,
-}
 
 impl Client {
     /// Whether what its request at hand reads is to be entered.
@@ -79,50 +47,15 @@ impl Client {
     }
 }
 
-/// The keys that a transaction has used, in which order of reads and writes.
-#[derive(Default)]
-pub(super) struct KeysUsed {
-    keys: HashMap<Box<[u8]>, Used, RandomState>,
-    /// There are too many.
-    is_too_much: bool,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Used {
-    /// It was read, and not written since.
-    read_last: bool,
-    /// It was written after it was read.
-    read_before: bool,
-}
-
 impl KeysUsed {
     /// A command is run.
     pub fn note(&mut self, row: &Command, args: Args) {
-        if !row.has(flag::READONLY) && !row.may_write() {
-            return;
-        }
-        for at in row.key_positions(args).unwrap_or_default() {
-            self.is_too_much |= self.keys.len() >= MOST_KEYS_USED;
-            if self.is_too_much {
-                self.keys = HashMap::default();
-                return;
-            }
-            let used = self.keys.entry(args[at].into()).or_default();
-            if row.has(flag::READONLY) {
-                used.read_last = true;
-            } else if std::mem::take(&mut used.read_last) {
-                used.read_before = true;
-            }
-        }
-    }
-
-    /// All of another one's, behind what there is.
-    pub fn append(&mut self, other: KeysUsed) {
-        self.is_too_much |= other.is_too_much;
-        for (key, later) in other.keys {
-            let used = self.keys.entry(key).or_default();
-            used.read_before |= later.read_before || used.read_last && !later.read_last;
-            used.read_last = later.read_last;
+        let is_read = row.has(flag::READONLY);
+        if is_read || row.may_write() {
+            let positions = row.key_positions(args).unwrap_or_default();
+            positions
+                .into_iter()
+                .for_each(|at| self.note_key(&args[at], is_read));
         }
     }
 }
@@ -198,17 +131,14 @@ impl Engine {
 
     /// Enters what a transaction has read that is about to be staged: what it has written since.
     pub(super) fn enter_before(&mut self, client: &Client, used: &KeysUsed) {
-        for (key, _) in used.keys.iter().filter(|(_, used)| used.read_before) {
-            self.store.track(key, client.id);
-        }
+        used.read_before()
+            .for_each(|key| self.store.track(key, client.id));
     }
 
     /// Enters the rest of what it has read, now that it is staged, and depends on this epoch.
     pub(super) fn enter_behind(&mut self, client: &Rc<Client>, used: &KeysUsed, epoch: Epoch) {
-        for (key, _) in used.keys.iter().filter(|(_, used)| used.read_last) {
-            self.store.track(key, client.id);
-        }
-        if used.is_too_much {
+        used.read_last().for_each(|key| self.store.track(key, client.id));
+        if used.is_too_much() {
             self.invalidate(client, &Told::Everything, epoch);
         }
         self.untrack_some(REMOVED_AT_ONCE);
@@ -254,14 +184,15 @@ impl Engine {
 
     /// A change of a key is settled.
     pub(super) fn tell_of_change(&mut self, change: KeyChange, broadcast: &mut Broadcast) {
+        // What passes by itself is nobody's doing.
+        let by = if change.is_expired { 0 } else { change.by };
         if change.has_prefix {
-            let by = if change.is_expired { 0 } else { change.by };
             self.store.tracked_prefixes(&change.name, |len, _| {
                 let keys = broadcast.by_prefix.entry(change.name[..len].into()).or_default();
                 keys.insert(change.name.clone(), by);
             });
         }
-        self.tell_readers(change.name, &change.readers, change.by, Epoch::NONE);
+        self.tell_readers(change.name, &change.readers, by, Epoch::NONE);
     }
 
     /// It is settled that a database has other keys, or none.

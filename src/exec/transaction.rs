@@ -16,14 +16,14 @@
 use std::time::Instant;
 
 use super::control::connection::{self, selected};
-use super::monitor::Lines;
+use super::keys_used::KeysUsed;
 use super::queue::{Queue, Queued};
 use super::queue_run::{QueueRun, WaitingQueue};
 use super::request::{Body, Ran, Request};
 use super::scripts::program::FindProgram;
 use super::scripts::{MOST_RESTARTS, Running};
+use super::shown::Lines;
 use super::table::{self, Command, Control, Found, Run};
-use super::tracking::KeysUsed;
 use super::{Engine, Session};
 use crate::command::{Call, Handler};
 use crate::resp::{Args, Reply};

@@ -15,7 +15,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::epoch::Epoch;
-use super::tracking::KeyChange;
 
 /// One thing that a transaction causes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +86,21 @@ pub enum Space {
     Global,
     /// Those of SPUBLISH, each at home in one slot.
     Sharded,
+}
+
+/// A change of a key that somebody is to be told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// The key.
+    pub name: Arc<[u8]>,
+    /// Whose request has changed it; 0: nobody's.
+    pub by: u64,
+    /// Who has read it.
+    pub readers: Vec<u64>,
+    /// It was past its deadline, whoever has seen that.
+    pub is_expired: bool,
+    /// Somebody wants to be told of all keys with a prefix of it.
+    pub has_prefix: bool,
 }
 
 /// How many lookups found a key, and how many did not. Counted when the transaction is staged.

@@ -87,6 +87,7 @@ impl Txn<'_> {
             let only_expired = self.only_expired();
             self.drop_value(key, &entry)?;
             self.cause(Effect::KeyExpired);
+            self.note_expired(key.name);
             self.notify(Events::EXPIRED, "expired", key);
             if only_expired {
                 self.mark_expired();

@@ -30,6 +30,7 @@
 
 mod allowance;
 mod aside;
+mod author;
 mod awaited;
 mod catalog;
 mod changes;
@@ -85,7 +86,7 @@ pub use allowance::{Allowance, OUT_OF_MEMORY, ViewRule};
 pub use aside::Aside;
 pub use awaited::{AwaitedKey, Presence};
 pub use catalog::Counts;
-pub use effects::{Effect, KeyEvent, Publication, Space};
+pub use effects::{Effect, KeyChange, KeyEvent, Publication, Space};
 pub use epoch::Epoch;
 pub use expiry::Due;
 pub use fetch::Ticket;
@@ -100,7 +101,6 @@ pub use reports::News;
 pub use staging::Suspended;
 pub use stop::{Await, Damage, Result, Sought, Stop};
 pub use threads::Wake;
-pub use tracking::KeyChange;
 pub use txn::{Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};

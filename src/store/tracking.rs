@@ -18,7 +18,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::Store;
-use super::effects::Effect;
+use super::effects::{Effect, KeyChange};
 use super::epoch::Epoch;
 use super::prefixes::Prefixes;
 use super::stop::Result;
@@ -29,21 +29,6 @@ use crate::disk::format::{Family, split_ordered_id};
 
 /// A client's id.
 pub type Client = u64;
-
-/// A change of a key that somebody is to be told of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyChange {
-    /// The key.
-    pub name: Arc<[u8]>,
-    /// Whose request has changed it; 0: nobody's.
-    pub by: Client,
-    /// Who has read it.
-    pub readers: Vec<Client>,
-    /// It was past its deadline, whoever has seen that.
-    pub is_expired: bool,
-    /// Somebody wants to be told of all keys with a prefix of it.
-    pub has_prefix: bool,
-}
 
 /// Bytes of names, and readers, that a key of the table may have on the average: a table of so many keys takes no more than
 /// one of as many keys with so much.
@@ -60,27 +45,6 @@ struct Tracked {
 /// A request over a view, and which of the keys that it reads have changed since.
 struct InView {
     keys: Vec<(Arc<[u8]>, Option<Epoch>)>,
-}
-
-/// Whose transaction it is, and which keys it has looked up that own records.
-#[derive(Default)]
-pub struct Author {
-    /// The client whose request it is; 0: nobody's.
-    client: Client,
-    /// Somebody tracks keys.
-    pub notes_keys: bool,
-    /// By the id that their records are under. Without a name: its change is noted.
-    keys: HashMap<u64, Option<Box<[u8]>>, RandomState>,
-}
-
-impl Author {
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.client = 0;
-        if !self.keys.is_empty() {
-            self.keys = HashMap::default();
-        }
-    }
 }
 
 impl Txn<'_> {
@@ -224,6 +188,16 @@ impl Tracking {
     }
 }
 
+impl Txn<'_> {
+    /// Notes that a key was past its deadline, and is deleted, likewise.
+    pub(super) fn note_expired(&mut self, name: &[u8]) {
+        let author = &mut self.work.author;
+        if author.notes_keys {
+            author.expired.insert(name.into());
+        }
+    }
+}
+
 impl Store {
     /// Whether anybody tracks, from now on. Once nobody does, the table is empty.
     pub fn set_tracking(&mut self, is_on: bool) {
@@ -313,11 +287,7 @@ impl Store {
             self.tracking.note_everything(epoch);
         }
         let (by, fresh) = (work.author.client, self.catalog.next_id());
-        let expired = work.expired();
-        for (i, write) in work.writes.log.iter().enumerate() {
-            if write.value.is_unwatched {
-                continue;
-            }
+        for write in work.writes.log.iter().filter(|write| !write.value.is_unwatched) {
             let mut effect = match (write.key.owner(), write.key.family()) {
                 (None, Family::Meta) => split_ordered_id(write.key.key())
                     .and_then(|(_, name)| self.tracking.note_change(name, by, epoch)),
@@ -337,7 +307,8 @@ impl Store {
                 (None, _) => None,
             };
             if let Some(Effect::KeyChanged(change)) = &mut effect {
-                change.is_expired = i < expired;
+                let expired = &work.author.expired;
+                change.is_expired = write.value.value.is_none() && expired.contains(&*change.name);
             }
             work.effects.extend(effect);
         }

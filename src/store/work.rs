@@ -1,12 +1,12 @@
 //! What a transaction gathers as it runs, and what it takes back.
 
+use super::author::Author;
 use super::changes::Changes;
 use super::effects::{Effect, Lookups};
 use super::epoch::Epoch;
 use super::layout::Holder;
 use super::listings::Wanted;
 use super::reads::Reads;
-use super::tracking::Author;
 use super::value::Value;
 use super::watches::{Touched, Watched};
 use crate::disk::delta::Known;
@@ -114,11 +114,6 @@ impl Work {
             self.effects.capacity(),
         ];
         gathered.into_iter().any(|capacity| capacity > KEPT_RECORDS)
-    }
-
-    /// How many of the first writes delete keys that were found expired.
-    pub fn expired(&self) -> usize {
-        self.expired_to.writes
     }
 
     /// How far it has come.

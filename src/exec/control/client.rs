@@ -10,7 +10,7 @@ use super::{NOT_AN_INTEGER, SYNTAX, help as help_lines, text};
 use crate::base::num::parse_i64;
 use crate::exec::pubsub::Kind;
 use crate::exec::session::ReplyMode;
-use crate::exec::tracking::Mode;
+use crate::exec::tracks::Mode;
 use crate::exec::{Client, Engine, Session, Unblocked};
 use crate::resp::{Args, Protocol, Reply, shown};
 use crate::store::OUT_OF_MEMORY;

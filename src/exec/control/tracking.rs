@@ -3,7 +3,7 @@
 use super::{NOT_AN_INTEGER, SYNTAX};
 use crate::base::num::parse_i64;
 use crate::command::is_option;
-use crate::exec::tracking::{Mode, Tracks};
+use crate::exec::tracks::{Mode, Tracks};
 use crate::exec::{Client, Engine, Session};
 use crate::resp::{Args, Reply, c_text};
 

@@ -26,10 +26,10 @@ use foldhash::fast::RandomState;
 
 use super::control::REDIS_VERSION;
 use super::functions::Known;
-use super::monitor::Lines;
+use super::keys_used::KeysUsed;
 use super::queue_run::{QueueRun, WaitingQueue};
+use super::shown::Lines;
 use super::stats::Counted;
-use super::tracking::KeysUsed;
 use crate::resp::{OwnedArgs, Reply};
 use crate::script::{Interpreter, Options, Run};
 use crate::store::{Aside, Epoch, Ticket};
