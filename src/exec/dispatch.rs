@@ -260,6 +260,9 @@ impl Session {
     fn account(&mut self, engine: &mut Engine, found: Found, args: Args, outcome: Outcome) -> bool {
         let lap = self.request.spent + engine.clock.end_lap();
         if let Outcome::Waits(wait) = outcome {
+            if let Wait::Answer { .. } = wait {
+                self.note_await(engine, found, args);
+            }
             self.request.wait = Some(wait);
             self.request.spent = lap;
             return false;

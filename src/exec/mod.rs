@@ -33,6 +33,7 @@ mod shutdown;
 mod slowlog;
 mod stats;
 mod stream;
+mod subscriptions;
 pub mod table;
 mod tick;
 mod tracking;

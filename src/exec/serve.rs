@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::parking::Wait;
 use super::request::{Body, Ran, Request, Waiting};
 use super::session::{ReplyMode, Wish};
-use super::table::Found;
+use super::table::{self, Found};
 use super::waiters::{Id, KeyRequest, Until, Waiter, acknowledged};
 use super::{Engine, Session};
 use crate::resp::{Args, OwnedArgs, Reply};
@@ -71,7 +71,7 @@ impl Session {
         let deadline = timeout.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
         let waiter = Box::new(Waiter {
             client: self.client.clone(),
-            found,
+            row: found.number,
             args,
             protocol: self.protocol,
             is_heard: self.reply_mode == ReplyMode::On,
@@ -83,6 +83,7 @@ impl Session {
         });
         let memory = waiter.memory();
         self.client.blocked.set(true);
+        self.reply_waits_for = epoch;
         let Engine { store, waiters, .. } = engine;
         waiters.add(waiter, |key| store.await_key(key));
         Wait::Answer {
@@ -107,10 +108,22 @@ impl Session {
         self.wait_until(engine, found, OwnedArgs::from(args), until, timeout, epoch)
     }
 
+    /// A request is to wait for its answer. Monitors are shown it now; and of what it has found nothing in, its client is to be
+    /// told, too.
+    pub(super) fn note_await(&mut self, engine: &mut Engine, found: Found, args: Args) {
+        if engine.tracking_clients > 0 {
+            engine.track_read(&self.client, found.command, args);
+        }
+        if engine.monitors.is_any() {
+            self.show_request(engine, found, args);
+        }
+    }
+
     /// The client has got the answer that it waited for.
     pub(super) fn end_wait(&mut self) {
         self.request.wait = None;
         self.request.spent = 0;
+        self.forget_caching();
         if self.reply_mode == ReplyMode::Skip {
             self.reply_mode = ReplyMode::On;
         }
@@ -186,7 +199,7 @@ impl Engine {
         }
         let request = Request {
             body: Body::Command {
-                row: waiter.found.command,
+                row: table::numbered(waiter.row).command,
                 handler: keys.handler,
                 args: waiter.args.as_args(),
             },
@@ -223,14 +236,13 @@ impl Engine {
         let Some(waiter) = self.drop_waiter(id) else {
             return;
         };
+        let row = table::numbered(waiter.row).command;
         let reply = match result {
             Ok(reply) => reply,
             Err(Stop::Error(text)) => Reply::Error(text),
             Err(Stop::Damage(damage)) => {
-                self.damage_log.warning(format_args!(
-                    "{} failed: {}",
-                    waiter.found.command.name, damage.text
-                ));
+                self.damage_log
+                    .warning(format_args!("{} failed: {}", row.name, damage.text));
                 Reply::Error(damage.text.clone().into())
             }
             Err(Stop::Fault | Stop::NeedsView | Stop::Await(_)) => {
@@ -241,10 +253,15 @@ impl Engine {
         if let Reply::Error(text) = &reply {
             self.stats.error(text);
         }
-        self.stats.ran(waiter.found.number, waiter.spent, failed);
-        let (now, command, args) = (self.clock.now_ms(), waiter.found.command, waiter.args.as_args());
+        self.stats.ran(waiter.row, waiter.spent, failed);
+        let (now, args) = (self.clock.now_ms(), waiter.args.as_args());
         self.slowlog
-            .note(&self.config, &waiter.client, command, args, waiter.spent, now);
+            .note(&self.config, &waiter.client, row, args, waiter.spent, now);
+        let requests = &waiter.client.traffic.requests;
+        requests.set(requests.get() + 1);
+        if self.tracking_clients > 0 {
+            self.track_read(&waiter.client, row, args);
+        }
         if waiter.is_heard {
             let mut outbox = waiter.client.outbox.borrow_mut();
             outbox.push(&reply, waiter.protocol, epoch, self.store.settled());

@@ -189,6 +189,13 @@ impl Engine {
         self.untrack_some(REMOVED_AT_ONCE);
     }
 
+    /// Enters what a request has read, if its client is to be told of that.
+    pub(super) fn track_read(&mut self, client: &Client, row: &Command, args: Args) {
+        if matches!(row.run, Run::Data(_)) && row.has(flag::READONLY) && client.tracks_reads() {
+            self.enter(client, row, args);
+        }
+    }
+
     /// Enters what a transaction has read that is about to be staged: what it has written since.
     pub(super) fn enter_before(&mut self, client: &Client, used: &KeysUsed) {
         for (key, _) in used.keys.iter().filter(|(_, used)| used.read_before) {
@@ -340,10 +347,8 @@ impl Session {
     /// was about it.
     pub(super) fn track_request(&self, engine: &mut Engine, found: Found, args: Args) {
         let row = found.command;
+        engine.track_read(&self.client, row, args);
         if matches!(row.run, Run::Data(_)) && row.has(flag::READONLY) {
-            if self.client.tracks_reads() {
-                engine.enter(&self.client, row, args);
-            }
             for (name, epoch) in engine.store.end_tracked_view(self.client.id) {
                 engine.invalidate(&self.client, &Told::Keys(vec![name]), epoch);
             }

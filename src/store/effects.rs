@@ -5,8 +5,9 @@
 //! to be sent to each of them, and waits there. All other effects wait here.
 //!
 //! A transaction gathers them as it runs. A run that does not count causes nothing, and what is rolled back takes its effects
-//! with it. When it is staged they join those that wait here, and [`News`](super::News) hands them out when they may leave. An effect that belongs
-//! to no write goes by the epoch that its transaction depends on, and still leaves behind those that were caused before it.
+//! with it. When it is staged they join those that wait here, and [`News`](super::News) hands them out when they may leave.
+//! An effect that belongs to no write goes by the epoch that its transaction depends on, and still leaves behind those that
+//! were caused before it.
 //!
 //! Lookups are no effects. Redis counts one when it is made; it says nothing of what is stored, so it need not wait for that.
 

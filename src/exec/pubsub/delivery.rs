@@ -110,10 +110,10 @@ impl Engine {
         count
     }
 
-    fn send_to_each(&mut self, subscribers: &[Rc<Subscriber>], parts: &[&[u8]], epoch: Epoch) -> usize {
+    fn send_to_each(&mut self, subscribers: &[Subscriber], parts: &[&[u8]], epoch: Epoch) -> usize {
         let mut message = Message::new(parts, self);
         let mut count = 0;
-        for subscriber in subscribers.iter().filter(|one| !one.is_gone.get()) {
+        for subscriber in subscribers.iter().filter(|one| !one.has.is_gone.get()) {
             let client = &subscriber.client;
             count += 1;
             if !client.killed.get() {

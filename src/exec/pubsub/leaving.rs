@@ -3,7 +3,7 @@
 use std::collections::{VecDeque, hash_map};
 use std::rc::Rc;
 
-use super::{KINDS, Kind, Name, Subscriber};
+use super::{KINDS, Kind, Name, Subscriptions};
 
 /// So many names are forgotten at a time: less than a millisecond's work.
 pub const AT_ONCE: usize = 1 << 11;
@@ -11,7 +11,7 @@ pub const AT_ONCE: usize = 1 << 11;
 /// Those that are gone.
 #[derive(Default)]
 pub struct Leaving {
-    waiting: VecDeque<(Rc<Subscriber>, Kind, hash_map::IntoIter<Name, u32>)>,
+    waiting: VecDeque<(Rc<Subscriptions>, Kind, hash_map::IntoIter<Name, u32>)>,
 }
 
 impl Leaving {
@@ -21,26 +21,26 @@ impl Leaving {
     }
 
     /// Adds one, with all its names.
-    pub fn add(&mut self, subscriber: Rc<Subscriber>) {
+    pub fn add(&mut self, has: Rc<Subscriptions>) {
         for kind in KINDS {
-            let names = subscriber.names(kind).take();
+            let names = has.names(kind).take();
             if !names.is_empty() {
                 let names = names.into_iter();
-                self.waiting.push_back((subscriber.clone(), kind, names));
+                self.waiting.push_back((has.clone(), kind, names));
             }
         }
     }
 }
 
 impl Iterator for Leaving {
-    type Item = (Kind, Name, u32, Rc<Subscriber>);
+    type Item = (Kind, Name, u32, Rc<Subscriptions>);
 
     /// A name that is to be forgotten, and the place that the subscriber had there.
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let (subscriber, kind, names) = self.waiting.front_mut()?;
+            let (has, kind, names) = self.waiting.front_mut()?;
             if let Some((name, at)) = names.next() {
-                return Some((*kind, name, at, subscriber.clone()));
+                return Some((*kind, name, at, has.clone()));
             }
             self.waiting.pop_front();
         }

@@ -11,32 +11,16 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
-use foldhash::fast::RandomState;
-
+pub use super::subscriptions::Kind;
+use super::subscriptions::{KINDS, Name, Subscriptions};
 use super::{Client, Engine};
 use crate::command::Audience;
 use crate::store::Space;
 use leaving::Leaving;
 use patterns::Patterns;
 use table::Table;
-
-/// What is subscribed to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// A channel: SUBSCRIBE.
-    Channel,
-    /// All channels whose names fit: PSUBSCRIBE.
-    Pattern,
-    /// A channel of a slot: SSUBSCRIBE.
-    Shard,
-}
-
-/// All kinds, by their numbers.
-pub const KINDS: [Kind; 3] = [Kind::Channel, Kind::Pattern, Kind::Shard];
 
 impl From<Space> for Kind {
     fn from(space: Space) -> Kind {
@@ -47,47 +31,14 @@ impl From<Space> for Kind {
     }
 }
 
-/// The name of a channel or a pattern, shared by its table and its subscribers.
-type Name = Rc<[u8]>;
-
-/// The names that a subscriber has of one kind, and its place among the subscribers of each.
-type Names = HashMap<Name, u32, RandomState>;
-
 /// What a subscription takes of memory beside its name: its share of two tables, and its place.
 const SUBSCRIPTION: usize = 160;
 
-/// A client that listens.
+/// A client that listens, with what it listens to.
+#[derive(Clone)]
 pub struct Subscriber {
     client: Rc<Client>,
-    /// It has left: what is left of it in the tables counts no more.
-    is_gone: Cell<bool>,
-    names: [RefCell<Names>; 3],
-    /// What its subscriptions take of memory.
-    bytes: Cell<usize>,
-}
-
-impl Subscriber {
-    fn new(client: &Rc<Client>) -> Rc<Subscriber> {
-        Rc::new(Subscriber {
-            client: client.clone(),
-            is_gone: Cell::new(false),
-            names: Default::default(),
-            bytes: Cell::new(0),
-        })
-    }
-
-    fn names(&self, kind: Kind) -> &RefCell<Names> {
-        &self.names[kind as usize]
-    }
-
-    /// How many subscriptions of a kind it has.
-    pub fn count(&self, kind: Kind) -> usize {
-        self.names(kind).borrow().len()
-    }
-
-    fn count_all(&self) -> usize {
-        KINDS.into_iter().map(|kind| self.count(kind)).sum()
-    }
+    has: Rc<Subscriptions>,
 }
 
 /// All subscriptions.
@@ -129,27 +80,27 @@ impl PubSub {
     }
 
     /// How many of these are not gone.
-    fn live(&self, all: &[Rc<Subscriber>]) -> usize {
+    fn live(&self, all: &[Subscriber]) -> usize {
         match self.leaving.is_empty() {
             true => all.len(),
-            false => all.iter().filter(|one| !one.is_gone.get()).count(),
+            false => all.iter().filter(|one| !one.has.is_gone.get()).count(),
         }
     }
 
     /// Has a client listen to a name, if it does not yet.
     pub fn subscribe(&mut self, client: &Rc<Client>, kind: Kind, name: &[u8]) {
-        let subscriber = client
-            .subscriber
-            .borrow_mut()
-            .get_or_insert_with(|| Subscriber::new(client))
-            .clone();
-        if subscriber.names(kind).borrow().contains_key(name) {
+        let has = client.subscribed.borrow_mut().get_or_insert_default().clone();
+        if has.names(kind).borrow().contains_key(name) {
             return;
         }
         if !client.listens.replace(true) {
             self.listening += 1;
         }
-        let (name, at, is_first) = self.tables[kind as usize].add(name, &subscriber);
+        let subscriber = Subscriber {
+            client: client.clone(),
+            has: has.clone(),
+        };
+        let (name, at, is_first) = self.tables[kind as usize].add(name, subscriber);
         let mut bytes = SUBSCRIPTION + name.len();
         if kind == Kind::Pattern {
             bytes += match is_first {
@@ -157,24 +108,24 @@ impl PubSub {
                 false => self.patterns.memory(&name),
             };
         }
-        subscriber.names(kind).borrow_mut().insert(name, at);
-        subscriber.bytes.set(subscriber.bytes.get() + bytes);
+        has.names(kind).borrow_mut().insert(name, at);
+        has.bytes.set(has.bytes.get() + bytes);
     }
 
     /// Has it no longer listen to a name.
     pub fn unsubscribe(&mut self, client: &Client, kind: Kind, name: &[u8]) {
-        let Some(subscriber) = client.subscriber.borrow().clone() else {
+        let Some(has) = client.subscribed.borrow().clone() else {
             return;
         };
-        let removed = subscriber.names(kind).borrow_mut().remove_entry(name);
+        let removed = has.names(kind).borrow_mut().remove_entry(name);
         let Some((name, at)) = removed else { return };
         let mut bytes = SUBSCRIPTION + name.len();
         if kind == Kind::Pattern {
             bytes += self.patterns.memory(&name);
         }
-        subscriber.bytes.set(subscriber.bytes.get().saturating_sub(bytes));
-        self.forget(kind, &name, at, &subscriber);
-        if subscriber.count_all() == 0 {
+        has.bytes.set(has.bytes.get().saturating_sub(bytes));
+        self.forget(kind, &name, at, &has);
+        if has.count_all() == 0 {
             self.leave(client);
         }
     }
@@ -184,16 +135,16 @@ impl PubSub {
         if client.listens.replace(false) {
             self.listening -= 1;
         }
-        if let Some(subscriber) = client.subscriber.take() {
-            subscriber.is_gone.set(true);
-            self.leaving.add(subscriber);
+        if let Some(has) = client.subscribed.take() {
+            has.is_gone.set(true);
+            self.leaving.add(has);
             self.forget_some();
         }
     }
 
     /// Takes a subscriber out of a name's, among whom it has, or had, this place.
-    fn forget(&mut self, kind: Kind, name: &Name, at: u32, subscriber: &Rc<Subscriber>) {
-        let is_empty = self.tables[kind as usize].remove(kind, name, at, subscriber);
+    fn forget(&mut self, kind: Kind, name: &Name, at: u32, has: &Rc<Subscriptions>) {
+        let is_empty = self.tables[kind as usize].remove(kind, name, at, has);
         if is_empty && kind == Kind::Pattern {
             self.patterns.remove(name);
         }
@@ -207,10 +158,10 @@ impl PubSub {
     /// Goes on forgetting the names of those who are gone. Whether there are more of them.
     pub fn forget_some(&mut self) -> bool {
         for _ in 0..leaving::AT_ONCE {
-            let Some((kind, name, at, subscriber)) = self.leaving.next() else {
+            let Some((kind, name, at, has)) = self.leaving.next() else {
                 return false;
             };
-            self.forget(kind, &name, at, &subscriber);
+            self.forget(kind, &name, at, &has);
         }
         !self.leaving.is_empty()
     }
@@ -220,24 +171,24 @@ impl Client {
     /// What its subscriptions take of memory, in bytes.
     pub fn subscriptions_memory(&self) -> usize {
         match self.listens.get() {
-            true => self.subscriber.borrow().as_ref().map_or(0, |one| one.bytes.get()),
+            true => self.subscribed.borrow().as_ref().map_or(0, |has| has.bytes.get()),
             false => 0,
         }
     }
 
     /// The names of this kind that it has subscribed to, in no order.
     pub fn subscribed(&self, kind: Kind) -> Vec<Rc<[u8]>> {
-        let subscriber = self.subscriber.borrow();
-        let Some(subscriber) = &*subscriber else {
+        let has = self.subscribed.borrow();
+        let Some(has) = &*has else {
             return Vec::new();
         };
-        subscriber.names(kind).borrow().keys().cloned().collect()
+        has.names(kind).borrow().keys().cloned().collect()
     }
 
     /// How many subscriptions of a kind it has.
     pub fn subscriptions(&self, kind: Kind) -> usize {
-        let subscriber = self.subscriber.borrow();
-        subscriber.as_ref().map_or(0, |one| one.count(kind))
+        let has = self.subscribed.borrow();
+        has.as_ref().map_or(0, |has| has.count(kind))
     }
 }
 
