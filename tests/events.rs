@@ -396,6 +396,34 @@ fn tell_of_waiters(server: &Server, consumer_waits: &[&str], consumer_is_given: 
     told(read, &waits, &add, consumer_is_given);
 }
 
+/// What a script has to tell of waits for its end, so it is refused to go on where that is too much; who does not listen is no
+/// reason for it.
+#[test]
+fn what_one_transaction_has_to_tell_of_is_bounded() {
+    let flags = ["--notify-keyspace-events", "AKEm", "--maxmemory", "16mb"];
+    let server = Server::start(Kind::Redkeep, &flags);
+    let mut client = server.client();
+    let script =
+        "for i = 1, 200000 do redis.call('INCR', 'n') redis.pcall('LPUSH', 'n', 'x') end return 'done'";
+    assert_eq!(client.run(&["EVAL", script, "0"]), Value::bulk("done"));
+    let before = server.resident_bytes();
+    let _listener = Listener::new(&server);
+    let refused = client.run(&["EVAL", script, "0"]);
+    assert!(
+        refused.is_error() && format!("{refused:?}").contains("OOM"),
+        "{refused:?}"
+    );
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 48 << 20, "{grown}");
+    // What it has done until then stays, as in Redis. (Who listens may be cut off by so many messages.)
+    let sum = client.run(&["GET", "n"]).text().expect("a number");
+    let done = sum.parse::<u64>().expect("a number") - 200_000;
+    assert!((10_000..200_000).contains(&done), "{done}");
+    // What fails takes nothing, however often.
+    let script = "for i = 1, 200000 do redis.pcall('LPUSH', 'n', 'x') end return 'done'";
+    assert_eq!(client.run(&["EVAL", script, "0"]), Value::bulk("done"));
+}
+
 /// Keys that a call misses are told of though it goes on over a view.
 #[test]
 fn misses_over_a_view_are_told_of() {

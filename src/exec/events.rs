@@ -1,9 +1,19 @@
 //! Keyspace events, as messages to who has subscribed to them.
 
 use super::Engine;
+use crate::base::events::Events;
 use crate::store::{Effect, Epoch, KeyEvent};
 
 impl Engine {
+    /// Has transactions tell of the events that are configured, while somebody listens to anything. To be called when either
+    /// changes.
+    pub(super) fn choose_events(&mut self) {
+        self.store.set_events(match self.pubsub.is_empty() {
+            true => Events::empty(),
+            false => self.config.notify_keyspace_events,
+        });
+    }
+
     /// Publishes an event: under the key's name, under its own, or both. It leaves once `epoch` is settled.
     pub(super) fn publish_event(&mut self, event: &KeyEvent, epoch: Epoch) {
         if self.pubsub.is_empty() {

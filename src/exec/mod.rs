@@ -138,9 +138,8 @@ pub trait Outlet {
 
 impl Engine {
     /// `wake` has [`Engine::commit_and_release`] called once what runs now is done.
-    pub fn new(mut store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
+    pub fn new(store: Store, config: Config, wake: Rc<dyn Fn()>) -> Engine {
         let clock = Clock::new();
-        store.set_events(config.notify_keyspace_events);
         Engine {
             limits: call_limits(&config),
             shares: Shares::new(&config),

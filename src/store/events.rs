@@ -12,8 +12,8 @@ use super::txn::Txn;
 use crate::base::events::Events;
 use crate::disk::format::Kind;
 
-/// What a key that is missed takes in memory beside its name.
-const MISS_BYTES: usize = size_of::<Effect>();
+/// What an event takes in memory beside its key.
+const EVENT_BYTES: usize = size_of::<Effect>();
 
 impl Txn<'_> {
     /// Tells of an event of a key, if anybody wants to know of events of its class.
@@ -25,10 +25,16 @@ impl Txn<'_> {
     }
 
     fn cause_event(&mut self, class: Events, name: &'static str, key: Key) {
+        let mut bytes = EVENT_BYTES;
         let shared = match self.work.effects.last() {
             Some(Effect::KeyEvent(event)) if *event.key == *key.name => event.key.clone(),
-            _ => Arc::from(key.name),
+            _ => {
+                bytes += key.name.len();
+                Arc::from(key.name)
+            }
         };
+        self.work.events += bytes;
+        self.allowance.note(bytes);
         self.cause(Effect::KeyEvent(KeyEvent {
             name,
             db: key.db,
@@ -39,17 +45,28 @@ impl Txn<'_> {
         }));
     }
 
-    /// A key was to be read that is not there. A call may miss any number of them, so they count as gathered.
+    /// A key was to be read that is not there.
+    #[inline]
+    pub fn notify_miss(&mut self, key: Key) {
+        self.notify(Events::KEY_MISS, "keymiss", key);
+    }
+
+    /// Counts the events that the transaction has to tell of as gathered, as they are until it is staged: for a call within a
+    /// transaction that has an allowance of its own.
+    pub fn charge_events(&mut self) {
+        self.allowance.note(self.work.events);
+    }
+
+    /// Refuses to go on where there are more events to tell of than may be gathered.
     ///
     /// # Errors
     /// They are too many.
     #[inline]
-    pub fn notify_miss(&mut self, key: Key) -> Result<()> {
-        if self.events.intersects(Events::KEY_MISS) {
-            self.allowance.take(MISS_BYTES + key.name.len())?;
-            self.cause_event(Events::KEY_MISS, "keymiss", key);
+    pub(super) fn check_events(&self) -> Result<()> {
+        match self.events.is_empty() {
+            true => Ok(()),
+            false => self.allowance.check(),
         }
-        Ok(())
     }
 
     /// A key gets another value, of this kind, whatever it held before.

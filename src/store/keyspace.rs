@@ -73,6 +73,7 @@ impl Txn<'_> {
 
     /// The key's entry. One past its deadline is deleted, and is not there.
     pub fn lookup(&mut self, key: Key) -> Result<Option<Entry>> {
+        self.check_events()?;
         let name = self.meta_key(key)?;
         let Some(record) = self.get(&name)? else {
             return Ok(None);
@@ -109,7 +110,7 @@ impl Txn<'_> {
     pub fn lookup_read(&mut self, key: Key) -> Result<Option<Entry>> {
         let entry = self.lookup_quietly(key)?;
         if entry.is_none() {
-            self.notify_miss(key)?;
+            self.notify_miss(key);
         }
         Ok(entry)
     }

@@ -19,6 +19,7 @@ pub(super) struct Mark {
     pub writes: usize,
     pub namespaces: usize,
     effects: usize,
+    events: usize,
     lookups: Lookups,
     watched: usize,
     touched: usize,
@@ -34,6 +35,8 @@ pub(super) struct Work {
     pub namespaces: Changes<Holder, Namespace>,
     /// What it causes beside that, in order.
     pub effects: Vec<Effect>,
+    /// Bytes that the events among them take.
+    pub events: usize,
     /// Its lookups so far.
     pub lookups: Lookups,
     /// Keys to be watched from its end on.
@@ -101,6 +104,7 @@ impl Work {
         self.touched.clear();
         self.reads = None;
         self.expired_to = Mark::default();
+        self.events = 0;
         (self.lookups, self.ids, self.depends) = (Lookups::default(), 0, Epoch::NONE);
         self.author.clear();
     }
@@ -122,6 +126,7 @@ impl Work {
             writes: self.writes.mark(),
             namespaces: self.namespaces.mark(),
             effects: self.effects.len(),
+            events: self.events,
             lookups: self.lookups,
             watched: self.watched.len(),
             touched: self.touched.len(),
@@ -134,6 +139,7 @@ impl Work {
         self.writes.return_to(mark.writes);
         self.namespaces.return_to(mark.namespaces);
         self.effects.truncate(mark.effects);
+        self.events = mark.events;
         self.lookups = mark.lookups;
         self.watched.truncate(mark.watched);
         self.touched.truncate(mark.touched);
@@ -147,8 +153,14 @@ impl Work {
             false => Vec::new(),
         };
         told.retain(Effect::outlasts_failure);
+        let events = match told.is_empty() {
+            true => mark.events,
+            // Some of them, and so no less.
+            false => self.events,
+        };
         self.return_to(mark);
         self.effects.append(&mut told);
+        self.events = events;
     }
 
     /// Takes back all but the deletes of expired keys that began the transaction. They need no ids.

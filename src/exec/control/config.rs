@@ -97,7 +97,7 @@ fn put_into_effect(engine: &mut Engine, option: &str) {
         "appendfsync" => engine.store.set_durability(durability(engine.config.appendfsync)),
         "loglevel" => log::set_level(engine.config.loglevel),
         "script-memory-limit" => engine.scripts.set_memory_limit(engine.config.script_memory_limit),
-        "notify-keyspace-events" => engine.store.set_events(engine.config.notify_keyspace_events),
+        "notify-keyspace-events" => engine.choose_events(),
         "maxmemory" | "maxmemory-clients" => engine.apply_memory_budget(),
         "slowlog-max-len" => engine.slowlog.trim(&engine.config),
         _ => {}

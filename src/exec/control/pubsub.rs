@@ -67,6 +67,7 @@ fn subscribe_to(kind: Kind, engine: &mut Engine, session: &mut Session, args: Ar
         let number = number_told(&session.client, kind);
         encode_push(&[word, name], Some(number), session.protocol, &mut pushes);
     }
+    engine.choose_events();
     Reply::Pushes(pushes)
 }
 
@@ -84,14 +85,15 @@ fn unsubscribe_from(kind: Kind, engine: &mut Engine, session: &mut Session, args
     };
     if args.len() > 1 {
         args.iter().skip(1).for_each(leave);
-        return Reply::Pushes(pushes);
+    } else {
+        let names = session.client.subscribed(kind);
+        names.iter().for_each(|name| leave(name));
+        if names.is_empty() {
+            let number = number_told(&session.client, kind);
+            no_name(word, number, session.protocol, &mut pushes);
+        }
     }
-    let names = session.client.subscribed(kind);
-    names.iter().for_each(|name| leave(name));
-    if names.is_empty() {
-        let number = number_told(&session.client, kind);
-        no_name(word, number, session.protocol, &mut pushes);
-    }
+    engine.choose_events();
     Reply::Pushes(pushes)
 }
 

@@ -196,6 +196,7 @@ impl Engine {
     /// Has a client no longer listen to anything. It is not told.
     pub(super) fn leave_pubsub(&mut self, client: &Client) {
         self.pubsub.leave(client);
+        self.choose_events();
         self.want_commit();
     }
 }

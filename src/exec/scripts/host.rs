@@ -187,6 +187,7 @@ impl Server<'_> {
         let suspended = self.txn.take().expect("no command runs within another");
         let mut txn = engine.store.resume(suspended);
         txn.allowance = request.live_allowance(&engine.limits);
+        txn.charge_events();
         let call = Call {
             args,
             db: request.db,
