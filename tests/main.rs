@@ -24,7 +24,7 @@
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
 //! | [`functions`] | libraries of functions survive a crash whole, and go from and to a Redis |
-//! | [`clients`] | the clients people use work unmodified |
+//! | [`clients`] | the clients people use work unmodified, and those who hand out jobs lose none by `kill -9` |
 //! | [`readme`] | the reference of options and commands is current, and what pages link to exists |
 //! | [`tidy`] | the source keeps the rules of the house |
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
-use crate::resp::{Args, OwnedArgs, Reply};
+use crate::resp::{Args, OwnedArgs, Protocol, Reply};
 
 /// What MULTI has begun: requests that wait for EXEC.
 #[derive(Clone, Default)]
@@ -25,8 +25,8 @@ pub(super) struct Queue {
 pub(super) struct Runs {
     /// One without controls has found all that it read in memory.
     pub is_loaded: bool,
-    /// What controls have answered that have run, in their order.
-    pub answered: Vec<Reply>,
+    /// What controls have answered that have run, in their order; and what the client speaks since.
+    pub answered: Vec<(Reply, Protocol)>,
     /// How often a run began anew, as others had written what it had read.
     pub restarts: u32,
     /// Nanoseconds that each request took in the last run.

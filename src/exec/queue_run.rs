@@ -13,12 +13,14 @@ use crate::store::{Aside, Epoch};
 pub(super) struct QueueRun {
     /// The database that was selected before it.
     pub first_db: usize,
+    /// What the client spoke before it.
+    pub first_protocol: Protocol,
     /// What was answered so far, and in which protocol.
     pub replies: Vec<(Reply, Protocol)>,
     /// Which of them are errors that were counted where they come from.
     pub counted: Vec<bool>,
-    /// What controls have answered in runs before this one.
-    pub answered: VecDeque<Reply>,
+    /// What controls have answered in runs before this one, and what the client spoke from there on.
+    pub answered: VecDeque<(Reply, Protocol)>,
     /// What replies of controls wait for.
     pub epoch: Epoch,
     /// What scripts have called.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::parking::Wait;
 use super::request::{Body, Ran, Request, Waiting};
 use super::session::{ReplyMode, Wish};
-use super::table::Found;
+use super::table::{self, Found};
 use super::waiters::{Id, KeyRequest, Until, Waiter, acknowledged};
 use super::{Engine, Session};
 use crate::resp::{Args, OwnedArgs, Reply};
@@ -71,7 +71,7 @@ impl Session {
         let deadline = timeout.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
         let waiter = Box::new(Waiter {
             client: self.client.clone(),
-            found,
+            row: found.number,
             args,
             protocol: self.protocol,
             is_heard: self.reply_mode == ReplyMode::On,
@@ -199,7 +199,7 @@ impl Engine {
         }
         let request = Request {
             body: Body::Command {
-                row: waiter.found.command,
+                row: table::numbered(waiter.row).command,
                 handler: keys.handler,
                 args: waiter.args.as_args(),
             },
@@ -236,14 +236,13 @@ impl Engine {
         let Some(waiter) = self.drop_waiter(id) else {
             return;
         };
+        let row = table::numbered(waiter.row).command;
         let reply = match result {
             Ok(reply) => reply,
             Err(Stop::Error(text)) => Reply::Error(text),
             Err(Stop::Damage(damage)) => {
-                self.damage_log.warning(format_args!(
-                    "{} failed: {}",
-                    waiter.found.command.name, damage.text
-                ));
+                self.damage_log
+                    .warning(format_args!("{} failed: {}", row.name, damage.text));
                 Reply::Error(damage.text.clone().into())
             }
             Err(Stop::Fault | Stop::NeedsView | Stop::Await(_)) => {
@@ -254,14 +253,14 @@ impl Engine {
         if let Reply::Error(text) = &reply {
             self.stats.error(text);
         }
-        self.stats.ran(waiter.found.number, waiter.spent, failed);
-        let (now, command, args) = (self.clock.now_ms(), waiter.found.command, waiter.args.as_args());
+        self.stats.ran(waiter.row, waiter.spent, failed);
+        let (now, args) = (self.clock.now_ms(), waiter.args.as_args());
         self.slowlog
-            .note(&self.config, &waiter.client, command, args, waiter.spent, now);
+            .note(&self.config, &waiter.client, row, args, waiter.spent, now);
         let requests = &waiter.client.traffic.requests;
         requests.set(requests.get() + 1);
         if self.tracking_clients > 0 {
-            self.track_read(&waiter.client, command, args);
+            self.track_read(&waiter.client, row, args);
         }
         if waiter.is_heard {
             let mut outbox = waiter.client.outbox.borrow_mut();

@@ -237,17 +237,8 @@ impl Session {
         consumed: &mut usize,
         waker: &Waker,
     ) -> Status {
-        if !self.take_pieces() {
-            return Status::Yielded;
-        }
-        if let Some(wait) = &self.request.wait
-            && !engine.has_come(wait)
-        {
-            engine.park(wait, self.client.id, waker);
-            return Status::Waiting;
-        }
-        if let Some(Wait::Answer { .. }) = self.request.wait {
-            self.end_wait();
+        if let Some(status) = self.hindered(engine, waker) {
+            return status;
         }
         if input.is_empty() && !self.closing {
             return Status::NeedsInput(1);
@@ -281,18 +272,16 @@ impl Session {
             let done = self.run_request(engine, decoder.args(request), now, waker);
             self.decoder = decoder;
             engine.tell(self.latest);
-            if let Some(Wait::Answer { .. }) = self.request.wait {
-                self.decoder.reset();
-                *consumed += len;
-                return Status::Waiting;
-            }
-            if !done {
-                let ahead = &request[len..];
-                self.look_ahead(engine, ahead, &limits);
+            let is_kept_elsewhere = matches!(self.request.wait, Some(Wait::Answer { .. }));
+            if !done && !is_kept_elsewhere {
+                self.look_ahead(engine, &request[len..], &limits);
                 return Status::Waiting;
             }
             self.decoder.reset();
             *consumed += len;
+            if is_kept_elsewhere {
+                return Status::Waiting;
+            }
         }
         Status::Yielded
     }
@@ -304,6 +293,23 @@ impl Session {
         self.client.buffers.set(Buffers { input, ..buffers });
         engine.clock.start_lap();
         engine.clock.refresh()
+    }
+
+    /// Why no request can run, or go on, if so.
+    fn hindered(&mut self, engine: &mut Engine, waker: &Waker) -> Option<Status> {
+        if !self.take_pieces() {
+            return Some(Status::Yielded);
+        }
+        if let Some(wait) = &self.request.wait
+            && !engine.has_come(wait)
+        {
+            engine.park(wait, self.client.id, waker);
+            return Some(Status::Waiting);
+        }
+        if let Some(Wait::Answer { .. }) = self.request.wait {
+            self.end_wait();
+        }
+        None
     }
 
     /// Takes in what there is of a reply that comes in pieces. False: there is more, but the client has to read first.

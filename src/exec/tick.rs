@@ -123,6 +123,7 @@ impl Engine {
             }
         }
         self.serve_touched();
+        self.tell(Epoch::NONE);
         if news.settled || news.synced {
             self.answer_synced();
         }

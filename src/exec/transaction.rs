@@ -337,14 +337,7 @@ impl Session {
                         }
                     }
                 }
-                Step::Control(control) => run.answered.pop_front().unwrap_or_else(|| {
-                    self.is_in_exec = true;
-                    let reply = control(engine, self, args);
-                    self.is_in_exec = false;
-                    run.epoch = run.epoch.max(std::mem::take(&mut self.reply_epoch));
-                    queue.runs.borrow_mut().answered.push(reply.clone());
-                    reply
-                }),
+                Step::Control(control) => self.run_control_of(engine, queue, &mut run, control, args),
             };
             if !matches!(row.run, Run::Scripted(_)) {
                 self.add_shown(engine, &mut run.lines, self.db, row, args);
@@ -357,6 +350,28 @@ impl Session {
             queue.runs.borrow_mut().note(&mut begun);
         }
         self.end_queue_run(engine, queue, run, suspended)
+    }
+
+    /// Runs a control, unless a run before has.
+    fn run_control_of(
+        &mut self,
+        engine: &mut Engine,
+        queue: &Queue,
+        run: &mut QueueRun,
+        control: Control,
+        args: Args,
+    ) -> Reply {
+        if let Some((reply, protocol)) = run.answered.pop_front() {
+            self.speak(protocol);
+            return reply;
+        }
+        self.is_in_exec = true;
+        let reply = control(engine, self, args);
+        self.is_in_exec = false;
+        run.epoch = run.epoch.max(std::mem::take(&mut self.reply_epoch));
+        let answered = (reply.clone(), self.protocol);
+        queue.runs.borrow_mut().answered.push(answered);
+        reply
     }
 
     /// Where to go on with a queue: the state of its run, its transaction, and the script that waits; or a new one.
@@ -379,6 +394,7 @@ impl Session {
             Some((run, Some(txn), running)) => return (run, txn, running),
             Some((run, None, _)) => {
                 self.select(run.first_db);
+                self.speak(run.first_protocol);
                 let mut runs = queue.runs.borrow_mut();
                 runs.restarts += 1;
                 if runs.restarts >= MOST_RESTARTS {
@@ -391,6 +407,7 @@ impl Session {
         runs.took.clear();
         let run = QueueRun {
             first_db: self.db,
+            first_protocol: self.protocol,
             answered: runs.answered.clone().into(),
             ..QueueRun::default()
         };

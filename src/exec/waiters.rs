@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use foldhash::fast::RandomState;
 
 use super::Client;
-use super::table::Found;
 use crate::command::Handler;
 use crate::disk::format::Kind;
 use crate::resp::{OwnedArgs, Protocol, Reply};
@@ -25,8 +24,8 @@ pub(super) type Id = u64;
 pub(super) struct Waiter {
     /// The client, which has this as its only request.
     pub client: Rc<Client>,
-    /// The row of the command.
-    pub found: Found,
+    /// The number of the command's row.
+    pub row: usize,
     /// The request, as it is to run.
     pub args: OwnedArgs,
     /// The protocol of the reply.

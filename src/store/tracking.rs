@@ -306,7 +306,10 @@ impl Store {
         if !self.tracking.is_any() {
             return;
         }
-        if work.namespaces.log.iter().any(|change| self.moves(change)) {
+        // The first key of a database, or of a slot, replaces none.
+        let had_keys = |holder| self.catalog.namespace(holder).is_there();
+        let mut changes = work.namespaces.log.iter();
+        if changes.any(|change| had_keys(change.key) && self.moves(change)) {
             self.tracking.note_everything(epoch);
         }
         let (by, fresh) = (work.author.client, self.catalog.next_id());

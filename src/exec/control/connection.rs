@@ -215,7 +215,8 @@ impl Session {
         self.client.db.set(db);
     }
 
-    fn speak(&mut self, protocol: Protocol) {
+    /// Has what follows encoded as this protocol has it.
+    pub(in crate::exec) fn speak(&mut self, protocol: Protocol) {
         self.protocol = protocol;
         self.client.protocol.set(protocol);
     }
