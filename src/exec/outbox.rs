@@ -300,9 +300,7 @@ mod tests {
         assert!(ready(&one).ends_with(b"m><1>+OK\r\n<2><3>"));
         one.advance(one.len());
         drop((other, long));
-        assert_eq!(
-            (one.counted_elsewhere(), one.memory(), sum.load(Relaxed)),
-            (0, 0, 0)
-        );
+        assert_eq!((one.counted_elsewhere(), sum.load(Relaxed)), (0, 0));
+        assert!(one.is_empty() && one.memory() < 1000, "{}", one.memory());
     }
 }
