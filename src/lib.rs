@@ -244,7 +244,7 @@
 //! - **commit**: the write of one epoch to the log, as one batch (`store/commit.rs`).
 //! - **congested**: so much is staged that what would add to it waits in the **line** (`exec/line.rs`).
 //! - **effects**: what a command causes beside its writes and its reply, released when its epoch is settled
-//!   ([`store::Effect`], `store/effects.rs`).
+//!   ([`store::Effect`], `store/effects.rs`). Those that go to clients wait for that in their outboxes.
 //! - **epoch**: the number of a commit, and all that is staged for it ([`store::Epoch`]). It is open, then in flight, then
 //!   settled, then checkpointed.
 //! - **family**: one of RocksDB's column families; what each holds: `disk/format.rs`.
@@ -300,8 +300,9 @@
 //!   waits among the others (`exec/waiters.rs`), by key and in the order in which they came. What is staged and writes an
 //!   awaited key touches it (`store/awaited.rs`); before anybody else's next request, who waits for it is served
 //!   (`exec/serve.rs`): the request runs again, as a transaction of its own, and its reply waits for the epoch of what it found.
-//! - **Keyspace events, messages**: further kinds of [`store::Effect`], each caused only while somebody listens. When their epoch
-//!   is settled, the executor sends them to whom they concern ([`exec::Engine::send`]).
+//! - **Keyspace events, messages**: further kinds of [`store::Effect`], each caused only while somebody listens. As soon as they
+//!   are staged, the executor puts them between the replies of all whom they concern (`exec/pubsub/`), where they are held
+//!   until their epoch is settled. Each is in memory once for each protocol, and counted once.
 //! - **RDB in and out**: reading writes transactions; writing walks a view.
 //! - **Replication**: an epoch is the unit: its journal record, in order.
 //! - **Cluster mode**: a store whose databases are divided by slots ([`store::Layout::Slots`]): a slot's keys are counted in its

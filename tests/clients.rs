@@ -1,9 +1,12 @@
 //! The clients people use, unmodified: redis-cli, redis-benchmark, redis-py and ioredis, and what is built on these: rq, which
-//! lives on transactions; BullMQ, redlock and rate-limiter-flexible, which live on scripts; Socket.IO, which lives on messages.
+//! lives on transactions; BullMQ, redlock and rate-limiter-flexible, which live on scripts; Socket.IO, which lives on messages; and
+//! [`days`] of these and of Celery, in which the server is killed.
 //!
 //! `REDKEEP_CLIENTS_DIR` names a folder where Python's clients (`venv/`) and Node's clients (`node_modules/`) are installed;
 //! without it they are looked for where Python and Node look by themselves. What is not installed is skipped,
 //! but not in CI.
+
+mod days;
 
 use crate::support::server::skip;
 use crate::support::{Kind, Server, heavy};
@@ -110,6 +113,11 @@ fn run(program: &str, args: &[&str]) {
 
 /// What the program has written; it must end in time, and well.
 fn finish(command: &mut Command) -> String {
+    finish_watched(command, LIMIT, |_| ())
+}
+
+/// The same, where somebody else watches what it has written so far.
+fn finish_watched(command: &mut Command, limit: Duration, mut watch: impl FnMut(&str)) -> String {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("output");
     let file = File::create(&path).expect("a file for the output");
@@ -123,7 +131,10 @@ fn finish(command: &mut Command) -> String {
     let status = loop {
         match child.try_wait().expect("a child to wait for") {
             Some(status) => break status,
-            None if start.elapsed() < LIMIT => thread::sleep(Duration::from_millis(5)),
+            None if start.elapsed() < limit => {
+                watch(&read());
+                thread::sleep(Duration::from_millis(5));
+            }
             None => {
                 child.kill().expect("a child to kill");
                 break child.wait().expect("a child to wait for");
@@ -147,6 +158,8 @@ fn is_installed(program: &str, args: &[&str]) -> bool {
 
 fn command(program: &str) -> Command {
     let mut command = Command::new(program);
+    // The folder of the scripts is the source's.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
     if let Some(dir) = clients_dir() {
         command.env("NODE_PATH", dir.join("node_modules"));
     }

@@ -19,22 +19,6 @@ const BATCH: usize = 64;
 /// What one transaction may stage beyond the budget: the largest that the churn makes, with room.
 const ONE_TRANSACTION: u64 = 8 * MB;
 
-/// Numbers of INFO.
-fn figures<const N: usize>(client: &mut Client, names: [&str; N]) -> [u64; N] {
-    let Value::Bulk(page) = client.run(&["INFO", "everything"]) else {
-        panic!("INFO is a bulk")
-    };
-    let page = String::from_utf8(page).expect("a text");
-    names.map(|name| {
-        let field = page
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        field
-            .and_then(|field| field.parse().ok())
-            .unwrap_or_else(|| panic!("{name} in {page}"))
-    })
-}
-
 /// What the files of a directory take, in bytes.
 fn disk_bytes(dir: &Path) -> u64 {
     let entries = fs::read_dir(dir).expect("a directory");
@@ -111,7 +95,7 @@ fn the_budget_holds_while_keys_come_and_go_and_memory_goes_back() {
     let server = setup.data(data.path()).start();
     let mut client = server.client();
     let names = ["hot_bytes", "hot_budget", "used_memory", "used_memory_rss"];
-    let fresh = figures(&mut client, names)[3];
+    let fresh = client.figures(names)[3];
     let done = AtomicBool::new(false);
     let (mut most_rss, mut most_hot, mut most_off) = (0, 0.0f64, 0.0f64);
     thread::scope(|scope| {
@@ -123,7 +107,7 @@ fn the_budget_holds_while_keys_come_and_go_and_memory_goes_back() {
             .collect();
         let end = Instant::now() + Duration::from_secs(seconds);
         while Instant::now() < end {
-            let [hot, hot_budget, used, rss] = figures(&mut client, names);
+            let [hot, hot_budget, used, rss] = client.figures(names);
             assert!(
                 hot <= hot_budget + hot_budget / 10 + ONE_TRANSACTION,
                 "the hot tier has {hot} bytes, its budget is {hot_budget}"
@@ -149,7 +133,7 @@ fn the_budget_holds_while_keys_come_and_go_and_memory_goes_back() {
     let flushed = Instant::now();
     let (mut rss, mut disk) = (0, 0);
     let is_given_back = wait_for_or_not(|| {
-        rss = figures(&mut client, names)[3];
+        rss = client.figures(names)[3];
         disk = disk_bytes(data.path());
         rss <= fresh * 13 / 10 && disk <= 4 * MB
     });
@@ -177,7 +161,7 @@ fn wait_for_or_not(mut is_so: impl FnMut() -> bool) -> bool {
 
 /// The hot tier as INFO has it: records and bytes.
 fn hot(client: &mut Client) -> (u64, u64) {
-    let [records, bytes] = figures(client, ["hot_records", "hot_bytes"]);
+    let [records, bytes] = client.figures(["hot_records", "hot_bytes"]);
     (records, bytes)
 }
 
@@ -197,7 +181,7 @@ fn an_idle_server_over_its_budget_comes_back_to_it() {
     assert!(hot(&mut client).1 > 40 * MB);
     client.ok(&["CONFIG", "SET", "maxmemory", "32mb"]);
     wait_for("the budget to hold", LIMIT, || {
-        let [bytes, budget] = figures(&mut client, ["hot_bytes", "hot_budget"]);
+        let [bytes, budget] = client.figures(["hot_bytes", "hot_budget"]);
         (budget < 32 * MB && bytes <= budget).then_some(())
     });
 }
@@ -282,10 +266,10 @@ fn reads_and_small_talk_go_on_while_a_large_write_is_brought_to_disk() {
         let mut waited = 0;
         while Instant::now() < end {
             // INFO tells whether there is more staged than a write would be let pass.
-            let [staged, _] = figures(&mut client, ["congested", "hot_bytes"]);
+            let [staged, _] = client.figures(["congested", "hot_bytes"]);
             assert_eq!(client.run(&["GET", "small"]), Value::bulk("v"));
             assert_eq!(client.run(&["PING"]), Value::Simple("PONG".into()));
-            let [after, _] = figures(&mut client, ["congested", "hot_bytes"]);
+            let [after, _] = client.figures(["congested", "hot_bytes"]);
             waited += usize::from(staged == 1 && after == 1);
         }
         done.store(true, Relaxed);
@@ -297,5 +281,5 @@ fn reads_and_small_talk_go_on_while_a_large_write_is_brought_to_disk() {
     assert!(waited > 0, "nothing was ever congested, or everybody waited");
     // And one that waited for its turn was served.
     client.ok(&["SET", "small", "w"]);
-    assert_eq!(figures(&mut client, ["congested", "waiting_writes"]), [0, 0]);
+    assert_eq!(client.figures(["congested", "waiting_writes"]), [0, 0]);
 }

@@ -14,15 +14,6 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Smaller than any log the server would start anew by itself.
 const FILE_SIZE_LIMIT: u64 = 1 << 20;
 
-/// The figure of this name in INFO.
-fn figure(client: &mut Client, name: &str) -> u64 {
-    let info = client.run(&["INFO", "everything"]).text().expect("a text");
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.and_then(|figure| figure.parse().ok()).expect("the figure")
-}
-
 /// The value of a field of the client of this name, in CLIENT LIST.
 fn field(client: &mut Client, name: &str, field: &str) -> Option<String> {
     let list = client.run(&["CLIENT", "LIST"]).text().expect("a text");
@@ -75,9 +66,9 @@ fn many_cold_gets_are_fetched_as_an_mget_fetches_them() {
     mget.extend((0..COLD_KEYS).map(|n| format!("cold{n}")));
     let mut rounds = |run: &mut dyn FnMut(&mut Client) -> Value| {
         server.drop_hot(&mut client);
-        let before = figure(&mut client, "faults");
+        let before = client.figure("faults");
         let reply = run(&mut client);
-        (reply, figure(&mut client, "faults") - before)
+        (reply, client.figure("faults") - before)
     };
     let (values, of_mget) = rounds(&mut |client| client.run(&mget));
     let (replies, of_exec) = rounds(&mut |client| transact(client, &gets).expect("a running server"));
@@ -157,7 +148,7 @@ fn client_pause_holds_what_writes() {
         .send(&encode(&["SET", "k", "w"]))
         .expect("a running server");
     wait_for("two clients that wait", LIMIT, || {
-        (figure(&mut other, "blocked_clients") == 2).then_some(())
+        (other.figure("blocked_clients") == 2).then_some(())
     });
     assert_eq!(other.run(&["GET", "k"]), Value::Nil);
     other.ok(&["CLIENT", "UNPAUSE"]);

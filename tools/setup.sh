@@ -10,7 +10,8 @@
 set -euo pipefail
 
 readonly CLIENTS="${REDKEEP_CACHE:-$HOME/.cache/redkeep}/clients"
-readonly PYTHON_CLIENTS=(redis==8.1.0 rq==3.0.0)
+# packaging is what kombu's Redis transport takes, which Celery stands on.
+readonly PYTHON_CLIENTS=(redis==8.1.0 rq==3.0.0 celery==5.7.0 kombu==5.7.0 packaging==26.3)
 readonly NODE_CLIENTS=(ioredis@5.11.1 bullmq@6.7.0 redlock@5.0.0-beta.2 rate-limiter-flexible@11.4.0
     socket.io@4.8.4 socket.io-client@4.8.4 @socket.io/redis-adapter@8.3.0 @socket.io/redis-streams-adapter@0.3.1)
 

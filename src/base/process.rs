@@ -80,6 +80,13 @@ pub fn use_huge_pages(yes: bool) {
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, disable, 0, 0, 0) };
 }
 
+/// Gives the calling thread a lower priority, by so much niceness, and those that it starts from now on.
+pub fn lower_priority(niceness: libc::c_int) {
+    // SAFETY: a plain system call, which on Linux is about this thread alone. A refusal leaves the priority as it was:
+    // slower, not wrong.
+    unsafe { libc::nice(niceness) };
+}
+
 /// Gives back what the allocator keeps at hand for the calling thread.
 pub fn release_thread_cache() {
     use std::ptr::null_mut;

@@ -38,6 +38,7 @@ impl Opened {
         cache: &Cache,
         make: bool,
     ) -> Result<Opened, OpenError> {
+        options.start_compacting_threads();
         let mut database = options.database();
         database.create_if_missing(make);
         database.create_missing_column_families(true);

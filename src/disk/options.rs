@@ -9,6 +9,7 @@ use rocksdb::{
 
 use super::delta;
 use super::format::Family;
+use crate::base::process;
 
 /// How blocks of tables are compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,7 +62,7 @@ impl DiskOptions {
     /// What holds for the database as a whole, when it is written to.
     pub(super) fn database(&self) -> Options {
         let mut o = Options::default();
-        o.set_env(&background_env());
+        o.set_env(&default_env());
         o.set_max_background_jobs(self.background_jobs as i32);
         // All writes come from one thread at a time: what makes concurrent writers fast only costs here.
         o.set_allow_concurrent_memtable_write(false);
@@ -143,6 +144,11 @@ impl DiskOptions {
     }
 }
 
+/// How much lower than other threads' the priority of those is that compact, as niceness: they yield to all that somebody waits for.
+/// Not the lowest that there is, which RocksDB would give them: writes wait for them in the end, also where other programs take
+/// all processors.
+const COMPACTION_NICENESS: i32 = 10;
+
 /// How long threads of RocksDB that end are given for it.
 const TO_END: Duration = Duration::from_millis(50);
 
@@ -150,21 +156,69 @@ impl DiskOptions {
     /// Has RocksDB's threads end and others be started when they are needed: each keeps some memory of all that it ever did.
     /// Blocks for [`TO_END`], in which nothing is flushed or compacted.
     pub(super) fn renew_threads(&self) {
-        for threads in [0, self.background_jobs as i32] {
-            let mut env = background_env();
+        let mut env = default_env();
+        env.set_low_priority_background_threads(0);
+        env.set_high_priority_background_threads(0);
+        thread::sleep(TO_END);
+        env.set_high_priority_background_threads(self.background_jobs as i32);
+        self.start_compacting_threads();
+    }
+
+    /// Starts the threads that compact. They have the priority of the thread that starts them.
+    pub(super) fn start_compacting_threads(&self) {
+        let (mut env, threads) = (default_env(), self.background_jobs as i32);
+        let starts = move || {
+            process::lower_priority(COMPACTION_NICENESS);
             env.set_low_priority_background_threads(threads);
-            env.set_high_priority_background_threads(threads);
-            if threads == 0 {
-                thread::sleep(TO_END);
-            }
-        }
+        };
+        let starter = thread::Builder::new().name("compact".to_owned()).spawn(starts);
+        // Without it RocksDB starts them, with the priority of all others: slower for who waits, not wrong.
+        drop(starter.map(thread::JoinHandle::join));
     }
 }
 
-/// The environment whose threads compact: they yield to all that somebody waits for. Flushes don't, as writes wait for them
-/// in the end.
-fn background_env() -> Env {
-    let mut env = Env::new().unwrap_or_else(|e| unreachable!("RocksDB's default environment: {e}"));
-    env.lower_thread_pool_cpu_priority();
-    env
+/// The one environment of all stores of the process.
+fn default_env() -> Env {
+    Env::new().unwrap_or_else(|e| unreachable!("RocksDB's default environment: {e}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::disk::testing::open;
+
+    fn niceness(stat: &str) -> i32 {
+        let (_, behind) = stat.rsplit_once(')').unwrap();
+        behind.split_whitespace().nth(16).unwrap().parse().unwrap()
+    }
+
+    /// The niceness of each thread of this process that has such a name.
+    fn niceness_of(name: &str) -> Vec<i32> {
+        let stats = fs::read_dir("/proc/self/task").unwrap();
+        // A thread may have ended meanwhile.
+        let stats = stats.filter_map(|task| fs::read_to_string(task.unwrap().path().join("stat")).ok());
+        let of_such = |stat: &String| stat.contains(&format!("({name})"));
+        stats.filter(of_such).map(|stat| niceness(&stat)).collect()
+    }
+
+    #[test]
+    fn who_compacts_yields_but_does_not_starve() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = open(dir.path());
+        let own = niceness(&fs::read_to_string("/proc/thread-self/stat").unwrap());
+        for _ in 0..2 {
+            let compacting = niceness_of("rocksdb:low");
+            assert!(!compacting.is_empty());
+            assert!(
+                compacting
+                    .iter()
+                    .all(|&nice| nice == (own + COMPACTION_NICENESS).min(19)),
+                "{compacting:?}"
+            );
+            assert!(niceness_of("rocksdb:high").iter().all(|&nice| nice == own));
+            disk.compact().unwrap();
+        }
+    }
 }

@@ -83,7 +83,7 @@ pub struct Client {
     pub(super) subscriber: RefCell<Option<Rc<Subscriber>>>,
     /// Unix time from which on its output was above the soft limit, without a break.
     pub over_soft_limit_since_ms: Cell<Option<u64>>,
-    /// CLIENT KILL was said: the connection ends at its next turn.
+    /// It is gone, or the connection ends at its next turn: CLIENT KILL was said, or a limit reached.
     pub killed: Cell<bool>,
     /// Waits for records, a commit or a view.
     pub waiting: Cell<bool>,
@@ -277,7 +277,9 @@ impl Clients {
 
     /// Nobody sees it any more; its session may still hold it.
     pub fn remove(&mut self, id: u64) {
-        self.by_id.remove(&id);
+        if let Some(client) = self.by_id.remove(&id) {
+            client.killed.set(true);
+        }
     }
 
     /// Has a client flushed at the end of the tick.
@@ -294,11 +296,10 @@ impl Clients {
 
     /// The outlets of those that are to be flushed at the end of the tick, which it is.
     pub(super) fn take_to_flush(&mut self) -> impl Iterator<Item = Weak<dyn Outlet>> {
-        let by_id = &self.by_id;
         self.to_flush.drain(..).filter_map(|client| {
             client.is_to_be_flushed.set(false);
-            let is_there = by_id.contains_key(&client.id);
-            is_there.then(|| client.outlet()).flatten()
+            let stays = !client.killed.get();
+            stays.then(|| client.outlet()).flatten()
         })
     }
 

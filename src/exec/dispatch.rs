@@ -260,9 +260,8 @@ impl Session {
     fn account(&mut self, engine: &mut Engine, found: Found, args: Args, outcome: Outcome) -> bool {
         let lap = self.request.spent + engine.clock.end_lap();
         if let Outcome::Waits(wait) = outcome {
-            if matches!(wait, Wait::Answer { .. }) && engine.monitors.is_any() {
-                // It is shown as it begins to wait, not when it has its answer.
-                self.show_request(engine, found, args);
+            if let Wait::Answer { .. } = wait {
+                self.note_await(engine, found, args);
             }
             self.request.wait = Some(wait);
             self.request.spent = lap;

@@ -83,6 +83,7 @@ impl Session {
         });
         let memory = waiter.memory();
         self.client.blocked.set(true);
+        self.reply_waits_for = epoch;
         let Engine { store, waiters, .. } = engine;
         waiters.add(waiter, |key| store.await_key(key));
         Wait::Answer {
@@ -107,10 +108,22 @@ impl Session {
         self.wait_until(engine, found, OwnedArgs::from(args), until, timeout, epoch)
     }
 
+    /// A request is to wait for its answer. Monitors are shown it now; and of what it has found nothing in, its client is to be
+    /// told, too.
+    pub(super) fn note_await(&mut self, engine: &mut Engine, found: Found, args: Args) {
+        if engine.tracking_clients > 0 {
+            engine.track_read(&self.client, found.command, args);
+        }
+        if engine.monitors.is_any() {
+            self.show_request(engine, found, args);
+        }
+    }
+
     /// The client has got the answer that it waited for.
     pub(super) fn end_wait(&mut self) {
         self.request.wait = None;
         self.request.spent = 0;
+        self.forget_caching();
         if self.reply_mode == ReplyMode::Skip {
             self.reply_mode = ReplyMode::On;
         }
@@ -245,14 +258,14 @@ impl Engine {
         let (now, command, args) = (self.clock.now_ms(), waiter.found.command, waiter.args.as_args());
         self.slowlog
             .note(&self.config, &waiter.client, command, args, waiter.spent, now);
-        if waiter.is_heard {
-            let mut outbox = waiter.client.outbox.borrow_mut();
-            outbox.push(&reply, waiter.protocol, epoch, self.store.settled());
-        }
         let requests = &waiter.client.traffic.requests;
         requests.set(requests.get() + 1);
         if self.tracking_clients > 0 {
-            self.track_answered(&waiter.client, command, args);
+            self.track_read(&waiter.client, command, args);
+        }
+        if waiter.is_heard {
+            let mut outbox = waiter.client.outbox.borrow_mut();
+            outbox.push(&reply, waiter.protocol, epoch, self.store.settled());
         }
         waiter.waker.into_iter().for_each(|waker| waker.wake());
     }

@@ -122,13 +122,10 @@ impl Engine {
         self.untrack_some(REMOVED_AT_ONCE);
     }
 
-    /// A request that has waited has its answer: enters what it has read.
-    pub(super) fn track_answered(&mut self, client: &Client, row: &Command, args: Args) {
-        if row.has(flag::READONLY) && client.tracks_reads() {
+    /// Enters what a request has read, if its client is to be told of that.
+    pub(super) fn track_read(&mut self, client: &Client, row: &Command, args: Args) {
+        if matches!(row.run, Run::Data(_)) && row.has(flag::READONLY) && client.tracks_reads() {
             self.enter(client, row, args);
-        }
-        if let Some(tracks) = &mut *client.tracks.borrow_mut() {
-            tracks.is_caching_said = false;
         }
     }
 
@@ -281,10 +278,8 @@ impl Session {
     /// was about it.
     pub(super) fn track_request(&self, engine: &mut Engine, found: Found, args: Args) {
         let row = found.command;
+        engine.track_read(&self.client, row, args);
         if matches!(row.run, Run::Data(_)) && row.has(flag::READONLY) {
-            if self.client.tracks_reads() {
-                engine.enter(&self.client, row, args);
-            }
             for (name, epoch) in engine.store.end_tracked_view(self.client.id) {
                 engine.invalidate(&self.client, &Told::Keys(vec![name]), epoch);
             }

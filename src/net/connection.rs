@@ -120,10 +120,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 None => {
                     let mut slices = [IoSlice::new(&[]); SLICES];
                     let count = outbox.ready(&mut slices);
-                    if count == 0 {
-                        return Poll::Ready(Ok(()));
-                    }
-                    std::task::ready!(stream.poll_write_vectored(cx, &slices[..count]))?
+                    std::task::ready!(match &slices[..count] {
+                        [] => return Poll::Ready(Ok(())),
+                        [only] => stream.poll_write(cx, only),
+                        several => stream.poll_write_vectored(cx, several),
+                    })?
                 }
             };
             if n == 0 {

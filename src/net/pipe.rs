@@ -2,7 +2,7 @@
 //! memory.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -139,17 +139,33 @@ impl AsyncRead for Near {
 
 impl AsyncWrite for Near {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let mut lanes = self.0.lock();
         if lanes.broken {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
         let room = std::task::ready!(lanes.to_socket.poll_room(cx));
-        let n = room.min(buf.len());
-        self.0.total.fetch_add(n, Ordering::Relaxed);
-        let reader = lanes.to_socket.push(&buf[..n]);
+        let (mut written, mut reader) = (0, None);
+        for buf in bufs {
+            let n = buf.len().min(room - written);
+            reader = reader.or(lanes.to_socket.push(&buf[..n]));
+            written += n;
+        }
+        self.0.total.fetch_add(written, Ordering::Relaxed);
         drop(lanes);
         wake(reader);
-        Poll::Ready(Ok(n))
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -260,18 +260,13 @@ impl Interpreter {
         arguments: impl IntoIterator<Item = &'a [u8]>,
         host: &mut dyn Host,
     ) -> Outcome {
-        let lane = match self.lane() {
-            Ok(lane) => lane,
-            Err(done) => return Outcome::Done(done),
-        };
-        let lua = lane.lua;
-        let [keys_at, arguments_at] = lane.tables;
-        push_array(lua, keys);
-        lua.raw_set_index(REGISTRY, keys_at);
-        push_array(lua, arguments);
-        lua.raw_set_index(REGISTRY, arguments_at);
-        lua.push_kept(script.function);
-        self.begin(lane, Name::Script(script.sha), host)
+        self.begin_on_lane(Name::Script(script.sha), host, |lua, [keys_at, arguments_at]| {
+            push_array(lua, keys);
+            lua.raw_set_index(REGISTRY, keys_at);
+            push_array(lua, arguments);
+            lua.raw_set_index(REGISTRY, arguments_at);
+            lua.push_kept(script.function);
+        })
     }
 
     /// Begins a run of a function, which gets its keys and arguments as two tables.
@@ -282,15 +277,27 @@ impl Interpreter {
         arguments: impl IntoIterator<Item = &'a [u8]>,
         host: &mut dyn Host,
     ) -> Outcome {
-        let lane = match self.lane() {
-            Ok(lane) => lane,
-            Err(done) => return Outcome::Done(done),
-        };
-        let lua = lane.lua;
-        lua.push_kept(function.number);
-        push_array(lua, keys);
-        push_array(lua, arguments);
-        self.begin(lane, Name::Function(function.name.clone()), host)
+        self.begin_on_lane(Name::Function(function.name.clone()), host, |lua, _| {
+            lua.push_kept(function.number);
+            push_array(lua, keys);
+            push_array(lua, arguments);
+        })
+    }
+
+    /// Begins a run of what `push` leaves on the stack; it gets the numbers of the lane's tables of keys and arguments, too.
+    fn begin_on_lane(
+        &mut self,
+        name: Name,
+        host: &mut dyn Host,
+        push: impl FnOnce(Lua, [c_int; 2]),
+    ) -> Outcome {
+        match self.lane() {
+            Ok(lane) => {
+                push(lane.lua, lane.tables);
+                self.begin(lane, name, host)
+            }
+            Err(done) => Outcome::Done(done),
+        }
     }
 
     /// Runs the code of a library (what is behind its first line), and gives the functions that it registers.

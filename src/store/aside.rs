@@ -7,7 +7,8 @@
 use super::Store;
 use super::reads::Reads;
 use super::staging::Suspended;
-use super::txn::{Missing, Txn, Work};
+use super::txn::Txn;
+use super::work::{Missing, Work};
 
 /// A transaction that is set aside. It has to be given back: see [`Store::take_back`], [`Store::give_up`].
 #[must_use]

@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 use super::Store;
 use super::keyspace::Key;
 use super::layout::Holder;
-use super::txn::Work;
+use super::work::Work;
 use crate::disk::format::{Header, Kind, RecordKey};
 
 /// A key that somebody waits for.

@@ -5,8 +5,9 @@
 //! to be sent to each of them, and waits there. All other effects wait here.
 //!
 //! A transaction gathers them as it runs. A run that does not count causes nothing, and what is rolled back takes its effects
-//! with it. When it is staged they join those that wait here, and [`News`](super::News) hands them out when they may leave. An effect that belongs
-//! to no write goes by the epoch that its transaction depends on, and still leaves behind those that were caused before it.
+//! with it. When it is staged they join those that wait here, and [`News`](super::News) hands them out when they may leave.
+//! An effect that belongs to no write goes by the epoch that its transaction depends on, and still leaves behind those that
+//! were caused before it.
 //!
 //! Lookups are no effects. Redis counts one when it is made; it says nothing of what is stored, so it need not wait for that.
 
@@ -14,7 +15,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::epoch::Epoch;
-use super::events::KeyEvent;
 
 /// One thing that a transaction causes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,23 @@ impl Effect {
     pub fn outlasts_failure(&self) -> bool {
         matches!(self, Effect::KeyEvent(event) if event.is_miss)
     }
+}
+
+/// What happened to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyEvent {
+    /// What it is called.
+    pub name: &'static str,
+    /// The number of the key's database.
+    pub db: usize,
+    /// The key. Events that follow each other share it.
+    pub key: Arc<[u8]>,
+    /// Whether it is published under the key's name.
+    pub in_keyspace: bool,
+    /// Whether it is published under its own.
+    pub in_keyevent: bool,
+    /// All that happened is that the key was not there.
+    pub is_miss: bool,
 }
 
 /// A message to a channel.

@@ -5,29 +5,12 @@
 
 use std::sync::Arc;
 
-use super::effects::Effect;
+use super::effects::{Effect, KeyEvent};
 use super::keyspace::{Entry, Key};
 use super::stop::Result;
 use super::txn::Txn;
 use crate::base::events::Events;
 use crate::disk::format::Kind;
-
-/// What happened to a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyEvent {
-    /// What it is called.
-    pub name: &'static str,
-    /// The number of the key's database.
-    pub db: usize,
-    /// The key. Events that follow each other share it.
-    pub key: Arc<[u8]>,
-    /// Whether it is published under the key's name.
-    pub in_keyspace: bool,
-    /// Whether it is published under its own.
-    pub in_keyevent: bool,
-    /// All that happened is that the key was not there.
-    pub is_miss: bool,
-}
 
 /// What a key that is missed takes in memory beside its name.
 const MISS_BYTES: usize = size_of::<Effect>();

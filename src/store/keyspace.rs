@@ -5,7 +5,7 @@ use super::layout::{Holder, Layout};
 use super::stop::Result;
 use super::txn::Txn;
 use super::value::Value;
-use super::watches::{Found, Watched, Watcher};
+use super::watches::{Found, Touched, Watched, Watcher};
 use crate::base::events::Events;
 use crate::disk::format::{self, Deadlines, Garbage, Header, Namespace, OF_FIELDS, RecordKey, less};
 
@@ -298,5 +298,56 @@ impl Txn<'_> {
             u64::from(from.key.is_some()),
         )?;
         Ok(())
+    }
+}
+
+impl Txn<'_> {
+    /// Whether anybody may have to be told of what changes: somebody watches, or may begin to before it counts.
+    fn has_watchers(&self) -> bool {
+        let watches = self.live_store().map(|store| &store.watches);
+        watches.is_some_and(|watches| !watches.is_empty() || self.work.reads.is_some())
+    }
+
+    /// Tells those who watch a key that it has changed, though it may be as it was before: as Redis has it, writing what is
+    /// there already is a change.
+    #[inline]
+    pub fn touch(&mut self, key: Key) {
+        if self.has_watchers() {
+            let holder = self.layout().holder(key.db, key.name);
+            let name = key.name.to_vec();
+            self.work.touched.push(Touched { holder, name });
+        }
+    }
+
+    /// Two databases are about to exchange what they hold: to those who watch a key there it has changed, if either has it.
+    fn touch_swapped(&mut self, one: usize, other: usize) -> Result<()> {
+        let store = self.live_store().filter(|store| !store.watches.is_empty());
+        let Some(names) = store.map(|store| store.watches.names_in([one, other])) else {
+            return Ok(());
+        };
+        let keys = |name| [one, other].map(|db| Key { db, name });
+        for key in names.iter().flat_map(|name| keys(name)) {
+            let record = self.meta_key(key)?;
+            self.prefetch(record);
+        }
+        self.await_prefetched()?;
+        for name in &names {
+            let [here, there] = keys(name);
+            if self.is_there(here)? || self.is_there(there)? {
+                self.touch(here);
+                self.touch(there);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a key exists, and is not past its deadline.
+    fn is_there(&mut self, key: Key) -> Result<bool> {
+        let record = self.meta_key(key)?;
+        let Some(record) = self.get(&record)? else {
+            return Ok(false);
+        };
+        let (header, _) = Header::decode(&record)?;
+        Ok(header.deadline.is_none_or(|deadline| deadline > self.now))
     }
 }

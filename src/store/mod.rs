@@ -76,6 +76,7 @@ mod upkeep;
 mod value;
 mod views;
 mod watches;
+mod work;
 
 use std::io;
 use std::path::Path;
@@ -85,9 +86,8 @@ pub use allowance::{Allowance, OUT_OF_MEMORY, ViewRule};
 pub use aside::Aside;
 pub use awaited::{AwaitedKey, Presence};
 pub use catalog::Counts;
-pub use effects::{Effect, KeyChange, Publication, Space};
+pub use effects::{Effect, KeyChange, KeyEvent, Publication, Space};
 pub use epoch::Epoch;
-pub use events::KeyEvent;
 pub use expiry::Due;
 pub use fetch::Ticket;
 pub use figures::Figures;
@@ -101,9 +101,10 @@ pub use reports::News;
 pub use staging::Suspended;
 pub use stop::{Await, Damage, Result, Sought, Stop};
 pub use threads::Wake;
-pub use txn::{Missing, Savepoint, Txn};
+pub use txn::{Savepoint, Txn};
 pub use value::Value;
 pub use views::{GivenUp, Place, Views, Wait};
+pub use work::Missing;
 
 use crate::base::events::Events;
 use crate::disk::{
@@ -124,9 +125,9 @@ use reclaim::Reclaim;
 use reports::Reports;
 use threads::{Pool, Priority};
 use tracking::Tracking;
-use txn::Work;
 use upkeep::Upkeep;
 use watches::Watches;
+use work::Work;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]

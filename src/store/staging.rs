@@ -6,7 +6,8 @@ use super::changes::Change;
 use super::commit::Written;
 use super::epoch::Epoch;
 use super::layout::Holder;
-use super::txn::{Missing, ToBe, Txn, Work};
+use super::txn::Txn;
+use super::work::{Missing, ToBe, Work};
 use crate::base::random::Random;
 use crate::disk::format::{Family, Namespace, RecordKey};
 

@@ -51,16 +51,17 @@ pub struct Pool {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// How much lower than the executor's the priority of a pool's threads is, as niceness.
+/// How much lower than the executor's the priority of a pool's threads is, as niceness. None is so low that the thread would come to
+/// nothing while other programs take all processors: what it does is waited for in the end.
 #[derive(Clone, Copy)]
 pub enum Priority {
     /// Replies wait for each of its jobs.
     Equal = 0,
     /// Replies wait for few of its jobs, or where one takes very long: it takes what the executor and clients on this machine
     /// leave.
-    Lower = 10,
+    Lower = 5,
     /// A flood of its jobs must not slow replies that need none.
-    Lowest = 19,
+    Lowest = 10,
 }
 
 impl Pool {
@@ -134,9 +135,7 @@ fn next_job(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
 
 /// Gives this thread a lower priority.
 pub(super) fn take_priority(priority: Priority) {
-    // SAFETY: a plain system call, which on Linux is about this thread alone. A refusal leaves the priority as it was:
-    // slower, not wrong.
-    unsafe { libc::nice(priority as libc::c_int) };
+    process::lower_priority(priority as libc::c_int);
 }
 
 impl Drop for Pool {

@@ -22,7 +22,8 @@ use super::effects::{Effect, KeyChange};
 use super::epoch::Epoch;
 use super::prefixes::Prefixes;
 use super::stop::Result;
-use super::txn::{Txn, Work};
+use super::txn::Txn;
+use super::work::Work;
 use crate::base::random::Random;
 use crate::disk::format::{Family, split_ordered_id};
 

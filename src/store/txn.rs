@@ -8,19 +8,15 @@ use std::rc::Rc;
 
 use super::Store;
 use super::allowance::Allowance;
-use super::author::Author;
-use super::changes::Changes;
 use super::cursors::Cursors;
-use super::effects::{Effect, Lookups};
+use super::effects::Effect;
 use super::epoch::Epoch;
 use super::layout::{Holder, Layout, Namespaces};
-use super::listings::Wanted;
-use super::reads::Reads;
 use super::recent::Recent;
 use super::rehearsal_view::RehearsalView;
 use super::stop::{Result, Stop};
 use super::value::Value;
-use super::watches::{Touched, Watched};
+use super::work::{Mark, ToBe, Work};
 use crate::base::events::Events;
 use crate::base::random::Random;
 use crate::disk::View;
@@ -48,150 +44,6 @@ pub struct Savepoint {
     work: Mark,
     expired: Mark,
     random: Random,
-}
-
-/// How far a transaction's work had come.
-#[derive(Clone, Copy, Default)]
-struct Mark {
-    writes: usize,
-    namespaces: usize,
-    effects: usize,
-    lookups: Lookups,
-    watched: usize,
-    touched: usize,
-    ids: u64,
-}
-
-/// What a transaction gathers. Kept by the store between transactions for its allocations.
-#[derive(Default)]
-pub(super) struct Work {
-    /// Records as they are to be.
-    pub writes: Writes,
-    /// Namespaces as they are to be.
-    pub namespaces: Changes<Holder, Namespace>,
-    /// What it causes beside that, in order.
-    pub effects: Vec<Effect>,
-    /// Its lookups so far.
-    pub lookups: Lookups,
-    /// Keys to be watched from its end on.
-    pub watched: Vec<Watched>,
-    /// Keys that have changed to those who watch them, whatever was written.
-    pub touched: Vec<Touched>,
-    /// Records that memory does not know.
-    pub missing: Vec<RecordKey>,
-    /// A listing that there is not yet.
-    pub listing: Option<Wanted>,
-    /// All writes up to here delete keys that were found expired.
-    expired: Mark,
-    /// What it has read of what was there, where that is noted.
-    pub reads: Option<Box<Reads>>,
-    /// Ids taken so far.
-    pub ids: u64,
-    /// The latest epoch that wrote anything this transaction has seen.
-    pub depends: Epoch,
-    /// For those who are to be told of changes to keys.
-    pub author: Author,
-}
-
-/// What a transaction missed whose run ended in a fault.
-#[derive(Default)]
-pub struct Missing {
-    /// Records that memory does not know.
-    pub records: Vec<RecordKey>,
-    /// A listing that there is not yet.
-    pub(super) listing: Option<Wanted>,
-}
-
-impl Missing {
-    /// These records.
-    pub fn of(records: Vec<RecordKey>) -> Missing {
-        Missing {
-            records,
-            listing: None,
-        }
-    }
-
-    /// Whether there is anything.
-    pub fn is_any(&self) -> bool {
-        !self.records.is_empty() || self.listing.is_some()
-    }
-
-    /// Adds what another one missed.
-    pub fn add(&mut self, other: Missing) {
-        self.records.extend(other.records);
-        self.listing = self.listing.take().or(other.listing);
-    }
-}
-
-/// What a transaction of more writes or wishes gathered is not kept for the next one.
-const KEPT_RECORDS: usize = 1 << 10;
-
-impl Work {
-    /// Forgets all but the allocations.
-    pub fn clear(&mut self) {
-        self.writes.clear();
-        self.namespaces.clear();
-        self.missing.clear();
-        self.listing = None;
-        self.effects.clear();
-        self.watched.clear();
-        self.touched.clear();
-        self.reads = None;
-        self.expired = Mark::default();
-        (self.lookups, self.ids, self.depends) = (Lookups::default(), 0, Epoch::NONE);
-        self.author.clear();
-    }
-
-    /// Whether its allocations are too many to be kept.
-    pub fn is_large(&self) -> bool {
-        let gathered = [
-            self.writes.log.capacity(),
-            self.namespaces.log.capacity(),
-            self.missing.capacity(),
-            self.effects.capacity(),
-        ];
-        gathered.into_iter().any(|capacity| capacity > KEPT_RECORDS)
-    }
-
-    fn mark(&mut self) -> Mark {
-        Mark {
-            writes: self.writes.mark(),
-            namespaces: self.namespaces.mark(),
-            effects: self.effects.len(),
-            lookups: self.lookups,
-            watched: self.watched.len(),
-            touched: self.touched.len(),
-            ids: self.ids,
-        }
-    }
-
-    fn return_to(&mut self, mark: Mark) {
-        self.writes.return_to(mark.writes);
-        self.namespaces.return_to(mark.namespaces);
-        self.effects.truncate(mark.effects);
-        self.lookups = mark.lookups;
-        self.watched.truncate(mark.watched);
-        self.touched.truncate(mark.touched);
-        self.ids = mark.ids;
-    }
-
-    /// As [`Work::return_to`], of what failed: what it told of all the same stays told.
-    fn return_from_failure(&mut self, mark: Mark) {
-        let mut told = match self.effects.len() > mark.effects {
-            true => self.effects.split_off(mark.effects),
-            false => Vec::new(),
-        };
-        told.retain(Effect::outlasts_failure);
-        self.return_to(mark);
-        self.effects.append(&mut told);
-    }
-
-    /// Takes back all but the deletes of expired keys that began the transaction. They need no ids.
-    pub fn retain_expiry_deletes(&mut self) {
-        let expired = std::mem::take(&mut self.expired);
-        self.return_from_failure(expired);
-        self.ids = 0;
-    }
 }
 
 /// A transaction: all reads and writes of a body. See the page of this module.
@@ -562,7 +414,7 @@ impl<'s> Txn<'s> {
     pub fn savepoint(&mut self) -> Savepoint {
         Savepoint {
             work: self.work.mark(),
-            expired: self.work.expired,
+            expired: self.work.expired_to,
             random: self.random.clone(),
         }
     }
@@ -570,26 +422,26 @@ impl<'s> Txn<'s> {
     /// Returns to a savepoint of this transaction, which none before it was returned to since.
     pub fn rollback(&mut self, to: Savepoint) {
         self.work.return_to(to.work);
-        self.work.expired = to.expired;
+        self.work.expired_to = to.expired;
         self.random = to.random;
     }
 
     /// As [`Txn::rollback`], as what came after the savepoint has failed for good: the keys that it missed stay told of.
     pub fn rollback_failure(&mut self, to: Savepoint) {
         self.work.return_from_failure(to.work);
-        self.work.expired = to.expired;
+        self.work.expired_to = to.expired;
         self.random = to.random;
     }
 
     /// Whether nothing was written but deletes of expired keys.
     pub(super) fn only_expired(&self) -> bool {
-        self.work.writes.log.len() == self.work.expired.writes
-            && self.work.namespaces.log.len() == self.work.expired.namespaces
+        self.work.writes.log.len() == self.work.expired_to.writes
+            && self.work.namespaces.log.len() == self.work.expired_to.namespaces
     }
 
     /// Marks all writes so far as deletes of expired keys.
     pub(super) fn mark_expired(&mut self) {
-        self.work.expired = self.work.mark();
+        self.work.expired_to = self.work.mark();
     }
 }
 
@@ -607,16 +459,3 @@ impl Store {
         self.is_absent(key).then_some((None, Epoch::NONE))
     }
 }
-
-/// A record as it is to be.
-pub(super) struct ToBe {
-    /// `None`: it is deleted.
-    pub value: Option<Value>,
-    /// How the value differs from the one before.
-    pub known: Known,
-    /// It is no change to those who watch the key.
-    pub is_unwatched: bool,
-}
-
-/// The overlay of records.
-pub(super) type Writes = Changes<RecordKey, ToBe>;

@@ -4,7 +4,8 @@
 //! A change is one that another command could see. It is found at the writes of a transaction, when it is staged: at the
 //! key's own record, at a record of what it owns (a page of a large hash changes, and the key's record does not), or at the
 //! database that gets another namespace (FLUSHDB, SWAPDB). A deadline that passes is a change, too, though nothing is
-//! written. What writes nothing changes nothing; nor does the delete of a key that was not there.
+//! written. What writes nothing changes nothing, and neither does the delete of a key that was not there; unless it is a change
+//! in Redis, as giving a key the value that it has: such a key is touched.
 //!
 //! While nobody watches, this costs a comparison for each transaction that writes.
 
@@ -14,11 +15,8 @@ use foldhash::fast::RandomState;
 
 use super::Store;
 use super::epoch::Epoch;
-use super::keyspace::Key;
 use super::layout::Holder;
-use super::stop::Result;
-use super::txn::Txn;
-use crate::disk::format::{Header, RecordKey};
+use crate::disk::format::RecordKey;
 
 /// Names one who watches: a client.
 pub type Watcher = u64;
@@ -116,7 +114,7 @@ impl Watches {
     }
 
     /// The names of all keys that are watched in these databases, some of them more than once.
-    fn names_in(&self, databases: [usize; 2]) -> Vec<Vec<u8>> {
+    pub fn names_in(&self, databases: [usize; 2]) -> Vec<Vec<u8>> {
         let keys = self.watching.values().flat_map(|watching| &watching.keys);
         keys.filter(|watched| databases.contains(&watched.holder.db))
             .map(|watched| watched.name.clone())
@@ -215,57 +213,6 @@ fn leave<K: Eq + std::hash::Hash>(
         if watchers.is_empty() {
             map.remove(key);
         }
-    }
-}
-
-impl Txn<'_> {
-    /// Whether anybody may have to be told of what changes: somebody watches, or may begin to before it counts.
-    fn has_watchers(&self) -> bool {
-        let watches = self.live_store().map(|store| &store.watches);
-        watches.is_some_and(|watches| !watches.is_empty() || self.work.reads.is_some())
-    }
-
-    /// Tells those who watch a key that it has changed, though it may be as it was before: as Redis has it, writing what is
-    /// there already is a change.
-    #[inline]
-    pub fn touch(&mut self, key: Key) {
-        if self.has_watchers() {
-            let holder = self.layout().holder(key.db, key.name);
-            let name = key.name.to_vec();
-            self.work.touched.push(Touched { holder, name });
-        }
-    }
-
-    /// Two databases are about to exchange what they hold: to those who watch a key there it has changed, if either has it.
-    pub(super) fn touch_swapped(&mut self, one: usize, other: usize) -> Result<()> {
-        let store = self.live_store().filter(|store| !store.watches.is_empty());
-        let Some(names) = store.map(|store| store.watches.names_in([one, other])) else {
-            return Ok(());
-        };
-        let keys = |name| [one, other].map(|db| Key { db, name });
-        for key in names.iter().flat_map(|name| keys(name)) {
-            let record = self.meta_key(key)?;
-            self.prefetch(record);
-        }
-        self.await_prefetched()?;
-        for name in &names {
-            let [here, there] = keys(name);
-            if self.is_there(here)? || self.is_there(there)? {
-                self.touch(here);
-                self.touch(there);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a key exists, and is not past its deadline.
-    fn is_there(&mut self, key: Key) -> Result<bool> {
-        let record = self.meta_key(key)?;
-        let Some(record) = self.get(&record)? else {
-            return Ok(false);
-        };
-        let (header, _) = Header::decode(&record)?;
-        Ok(header.deadline.is_none_or(|deadline| deadline > self.now))
     }
 }
 

@@ -57,6 +57,24 @@ impl Client {
         assert!(reply.is_ok(), "{} answered {reply:?}", name_of(args));
     }
 
+    /// What INFO says under these names.
+    pub fn figures<const N: usize>(&mut self, names: [&str; N]) -> [u64; N] {
+        let page = self.run(&["INFO", "everything"]).text().expect("a text");
+        names.map(|name| {
+            let mut lines = page.lines();
+            let field = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            field
+                .and_then(|field| field.parse().ok())
+                .unwrap_or_else(|| panic!("{name} in {page}"))
+        })
+    }
+
+    /// What it says under this one.
+    pub fn figure(&mut self, name: &str) -> u64 {
+        let [figure] = self.figures([name]);
+        figure
+    }
+
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.reader.get_ref().write_all(bytes)
     }

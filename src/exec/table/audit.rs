@@ -17,9 +17,6 @@ const KNOWN: &[&str] = &[
     "copy del dump exists expire expireat expiretime keys migrate move object object|encoding object|freq object|help \
      object|idletime object|refcount persist pexpire pexpireat pexpiretime pttl randomkey rename renamenx restore scan \
      sort sort_ro touch ttl type unlink wait waitaof",
-    // list
-    "blmove blmpop blpop brpop brpoplpush lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim \
-     rpop rpoplpush rpush rpushx",
     // geo
     "geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore",
     // hyperloglog
@@ -38,6 +35,9 @@ const KNOWN: &[&str] = &[
      zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex \
      zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion \
      zunionstore",
+    // pubsub
+    "psubscribe publish pubsub pubsub|channels pubsub|help pubsub|numpat pubsub|numsub pubsub|shardchannels \
+     pubsub|shardnumsub punsubscribe spublish ssubscribe subscribe sunsubscribe unsubscribe",
     // scripting
     "eval eval_ro evalsha evalsha_ro fcall fcall_ro function function|delete function|dump function|flush function|help \
      function|kill function|list function|load function|restore function|stats script script|debug script|exists \
@@ -63,10 +63,6 @@ const KNOWN: &[&str] = &[
 /// The known commands that are not here, and why.
 const ABSENT: &[(&str, &str)] = &[
     ("acl", "there is only the default user"),
-    (
-        "client|caching client|tracking client|trackinginfo",
-        "no client-side caching yet",
-    ),
     ("client|capa sflush", "in later servers only"),
     ("dump restore restore-asking migrate", "come with the dump format"),
     (
@@ -76,7 +72,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("script|debug", "there is no debugger of scripts"),
     ("latency", "latencies are not kept"),
     ("module", "there are no modules"),
-    ("monitor", "comes with published events"),
     ("lolwut", "draws"),
     ("memory|doctor", "its advice is about Redis's own memory"),
 ];

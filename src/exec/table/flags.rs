@@ -1,9 +1,10 @@
 //! The sets of bits in a row, and how COMMAND INFO spells them.
 
-/// The names of the bits in `set`, in the order of the bits.
+/// The names of the bits in `set` that have one, in the order of the bits.
 pub fn names(set: u32, names: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
     let is_set = move |(bit, _): &(usize, &&str)| set >> bit & 1 == 1;
-    names.iter().enumerate().filter(is_set).map(|(_, name)| *name)
+    let set = names.iter().enumerate().filter(is_set).map(|(_, name)| *name);
+    set.filter(|name| !name.is_empty())
 }
 
 /// Flags of a command, with Redis's meanings; their order is that of [`flag::NAMES`].
@@ -51,7 +52,7 @@ pub mod flag {
     /// Runs also while its client speaks RESP2 and has subscribed to something. Has no name either.
     pub const WHILE_SUBSCRIBED: u32 = 1 << 20;
 
-    /// The name of bit `i`, as COMMAND INFO spells it.
+    /// The name of bit `i`, as COMMAND INFO spells it; empty: it does not show it.
     pub const NAMES: [&str; 19] = [
         "write",
         "readonly",
@@ -66,7 +67,7 @@ pub mod flag {
         "skip_slowlog",
         "fast",
         "no_auth",
-        "may_replicate",
+        "",
         "no_async_loading",
         "no_multi",
         "movablekeys",

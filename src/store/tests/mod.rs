@@ -17,7 +17,7 @@ mod watches;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::txn::ToBe;
+use super::work::ToBe;
 use super::*;
 use crate::disk::WriteError;
 use crate::disk::delta::Known;

@@ -176,3 +176,43 @@ fn a_watch_that_is_rolled_back_is_none() {
     driver.set("b", b"1", None);
     assert!(driver.change().is_some());
 }
+
+#[test]
+fn a_touched_key_has_changed_though_nothing_is_written() {
+    let mut driver = watching();
+    driver.run(|txn| {
+        txn.touch(key("other"));
+        let before = txn.savepoint();
+        txn.touch(key("short"));
+        txn.rollback(before);
+        Ok(())
+    });
+    assert_eq!(driver.change(), None);
+    driver.run(|txn| {
+        txn.touch(key("short"));
+        Ok(())
+    });
+    assert!(driver.change().is_some());
+}
+
+#[test]
+fn what_either_of_two_databases_holds_has_changed_when_they_are_swapped() {
+    let mut driver = Driver::new(1 << 20);
+    driver.set("in the first", b"1", None);
+    driver.cold();
+    driver.watch(1, "in the first");
+    driver.swap(0, 1);
+    assert!(driver.change().is_some());
+    driver.store.unwatch(ME);
+    // Whether it is in the other one, the disk is asked.
+    driver.set("another", b"1", None);
+    driver.commit();
+    driver.cold();
+    driver.watch(0, "in neither");
+    driver.swap(0, 1);
+    assert_eq!(driver.change(), None);
+    driver.watch(0, "in the first");
+    driver.swap(0, 1);
+    driver.swap(0, 1);
+    assert!(driver.change().is_some());
+}
