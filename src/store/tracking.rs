@@ -280,7 +280,9 @@ impl Store {
         if !self.tracking.is_any() {
             return;
         }
-        if work.namespaces.log.iter().any(|change| self.moves(change)) {
+        // Where there was no namespace yet, there were no keys.
+        let mut changes = work.namespaces.log.iter();
+        if changes.any(|change| self.catalog.namespace(change.key).is_there() && self.moves(change)) {
             self.tracking.note_everything(epoch);
         }
         let (by, fresh) = (work.author.client, self.catalog.next_id());
