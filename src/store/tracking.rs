@@ -280,10 +280,9 @@ impl Store {
         if !self.tracking.is_any() {
             return;
         }
-        // The first key of a database, or of a slot, replaces none.
-        let had_keys = |holder| self.catalog.namespace(holder).is_there();
+        // Where there was no namespace yet, there were no keys.
         let mut changes = work.namespaces.log.iter();
-        if changes.any(|change| had_keys(change.key) && self.moves(change)) {
+        if changes.any(|change| self.catalog.namespace(change.key).is_there() && self.moves(change)) {
             self.tracking.note_everything(epoch);
         }
         let (by, fresh) = (work.author.client, self.catalog.next_id());
