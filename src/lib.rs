@@ -271,6 +271,7 @@
 //! - **staged**: written to the hot tier by a command, and not yet checkpointed.
 //! - **tick**: one turn over all connections that have something to say, and the commit that ends it (`exec/tick.rs`).
 //! - **ticket**: the name of a request that waits for records ([`store::Ticket`]).
+//! - **tracked**: of a key, that a client has read it and is to be told of changes to it (`store/tracking.rs`).
 //! - **unread**: of a record, that it is written without a place in the hot tier, as nobody reads it one by one (deadlines, what
 //!   is to be reclaimed).
 //! - **upkeep**: what gives back memory and space on disk when much was deleted (`store/upkeep.rs`).
@@ -281,7 +282,7 @@
 //! - **watched**: of a key, that somebody is to be told of changes to it (`store/watches.rs`).
 //! - **window**: while a checkpoint runs, the time since it began: what is written in it, the checkpoint does not take.
 //!
-//! ## Transactions and scripts, and how what is to come fits in
+//! ## Transactions, scripts, waiting and telling, and how what is to come fits in
 //!
 //! - **Further types**: more families and record keys. Small collections are one `meta` record; large ones own an id.
 //! - **MULTI/EXEC**: one [`store::Txn`] over all queued commands, with a [`store::Savepoint`] before each: a command that
@@ -303,6 +304,9 @@
 //! - **Keyspace events, messages**: further kinds of [`store::Effect`], each caused only while somebody listens. As soon as they
 //!   are staged, the executor puts them between the replies of all whom they concern (`exec/pubsub/`), where they are held
 //!   until their epoch is settled. Each is in memory once for each protocol, and counted once.
+//! - **Client tracking, MONITOR**: which keys a client has read is entered as its request is staged (`exec/tracking.rs`,
+//!   `store/tracking.rs`); a change takes its readers out when it is staged, and they are told when it is settled; if it is lost,
+//!   they are entered again. A monitor's line waits for the epoch that its request's reply waits for (`exec/monitor.rs`).
 //! - **RDB in and out**: reading writes transactions; writing walks a view.
 //! - **Replication**: an epoch is the unit: its journal record, in order.
 //! - **Cluster mode**: a store whose databases are divided by slots ([`store::Layout::Slots`]): a slot's keys are counted in its

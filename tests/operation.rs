@@ -416,3 +416,33 @@ fn all_at_once(server: &Server, connections: i64, rounds: i64) {
         );
     }
 }
+
+/// The niceness of the threads of a process that have such a name.
+fn niceness(pid: i32, name: &str) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("threads");
+    let stats = tasks.map(|task| text(&task.expect("a thread").path().join("stat")));
+    let of_such = |stat: &String| stat.contains(&format!("({name}"));
+    let niceness = |stat: String| {
+        let (_, behind) = stat.rsplit_once(')').expect("a name");
+        let nice = behind.split_whitespace().nth(16).expect("19 fields");
+        nice.parse().expect("a number")
+    };
+    stats.filter(of_such).map(niceness).collect()
+}
+
+/// At the lowest priority they would come to nothing while other programs take all processors, and writes wait for them.
+#[test]
+fn threads_that_others_wait_for_in_the_end_yield_but_do_not_starve() {
+    let server = Server::start(Kind::Redkeep, &[]);
+    let executor = niceness(server.pid(), "redkeep-server")[0];
+    for name in ["rocksdb:low", "fetch", "checkpoint"] {
+        let nices = niceness(server.pid(), name);
+        assert!(!nices.is_empty(), "no thread is called {name}");
+        assert!(
+            nices
+                .iter()
+                .all(|&nice| nice > executor && nice <= (executor + 10).min(19)),
+            "{name}: {nices:?}"
+        );
+    }
+}
