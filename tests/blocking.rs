@@ -15,19 +15,10 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The figure of this name in INFO.
-fn figure(client: &mut Client, name: &str) -> u64 {
-    let info = client.run(&["INFO", "everything"]).text().expect("a text");
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.and_then(|figure| figure.parse().ok()).expect("the figure")
-}
-
 /// Waits until so many clients wait.
 fn wait_for_waiters(client: &mut Client, count: u64) {
     wait_for("waiters", LIMIT, || {
-        (figure(client, "blocked_clients") == count).then_some(())
+        (client.figure("blocked_clients") == count).then_some(())
     });
 }
 
@@ -78,7 +69,7 @@ fn many_who_wait_for_one_key_are_served_as_they_came_and_those_who_left_get_noth
         "total_blocking_keys",
         "clients_in_timeout_table",
     ] {
-        assert_eq!(figure(&mut client, name), 0, "{name}");
+        assert_eq!(client.figure(name), 0, "{name}");
     }
 }
 
@@ -100,7 +91,7 @@ fn who_waits_for_a_hundred_thousand_keys_is_served_by_any_of_them_and_takes_memo
         other.ok(&["CLIENT", "SETNAME", "other"]);
         other.send(&request).expect("a running server");
         wait_for_waiters(&mut client, 1);
-        assert_eq!(figure(&mut client, "total_blocking_keys"), KEYS as u64);
+        assert_eq!(client.figure("total_blocking_keys"), KEYS as u64);
         let list = client.run(&["CLIENT", "LIST"]).text().expect("a text");
         let line = list
             .lines()
@@ -121,7 +112,7 @@ fn who_waits_for_a_hundred_thousand_keys_is_served_by_any_of_them_and_takes_memo
             assert_eq!(texts(&other.receive().expect("an answer")), [&key, "v"]);
         }
         wait_for_waiters(&mut client, 0);
-        assert_eq!(figure(&mut client, "total_blocking_keys"), 0);
+        assert_eq!(client.figure("total_blocking_keys"), 0);
     }
     assert!(began.elapsed() < LIMIT, "{:?}", began.elapsed());
 }
@@ -188,9 +179,9 @@ fn what_is_cold_reaches_who_waits() {
     let mut reader = waiter(&server, &mut client, 3, &read);
     for round in 0..20 {
         server.drop_hot(&mut client);
-        let faults = figure(&mut client, "faults");
+        let faults = client.figure("faults");
         thread::sleep(Duration::from_millis(2));
-        assert_eq!(figure(&mut client, "faults"), faults, "who waits reads nothing");
+        assert_eq!(client.figure("faults"), faults, "who waits reads nothing");
         let values = [format!("a{round}"), format!("b{round}")];
         client.run(&["RPUSH", "source", &values[0], &values[1]]);
         assert_eq!(

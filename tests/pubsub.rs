@@ -12,15 +12,6 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The figure of this name in INFO.
-fn figure(client: &mut Client, name: &str) -> u64 {
-    let info = client.run(&["INFO", "everything"]).text().expect("a text");
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.and_then(|figure| figure.parse().ok()).expect("the figure")
-}
-
 /// Subscribes, and reads the confirmations.
 fn subscribe(server: &Server, channels: &[&str]) -> Client {
     let mut client = server.client();
@@ -142,7 +133,7 @@ fn who_does_not_read_is_cut_off_and_the_others_get_everything() {
         last
     });
     assert_eq!(last, 1, "the one that does not read is no longer there");
-    assert_eq!(figure(&mut publisher, "pubsub_clients"), 1);
+    assert_eq!(publisher.figure("pubsub_clients"), 1);
     // What the socket had taken comes, and then the end.
     while slow.receive().is_ok() {}
     assert!(slow.is_closed());
@@ -163,13 +154,13 @@ fn a_message_to_many_is_in_memory_once() {
         assert_eq!(count, LISTENERS as i64);
     }
     if !server.is_redis() {
-        let held = figure(&mut publisher, "mem_clients_normal");
+        let held = publisher.figure("mem_clients_normal");
         assert!(held > 10 << 20, "nobody reads: {held}");
         assert!(held < (2 * MESSAGES as u64) << 20, "{held}");
     }
     drop(listeners);
     wait_for("the memory of those who left", LIMIT, || {
-        (figure(&mut publisher, "mem_clients_normal") < 1 << 20).then_some(())
+        (publisher.figure("mem_clients_normal") < 1 << 20).then_some(())
     });
 }
 
@@ -189,8 +180,8 @@ fn very_many_subscriptions_are_counted_and_leave_without_a_trace() {
             greedy.receive().expect("a confirmation");
         }
     }
-    assert_eq!(figure(&mut other, "pubsub_channels"), CHANNELS as u64 / 2);
-    assert_eq!(figure(&mut other, "pubsub_patterns"), CHANNELS as u64 / 2);
+    assert_eq!(other.figure("pubsub_channels"), CHANNELS as u64 / 2);
+    assert_eq!(other.figure("pubsub_patterns"), CHANNELS as u64 / 2);
     // A message is not matched against all of them.
     let begun = Instant::now();
     for _ in 0..1000 {
@@ -198,7 +189,7 @@ fn very_many_subscriptions_are_counted_and_leave_without_a_trace() {
     }
     assert!(begun.elapsed() < LIMIT / 4);
     if !server.is_redis() {
-        assert!(figure(&mut other, "mem_clients_normal") > (100 * CHANNELS) as u64);
+        assert!(other.figure("mem_clients_normal") > (100 * CHANNELS) as u64);
     }
     drop(greedy);
     wait_for("the end of its subscriptions", LIMIT, || {
@@ -206,11 +197,11 @@ fn very_many_subscriptions_are_counted_and_leave_without_a_trace() {
         (count == 0).then_some(())
     });
     wait_for("nothing to be left of them", LIMIT, || {
-        let left = figure(&mut other, "pubsub_channels") + figure(&mut other, "pubsub_patterns");
+        let left = other.figure("pubsub_channels") + other.figure("pubsub_patterns");
         (left == 0).then_some(())
     });
     wait_for("their memory", LIMIT, || {
-        (figure(&mut other, "mem_clients_normal") < 1 << 20).then_some(())
+        (other.figure("mem_clients_normal") < 1 << 20).then_some(())
     });
 }
 
@@ -231,7 +222,7 @@ fn subscriptions_beyond_the_memory_of_clients_end_the_connection() {
     let most = (0..1000).find(|round| subscribe_to(round * 1000).is_err());
     assert!(most.is_some_and(|rounds| (5..40).contains(&rounds)), "{most:?}");
     let mut client = server.client();
-    assert_eq!(figure(&mut client, "evicted_clients"), 1);
+    assert_eq!(client.figure("evicted_clients"), 1);
     assert_eq!(client.run(&["PUBLISH", "news", "hello"]).integer(), 1);
     assert_eq!(message(&mut other).expect("it is still there"), b"hello");
 }

@@ -321,7 +321,7 @@ fn a_cache_never_shows_what_is_no_more() {
                     cache.stale(&mut judge, seed).is_none().then_some(())
                 });
             }
-            views += figure(&mut judge, "views");
+            views += judge.figure("views");
             if seed.is_multiple_of(3) {
                 server.kill9();
                 server.start_again();
@@ -337,16 +337,6 @@ fn a_cache_never_shows_what_is_no_more() {
             "somebody was told nothing"
         );
     }
-}
-
-/// A figure of INFO.
-fn figure(client: &mut Client, name: &str) -> u64 {
-    let info = client.run(&["INFO", "everything"]).text().unwrap();
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.and_then(|number| number.parse().ok())
-        .unwrap_or_else(|| panic!("no {name} in {info}"))
 }
 
 #[test]
@@ -392,20 +382,20 @@ fn what_a_client_may_have_tracked_is_bounded() {
     let mut request = words(&["CLIENT", "TRACKING", "ON", "BCAST"]);
     request.extend((0..100_000).flat_map(|n| ["PREFIX".to_owned(), format!("{n:0>6}")]));
     assert!(client.run(&request).is_error());
-    assert_eq!(figure(&mut other, "tracking_total_prefixes"), 0);
+    assert_eq!(other.figure("tracking_total_prefixes"), 0);
     client.ok(&["CLIENT", "TRACKING", "ON"]);
     let many = (0..10_000).map(|n| format!("key:{n}"));
     client.run(&words(&["MGET"]).into_iter().chain(many).collect::<Vec<_>>());
-    assert_eq!(figure(&mut other, "tracking_total_items"), 10_000);
+    assert_eq!(other.figure("tracking_total_items"), 10_000);
     other.ok(&["CONFIG", "SET", "tracking-table-max-keys", "10"]);
     for _ in 0..10_000 - 10 {
         assert!(matches!(client.receive(), Ok(Value::Push(_))));
     }
-    assert_eq!(figure(&mut other, "tracking_total_keys"), 10);
+    assert_eq!(other.figure("tracking_total_keys"), 10);
     drop(client);
     wait_for("nobody to track", LIMIT, || {
         let figures = ["tracking_clients", "tracking_total_keys"];
-        (figures.iter().all(|name| figure(&mut other, name) == 0)).then_some(())
+        (figures.iter().all(|name| other.figure(name) == 0)).then_some(())
     });
 }
 
@@ -421,8 +411,8 @@ fn a_monitor_that_does_not_read_ends_alone() {
     let value = "v".repeat(100_000);
     wait_for("the monitor to end", LIMIT, || {
         client.ok(&["SET", "key", &value]);
-        (figure(&mut client, "evicted_clients") == 1).then_some(())
+        (client.figure("evicted_clients") == 1).then_some(())
     });
-    assert_eq!(figure(&mut client, "connected_clients"), 1);
+    assert_eq!(client.figure("connected_clients"), 1);
     client.ok(&["SET", "key", "1"]);
 }

@@ -58,6 +58,23 @@ pub struct Call<'a> {
     pub is_scripted: bool,
 }
 
+impl<'a> Call<'a> {
+    /// A call by nobody, of nothing yet, that stands alone: for its maker to say what is different.
+    pub fn by(limits: &'a CallLimits) -> Call<'a> {
+        Call {
+            args: Args::default(),
+            db: 0,
+            limits,
+            protocol: Protocol::Resp2,
+            client: 0,
+            may_wait: false,
+            sink: None,
+            audience: None,
+            is_scripted: false,
+        }
+    }
+}
+
 /// Who listens to channels.
 pub trait Audience {
     /// How many times a message to this channel would be sent: once to each subscription that it fits.

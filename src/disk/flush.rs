@@ -68,10 +68,14 @@ impl Opened {
     /// Compactions fail meanwhile, so that might never be.
     pub fn await_compactions(&self) -> Result<(), WriteError> {
         // Both are of the database, not of a family.
-        let figure = |name| self.property(Family::Journal, name);
-        let failures = figure("rocksdb.background-errors");
-        while figure("rocksdb.is-write-stopped") > 0 {
-            if figure("rocksdb.background-errors") > failures {
+        let are_stopped = || self.property(Family::Journal, "rocksdb.is-write-stopped") > 0;
+        let failures = || self.property(Family::Journal, "rocksdb.background-errors");
+        if !are_stopped() {
+            return Ok(());
+        }
+        let before = failures();
+        while are_stopped() {
+            if failures() > before {
                 let text = "No space left on device: writes wait for compactions, which have no room";
                 return Err(WriteError::Failed(text.to_owned()));
             }

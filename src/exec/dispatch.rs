@@ -8,7 +8,7 @@ use super::parking::Wait;
 use super::request::{Body, Ran, Request, Waiting};
 use super::session::ReplyMode;
 use super::table::{self, Command, Control, Found, Run, flag};
-use super::{Engine, Session};
+use super::{Client, Engine, Session};
 use crate::base::log;
 use crate::resp::{Args, Protocol, Reply, SHOWN, c_text, shown};
 use crate::store::{self, Damage, Epoch, Stop};
@@ -269,16 +269,10 @@ impl Session {
         }
         self.request.spent = 0;
         let failed = !matches!(outcome, Outcome::Answered);
-        engine.stats.ran(found.number, lap, failed);
         if let Outcome::Damaged(damage) = outcome {
-            self.tell_of_damage(engine, found.command, args, &damage);
+            engine.tell_of_damage(found.command, args, self.db, &damage);
         }
-        let now = engine.clock.now_ms();
-        engine
-            .slowlog
-            .note(&engine.config, &self.client, found.command, args, lap, now);
-        let requests = &self.client.traffic.requests;
-        requests.set(requests.get() + 1);
+        engine.count_request(&self.client, found, args, lap, failed);
         if engine.tracking_clients > 0 {
             self.track_request(engine, found, args);
         }
@@ -352,32 +346,10 @@ impl Session {
 
     fn answer(&mut self, engine: &mut Engine, result: store::Result<Reply>, epoch: Epoch) -> Outcome {
         self.end_request(engine);
-        let (reply, damage) = match result {
-            Ok(reply) => (reply, None),
-            Err(Stop::Error(text)) => (Reply::Error(text), None),
-            Err(Stop::Damage(damage)) => (Reply::Error(damage.text.clone().into()), Some(damage)),
-            Err(Stop::Fault | Stop::NeedsView | Stop::Await(_)) => {
-                unreachable!("they are no ends of a request")
-            }
-        };
+        let (reply, damage) = reply_to(result);
         self.reply(engine, &reply, epoch);
         let outcome = outcome(engine, &reply);
         damage.map_or(outcome, Outcome::Damaged)
-    }
-
-    /// The operator has to know what clients are told of the disk.
-    fn tell_of_damage(&self, engine: &mut Engine, row: &Command, args: Args, damage: &Damage) {
-        let keys = row.key_positions(args).unwrap_or_default();
-        let key = keys.first().map(|&at| shown(&args[at]));
-        let key = key.map_or_else(String::new, |key| format!(" of the key '{key}'"));
-        let record = damage.record.as_ref();
-        let record = record.map_or_else(String::new, |record| format!(" (record {record:?})"));
-        engine.damage_log.warning(format_args!(
-            "{}{key} in database {} failed: {}{record}",
-            row.name.to_ascii_uppercase(),
-            self.db,
-            damage.text
-        ));
     }
 
     /// A reply that has begun to leave cannot end: so the connection does.
@@ -448,7 +420,52 @@ fn outcome(engine: &mut Engine, reply: &Reply) -> Outcome {
     }
 }
 
+/// What a request is answered that has come to an end, and the damage that it met.
+#[inline]
+pub(super) fn reply_to(result: store::Result<Reply>) -> (Reply, Option<Box<Damage>>) {
+    match result {
+        Ok(reply) => (reply, None),
+        Err(Stop::Error(text)) => (Reply::Error(text), None),
+        Err(Stop::Damage(damage)) => (Reply::Error(damage.text.clone().into()), Some(damage)),
+        Err(Stop::Fault | Stop::NeedsView | Stop::Await(_)) => {
+            unreachable!("they are no ends of a request")
+        }
+    }
+}
+
 impl Engine {
+    /// Counts a client's request that is through, and took so many nanoseconds.
+    #[inline]
+    pub(super) fn count_request(
+        &mut self,
+        client: &Client,
+        found: Found,
+        args: Args,
+        spent: u64,
+        failed: bool,
+    ) {
+        self.stats.ran(found.number, spent, failed);
+        let now = self.clock.now_ms();
+        self.slowlog
+            .note(&self.config, client, found.command, args, spent, now);
+        let requests = &client.traffic.requests;
+        requests.set(requests.get() + 1);
+    }
+
+    /// The operator has to know what clients are told of the disk.
+    pub(super) fn tell_of_damage(&mut self, row: &Command, args: Args, db: usize, damage: &Damage) {
+        let keys = row.key_positions(args).unwrap_or_default();
+        let key = keys.first().map(|&at| shown(&args[at]));
+        let key = key.map_or_else(String::new, |key| format!(" of the key '{key}'"));
+        let record = damage.record.as_ref();
+        let record = record.map_or_else(String::new, |record| format!(" (record {record:?})"));
+        self.damage_log.warning(format_args!(
+            "{}{key} in database {db} failed: {}{record}",
+            row.name.to_ascii_uppercase(),
+            damage.text
+        ));
+    }
+
     /// Whether a request may change data, as a script or a function declares of itself.
     pub(super) fn may_write(&mut self, row: &Command, args: Args) -> bool {
         match row.run {

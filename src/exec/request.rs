@@ -180,15 +180,12 @@ impl Request<'_> {
         move |txn, sink| {
             txn.random = Random::from_seed(seed);
             let call = Call {
-                args: Args::default(),
                 db,
-                limits: &limits,
                 protocol,
                 client,
                 may_wait,
                 sink,
-                audience: None,
-                is_scripted: false,
+                ..Call::by(&limits)
             };
             match body {
                 Detached::Command(handler, args) => handler(
@@ -239,15 +236,12 @@ impl Engine {
     /// in memory until the ticket is finished.
     pub(super) fn run(&mut self, request: &Request, ticket: &mut Option<Ticket>) -> Ran {
         let call = Call {
-            args: Args::default(),
             db: request.db,
-            limits: &self.limits,
             protocol: request.protocol,
             client: request.client,
             may_wait: request.waiting != Waiting::Never,
-            sink: None,
             audience: Some(&self.pubsub),
-            is_scripted: false,
+            ..Call::by(&self.limits)
         };
         let mut txn = request.begin(&mut self.store, &self.limits);
         let result = match request.body.run(&mut txn, &call) {

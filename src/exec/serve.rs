@@ -10,6 +10,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::dispatch::reply_to;
 use super::parking::Wait;
 use super::request::{Body, Ran, Request, Waiting};
 use super::session::{ReplyMode, Wish};
@@ -236,31 +237,18 @@ impl Engine {
         let Some(waiter) = self.drop_waiter(id) else {
             return;
         };
-        let row = table::numbered(waiter.row).command;
-        let reply = match result {
-            Ok(reply) => reply,
-            Err(Stop::Error(text)) => Reply::Error(text),
-            Err(Stop::Damage(damage)) => {
-                self.damage_log
-                    .warning(format_args!("{} failed: {}", row.name, damage.text));
-                Reply::Error(damage.text.clone().into())
-            }
-            Err(Stop::Fault | Stop::NeedsView | Stop::Await(_)) => {
-                unreachable!("they are no ends of a request")
-            }
-        };
+        let (found, args) = (table::numbered(waiter.row), waiter.args.as_args());
+        let (reply, damage) = reply_to(result);
+        if let Some(damage) = damage {
+            self.tell_of_damage(found.command, args, waiter.client.db.get(), &damage);
+        }
         let failed = matches!(reply, Reply::Error(_));
         if let Reply::Error(text) = &reply {
             self.stats.error(text);
         }
-        self.stats.ran(waiter.row, waiter.spent, failed);
-        let (now, args) = (self.clock.now_ms(), waiter.args.as_args());
-        self.slowlog
-            .note(&self.config, &waiter.client, row, args, waiter.spent, now);
-        let requests = &waiter.client.traffic.requests;
-        requests.set(requests.get() + 1);
+        self.count_request(&waiter.client, found, args, waiter.spent, failed);
         if self.tracking_clients > 0 {
-            self.track_read(&waiter.client, row, args);
+            self.track_read(&waiter.client, found.command, args);
         }
         if waiter.is_heard {
             let mut outbox = waiter.client.outbox.borrow_mut();

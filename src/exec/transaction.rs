@@ -465,13 +465,10 @@ impl Session {
         let call = Call {
             args,
             db: self.db,
-            limits: &engine.limits,
             protocol: self.protocol,
             client: self.client.id,
-            may_wait: false,
-            sink: None,
             audience: Some(&engine.pubsub),
-            is_scripted: false,
+            ..Call::by(&engine.limits)
         };
         let result = run_one(&mut txn, handler, &call);
         (result, txn.suspend())

@@ -155,14 +155,7 @@ impl Commands {
     pub fn run(&mut self, prepared: &Prepared) {
         let call = Call {
             args: prepared.decoder.args(&prepared.request),
-            db: 0,
-            limits: &self.limits,
-            protocol: Protocol::Resp2,
-            client: 0,
-            may_wait: false,
-            sink: None,
-            audience: None,
-            is_scripted: false,
+            ..Call::by(&self.limits)
         };
         let mut txn = self.store.begin(NOW);
         let result = (prepared.handler)(&mut txn, &call);

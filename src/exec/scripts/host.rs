@@ -191,13 +191,11 @@ impl Server<'_> {
         let call = Call {
             args,
             db: request.db,
-            limits: &engine.limits,
             protocol,
             client: request.client,
-            may_wait: false,
-            sink: None,
             audience: Some(&engine.pubsub),
             is_scripted: true,
+            ..Call::by(&engine.limits)
         };
         let result = match run_one(&mut txn, handler, &call) {
             Err(Stop::Fault) => Err(txn.allowance.check().err().unwrap_or(Stop::Fault)),
