@@ -25,7 +25,7 @@ use script::Script;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 #[test]
@@ -133,6 +133,9 @@ fn with_replies(text: &str, outcome: &Outcome) -> String {
 /// So many commands lie between two restarts.
 const RESTART_EVERY: usize = 20;
 
+/// A server notices within this time that connections were closed.
+const LEAVE_LIMIT: Duration = Duration::from_secs(10);
+
 /// Commands that leave something on a connection or in the server which a restart loses, and which is not
 /// restored here as the database and the protocol are: after one of them the server is not restarted in this
 /// section.
@@ -192,6 +195,27 @@ impl TcpTarget {
 
     fn keeper(&mut self) -> &mut Client {
         self.keeper.get_or_insert_with(|| self.server.client())
+    }
+
+    /// Waits until the server has noticed every connection that is closed here: what they subscribed to or
+    /// waited for is gone then.
+    fn await_departures(&mut self) -> Result<(), String> {
+        let open = self.connections.values().filter(|it| it.client.is_some()).count() + 1;
+        let deadline = Instant::now() + LEAVE_LIMIT;
+        loop {
+            let list = self.keeper().call(&["CLIENT", "LIST"]);
+            let list = list.map_err(|error| error.to_string())?;
+            let list = list
+                .text()
+                .ok_or_else(|| format!("CLIENT LIST answered {list:?}"))?;
+            if list.lines().count() <= open {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(format!("more than {open} clients:\n{list}"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn before_call(&mut self, args: &[Vec<u8>]) {
@@ -272,11 +296,10 @@ impl Target for TcpTarget {
             .keeper()
             .call(&["FLUSHALL"])
             .map_err(|error| error.to_string())?;
-        if reply.is_ok() {
-            Ok(())
-        } else {
-            Err(format!("FLUSHALL answered {reply:?}"))
+        if !reply.is_ok() {
+            return Err(format!("FLUSHALL answered {reply:?}"));
         }
+        self.await_departures()
     }
 
     fn call(&mut self, number: usize, args: &[Vec<u8>]) -> Result<Value, String> {
@@ -296,8 +319,9 @@ impl Target for TcpTarget {
         Ok(Box::new(client))
     }
 
-    fn disconnect(&mut self, number: usize) {
+    fn disconnect(&mut self, number: usize) -> Result<(), String> {
         self.connections.remove(&number);
+        self.await_departures()
     }
 
     fn safe(&mut self) {

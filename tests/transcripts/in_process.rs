@@ -173,7 +173,9 @@ impl Target for InProcess {
 
     fn reset(&mut self) -> Result<(), String> {
         let numbers: Vec<usize> = self.clients.keys().copied().filter(|&n| n != KEEPER).collect();
-        numbers.into_iter().for_each(|number| self.disconnect(number));
+        numbers
+            .into_iter()
+            .try_for_each(|number| self.disconnect(number))?;
         for command in ["CONFIG SET requirepass ''", "FLUSHALL"] {
             let args: Vec<Vec<u8>> = crate::support::text::split(command)?;
             let reply = self.call(KEEPER, &args)?;
@@ -199,10 +201,11 @@ impl Target for InProcess {
         }))
     }
 
-    fn disconnect(&mut self, number: usize) {
+    fn disconnect(&mut self, number: usize) -> Result<(), String> {
         if let Some(mut client) = self.clients.remove(&number) {
             self.engine.close(&mut client.connection);
         }
+        Ok(())
     }
 
     fn sleep(&mut self, time: Duration) {

@@ -23,7 +23,8 @@ pub trait Target {
     /// The bytes of a connection.
     fn wire(&mut self, connection: usize) -> Result<Box<dyn Wire + '_>, String>;
 
-    fn disconnect(&mut self, connection: usize);
+    /// Drops a connection, and waits until the server has noticed.
+    fn disconnect(&mut self, connection: usize) -> Result<(), String>;
 
     fn sleep(&mut self, time: Duration) {
         std::thread::sleep(time);
@@ -131,7 +132,7 @@ impl Runner<'_> {
                 Ok(None)
             }
             Action::Reconnect => {
-                self.target.disconnect(self.connection);
+                self.target.disconnect(self.connection)?;
                 Ok(None)
             }
             Action::Sleep(milliseconds) => {
