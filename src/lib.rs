@@ -323,6 +323,7 @@ mod disk;
 mod exec;
 pub mod facade;
 mod net;
+mod rdb;
 mod resp;
 mod script;
 mod store;
