@@ -322,6 +322,7 @@ mod config;
 mod disk;
 mod exec;
 pub mod facade;
+mod formats;
 mod net;
 mod rdb;
 mod resp;
