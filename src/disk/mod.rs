@@ -60,6 +60,7 @@ use journal::{JournalKey, SharedPosition};
 use opened::{Guard, Held, Opened};
 pub use options::{Compression, DiskOptions};
 pub use staged::Staged;
+pub use verify::TableLevel;
 #[cfg(test)]
 pub use view::passed_over;
 pub use view::{View, Walk};

@@ -172,7 +172,7 @@ impl<W: Write> Writer<W> {
             self.command(&[b"XADD", name, b"MAXLEN", b"0", &made, b"x", b"y"])?;
         }
         let (last, deleted) = (id_text(counters.last), id_text(counters.max_deleted));
-        let added = digits(counters.added.unwrap_or(counters.length));
+        let added = digits(counters.added);
         self.command(&[
             b"XSETID",
             name,

@@ -141,10 +141,8 @@ impl<W: Write> Writer<W> {
         let line = &mut self.line;
         line.extend_from_slice(b"],\"length\":");
         push_number(line, counters.length);
-        if let Some(added) = counters.added {
-            line.extend_from_slice(b",\"added\":");
-            push_number(line, added);
-        }
+        line.extend_from_slice(b",\"added\":");
+        push_number(line, counters.added);
         for (name, id) in [
             (&b",\"last\":"[..], counters.last),
             (b",\"first\":", counters.first),

@@ -172,11 +172,11 @@ impl Lines {
                 cells: self.cells.cells(),
             })?;
         }
-        if let Some(length) = object.get("length") {
+        if let Some(length) = object.get("length").map(number).transpose()? {
             let id = |name| object.get(name).map_or(Ok(StreamId::default()), stream_id);
             give(Item::Counters(Counters {
-                length: number(length)?,
-                added: object.get("added").map(number).transpose()?,
+                length,
+                added: object.get("added").map_or(Ok(length), number)?,
                 last: id("last")?,
                 first: id("first")?,
                 max_deleted: id("max-deleted")?,

@@ -115,7 +115,7 @@ fn show_stream(txn: &mut Txn, stream: &Stream, take: &mut Take) -> Result<()> {
     }
     take(Item::Counters(Counters {
         length: stream.length,
-        added: Some(stream.added),
+        added: stream.added,
         last: stream.last.into(),
         first: stream.first.into(),
         max_deleted: stream.max_deleted.into(),

@@ -94,11 +94,6 @@ impl Assembly {
         }
     }
 
-    /// When the key expires, in Unix milliseconds.
-    pub fn deadline(&self) -> Option<u64> {
-        self.deadline
-    }
-
     /// Takes the next piece; whether the value is whole with it.
     ///
     /// # Errors

@@ -137,7 +137,7 @@ impl StreamParts {
                 return malformed("a stream that counts others than it has");
             }
             stream.last = counters.last.into();
-            stream.added = counters.added.unwrap_or(stream.length);
+            stream.added = counters.added;
             stream.max_deleted = counters.max_deleted.into();
         }
         for group in &self.groups[..self.whole_groups()] {
