@@ -146,13 +146,13 @@ impl<'c> FromIterator<&'c [u8]> for CellBuffer {
 pub struct Counters {
     /// The number of entries that are there.
     pub length: u64,
-    /// How many were ever added; `None` where the source does not know.
-    pub added: Option<u64>,
+    /// How many were ever added.
+    pub added: u64,
     /// The highest ID ever given.
     pub last: StreamId,
-    /// The first entry that is there; 0-0 if there is none, or the source does not know.
+    /// The first entry that is there; 0-0 if there is none.
     pub first: StreamId,
-    /// The highest ID of those deleted by name; 0-0 if none was, or the source does not know.
+    /// The highest ID of those deleted by name; 0-0 if none was, as far as is known.
     pub max_deleted: StreamId,
 }
 
