@@ -174,7 +174,8 @@ mod tests {
     fn put(disk: &Disk, name: &[u8]) {
         let mut batch = disk.batch().unwrap();
         batch.put(&RecordKey::meta(1, name), b"value");
-        disk.write(batch.finish(), Durability::Synced, Patience::Wait).unwrap();
+        disk.write(batch.finish(), Durability::Synced, Patience::Wait)
+            .unwrap();
     }
 
     fn has(dir: &Path, name: &[u8]) -> bool {
@@ -242,7 +243,10 @@ mod tests {
             };
             names.retain(|name| name.ends_with(".sst") || name.starts_with("MANIFEST") || rank(name) > 0);
             names.sort_by_key(|name| rank(name));
-            names.iter().take(moved).for_each(|name| staged.take(name).unwrap());
+            names
+                .iter()
+                .take(moved)
+                .for_each(|name| staged.take(name).unwrap());
             let is_new = names.iter().take(moved).any(|name| name == "CURRENT");
             drop(staged);
             assert!(has(dir.path(), b"before"), "{moved}");

@@ -61,7 +61,9 @@ impl Disk {
         let files = self.guard()?.live_files()?;
         let mut levels: BTreeMap<(usize, i32), TableLevel> = BTreeMap::new();
         for file in files {
-            let family = Family::ALL.iter().position(|family| family.name() == file.column_family_name);
+            let family = Family::ALL
+                .iter()
+                .position(|family| family.name() == file.column_family_name);
             let Some(at) = family else { continue };
             let level = levels.entry((at, file.level)).or_insert_with(|| TableLevel {
                 family: Family::ALL[at].name(),

@@ -145,9 +145,18 @@ impl<W: Write> Writer<W> {
 
     fn end(&mut self) -> Result<(), FormatError> {
         self.write_gathered()?;
-        let Some(open) = self.key.take() else { return Ok(()) };
+        let Some(open) = self.key.take() else {
+            return Ok(());
+        };
         for (field, deadline) in &open.fields {
-            self.command(&[b"HPEXPIREAT", &open.name, &digits(*deadline), b"FIELDS", b"1", field])?;
+            self.command(&[
+                b"HPEXPIREAT",
+                &open.name,
+                &digits(*deadline),
+                b"FIELDS",
+                b"1",
+                field,
+            ])?;
         }
         match open.deadline {
             Some(deadline) if open.kind != Kind::String => {
@@ -192,7 +201,10 @@ impl<W: Write> Writer<W> {
             Item::Entry { id, cells } => {
                 open.has_entries = true;
                 let id = id_text(id);
-                let parts: Vec<&[u8]> = [&b"XADD"[..], &name, &id].into_iter().chain(cells.iter()).collect();
+                let parts: Vec<&[u8]> = [&b"XADD"[..], &name, &id]
+                    .into_iter()
+                    .chain(cells.iter())
+                    .collect();
                 self.command(&parts)
             }
             Item::Counters(counters) => {

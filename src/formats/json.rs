@@ -310,7 +310,9 @@ impl<W: Write> Sink for Writer<W> {
                 self.line.push(b']');
             }
             Item::Counters(counters) => self.counters(&counters),
-            Item::Group { .. } | Item::Pending { .. } | Item::Consumer { .. } | Item::Owned(_) => self.group(item)?,
+            Item::Group { .. } | Item::Pending { .. } | Item::Consumer { .. } | Item::Owned(_) => {
+                self.group(item)?
+            }
             Item::End => self.end()?,
         }
         Ok(())

@@ -251,7 +251,8 @@ fn bytes(json: &Json) -> Parsed<Vec<u8>> {
         Json::Text(text) => Ok(text.as_bytes().to_vec()),
         Json::Object(_) => {
             let text = json.get("base64").and_then(Json::text);
-            text.and_then(from_base64).ok_or_else(|| "an object that is not {\"base64\":...}".to_owned())
+            text.and_then(from_base64)
+                .ok_or_else(|| "an object that is not {\"base64\":...}".to_owned())
         }
         _ => Err("a text was expected".to_owned()),
     }
@@ -259,7 +260,9 @@ fn bytes(json: &Json) -> Parsed<Vec<u8>> {
 
 fn number(json: &Json) -> Parsed<u64> {
     match json {
-        Json::Number(digits) => digits.parse().map_err(|_| format!("{digits} is out of range here")),
+        Json::Number(digits) => digits
+            .parse()
+            .map_err(|_| format!("{digits} is out of range here")),
         _ => Err("a number was expected".to_owned()),
     }
 }

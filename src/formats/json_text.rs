@@ -57,7 +57,7 @@ fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
 pub fn from_base64(text: &str) -> Option<Vec<u8>> {
     let text = text.as_bytes();
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    if text.len() % 4 != 0 {
+    if !text.len().is_multiple_of(4) {
         return None;
     }
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
@@ -113,7 +113,11 @@ pub fn push_score(out: &mut Vec<u8>, score: f64) {
         f64::INFINITY => "\"inf\"".to_owned(),
         f64::NEG_INFINITY => "\"-inf\"".to_owned(),
         // Shortest digits that read back the same; whole numbers without a point.
-        score if score == score.trunc() && score.abs() < 1e15 && !(score == 0.0 && score.is_sign_negative()) => {
+        score
+            if score == score.trunc()
+                && score.abs() < 1e15
+                && !(score == 0.0 && score.is_sign_negative()) =>
+        {
             format!("{}", score as i64)
         }
         score => format!("{score:?}"),
@@ -142,7 +146,9 @@ mod tests {
         assert_eq!(json(b"a\"\\\n\x01\x7f"), "\"a\\\"\\\\\\n\\u0001\\u007f\"");
         for bytes in [&b"\xff"[..], b"\xff\xfe", b"\xff\xfe\xfd", b"\x80abcdefg"] {
             let text = json(bytes);
-            let inner = text.strip_prefix("{\"base64\":\"").and_then(|text| text.strip_suffix("\"}"));
+            let inner = text
+                .strip_prefix("{\"base64\":\"")
+                .and_then(|text| text.strip_suffix("\"}"));
             assert_eq!(from_base64(inner.unwrap()).unwrap(), bytes);
         }
         for bad in ["a", "====", "=aaa", "a=aa", "aa!a", "aaa=aaaa"] {
@@ -152,7 +158,17 @@ mod tests {
 
     #[test]
     fn scores_read_back_the_same() {
-        for score in [0.0, -0.0, 1.0, -3.5, 1e300, 5e-324, 0.1, 1e15, 123_456_789_012_345_680.0] {
+        for score in [
+            0.0,
+            -0.0,
+            1.0,
+            -3.5,
+            1e300,
+            5e-324,
+            0.1,
+            1e15,
+            123_456_789_012_345_680.0,
+        ] {
             let mut out = Vec::new();
             push_score(&mut out, score);
             let read: f64 = serde_json::from_slice(&out).unwrap();

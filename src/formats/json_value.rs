@@ -27,7 +27,9 @@ impl<'a> Json<'a> {
     pub fn get(&self, name: &str) -> Option<&Json<'a>> {
         let Json::Object(members) = self else { return None };
         let found = members.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value).filter(|value| **value != Json::Null && **value != Json::Bool(false))
+        found
+            .map(|(_, value)| value)
+            .filter(|value| **value != Json::Null && **value != Json::Bool(false))
     }
 
     /// The string, if it is one.
@@ -220,7 +222,10 @@ impl<'a> Parser<'a> {
     }
 
     fn four_digits(&mut self) -> Parsed<u32> {
-        let digits = self.text.get(self.at..self.at + 4).ok_or("four digits were expected")?;
+        let digits = self
+            .text
+            .get(self.at..self.at + 4)
+            .ok_or("four digits were expected")?;
         if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err("four digits were expected");
         }
@@ -248,8 +253,21 @@ mod tests {
     #[test]
     fn what_is_no_json_is_refused_where_it_is_wrong() {
         for bad in [
-            "", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "\"", "\"\\x\"", "\"\\ud800\"", "nul", "+1", "inf", "1 2", "-",
-            "\"\\u00\u{e4}\"", "\"\n\"",
+            "",
+            "{",
+            "[1,]",
+            "{\"a\"}",
+            "{\"a\":1,}",
+            "\"",
+            "\"\\x\"",
+            "\"\\ud800\"",
+            "nul",
+            "+1",
+            "inf",
+            "1 2",
+            "-",
+            "\"\\u00\u{e4}\"",
+            "\"\n\"",
         ] {
             assert!(parse(bad).unwrap_err().starts_with("no JSON at byte"), "{bad}");
         }

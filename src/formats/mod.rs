@@ -6,6 +6,8 @@ pub mod json;
 mod json_read;
 mod json_text;
 mod json_value;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::io;

@@ -107,7 +107,9 @@ impl Hash {
     /// A hash of these fields, of which there are some and none twice, in the encoding that it would have had they come one by
     /// one. It is to be [saved](Hash::save_over).
     pub fn build(txn: &mut Txn, fields: &[FieldToBe], limits: &Thresholds) -> Result<Hash> {
-        let longest = fields.iter().map(|(field, value, _)| field.len().max(value.len()));
+        let longest = fields
+            .iter()
+            .map(|(field, value, _)| field.len().max(value.len()));
         let is_large = fields.len() as u64 > limits.hash_entries
             || longest.max().unwrap_or(0) as u64 > limits.hash_value;
         Ok(Hash {
@@ -122,7 +124,13 @@ impl Hash {
     }
 
     /// Makes this the key's value, whatever it held, with this deadline.
-    pub fn save_over(&self, txn: &mut Txn, key: Key, old: Option<&Entry>, deadline: Option<u64>) -> Result<()> {
+    pub fn save_over(
+        &self,
+        txn: &mut Txn,
+        key: Key,
+        old: Option<&Entry>,
+        deadline: Option<u64>,
+    ) -> Result<()> {
         match &self.encoding {
             Encoding::Packed(packed) => {
                 let (kind, head) = packed.encode_head();

@@ -166,7 +166,10 @@ impl DumpArgs {
 /// The format that a file's name asks for.
 fn named(path: &Path) -> Option<Format> {
     let name = path.file_name()?.to_str()?;
-    let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let name = [".gz", ".zst", ".zstd"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name);
     match name.rsplit_once('.')?.1 {
         "rdb" => Some(Format::Rdb),
         "resp" | "aof" => Some(Format::Commands),
@@ -196,11 +199,13 @@ impl From<OnConflict> for Conflict {
 }
 
 #[derive(Args)]
-#[command(after_help = "Until all of it is there, what was there before counts: whoever is killed in between leaves it as it was.\n\n\
+#[command(
+    after_help = "Until all of it is there, what was there before counts: whoever is killed in between leaves it as it was.\n\n\
     Examples:\n  \
     redkeep-tool restore /var/lib/redis/dump.rdb /var/lib/redkeep\n  \
     redkeep-tool restore /var/lib/redis/appendonlydir /var/lib/redkeep\n  \
-    zcat store.jsonl.gz | redkeep-tool restore - /var/lib/redkeep --on-conflict replace")]
+    zcat store.jsonl.gz | redkeep-tool restore - /var/lib/redkeep --on-conflict replace"
+)]
 pub struct RestoreArgs {
     /// An RDB file, JSON lines, commands as dump writes them, the directory of an AOF, or a data directory; - is standard input
     pub source: PathBuf,
@@ -223,10 +228,12 @@ pub struct RestoreArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Each line names a key that differs, and how. Deadlines count to the millisecond.\n\n\
+#[command(
+    after_help = "Each line names a key that differs, and how. Deadlines count to the millisecond.\n\n\
     Examples:\n  \
     redkeep-tool diff /var/lib/redis/dump.rdb /var/lib/redkeep\n  \
-    redkeep-tool diff monday.jsonl.zst tuesday.jsonl.zst --match 'user:*'")]
+    redkeep-tool diff monday.jsonl.zst tuesday.jsonl.zst --match 'user:*'"
+)]
 pub struct DiffArgs {
     /// A data directory, an RDB file, JSON lines, commands, or the directory of an AOF
     pub first: PathBuf,

@@ -30,7 +30,9 @@ svg .soft{fill:var(--soft)}.legend{display:flex;flex-wrap:wrap;gap:4px 16px;marg
 .fault{border-color:var(--a);color:var(--a);margin-bottom:16px}footer{color:var(--soft);font-size:13px;margin-top:24px}";
 
 /// Colours of what is side by side, in turn.
-const COLOURS: [&str; 6] = ["var(--a)", "var(--b)", "var(--c)", "var(--d)", "var(--e)", "var(--f)"];
+const COLOURS: [&str; 6] = [
+    "var(--a)", "var(--b)", "var(--c)", "var(--d)", "var(--e)", "var(--f)",
+];
 
 /// A text between tags.
 fn safe(text: &str) -> String {
@@ -60,7 +62,11 @@ fn date(seconds: u64) -> String {
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = era * 400 + year + u64::from(month <= 2);
     let minutes = seconds % 86_400 / 60;
-    format!("{year}-{month:02}-{day_of_month:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
+    format!(
+        "{year}-{month:02}-{day_of_month:02} {:02}:{:02} UTC",
+        minutes / 60,
+        minutes % 60
+    )
 }
 
 /// The page.
@@ -69,15 +75,27 @@ pub fn page(stat: &Stat) -> String {
     let title = format!("Redkeep store {}", safe(&stat.path));
     out.push_str("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
-    out.push_str(&format!("<title>{title}</title><style>{STYLE}</style></head><body><main>"));
-    out.push_str(&format!("<h1>{title}</h1><p class=\"sub\">As of {}</p>", date(stat.at / 1000)));
+    out.push_str(&format!(
+        "<title>{title}</title><style>{STYLE}</style></head><body><main>"
+    ));
+    out.push_str(&format!(
+        "<h1>{title}</h1><p class=\"sub\">As of {}</p>",
+        date(stat.at / 1000)
+    ));
     for fault in &stat.faults {
         out.push_str(&format!("<div class=\"card fault\">{}</div>", safe(fault)));
     }
     figures(&mut out, stat);
     out.push_str("<div class=\"two\">");
-    shares(&mut out, "Bytes by type", stat.types.iter().map(|of| (of.name.to_owned(), of.sums.bytes)));
-    let databases = stat.databases.iter().map(|of| (format!("db{}", of.number), of.sums.bytes));
+    shares(
+        &mut out,
+        "Bytes by type",
+        stat.types.iter().map(|of| (of.name.to_owned(), of.sums.bytes)),
+    );
+    let databases = stat
+        .databases
+        .iter()
+        .map(|of| (format!("db{}", of.number), of.sums.bytes));
     shares(&mut out, "Bytes by database", databases);
     histogram(&mut out, "Time to live", &stat.ttl);
     histogram(&mut out, "Size of keys", &stat.sizes);
@@ -86,7 +104,10 @@ pub fn page(stat: &Stat) -> String {
     out.push_str("</div>");
     let types = stat.types.iter().map(|of| (of.name.to_owned(), of.sums));
     sums(&mut out, "Types", types.collect());
-    let databases = stat.databases.iter().map(|of| (format!("db{}", of.number), of.sums));
+    let databases = stat
+        .databases
+        .iter()
+        .map(|of| (format!("db{}", of.number), of.sums));
     sums(&mut out, "Databases", databases.collect());
     let prefixes = stat.prefixes.iter().map(|of| (of.prefix.clone(), of.sums));
     sums(&mut out, "Prefixes", prefixes.collect());
@@ -110,7 +131,9 @@ fn figures(out: &mut String, stat: &Stat) {
         (bytes(stat.reclaimable_bytes), "reclaimable, about"),
         (number(stat.libraries), "libraries of functions"),
     ] {
-        out.push_str(&format!("<div class=\"card figure\"><b>{value}</b><span>{what}</span></div>"));
+        out.push_str(&format!(
+            "<div class=\"card figure\"><b>{value}</b><span>{what}</span></div>"
+        ));
     }
     out.push_str("</div>");
 }
@@ -121,7 +144,10 @@ fn shares(out: &mut String, title: &str, parts: impl Iterator<Item = (String, u6
     parts.sort_by(|a, b| b.1.cmp(&a.1));
     if parts.len() > COLOURS.len() {
         let others = parts.split_off(COLOURS.len() - 1);
-        parts.push((format!("{} others", others.len()), others.iter().map(|(_, part)| part).sum()));
+        parts.push((
+            format!("{} others", others.len()),
+            others.iter().map(|(_, part)| part).sum(),
+        ));
     }
     let all: u64 = parts.iter().map(|(_, part)| part).sum();
     if all == 0 {
@@ -172,7 +198,9 @@ fn histogram(out: &mut String, title: &str, bars: &[Bar]) {
         return;
     }
     let width = 420.0 / bars.len() as f64;
-    out.push_str(&format!("<section class=\"card\"><h2>{title}</h2><svg viewBox=\"0 0 420 190\" role=\"img\">"));
+    out.push_str(&format!(
+        "<section class=\"card\"><h2>{title}</h2><svg viewBox=\"0 0 420 190\" role=\"img\">"
+    ));
     out.push_str("<line x1=\"0\" y1=\"150.5\" x2=\"420\" y2=\"150.5\" stroke=\"var(--line)\"/>");
     for (at, bar) in bars.iter().enumerate() {
         let height = match bar.keys {
@@ -228,7 +256,9 @@ fn sums(out: &mut String, title: &str, rows: Vec<(String, Sums)>) {
     if most == 0 {
         return;
     }
-    out.push_str(&format!("<section class=\"card wide\"><h2>{title}</h2><table><tr><th></th><th>keys</th><th>elements</th>"));
+    out.push_str(&format!(
+        "<section class=\"card wide\"><h2>{title}</h2><table><tr><th></th><th>keys</th><th>elements</th>"
+    ));
     out.push_str("<th>bytes a key</th><th>in memory</th><th>bytes</th><th></th></tr>");
     for (name, sums) in rows {
         let _ = write!(

@@ -87,8 +87,13 @@ fn restore(args: RestoreArgs) -> Result<u8, String> {
         accepts_losses: args.accept_losses,
     };
     let watch = Watch::begin("restore", args.quiet)?;
-    let restored = transfer::restore(&args.source, &args.dir, &options, watch.progress())
-        .map_err(|text| format!("{text}\nredkeep-tool: nothing in {} has changed", args.dir.display()))?;
+    let restored =
+        transfer::restore(&args.source, &args.dir, &options, watch.progress()).map_err(|text| {
+            format!(
+                "{text}\nredkeep-tool: nothing in {} has changed",
+                args.dir.display()
+            )
+        })?;
     watch.end();
     say(&restored.notes);
     if !args.quiet {
@@ -114,7 +119,10 @@ fn diff(args: DiffArgs) -> Result<u8, String> {
     )?;
     watch.end();
     say(&found.notes);
-    out.flush().err().or(failed).map_or(Ok(()), |e| Err(e.to_string()))?;
+    out.flush()
+        .err()
+        .or(failed)
+        .map_or(Ok(()), |e| Err(e.to_string()))?;
     if !args.quiet {
         eprintln!("{}", report::differences(&found));
     }
@@ -135,7 +143,10 @@ fn stat(args: StatArgs) -> Result<u8, String> {
         std::fs::write(file, html::page(&stat)).map_err(|e| format!("{}: {e}", file.display()))?;
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&stat).map_err(|e| e.to_string())?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&stat).map_err(|e| e.to_string())?
+        );
     } else if args.html.is_none() {
         print!("{}", report::stat(&stat));
     }

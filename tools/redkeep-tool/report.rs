@@ -62,7 +62,7 @@ pub fn number(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(' ');
         }
         text.push(digit);
@@ -126,7 +126,12 @@ fn histogram(out: &mut String, title: &str, bars: &[Bar]) {
         .iter()
         .map(|bar| {
             let length = (bar.keys * BAR).div_ceil(most) as usize;
-            vec![bar.label.to_owned(), number(bar.keys), bytes(bar.bytes), format!("{:<30}", "#".repeat(length))]
+            vec![
+                bar.label.to_owned(),
+                number(bar.keys),
+                bytes(bar.bytes),
+                format!("{:<30}", "#".repeat(length)),
+            ]
         })
         .collect();
     table(out, &[title, "keys", "bytes", ""], &rows);
@@ -137,7 +142,12 @@ pub fn stat(stat: &Stat) -> String {
     let mut out = String::new();
     let Stat { total, .. } = stat;
     for line in [
-        format!("{}: {} keys, {} elements", stat.path, number(total.keys), number(total.elements)),
+        format!(
+            "{}: {} keys, {} elements",
+            stat.path,
+            number(total.keys),
+            number(total.elements)
+        ),
         format!(
             "records {}, in memory {} if all of them were there",
             bytes(total.bytes),
@@ -149,7 +159,10 @@ pub fn stat(stat: &Stat) -> String {
             bytes(stat.table_bytes),
             bytes(stat.reclaimable_bytes)
         ),
-        format!("{} values to be reclaimed, {} libraries of functions", stat.unreclaimed, stat.libraries),
+        format!(
+            "{} values to be reclaimed, {} libraries of functions",
+            stat.unreclaimed, stat.libraries
+        ),
     ] {
         let _ = writeln!(out, "{line}");
     }
@@ -166,15 +179,44 @@ pub fn stat(stat: &Stat) -> String {
             row
         })
         .collect();
-    let head = ["database", "keys", "elements", "bytes", "in memory", "expiring", "expired"];
+    let head = [
+        "database",
+        "keys",
+        "elements",
+        "bytes",
+        "in memory",
+        "expiring",
+        "expired",
+    ];
     table(&mut out, &head, &rows);
-    let rows: Vec<Vec<String>> = stat.types.iter().map(|of| sums(of.name.to_owned(), &of.sums)).collect();
-    table(&mut out, &["type", "keys", "elements", "bytes", "in memory"], &rows);
-    let rows: Vec<Vec<String>> = stat.prefixes.iter().map(|of| sums(cut(&of.prefix, 40), &of.sums)).collect();
-    table(&mut out, &["prefix", "keys", "elements", "bytes", "in memory"], &rows);
+    let rows: Vec<Vec<String>> = stat
+        .types
+        .iter()
+        .map(|of| sums(of.name.to_owned(), &of.sums))
+        .collect();
+    table(
+        &mut out,
+        &["type", "keys", "elements", "bytes", "in memory"],
+        &rows,
+    );
+    let rows: Vec<Vec<String>> = stat
+        .prefixes
+        .iter()
+        .map(|of| sums(cut(&of.prefix, 40), &of.sums))
+        .collect();
+    table(
+        &mut out,
+        &["prefix", "keys", "elements", "bytes", "in memory"],
+        &rows,
+    );
     let biggest = stat.biggest.iter().map(|key| {
         let name = format!("db{} {}", key.database, cut(&key.key, 40));
-        vec![name, key.type_name.to_owned(), number(key.elements), bytes(key.bytes)]
+        vec![
+            name,
+            key.type_name.to_owned(),
+            number(key.elements),
+            bytes(key.bytes),
+        ]
     });
     let rows: Vec<Vec<String>> = biggest.collect();
     table(&mut out, &["biggest keys", "type", "elements", "bytes"], &rows);
@@ -183,10 +225,20 @@ pub fn stat(stat: &Stat) -> String {
     histogram(&mut out, "elements of collections", &stat.elements);
     let levels = stat.levels.iter().map(|level| {
         let name = format!("{} L{}", level.family, level.level);
-        vec![name, number(level.tables), bytes(level.bytes), number(level.entries), number(level.deletions)]
+        vec![
+            name,
+            number(level.tables),
+            bytes(level.bytes),
+            number(level.entries),
+            number(level.deletions),
+        ]
     });
     let rows: Vec<Vec<String>> = levels.collect();
-    table(&mut out, &["level", "tables", "bytes", "records", "deletions"], &rows);
+    table(
+        &mut out,
+        &["level", "tables", "bytes", "records", "deletions"],
+        &rows,
+    );
     out
 }
 
@@ -196,8 +248,14 @@ mod tests {
 
     #[test]
     fn numbers_are_as_people_read_them() {
-        assert_eq!([number(0), number(999), number(1_234_567)], ["0", "999", "1 234 567"]);
-        assert_eq!([bytes(17), bytes(2048), bytes(5 << 30)], ["17 B", "2.00 KB", "5.00 GB"]);
+        assert_eq!(
+            [number(0), number(999), number(1_234_567)],
+            ["0", "999", "1 234 567"]
+        );
+        assert_eq!(
+            [bytes(17), bytes(2048), bytes(5 << 30)],
+            ["17 B", "2.00 KB", "5.00 GB"]
+        );
         assert_eq!(cut("abcdef", 5), "ab...");
     }
 }

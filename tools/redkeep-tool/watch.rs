@@ -46,7 +46,9 @@ impl Watch {
         let (progress, is_over) = (Arc::new(Progress::default()), Arc::new(AtomicBool::new(false)));
         let (seen, over) = (progress.clone(), is_over.clone());
         let thread = thread::Builder::new().name("watch".to_owned());
-        let thread = thread.spawn(move || watch(what, quiet, &seen, &over)).map_err(|e| e.to_string())?;
+        let thread = thread
+            .spawn(move || watch(what, quiet, &seen, &over))
+            .map_err(|e| e.to_string())?;
         Ok(Watch {
             progress,
             is_over,

@@ -68,12 +68,15 @@ pub fn diff(
         let mut sorter = Sorter::default();
         let mut digester = Digester::default();
         digester.ignores_times = ignores_times;
-        source.read(choice, &std::env::temp_dir(), &mut notes, &mut |item| {
-            match digester.take(item) {
+        source.read(
+            choice,
+            &std::env::temp_dir(),
+            &mut notes,
+            &mut |item| match digester.take(item) {
                 Some(digest) => sorter.push(digest).map_err(|e| e.to_string()),
                 None => Ok(()),
-            }
-        })?;
+            },
+        )?;
         sorter.finish().map_err(|e| e.to_string())
     };
     let (mut first, mut second) = (sorted(sources[0])?, sorted(sources[1])?);
@@ -137,12 +140,22 @@ fn difference(one: &Digest, other: &Digest) -> Option<String> {
     } else if !one.has_value_of(other) {
         what.push(match one.elements == other.elements {
             true => format!("another {}", one.kind_name()),
-            false => format!("a {} of {} and of {} elements", one.kind_name(), one.elements, other.elements),
+            false => format!(
+                "a {} of {} and of {} elements",
+                one.kind_name(),
+                one.elements,
+                other.elements
+            ),
         });
     }
     if one.deadline != other.deadline {
-        let told = |deadline: Option<u64>| deadline.map_or("none".to_owned(), |deadline| deadline.to_string());
-        what.push(format!("deadline {} and {}", told(one.deadline), told(other.deadline)));
+        let told =
+            |deadline: Option<u64>| deadline.map_or("none".to_owned(), |deadline| deadline.to_string());
+        what.push(format!(
+            "deadline {} and {}",
+            told(one.deadline),
+            told(other.deadline)
+        ));
     }
     (!what.is_empty()).then(|| what.join(", "))
 }

@@ -40,7 +40,9 @@ impl Digest {
 
     /// What TYPE answers.
     pub fn kind_name(&self) -> &'static str {
-        KINDS.get(usize::from(self.kind)).map_or("library", |kind| kind.name())
+        KINDS
+            .get(usize::from(self.kind))
+            .map_or("library", |kind| kind.name())
     }
 
     /// Whether both hold the same value.
@@ -54,7 +56,12 @@ impl Digest {
         out.extend_from_slice(&(self.name.len() as u64).to_be_bytes());
         out.extend_from_slice(&self.name);
         out.push(self.kind);
-        out.extend_from_slice(&self.deadline.map_or(0, |deadline| deadline.saturating_add(1)).to_be_bytes());
+        out.extend_from_slice(
+            &self
+                .deadline
+                .map_or(0, |deadline| deadline.saturating_add(1))
+                .to_be_bytes(),
+        );
         out.extend_from_slice(&self.elements.to_be_bytes());
         out.extend_from_slice(&self.sum.to_be_bytes());
     }
@@ -65,7 +72,11 @@ impl Digest {
     /// The source cannot be read, or ends within one.
     pub fn decode(source: &mut impl std::io::Read) -> std::io::Result<Digest> {
         let mut number = [0; 8];
-        let mut next = |source: &mut dyn std::io::Read| source.read_exact(&mut number).map(|()| u64::from_be_bytes(number));
+        let mut next = |source: &mut dyn std::io::Read| {
+            source
+                .read_exact(&mut number)
+                .map(|()| u64::from_be_bytes(number))
+        };
         let database = next(source)?;
         let mut name = vec![0; next(source)? as usize];
         source.read_exact(&mut name)?;
@@ -127,7 +138,11 @@ impl Digester {
             }
             Item::Library(code) => Some(Digest {
                 database: u64::MAX,
-                name: code.split(|byte| *byte == b'\n').next().unwrap_or_default().to_vec(),
+                name: code
+                    .split(|byte| *byte == b'\n')
+                    .next()
+                    .unwrap_or_default()
+                    .to_vec(),
                 kind: u8::MAX,
                 deadline: None,
                 elements: 1,
@@ -149,13 +164,25 @@ impl Digester {
         let sum = match item {
             Item::Text(text) => hash(1, &[text]),
             Item::Element(element) => {
-                let is_list = self.open.as_ref().is_some_and(|open| KINDS[usize::from(open.kind)] == Kind::List);
+                let is_list = self
+                    .open
+                    .as_ref()
+                    .is_some_and(|open| KINDS[usize::from(open.kind)] == Kind::List);
                 self.place += 1;
                 hash(2, &[element, if is_list { &place } else { b"" }])
             }
-            Item::Field { field, value, deadline } => {
-                hash(3, &[field, value, &deadline.map_or(0, |d| d.saturating_add(1)).to_be_bytes()])
-            }
+            Item::Field {
+                field,
+                value,
+                deadline,
+            } => hash(
+                3,
+                &[
+                    field,
+                    value,
+                    &deadline.map_or(0, |d| d.saturating_add(1)).to_be_bytes(),
+                ],
+            ),
             // -0 and 0 are the same score.
             Item::Scored { member, score } => hash(4, &[member, &(score + 0.0).to_bits().to_be_bytes()]),
             Item::Entry { id, cells } => hash_cells(5, &[id.ms, id.seq], cells),
@@ -169,20 +196,41 @@ impl Digester {
             Item::Group { name, last, read } => {
                 counts = 0;
                 let read = read.map_or(0, |read| read.saturating_add(1));
-                let sum = hash(7, &[name, &last.ms.to_be_bytes(), &last.seq.to_be_bytes(), &read.to_be_bytes()]);
+                let sum = hash(
+                    7,
+                    &[
+                        name,
+                        &last.ms.to_be_bytes(),
+                        &last.seq.to_be_bytes(),
+                        &read.to_be_bytes(),
+                    ],
+                );
                 self.group = hash(12, &[name]) as u64;
                 sum
             }
-            Item::Pending { id, time: given, count } => {
+            Item::Pending {
+                id,
+                time: given,
+                count,
+            } => {
                 counts = 0;
-                hash_cells(8, &[self.group, id.ms, id.seq, time(given), count], Cells::default())
+                hash_cells(
+                    8,
+                    &[self.group, id.ms, id.seq, time(given), count],
+                    Cells::default(),
+                )
             }
             Item::Consumer { name, seen, active } => {
                 counts = 0;
                 let active = active.map_or(0, |active| active.saturating_add(1));
                 let sum = hash(
                     9,
-                    &[name, &group, &time(seen).to_be_bytes(), &time(active).to_be_bytes()],
+                    &[
+                        name,
+                        &group,
+                        &time(seen).to_be_bytes(),
+                        &time(active).to_be_bytes(),
+                    ],
                 );
                 self.within = hash(10, &[name, &group]) as u64;
                 sum

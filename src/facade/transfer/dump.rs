@@ -117,7 +117,9 @@ impl<'d, W: Write> RdbFile<'d, W> {
                 self.dumped.refused += 1;
                 if self.dumped.refused <= NAMED {
                     let key = &self.key;
-                    self.dumped.notes.push(format!("left out: key {key}, which {target} cannot hold: {why}"));
+                    self.dumped
+                        .notes
+                        .push(format!("left out: key {key}, which {target} cannot hold: {why}"));
                 }
                 Ok(())
             }

@@ -65,7 +65,9 @@ impl Aof {
             let ["file", name, "seq", number, "type", kind] = words[..] else {
                 return Err(format!("{}: a line that is none: {line}", manifest.display()));
             };
-            let number: u64 = number.parse().map_err(|_| format!("{}: no number: {line}", manifest.display()))?;
+            let number: u64 = number
+                .parse()
+                .map_err(|_| format!("{}: no number: {line}", manifest.display()))?;
             if Path::new(name).file_name().is_none_or(|file| file != name) {
                 return Err(format!("{}: a file elsewhere: {name}", manifest.display()));
             }
@@ -112,7 +114,14 @@ impl Engine {
         // This fails only when the receiver is gone, and with it whoever could commit.
         let commit = move || drop(committing.send(Event::Commit));
         let databases = MOST_DATABASES.to_string();
-        let options = ["--appendfsync", "no", "--maxmemory", "256mb", "--databases", &databases];
+        let options = [
+            "--appendfsync",
+            "no",
+            "--maxmemory",
+            "256mb",
+            "--databases",
+            &databases,
+        ];
         let mut embedded = Embedded::open(dir, &options, commit)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         let waker = Waker::from(Arc::new(Bell(sender)));
@@ -155,7 +164,10 @@ impl Engine {
             self.embedded.tick();
             self.next_tick = Instant::now() + self.embedded.tick_interval();
         }
-        match self.events.recv_timeout(self.next_tick.saturating_duration_since(Instant::now())) {
+        match self
+            .events
+            .recv_timeout(self.next_tick.saturating_duration_since(Instant::now()))
+        {
             Ok(Event::Commit) => while self.embedded.commit_and_release() {},
             Ok(Event::Turn) => self.embedded.turn(&mut self.connection),
             // It is time for a tick.
@@ -174,7 +186,12 @@ impl Engine {
 fn reply(bytes: &[u8]) -> Option<(usize, Option<String>)> {
     let end = memchr::memchr(b'\n', bytes)? + 1;
     let line = &bytes[..end];
-    let number = || str::from_utf8(line.get(1..)?.trim_ascii_end()).ok()?.parse::<i64>().ok();
+    let number = || {
+        str::from_utf8(line.get(1..)?.trim_ascii_end())
+            .ok()?
+            .parse::<i64>()
+            .ok()
+    };
     match line[0] {
         b'-' => Some((end, Some(line[1..].trim_ascii_end().escape_ascii().to_string()))),
         b'$' => {
@@ -244,7 +261,8 @@ impl Commands<'_> {
                 return Err(End::CutOff(begin));
             }
             if at < 2 {
-                self.head.push(self.command[start..start + length.min(64)].to_vec());
+                self.head
+                    .push(self.command[start..start + length.min(64)].to_vec());
             }
         }
         Ok(true)
@@ -252,7 +270,9 @@ impl Commands<'_> {
 
     fn line(&mut self, begin: u64) -> Result<usize, End> {
         let mut rest = std::io::Read::take(&mut *self.stream, 1 << 16);
-        let read = rest.read_until(b'\n', &mut self.command).map_err(|e| End::Failed(e.to_string()))?;
+        let read = rest
+            .read_until(b'\n', &mut self.command)
+            .map_err(|e| End::Failed(e.to_string()))?;
         self.position += read as u64;
         match read == 0 || self.command.ends_with(b"\n") {
             true => Ok(read),
@@ -263,7 +283,9 @@ impl Commands<'_> {
     /// The number in the line that begins here.
     fn number(&self, start: usize, mark: u8) -> Result<usize, End> {
         let line = self.command[start..].trim_ascii_end();
-        let digits = line.strip_prefix(&[mark]).and_then(|digits| str::from_utf8(digits).ok());
+        let digits = line
+            .strip_prefix(&[mark])
+            .and_then(|digits| str::from_utf8(digits).ok());
         match digits.and_then(|digits| digits.parse().ok()) {
             Some(number) if mark == b'$' || number <= MOST_ARGUMENTS => Ok(number),
             _ => Err(self.malformed("no command of Redis's protocol")),
@@ -298,11 +320,15 @@ pub fn run_aof(dir: &Path, files: &[PathBuf], progress: &Arc<Progress>) -> Resul
     for (at, file) in files.iter().enumerate() {
         let name = file.display();
         let (mut stream, _) = streams::open(file, progress)?;
-        if let Some(cut) = run(&mut engine, &mut stream, progress, &mut None).map_err(|e| format!("{name}: {e}"))? {
+        if let Some(cut) =
+            run(&mut engine, &mut stream, progress, &mut None).map_err(|e| format!("{name}: {e}"))?
+        {
             if at + 1 < files.len() {
                 return Err(format!("{name}: it is cut off within the command at byte {cut}"));
             }
-            notes.push(format!("{name} is cut off within the command at byte {cut}, which is left out"));
+            notes.push(format!(
+                "{name} is cut off within the command at byte {cut}, which is left out"
+            ));
         }
     }
     engine.close()?;
@@ -332,20 +358,26 @@ fn run(
             Err(End::Failed(text)) => return Err(text),
         }
         if commands.head.first().is_some_and(|name| name == b"ECHO") {
-            let found = MARKS.iter().position(|known| commands.head.get(1).is_some_and(|said| said == known));
+            let found = MARKS
+                .iter()
+                .position(|known| commands.head.get(1).is_some_and(|said| said == known));
             *mark = found.or(*mark);
             continue;
         }
         batch.extend_from_slice(&commands.command);
         count += 1;
         if batch.len() >= BATCH {
-            engine.run(&batch, count).map_err(|e| format!("before byte {}: {e}", commands.position))?;
+            engine
+                .run(&batch, count)
+                .map_err(|e| format!("before byte {}: {e}", commands.position))?;
             progress.note_key()?;
             batch.clear();
             count = 0;
         }
     };
-    engine.run(&batch, count).map_err(|e| format!("before byte {}: {e}", commands.position))?;
+    engine
+        .run(&batch, count)
+        .map_err(|e| format!("before byte {}: {e}", commands.position))?;
     Ok(cut)
 }
 

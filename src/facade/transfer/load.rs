@@ -141,7 +141,9 @@ impl Loader {
             Item::Key(key) => {
                 self.check_database(key.database)?;
                 self.clock.refresh();
-                let is_due = key.deadline.is_some_and(|deadline| deadline <= self.clock.now_ms());
+                let is_due = key
+                    .deadline
+                    .is_some_and(|deadline| deadline <= self.clock.now_ms());
                 self.left_out = is_due.then_some(LeftOut::Expired);
                 self.open = Some(Assembly::begin(key));
                 Ok(())
@@ -226,11 +228,17 @@ impl Loader {
         let outcome = self.run(|txn| write_all(txn, &batch, conflict, &limits));
         self.batch = batch;
         let outcome = outcome?;
-        let in_the_way = self.batch.iter().zip(&outcome.skipped).filter(|(_, skipped)| **skipped);
+        let in_the_way = self
+            .batch
+            .iter()
+            .zip(&outcome.skipped)
+            .filter(|(_, skipped)| **skipped);
         for (assembly, _) in in_the_way {
             if self.loaded.in_the_way.len() < NAMED {
                 let key = assembly.key();
-                self.loaded.in_the_way.push(format!("db{} {}", key.db, key.name.escape_ascii()));
+                self.loaded
+                    .in_the_way
+                    .push(format!("db{} {}", key.db, key.name.escape_ascii()));
             }
         }
         match (self.conflict, self.loaded.in_the_way.first()) {
@@ -308,7 +316,12 @@ impl Loader {
 
 fn told(assembly: &Assembly, stop: Stop) -> String {
     let key = assembly.key();
-    format!("key {} in database {}: {}", key.name.escape_ascii(), key.db, text_of(stop))
+    format!(
+        "key {} in database {}: {}",
+        key.name.escape_ascii(),
+        key.db,
+        text_of(stop)
+    )
 }
 
 fn write_all(

@@ -25,9 +25,7 @@ use crate::store::Stop;
 pub use diff::{Difference, Differences, diff};
 pub use dump::{DumpFormat, Dumped, dump};
 pub use restore::{RestoreOptions, Restored, restore};
-pub use stat::{
-    Bar, BiggestKey, DatabaseStat, Level, PrefixStat, Stat, StatOptions, Sums, TypeStat, stat,
-};
+pub use stat::{Bar, BiggestKey, DatabaseStat, Level, PrefixStat, Stat, StatOptions, Sums, TypeStat, stat};
 pub use streams::{Compression, create};
 
 /// What somebody has ended, who is asked for it: by a signal.
@@ -106,11 +104,13 @@ const KINDS: [Kind; 6] = [
 impl Choice {
     /// The type, if one is chosen.
     fn kind(&self) -> Result<Option<Kind>, String> {
-        let Some(name) = &self.type_name else { return Ok(None) };
+        let Some(name) = &self.type_name else {
+            return Ok(None);
+        };
         let known = KINDS.into_iter().find(|kind| kind.name() == name);
-        known
-            .map(Some)
-            .ok_or_else(|| format!("there is no type {name}: one of string, list, set, hash, zset, stream is meant"))
+        known.map(Some).ok_or_else(|| {
+            format!("there is no type {name}: one of string, list, set, hash, zset, stream is meant")
+        })
     }
 
     fn has_database(&self, number: u64) -> bool {

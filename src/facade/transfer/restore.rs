@@ -69,9 +69,14 @@ pub fn restore(
     // Where nothing stays that is not installed.
     let scratch = dir.join(".scratch");
     fs::create_dir(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;
-    source.read(&options.choice, &scratch, &mut notes, &mut |item| loader.take(item))?;
+    source.read(&options.choice, &scratch, &mut notes, &mut |item| {
+        loader.take(item)
+    })?;
     let (loaded, libraries) = loader.finish()?;
-    let (replaces, passes_over) = (options.conflict == Conflict::Replace, options.conflict == Conflict::Skip);
+    let (replaces, passes_over) = (
+        options.conflict == Conflict::Replace,
+        options.conflict == Conflict::Skip,
+    );
     engine::load_libraries(dir, &libraries, replaces, passes_over)?;
     progress.goes_on()?;
     staged.install().map_err(|e| e.to_string())?;

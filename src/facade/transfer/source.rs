@@ -60,7 +60,9 @@ impl Source {
         } else {
             let (stream, head) = streams::open(path, progress)?;
             match &head[..] {
-                [b'R', b'E', b'D', b'I', b'S', ..] | [b'V', b'A', b'L', b'K', b'E', b'Y', ..] => Form::Rdb(stream),
+                [b'R', b'E', b'D', b'I', b'S', ..] | [b'V', b'A', b'L', b'K', b'E', b'Y', ..] => {
+                    Form::Rdb(stream)
+                }
                 [b'*', ..] => Form::Commands(stream),
                 [] => return Err(format!("{name} is empty")),
                 head if head.trim_ascii_start().first() == Some(&b'{') => Form::Json(stream),
@@ -127,7 +129,9 @@ impl From<FormatError> for Failed {
 }
 
 fn scratch_dir(scratch: &Path) -> Result<TempDir, String> {
-    let made = tempfile::Builder::new().prefix(".redkeep-tool-").tempdir_in(scratch);
+    let made = tempfile::Builder::new()
+        .prefix(".redkeep-tool-")
+        .tempdir_in(scratch);
     made.map_err(|e| format!("{}: {e}", scratch.display()))
 }
 
@@ -168,8 +172,13 @@ fn read_store(reader: &Reader, choice: &Choice, progress: &Progress, take: &mut 
                 give(Item::Library(&library.code))?;
             }
         }
-        let counts = databases.iter().map(|db| txn.count_keys(*db)).collect::<Result<Vec<_>, _>>()?;
-        progress.keys_expected.fetch_add(counts.iter().sum(), Ordering::Relaxed);
+        let counts = databases
+            .iter()
+            .map(|db| txn.count_keys(*db))
+            .collect::<Result<Vec<_>, _>>()?;
+        progress
+            .keys_expected
+            .fetch_add(counts.iter().sum(), Ordering::Relaxed);
         for (&db, keys) in databases.iter().zip(counts).filter(|(_, keys)| *keys > 0) {
             give(Item::Database(db as u64))?;
             give(Item::Sizes { keys, expiring: 0 })?;
@@ -230,7 +239,11 @@ struct Filter<'c> {
 }
 
 impl<'c> Filter<'c> {
-    fn new(choice: &'c Choice, progress: Arc<Progress>, notes: &'c mut Vec<String>) -> Result<Filter<'c>, String> {
+    fn new(
+        choice: &'c Choice,
+        progress: Arc<Progress>,
+        notes: &'c mut Vec<String>,
+    ) -> Result<Filter<'c>, String> {
         Ok(Filter {
             pattern: choice.pattern.as_ref().map(|source| Pattern::new(source, false)),
             kind: choice.kind()?,
@@ -246,7 +259,10 @@ impl<'c> Filter<'c> {
             Item::Key(key) => {
                 self.is_passing = self.choice.has_database(key.database)
                     && self.kind.is_none_or(|kind| kind == key.kind)
-                    && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(key.name));
+                    && self
+                        .pattern
+                        .as_ref()
+                        .is_none_or(|pattern| pattern.matches(key.name));
             }
             Item::Skipped { key, what, .. } => {
                 let key = key.map_or_else(String::new, |key| format!("key {}: ", key.escape_ascii()));

@@ -171,8 +171,12 @@ pub fn stat(dir: &Path, options: &StatOptions, progress: &Progress) -> Result<St
     let (databases, libraries) = reader
         .read(now, |txn| {
             let mut databases = Vec::new();
-            let counts = (0..reader.databases()).map(|db| txn.count_keys(db)).collect::<Result<Vec<_>, _>>()?;
-            progress.keys_expected.store(counts.iter().sum(), Ordering::Relaxed);
+            let counts = (0..reader.databases())
+                .map(|db| txn.count_keys(db))
+                .collect::<Result<Vec<_>, _>>()?;
+            progress
+                .keys_expected
+                .store(counts.iter().sum(), Ordering::Relaxed);
             for (db, &keys) in counts.iter().enumerate().filter(|(_, keys)| **keys > 0) {
                 gathered.begin_database();
                 key_walk::entries(txn, db, Selection::default(), |txn, name, entry| {
@@ -187,7 +191,10 @@ pub fn stat(dir: &Path, options: &StatOptions, progress: &Progress) -> Result<St
     let disk = reader.disk();
     let levels = disk.levels().map_err(|e| e.to_string())?;
     let table_bytes = disk.table_bytes();
-    let live: u64 = Family::ALL.into_iter().map(|family| disk.property(family, "rocksdb.estimate-live-data-size")).sum();
+    let live: u64 = Family::ALL
+        .into_iter()
+        .map(|family| disk.property(family, "rocksdb.estimate-live-data-size"))
+        .sum();
     let unreclaimed = disk.with_view(|view| {
         let (mut walk, mut count) = (view.walk(Family::Gc, b"", None)?, 0);
         while walk.next_record()?.is_some() {

@@ -80,7 +80,9 @@ pub fn create(path: &Path) -> Result<Output, String> {
         Compression::Gzip => Encoder::Gzip(GzEncoder::new(sink, flate2::Compression::default())),
         Compression::Zstd => {
             let mut context = CCtx::create();
-            context.init(ZSTD_LEVEL).map_err(|code| zstd_error(code).to_string())?;
+            context
+                .init(ZSTD_LEVEL)
+                .map_err(|code| zstd_error(code).to_string())?;
             Encoder::Zstd(context, sink, vec![0; BUFFER])
         }
     };
@@ -138,7 +140,9 @@ impl Write for Output {
                 let mut input = InBuffer::around(bytes);
                 while input.pos() < bytes.len() {
                     let mut out = OutBuffer::around(&mut buffer[..]);
-                    context.compress_stream(&mut out, &mut input).map_err(zstd_error)?;
+                    context
+                        .compress_stream(&mut out, &mut input)
+                        .map_err(zstd_error)?;
                     let written = out.pos();
                     sink.write_all(&buffer[..written])?;
                 }
@@ -181,12 +185,18 @@ impl<R: BufRead> Read for ZstdReader<R> {
             let bytes = self.source.fill_buf()?;
             if bytes.is_empty() {
                 return match self.is_within {
-                    true => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "zstd: it is cut off")),
+                    true => Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "zstd: it is cut off",
+                    )),
                     false => Ok(0),
                 };
             }
             let (mut input, mut out) = (InBuffer::around(bytes), OutBuffer::around(into));
-            let left = self.context.decompress_stream(&mut out, &mut input).map_err(zstd_error)?;
+            let left = self
+                .context
+                .decompress_stream(&mut out, &mut input)
+                .map_err(zstd_error)?;
             let (used, made) = (input.pos(), out.pos());
             self.is_within = left != 0;
             self.source.consume(used);

@@ -68,7 +68,11 @@ impl Packed {
         }
         Packed {
             expiring,
-            earliest: fields.iter().filter_map(|(.., deadline)| *deadline).min().unwrap_or(0),
+            earliest: fields
+                .iter()
+                .filter_map(|(.., deadline)| *deadline)
+                .min()
+                .unwrap_or(0),
             count: fields.len(),
             bytes: Bytes::Owned(bytes),
         }

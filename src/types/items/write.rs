@@ -173,7 +173,7 @@ impl Assembly {
             Parts::Text(text) => string::set(txn, key, old, text, deadline),
             Parts::Elements(elements) if self.kind == Kind::List => {
                 let mut list = List::open(None)?;
-                list.push(txn, Side::Right, elements.cells().iter());
+                push(txn, &mut list, elements);
                 list.save_until(txn, key, old, Limit(limits.list_size), deadline)
             }
             Parts::Elements(members) => {
@@ -197,7 +197,9 @@ impl Assembly {
             Parts::Stream(parts) => {
                 parts.create(txn, key, old, limits)?;
                 match txn.lookup(key)? {
-                    Some(entry) if entry.header.deadline != deadline => txn.set_deadline(key, &entry, deadline),
+                    Some(entry) if entry.header.deadline != deadline => {
+                        txn.set_deadline(key, &entry, deadline)
+                    }
                     _ => Ok(()),
                 }
             }
@@ -213,7 +215,7 @@ impl Assembly {
             }
             Parts::Elements(elements) if self.kind == Kind::List => {
                 let mut list = List::open(old.as_ref())?;
-                list.push(txn, Side::Right, elements.cells().iter());
+                push(txn, &mut list, elements);
                 list.save_until(txn, key, old.as_ref(), Limit(limits.list_size), self.deadline)
             }
             Parts::Elements(members) => {
@@ -250,6 +252,12 @@ impl Assembly {
             Parts::Stream(parts) => parts.add(txn, key, old, limits),
         }
     }
+}
+
+/// Adds elements behind all of a list.
+fn push(txn: &mut Txn, list: &mut List, elements: &CellBuffer) {
+    let elements: Vec<&[u8]> = elements.cells().iter().collect();
+    list.push(txn, Side::Right, elements.into_iter().rev());
 }
 
 /// Refuses members of which some were there.

@@ -90,7 +90,10 @@ fn bars(labels: &[(&'static str, u64)]) -> Vec<Bar> {
 
 /// Counts a key in the first bar whose limit it is below.
 fn count(bars: &mut [Bar], labels: &[(&str, u64)], value: u64, bytes: u64) {
-    let at = labels.iter().position(|(_, limit)| value < *limit).unwrap_or(labels.len() - 1);
+    let at = labels
+        .iter()
+        .position(|(_, limit)| value < *limit)
+        .unwrap_or(labels.len() - 1);
     bars[at].keys += 1;
     bars[at].bytes += bytes;
 }
@@ -183,7 +186,12 @@ impl<'o> Gathered<'o> {
                 self.ttl[0].keys += 1;
                 self.ttl[0].bytes += sums.bytes;
             }
-            Some(deadline) => count(&mut self.ttl, &TTL, deadline.saturating_sub(self.now).max(1), sums.bytes),
+            Some(deadline) => count(
+                &mut self.ttl,
+                &TTL,
+                deadline.saturating_sub(self.now).max(1),
+                sums.bytes,
+            ),
         }
         count(&mut self.sizes, &SIZES, sums.bytes, sums.bytes);
         if kind != Kind::String {
@@ -191,7 +199,10 @@ impl<'o> Gathered<'o> {
         }
         self.add_prefix(name, sums);
         if self.largest.len() < self.options.listed
-            || self.largest.first().is_some_and(|(least, ..)| *least < sums.bytes)
+            || self
+                .largest
+                .first()
+                .is_some_and(|(least, ..)| *least < sums.bytes)
         {
             self.largest.insert((sums.bytes, db, name.to_vec(), at, elements));
             if self.largest.len() > self.options.listed {

@@ -80,14 +80,22 @@ impl StreamParts {
 
     /// About how much memory those take that can be written.
     pub fn bytes(&self) -> usize {
-        let groups = if self.groups.len() > 1 { self.group_bytes } else { 0 };
+        let groups = if self.groups.len() > 1 {
+            self.group_bytes
+        } else {
+            0
+        };
         self.cells.bytes() + OVERHEAD * self.cells.cells().len() + groups
     }
 
     /// How many groups can be written: more may belong to the last.
     fn whole_groups(&self) -> usize {
         let groups = self.groups.len();
-        if self.is_whole { groups } else { groups.saturating_sub(1) }
+        if self.is_whole {
+            groups
+        } else {
+            groups.saturating_sub(1)
+        }
     }
 
     /// What could be written is staged.
@@ -124,7 +132,7 @@ impl StreamParts {
         let mut cells = self.cells.cells().iter();
         for (id, count) in &self.entries {
             let pairs: Vec<&[u8]> = cells.by_ref().take(*count).collect();
-            if pairs.is_empty() || pairs.len() % 2 != 0 {
+            if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
                 return malformed("an entry of a stream without a value to each field");
             }
             if Id::from(*id) <= stream.last {
