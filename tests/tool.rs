@@ -68,15 +68,16 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// A word with bytes that are no text, and some that formats have to escape.
 const BINARY: &[u8] = b"\xff\x00\"\\\r\n{[\xc3\xa4";
 
+/// Runs a command that must not fail.
+fn run<A: AsRef<[u8]>>(client: &mut Client, parts: &[A]) {
+    let reply = client.run(parts);
+    assert!(!reply.is_error(), "{reply:?}");
+}
+
 /// Fills a server with every type in every size, deadlines, groups of consumers, other databases.
 fn fill(client: &mut Client, has_field_deadlines: bool) {
-    let run = |client: &mut Client, parts: &[&[u8]]| {
-        let reply = client.run(parts);
-        assert!(!reply.is_error(), "{reply:?}");
-    };
-    run(client, &[b"SET", BINARY, BINARY]);
-    run(
-        client,
+    for parts in [
+        &[b"SET", BINARY, BINARY][..],
         &[
             b"SET",
             b"text",
@@ -84,115 +85,82 @@ fn fill(client: &mut Client, has_field_deadlines: bool) {
             b"PXAT",
             b"4000000000123",
         ],
-    );
-    run(client, &[b"SET", b"long", &b"0123456789".repeat(10_000)]);
-    run(client, &[b"SET", b"empty", b""]);
-    for (name, count) in [(&b"small"[..], 5), (b"large", 3000)] {
-        let key = |kind: &[u8]| [kind, b":", name].concat();
-        let members: Vec<Vec<u8>> = (0..count)
-            .map(|n| [BINARY, format!("{n}").as_bytes()].concat())
-            .collect();
-        for members in members.chunks(500) {
-            let push = |command: &[u8], key: Vec<u8>, client: &mut Client| {
-                let mut parts = vec![command.to_vec(), key];
-                parts.extend(members.iter().cloned());
-                assert!(!client.run(&parts).is_error());
-            };
-            push(b"RPUSH", key(b"list"), client);
-            push(b"SADD", key(b"set"), client);
-            let mut hash = vec![b"HSET".to_vec(), key(b"hash")];
-            let mut sorted = vec![b"ZADD".to_vec(), key(b"zset")];
-            for (at, member) in members.iter().enumerate() {
-                hash.extend([member.clone(), format!("value {at}").into_bytes()]);
-                sorted.extend([format!("{}.1", at * at).into_bytes(), member.clone()]);
-            }
-            assert!(!client.run(&hash).is_error() && !client.run(&sorted).is_error());
-        }
-        let numbers: Vec<Vec<u8>> = (0..count)
-            .map(|n| format!("{}", n * 7 - 50).into_bytes())
-            .collect();
-        assert!(
-            !client
-                .run(&[vec![b"SADD".to_vec(), key(b"ints")], numbers].concat())
-                .is_error()
-        );
-        for n in 1..=count {
-            let id = format!("{n}-{}", n % 3 + 1);
-            run(
-                client,
-                &[
-                    b"XADD",
-                    &key(b"stream"),
-                    id.as_bytes(),
-                    b"field",
-                    BINARY,
-                    b"n",
-                    id.as_bytes(),
-                ],
-            );
-        }
+        &[b"SET", b"long", &b"0123456789".repeat(10_000)],
+        &[b"SET", b"empty", b""],
+    ] {
+        run(client, parts);
+    }
+    for (name, count) in [("small", 5), ("large", 3000)] {
+        fill_collections(client, name, count);
         if has_field_deadlines {
-            let at = members[1].clone();
-            run(
-                client,
-                &[
-                    b"HPEXPIREAT",
-                    &key(b"hash"),
-                    b"4000000000456",
-                    b"FIELDS",
-                    b"1",
-                    &at,
-                ],
-            );
+            let (key, field) = (format!("hash:{name}"), member(1));
+            let parts: [&[u8]; 6] = [
+                b"HPEXPIREAT",
+                key.as_bytes(),
+                b"4000000000456",
+                b"FIELDS",
+                b"1",
+                &field,
+            ];
+            run(client, &parts);
         }
     }
-    run(
-        client,
-        &[
-            b"ZADD", b"scores", b"inf", b"a", b"-inf", b"b", b"0.1", b"c", b"-0", b"d", b"1e300", b"e",
-        ],
+    for line in [
+        "ZADD scores inf a -inf b 0.1 c -0 d 1e300 e",
+        "XGROUP CREATE stream:small group 1-2",
+        "XGROUP CREATECONSUMER stream:small group idle",
+        "XREADGROUP GROUP group busy COUNT 2 STREAMS stream:small >",
+        "XDEL stream:large 3000-1 17-3",
+        "XADD stream:empty 5-1 f v",
+        "XDEL stream:empty 5-1",
+        "PEXPIREAT list:large 4000000000789",
+        "SELECT 9",
+        "SET nine 9",
+        "HSET user:1 name x",
+        "SELECT 0",
+    ] {
+        run(client, &line.split(' ').collect::<Vec<_>>());
+    }
+    let code = "#!lua name=counting\nredis.register_function('one', function() return 1 end)";
+    run(client, &["FUNCTION", "LOAD", code]);
+}
+
+/// An element of a collection.
+fn member(number: usize) -> Vec<u8> {
+    [BINARY, number.to_string().as_bytes()].concat()
+}
+
+/// A collection of each type with so many elements.
+fn fill_collections(client: &mut Client, name: &str, count: usize) {
+    let begin = |command: &str, kind: &str| vec![command.into(), format!("{kind}:{name}").into_bytes()];
+    let mut all = [
+        begin("RPUSH", "list"),
+        begin("SADD", "set"),
+        begin("SADD", "ints"),
+        begin("HSET", "hash"),
+        begin("ZADD", "zset"),
+    ];
+    for n in 0..count {
+        all[0].push(member(n));
+        all[1].push(member(n));
+        all[2].push(format!("{}", n as i64 * 7 - 50).into_bytes());
+        all[3].extend([member(n), format!("value {n}").into_bytes()]);
+        all[4].extend([format!("{}.1", n * n).into_bytes(), member(n)]);
+    }
+    all.iter().for_each(|parts| run(client, parts));
+    let stream = format!("stream:{name}");
+    let add = |n: usize| {
+        let id = format!("{n}-{}", n % 3 + 1).into_bytes();
+        let parts: [&[u8]; 7] = [b"XADD", stream.as_bytes(), &id, b"field", BINARY, b"n", &id];
+        parts.map(<[u8]>::to_vec).to_vec()
+    };
+    let replies = client.pipeline(&(1..=count).map(add).collect::<Vec<_>>());
+    assert!(
+        replies
+            .expect("the server answers")
+            .iter()
+            .all(|reply| !reply.is_error())
     );
-    run(client, &[b"XGROUP", b"CREATE", b"stream:small", b"group", b"1-2"]);
-    run(
-        client,
-        &[
-            b"XGROUP",
-            b"CREATECONSUMER",
-            b"stream:small",
-            b"group",
-            b"idle one",
-        ],
-    );
-    run(
-        client,
-        &[
-            b"XREADGROUP",
-            b"GROUP",
-            b"group",
-            BINARY,
-            b"COUNT",
-            b"2",
-            b"STREAMS",
-            b"stream:small",
-            b">",
-        ],
-    );
-    run(client, &[b"XDEL", b"stream:large", b"3000-1", b"17-3"]);
-    run(client, &[b"XADD", b"stream:empty", b"5-1", b"f", b"v"]);
-    run(client, &[b"XDEL", b"stream:empty", b"5-1"]);
-    run(client, &[b"PEXPIREAT", b"list:large", b"4000000000789"]);
-    run(
-        client,
-        &[
-            b"FUNCTION",
-            b"LOAD",
-            b"#!lua name=counting\nredis.register_function('one', function() return 1 end)",
-        ],
-    );
-    run(client, &[b"SELECT", b"9"]);
-    run(client, &[b"SET", b"in nine", b"9"]);
-    run(client, &[b"HSET", b"user:1", b"name", b"x"]);
-    run(client, &[b"SELECT", b"0"]);
 }
 
 /// A directory with a filled store in `data`, which no server uses; of whose writes some are in the log only.

@@ -24,15 +24,11 @@
 use std::io::Write;
 
 use super::FormatError;
-use super::json_text::{push_bytes, push_id, push_number, push_score};
+use super::json_text::{FORMAT, VERSION, push_bytes, push_id, push_number, push_score};
 use crate::rdb::{Counters, Item, Key, Kind, Sink};
 
 pub use super::json_read::read;
 
-/// What the head calls the format.
-pub const FORMAT: &str = "json-lines";
-/// The schema that is written, and the latest that is read.
-pub const VERSION: u64 = 1;
 /// A line longer than this ends when its piece does.
 const LINE: usize = 256 << 10;
 

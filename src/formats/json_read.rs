@@ -3,8 +3,7 @@
 use std::io::{BufRead, Read};
 
 use super::FormatError;
-use super::json::{FORMAT, VERSION};
-use super::json_text::{from_base64, parse_id};
+use super::json_text::{FORMAT, VERSION, from_base64, parse_id};
 use super::json_value::{Json, parse};
 use crate::rdb::{CellBuffer, Counters, Item, Key, Kind, StreamId};
 

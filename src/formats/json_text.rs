@@ -2,6 +2,11 @@
 
 use crate::rdb::StreamId;
 
+/// What the head calls the format.
+pub const FORMAT: &str = "json-lines";
+/// The schema that is written, and the latest that is read.
+pub const VERSION: u64 = 1;
+
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const HEX: &[u8; 16] = b"0123456789abcdef";
 

@@ -44,7 +44,12 @@ fn show(sink: &mut impl Sink<Error = FormatError>, elements: u64) {
         });
     }
     put(Item::End);
-    put(key(b"x", Kind::Stream));
+    show_stream(sink, elements, key(b"x", Kind::Stream));
+}
+
+fn show_stream(sink: &mut impl Sink<Error = FormatError>, elements: u64, head: Item) {
+    let mut put = |item: Item<'_>| sink.put(item).unwrap();
+    put(head);
     let id = |ms| StreamId { ms, seq: 7 };
     for n in 1..=elements {
         let cells: CellBuffer = [&b"f"[..], b"\xff"].into_iter().collect();

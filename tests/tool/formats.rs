@@ -82,7 +82,7 @@ fn a_redis_loads_what_is_dumped_and_what_it_saves_is_restored() {
         .start();
     let mut client = server.client();
     client.ok(&["SELECT", "9"]);
-    assert_eq!(client.run(&["GET", "in nine"]).text().as_deref(), Some("9"));
+    assert_eq!(client.run(&["GET", "nine"]).text().as_deref(), Some("9"));
     client.ok(&["SELECT", "0"]);
     client.ok(&["SAVE"]);
     assert_eq!(differences(&data, &dump, &["--ignore-times"]), "");

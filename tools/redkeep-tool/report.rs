@@ -1,12 +1,15 @@
 //! What is said in the end, for people.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use redkeep::facade::transfer::{Bar, Difference, Differences, Restored, Stat, Sums};
 
 /// Width of the longest bar.
 const BAR: u64 = 30;
+/// So much of a name is shown.
+const NAME: usize = 40;
+/// What [`sums`] makes of sums.
+const SUMS: [&str; 4] = ["keys", "elements", "bytes", "in memory"];
 
 /// What a restore has done.
 pub fn restored(restored: &Restored, dir: &Path) -> String {
@@ -139,8 +142,63 @@ fn histogram(out: &mut String, title: &str, bars: &[Bar]) {
 
 /// A store's figures, as tables.
 pub fn stat(stat: &Stat) -> String {
-    let mut out = String::new();
-    let Stat { total, .. } = stat;
+    let mut out = head(stat);
+    let rows: Vec<Vec<String>> = stat
+        .databases
+        .iter()
+        .map(|database| {
+            let mut row = sums(format!("db{}", database.number), &database.sums);
+            row.extend([number(database.expiring), number(database.expired)]);
+            row
+        })
+        .collect();
+    let head = [&["database"], &SUMS[..], &["expiring", "expired"]].concat();
+    table(&mut out, &head, &rows);
+    let types = stat.types.iter().map(|of| sums(of.name.to_owned(), &of.sums));
+    table(
+        &mut out,
+        &[&["type"], &SUMS[..]].concat(),
+        &types.collect::<Vec<_>>(),
+    );
+    let prefixes = stat
+        .prefixes
+        .iter()
+        .map(|of| sums(cut(&of.prefix, NAME), &of.sums));
+    table(
+        &mut out,
+        &[&["prefix"], &SUMS[..]].concat(),
+        &prefixes.collect::<Vec<_>>(),
+    );
+    let biggest = stat.biggest.iter().map(|key| {
+        vec![
+            format!("db{} {}", key.database, cut(&key.key, NAME)),
+            key.type_name.to_owned(),
+            number(key.elements),
+            bytes(key.bytes),
+        ]
+    });
+    let head = ["biggest keys", "type", "elements", "bytes"];
+    table(&mut out, &head, &biggest.collect::<Vec<_>>());
+    histogram(&mut out, "time to live", &stat.ttl);
+    histogram(&mut out, "size of keys", &stat.sizes);
+    histogram(&mut out, "elements of collections", &stat.elements);
+    let levels = stat.levels.iter().map(|level| {
+        vec![
+            format!("{} L{}", level.family, level.level),
+            number(level.tables),
+            bytes(level.bytes),
+            number(level.entries),
+            number(level.deletions),
+        ]
+    });
+    let head = ["level", "tables", "bytes", "records", "deletions"];
+    table(&mut out, &head, &levels.collect::<Vec<_>>());
+    out
+}
+
+/// What is said of a whole store.
+fn head(stat: &Stat) -> String {
+    let (total, mut out) = (&stat.total, String::new());
     for line in [
         format!(
             "{}: {} keys, {} elements",
@@ -164,81 +222,13 @@ pub fn stat(stat: &Stat) -> String {
             stat.unreclaimed, stat.libraries
         ),
     ] {
-        let _ = writeln!(out, "{line}");
+        out.push_str(&line);
+        out.push('\n');
     }
     for fault in &stat.faults {
-        let _ = writeln!(out, "fault: {fault}");
+        out.push_str(&format!("fault: {fault}\n"));
     }
     out.push('\n');
-    let rows: Vec<Vec<String>> = stat
-        .databases
-        .iter()
-        .map(|database| {
-            let mut row = sums(format!("db{}", database.number), &database.sums);
-            row.extend([number(database.expiring), number(database.expired)]);
-            row
-        })
-        .collect();
-    let head = [
-        "database",
-        "keys",
-        "elements",
-        "bytes",
-        "in memory",
-        "expiring",
-        "expired",
-    ];
-    table(&mut out, &head, &rows);
-    let rows: Vec<Vec<String>> = stat
-        .types
-        .iter()
-        .map(|of| sums(of.name.to_owned(), &of.sums))
-        .collect();
-    table(
-        &mut out,
-        &["type", "keys", "elements", "bytes", "in memory"],
-        &rows,
-    );
-    let rows: Vec<Vec<String>> = stat
-        .prefixes
-        .iter()
-        .map(|of| sums(cut(&of.prefix, 40), &of.sums))
-        .collect();
-    table(
-        &mut out,
-        &["prefix", "keys", "elements", "bytes", "in memory"],
-        &rows,
-    );
-    let biggest = stat.biggest.iter().map(|key| {
-        let name = format!("db{} {}", key.database, cut(&key.key, 40));
-        vec![
-            name,
-            key.type_name.to_owned(),
-            number(key.elements),
-            bytes(key.bytes),
-        ]
-    });
-    let rows: Vec<Vec<String>> = biggest.collect();
-    table(&mut out, &["biggest keys", "type", "elements", "bytes"], &rows);
-    histogram(&mut out, "time to live", &stat.ttl);
-    histogram(&mut out, "size of keys", &stat.sizes);
-    histogram(&mut out, "elements of collections", &stat.elements);
-    let levels = stat.levels.iter().map(|level| {
-        let name = format!("{} L{}", level.family, level.level);
-        vec![
-            name,
-            number(level.tables),
-            bytes(level.bytes),
-            number(level.entries),
-            number(level.deletions),
-        ]
-    });
-    let rows: Vec<Vec<String>> = levels.collect();
-    table(
-        &mut out,
-        &["level", "tables", "bytes", "records", "deletions"],
-        &rows,
-    );
     out
 }
 

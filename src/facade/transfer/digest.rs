@@ -157,95 +157,72 @@ impl Digester {
     }
 
     fn add(&mut self, item: Item<'_>) {
-        let (place, group) = (self.place.to_be_bytes(), self.group.to_be_bytes());
-        let times = !self.ignores_times;
-        let time = |time: u64| if times { time } else { 0 };
-        let mut counts = 1;
-        let sum = match item {
-            Item::Text(text) => hash(1, &[text]),
+        let (sum, elements) = match item {
+            Item::Text(text) => (hash(1, &[text]), 1),
             Item::Element(element) => {
                 let is_list = self
                     .open
                     .as_ref()
-                    .is_some_and(|open| KINDS[usize::from(open.kind)] == Kind::List);
+                    .is_some_and(|open| open.kind_name() == Kind::List.name());
+                let place = self.place.to_be_bytes();
                 self.place += 1;
-                hash(2, &[element, if is_list { &place } else { b"" }])
+                (hash(2, &[element, if is_list { &place } else { b"" }]), 1)
             }
             Item::Field {
                 field,
                 value,
                 deadline,
-            } => hash(
-                3,
-                &[
-                    field,
-                    value,
-                    &deadline.map_or(0, |d| d.saturating_add(1)).to_be_bytes(),
-                ],
-            ),
+            } => (hash(3, &[field, value, &one_more(deadline).to_be_bytes()]), 1),
             // -0 and 0 are the same score.
-            Item::Scored { member, score } => hash(4, &[member, &(score + 0.0).to_bits().to_be_bytes()]),
-            Item::Entry { id, cells } => hash_cells(5, &[id.ms, id.seq], cells),
+            Item::Scored { member, score } => (hash(4, &[member, &(score + 0.0).to_bits().to_be_bytes()]), 1),
+            Item::Entry { id, cells } => (hash_cells(5, &[id.ms, id.seq], cells), 1),
+            item => (self.beside_entries(item), 0),
+        };
+        if let Some(open) = &mut self.open {
+            open.sum = open.sum.wrapping_add(sum);
+            open.elements += elements;
+        }
+    }
+
+    /// Of a stream, what is no entry.
+    fn beside_entries(&mut self, item: Item<'_>) -> u128 {
+        let (group, counts) = (self.group.to_be_bytes(), !self.ignores_times);
+        let time = |time: u64| if counts { time } else { 0 };
+        match item {
             Item::Counters(counters) => {
-                counts = 0;
-                let added = counters.added;
                 let (last, deleted) = (counters.last, counters.max_deleted);
-                let numbers = [counters.length, added, last.ms, last.seq, deleted.ms, deleted.seq];
-                hash_cells(6, &numbers, Cells::default())
+                let counted = [counters.length, counters.added];
+                let ids = [last.ms, last.seq, deleted.ms, deleted.seq];
+                hash_cells(6, &[&counted[..], &ids].concat(), Cells::default())
             }
             Item::Group { name, last, read } => {
-                counts = 0;
-                let read = read.map_or(0, |read| read.saturating_add(1));
-                let sum = hash(
-                    7,
-                    &[
-                        name,
-                        &last.ms.to_be_bytes(),
-                        &last.seq.to_be_bytes(),
-                        &read.to_be_bytes(),
-                    ],
-                );
                 self.group = hash(12, &[name]) as u64;
-                sum
+                let numbers = [last.ms, last.seq, one_more(read)].map(u64::to_be_bytes);
+                hash(7, &[name, numbers.as_flattened()])
             }
             Item::Pending {
                 id,
                 time: given,
                 count,
-            } => {
-                counts = 0;
-                hash_cells(
-                    8,
-                    &[self.group, id.ms, id.seq, time(given), count],
-                    Cells::default(),
-                )
-            }
+            } => hash_cells(
+                8,
+                &[self.group, id.ms, id.seq, time(given), count],
+                Cells::default(),
+            ),
             Item::Consumer { name, seen, active } => {
-                counts = 0;
-                let active = active.map_or(0, |active| active.saturating_add(1));
-                let sum = hash(
-                    9,
-                    &[
-                        name,
-                        &group,
-                        &time(seen).to_be_bytes(),
-                        &time(active).to_be_bytes(),
-                    ],
-                );
                 self.within = hash(10, &[name, &group]) as u64;
-                sum
+                let times = [time(seen), time(one_more(active))].map(u64::to_be_bytes);
+                hash(9, &[name, &group, times.as_flattened()])
             }
-            Item::Owned(id) => {
-                counts = 0;
-                hash_cells(11, &[self.within, id.ms, id.seq], Cells::default())
-            }
-            _ => return,
-        };
-        if let Some(open) = &mut self.open {
-            open.sum = open.sum.wrapping_add(sum);
-            open.elements += counts;
+            Item::Owned(id) => hash_cells(11, &[self.within, id.ms, id.seq], Cells::default()),
+            _ => 0,
         }
     }
+}
+
+/// Tells none from 0.
+fn one_more(number: Option<u64>) -> u64 {
+    number.map_or(0, |number| number.saturating_add(1))
 }
 
 fn hash_cells(tag: u8, numbers: &[u64], cells: Cells) -> u128 {
