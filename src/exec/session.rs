@@ -167,13 +167,18 @@ impl Session {
     /// The client sends no more, and does not wait for the end of CLIENT PAUSE, nor for others to do something: its request
     /// is forgotten, as in Redis. Any other one that it has sent is answered. Returns whether the connection ends therefore.
     pub fn leave_wait(&mut self, engine: &mut Engine) -> bool {
-        let left = (self.request.wait).take_if(|wait| matches!(wait, Wait::Pause | Wait::Answer { .. }));
+        let left = self.request.wait.take_if(|wait| may_be_left(wait));
         if let Some(wait) = &left {
             engine.forget(wait, self.client.id);
             self.client.paused.set(false);
             self.closing = true;
         }
         left.is_some()
+    }
+
+    /// Whether [`Session::leave_wait`] would forget a request.
+    pub fn may_leave_wait(&self) -> bool {
+        self.request.wait.as_ref().is_some_and(may_be_left)
     }
 
     /// What the buffers hold when the input has `input` bytes, in `input_memory` bytes of memory.
@@ -374,4 +379,9 @@ impl Session {
         }
         self.request.seed = Random::from_seed(self.request.seed).next_u64();
     }
+}
+
+/// Whether a request that waits for this is forgotten once its client is gone: it may wait for ever.
+fn may_be_left(wait: &Wait) -> bool {
+    matches!(wait, Wait::Pause | Wait::Answer { .. })
 }
