@@ -6,7 +6,8 @@
 //! keys that are waited for (BLMOVE): they are served in the same go. Its reply leaves when the epoch is settled that this
 //! depends on, as all replies do; if what it was given is lost, so is that it was given.
 //!
-//! One whose records are not in memory keeps its place until they are, and those behind it theirs.
+//! One whose records are not in memory keeps its place until they are, and those behind it theirs. One that has run and finds
+//! nothing (an entry was added that its group has read by then) waits behind all others from then on, as in Redis since 7.2.
 
 use std::time::{Duration, Instant};
 
@@ -33,8 +34,10 @@ pub enum Unblocked {
 enum Served {
     /// It has its answer.
     Done,
-    /// There was nothing for it: it waits on.
+    /// There was nothing for it after all: it waits on, behind all others.
     Nothing,
+    /// What there is of the key is nothing for it, or it may not run now: it waits on where it is.
+    NotMeant,
     /// Its records are fetched.
     Fetching(Ticket),
 }
@@ -145,16 +148,20 @@ fn with_settled(args: Args, settled: Vec<(usize, Vec<u8>)>) -> OwnedArgs {
 }
 
 impl Engine {
-    /// Serves those who wait for keys that were touched, unless nobody may write now.
+    /// Serves those who wait for keys that were touched, unless nobody may run now, or nobody may write because of a script.
+    /// While CLIENT PAUSE holds writes, those are served who only read, and the keys are touched again when it ends.
     #[inline]
     pub(super) fn serve_touched(&mut self) {
-        if self.store.has_touched() && !self.pause.is_on() && !self.scripts.keeps_others_from_writing() {
+        if self.store.has_touched() && !self.pause.holds(false) && !self.scripts.keeps_others_from_writing() {
             self.serve_all_touched();
         }
     }
 
     fn serve_all_touched(&mut self) {
         while let Some(key) = self.store.take_touched() {
+            if self.pause.is_on() {
+                self.store.put_off_touched(key.clone());
+            }
             self.serve_key(key);
         }
         self.want_commit();
@@ -171,26 +178,39 @@ impl Engine {
                 return;
             }
             match self.serve(id, presence, now) {
-                Served::Done | Served::Nothing => {}
+                Served::Done | Served::NotMeant => {}
+                // Unless only the disk knew that it was not meant.
+                Served::Nothing if self.is_meant(id, self.store.presence(&key, now)) => {
+                    self.waiters.move_behind(id);
+                }
+                Served::Nothing => {}
                 Served::Fetching(ticket) => return self.waiters.hold(ticket, key),
             }
         }
     }
 
-    /// Runs a waiter's request again, if there may be something for it in a key of which this is known.
-    fn serve(&mut self, id: Id, presence: Presence, now: u64) -> Served {
+    /// Whether there may be something for a waiter in a key of which this is known, and it may run.
+    fn is_meant(&self, id: Id, presence: Presence) -> bool {
         let is_meant = |waiter: &Waiter| match &waiter.until {
-            Until::Keys(request) => request.may_want(presence) && !waiter.client.killed.get(),
+            Until::Keys(request) => {
+                let may_write = table::numbered(waiter.row).command.may_write();
+                request.may_want(presence) && !waiter.client.killed.get() && !self.pause.holds(may_write)
+            }
             Until::Replicas | Until::Synced { .. } => false,
         };
-        if !self.waiters.get(id).is_some_and(is_meant) {
-            return Served::Nothing;
+        self.waiters.get(id).is_some_and(is_meant)
+    }
+
+    /// Runs a waiter's request again, if there may be something for it in a key of which this is known.
+    fn serve(&mut self, id: Id, presence: Presence, now: u64) -> Served {
+        if !self.is_meant(id, presence) {
+            return Served::NotMeant;
         }
         let Some(mut waiter) = self.waiters.take(id) else {
-            return Served::Nothing;
+            return Served::NotMeant;
         };
         let Until::Keys(keys) = &mut waiter.until else {
-            return Served::Nothing;
+            return Served::NotMeant;
         };
         if let Some(ticket) = keys.ticket
             && !self.store.is_ready(ticket)

@@ -315,6 +315,26 @@ impl Waiters {
         self.all.insert(waiter.client.id, waiter);
     }
 
+    /// Has a waiter wait behind all others.
+    pub(super) fn move_behind(&mut self, client: Id) {
+        let Some(waiter) = self.all.get_mut(&client) else {
+            return;
+        };
+        let names: Vec<AwaitedKey> = waiter.keys().collect();
+        let Until::Keys(request) = &mut waiter.until else {
+            return;
+        };
+        let before = std::mem::replace(&mut request.place, self.next_place);
+        for key in names {
+            if let Some(sign) = self.keys.get(&key)
+                && let Some(id) = self.lines.remove(&(sign.number, before))
+            {
+                self.lines.insert((sign.number, self.next_place), id);
+            }
+        }
+        self.next_place += 1;
+    }
+
     /// Has those behind the waiter of this ticket wait for a key until its records are there.
     pub(super) fn hold(&mut self, ticket: Ticket, key: AwaitedKey) {
         let keys = self.held.entry(ticket).or_default();
