@@ -123,9 +123,13 @@ impl Session {
         }
     }
 
-    /// The client has got the answer that it waited for.
-    pub(super) fn end_wait(&mut self) {
+    /// The client has got the answer that it waited for, or its request back.
+    pub(super) fn end_wait(&mut self, engine: &mut Engine) {
         self.request.wait = None;
+        self.given_back = engine.waiters.given_back.remove(&self.client.id).map(Box::new);
+        if self.given_back.is_some() {
+            return;
+        }
         self.request.spent = 0;
         self.forget_caching();
         if self.reply_mode == ReplyMode::Skip {
@@ -231,7 +235,7 @@ impl Engine {
             seed: keys.seed,
             touches: !waiter.client.no_touch.get(),
             is_heard: waiter.is_heard,
-            may_use_view: false,
+            may_use_view: true,
             waiting: Waiting::Again,
         };
         let began = Instant::now();
@@ -240,6 +244,10 @@ impl Engine {
         waiter.spent += began.elapsed().as_nanos() as u64;
         self.waiters.put_back(waiter);
         match ran {
+            Ran::Ready(Err(Stop::NeedsView), _) => {
+                self.give_back(id);
+                Served::Done
+            }
             Ran::Ready(result, epoch) | Ran::Counted(result, epoch) => {
                 self.answer_waiter(id, result, epoch);
                 Served::Done
@@ -247,7 +255,7 @@ impl Engine {
             Ran::Awaits(..) => Served::Nothing,
             Ran::Waits(_) | Ran::CutOff(_) => match ticket {
                 Some(ticket) => Served::Fetching(ticket),
-                None => unreachable!("it may not go over a view"),
+                None => unreachable!("it does not go over a view here"),
             },
         }
     }
@@ -277,6 +285,16 @@ impl Engine {
         waiter.waker.into_iter().for_each(|waker| waker.wake());
     }
 
+    /// There is more for a waiter than is read on the executor: its session runs its request, as any other, over a view.
+    fn give_back(&mut self, id: Id) {
+        let Some(waiter) = self.drop_waiter(id) else {
+            return;
+        };
+        let Waiter { args, waker, .. } = *waiter;
+        self.waiters.given_back.insert(id, args);
+        waker.into_iter().for_each(|waker| waker.wake());
+    }
+
     /// Takes a waiter out, and gives back what was done for its request.
     fn drop_waiter(&mut self, id: Id) -> Option<Box<Waiter>> {
         let mut held = Vec::new();
@@ -298,6 +316,7 @@ impl Engine {
 
     /// A client does not wait any more, as it is gone: it takes nothing.
     pub(super) fn forget_waiter(&mut self, id: Id) {
+        self.waiters.given_back.remove(&id);
         self.drop_waiter(id);
     }
 

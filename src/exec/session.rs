@@ -10,7 +10,7 @@ use super::queue::Queue;
 use super::shown::Lines;
 use super::waiters::Until;
 use crate::base::random::Random;
-use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
+use crate::resp::{Decoder, Limits, OwnedArgs, Protocol, ProtocolError, Reply};
 use crate::store::{Epoch, Ticket};
 
 /// The request that has begun and is not through, or the next one.
@@ -86,6 +86,10 @@ pub struct Session {
     latest: Epoch,
     /// What a control command has its client wait for.
     pub(super) wish: Option<Wish>,
+    /// A request that has waited for others, and comes before all that is in the input.
+    pub(super) given_back: Option<Box<OwnedArgs>>,
+    /// It is being run.
+    pub(super) runs_given_back: bool,
 }
 
 /// What [`Session::advance`] needs next.
@@ -145,6 +149,8 @@ impl Session {
             is_in_exec: false,
             latest: Epoch::NONE,
             wish: None,
+            given_back: None,
+            runs_given_back: false,
         }
     }
 
@@ -245,6 +251,11 @@ impl Session {
         if let Some(status) = self.hindered(engine, waker) {
             return status;
         }
+        if let Some(args) = self.given_back.take()
+            && !self.run_given_back(engine, args, input.len(), waker)
+        {
+            return Status::Waiting;
+        }
         if input.is_empty() && !self.closing {
             return Status::NeedsInput(1);
         }
@@ -291,6 +302,25 @@ impl Session {
         Status::Yielded
     }
 
+    /// Runs a request that has waited for others, or goes on with it. False: it waits, for records, a view or again for others.
+    fn run_given_back(
+        &mut self,
+        engine: &mut Engine,
+        args: Box<OwnedArgs>,
+        input: usize,
+        waker: &Waker,
+    ) -> bool {
+        let now = self.begin_requests(engine, input);
+        self.runs_given_back = true;
+        let is_through = self.run_request(engine, args.as_args(), now, waker);
+        self.runs_given_back = false;
+        engine.tell(self.latest);
+        if !is_through && !matches!(self.request.wait, Some(Wait::Answer { .. })) {
+            self.given_back = Some(args);
+        }
+        is_through
+    }
+
     /// Notes how much has come, as CLIENT LIST shows the client its own line, and when the first request begins. Returns the
     /// time.
     fn begin_requests(&self, engine: &mut Engine, input: usize) -> u64 {
@@ -312,7 +342,7 @@ impl Session {
             return Some(Status::Waiting);
         }
         if let Some(Wait::Answer { .. }) = self.request.wait {
-            self.end_wait();
+            self.end_wait(engine);
         }
         None
     }

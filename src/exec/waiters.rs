@@ -167,6 +167,8 @@ pub struct Waiters {
     for_sync: BTreeSet<Id>,
     /// Keys whose first waiter has records fetched, by its ticket: those behind it wait for that.
     held: HashMap<Ticket, Vec<AwaitedKey>, RandomState>,
+    /// Requests that their sessions are to run, by their clients.
+    pub(super) given_back: HashMap<Id, OwnedArgs, RandomState>,
     /// The next number of a key, and the next place.
     next_key: u64,
     next_place: u64,
