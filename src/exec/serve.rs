@@ -6,7 +6,8 @@
 //! keys that are waited for (BLMOVE): they are served in the same go. Its reply leaves when the epoch is settled that this
 //! depends on, as all replies do; if what it was given is lost, so is that it was given.
 //!
-//! One whose records are not in memory keeps its place until they are, and those behind it theirs. One that has run and finds
+//! One whose records are not in memory keeps its place until they are, and those behind it theirs; and so do all whose requests
+//! name a key that its own names. One that has run and finds
 //! nothing (an entry was added that its group has read by then) waits behind all others from then on, as in Redis since 7.2.
 
 use std::time::{Duration, Instant};
@@ -38,7 +39,7 @@ enum Served {
     Nothing,
     /// What there is of the key is nothing for it, or it may not run now: it waits on where it is.
     NotMeant,
-    /// Its records are fetched.
+    /// Its records are fetched, or those of another one that came before it.
     Fetching(Ticket),
 }
 
@@ -138,6 +139,25 @@ impl Session {
     }
 }
 
+/// The keys that a waiter's request names, those too to which it writes.
+fn named_keys(waiter: Option<&Waiter>) -> Vec<AwaitedKey> {
+    let Some(waiter) = waiter else {
+        return Vec::new();
+    };
+    let Until::Keys(KeyRequest { db, .. }) = waiter.until else {
+        return Vec::new();
+    };
+    let args = waiter.args.as_args();
+    let positions = table::numbered(waiter.row).command.key_positions(args);
+    let positions = positions.unwrap_or_default().into_iter();
+    positions
+        .map(|at| AwaitedKey {
+            db,
+            name: args[at].into(),
+        })
+        .collect()
+}
+
 /// A copy of arguments, some of which are others.
 fn with_settled(args: Args, settled: Vec<(usize, Vec<u8>)>) -> OwnedArgs {
     if settled.is_empty() {
@@ -188,7 +208,11 @@ impl Engine {
                     self.waiters.move_behind(id);
                 }
                 Served::Nothing => {}
-                Served::Fetching(ticket) => return self.waiters.hold(ticket, key),
+                Served::Fetching(ticket) => {
+                    return self
+                        .waiters
+                        .hold(ticket, key, |waiters| named_keys(waiters.get(id)));
+                }
             }
         }
     }
@@ -209,6 +233,12 @@ impl Engine {
     fn serve(&mut self, id: Id, presence: Presence, now: u64) -> Served {
         if !self.is_meant(id, presence) {
             return Served::NotMeant;
+        }
+        // It might take what is another's, or find what that has yet to move.
+        let waiter = self.waiters.get(id);
+        let own = waiter.and_then(|waiter| waiter.until.ticket());
+        if let Some(ticket) = self.waiters.held_up_by(own, || named_keys(waiter)) {
+            return Served::Fetching(ticket);
         }
         let Some(mut waiter) = self.waiters.take(id) else {
             return Served::NotMeant;
@@ -240,6 +270,11 @@ impl Engine {
         };
         let began = Instant::now();
         let ran = self.run(&request, &mut keys.ticket);
+        if let Ran::Awaits(..) = ran
+            && let Some(ticket) = keys.ticket.take()
+        {
+            self.store.finish(ticket);
+        }
         let ticket = keys.ticket;
         waiter.spent += began.elapsed().as_nanos() as u64;
         self.waiters.put_back(waiter);
