@@ -267,10 +267,10 @@ impl Session {
             if request.is_empty() {
                 return Status::NeedsInput(1);
             }
-            let len = match engine.look_ahead.take_decoded(&mut self.decoder) {
-                Some(len) => len,
+            let (len, found) = match engine.look_ahead.take_decoded(&mut self.decoder) {
+                Some(decoded) => decoded,
                 None => match self.decoder.decode(request, &limits) {
-                    Ok(Some(len)) => len,
+                    Ok(Some(len)) => (len, Session::row_of(self.decoder.args(request))),
                     Ok(None) => return Status::NeedsInput(self.decoder.missing()),
                     Err(error) => return self.refuse(engine, error),
                 },
@@ -280,7 +280,7 @@ impl Session {
             }
             // The arguments borrow from the decoder, and running a request takes the session: so it leaves for a while.
             let decoder = std::mem::take(&mut self.decoder);
-            let done = self.run_request(engine, decoder.args(request), now, waker);
+            let done = self.run_request(engine, found, decoder.args(request), now, waker);
             self.decoder = decoder;
             engine.tell(self.latest);
             let is_kept_elsewhere = matches!(self.request.wait, Some(Wait::Answer { .. }));
