@@ -111,6 +111,8 @@ pub struct Advance {
     pub consumed: usize,
     /// What it needs to go on.
     pub status: Status,
+    /// What may leave is to be sent now, and not with what waits for the end of this tick.
+    pub sends: bool,
 }
 
 /// Requests that one turn runs at most, so that a long pipeline doesn't keep others waiting.
@@ -216,6 +218,7 @@ impl Session {
             return Advance {
                 consumed: 0,
                 status: Status::Yielded,
+                sends: true,
             };
         }
         engine.warm_up_noted();
@@ -223,22 +226,30 @@ impl Session {
         let status = self.run_requests(engine, input, &mut consumed, waker);
         engine.look_ahead.forget_decoded();
         self.had_turn = false;
-        self.release(engine);
+        let sends = self.release(engine);
         self.client.waiting.set(status == Status::Waiting);
         let queued = self.queue.as_ref().map_or(0, |queue| queue.input());
         self.client
             .enforce_hard_limits(engine, input.len() - consumed + queued);
         engine.want_commit();
-        Advance { consumed, status }
+        Advance {
+            consumed,
+            status,
+            sends,
+        }
     }
 
-    /// Lets go the replies that have been decided. The connection is flushed when the next of them has been.
-    pub fn release(&self, engine: &mut Engine) {
+    /// Lets go the replies that have been decided. The connection is flushed when the next of them has been. Returns whether
+    /// it is to send at once: a few bytes are better sent with what waits behind them for the end of this tick.
+    pub fn release(&self, engine: &mut Engine) -> bool {
         let stats = &mut engine.stats;
         let mut outbox = self.client.outbox.borrow_mut();
-        if let Some(epoch) = outbox.release(&engine.store, |text| stats.error(text)) {
-            engine.flush_when_settled(&self.client, epoch);
-        }
+        let Some(epoch) = outbox.release(&engine.store, |text| stats.error(text)) else {
+            return true;
+        };
+        let sends = epoch < engine.store.open_epoch() || outbox.is_much_ready();
+        engine.flush_when_settled(&self.client, epoch);
+        sends
     }
 
     fn run_requests(
@@ -272,10 +283,10 @@ impl Session {
             if request.is_empty() {
                 return Status::NeedsInput(1);
             }
-            let len = match engine.look_ahead.take_decoded(&mut self.decoder) {
-                Some(len) => len,
+            let (len, found) = match engine.look_ahead.take_decoded(&mut self.decoder) {
+                Some(decoded) => decoded,
                 None => match self.decoder.decode(request, &limits) {
-                    Ok(Some(len)) => len,
+                    Ok(Some(len)) => (len, Session::row_of(self.decoder.args(request))),
                     Ok(None) => return Status::NeedsInput(self.decoder.missing()),
                     Err(error) => return self.refuse(engine, error),
                 },
@@ -285,7 +296,7 @@ impl Session {
             }
             // The arguments borrow from the decoder, and running a request takes the session: so it leaves for a while.
             let decoder = std::mem::take(&mut self.decoder);
-            let done = self.run_request(engine, decoder.args(request), now, waker);
+            let done = self.run_request(engine, found, decoder.args(request), now, waker);
             self.decoder = decoder;
             engine.tell(self.latest);
             let is_kept_elsewhere = matches!(self.request.wait, Some(Wait::Answer { .. }));

@@ -57,12 +57,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
-    /// Runs what is in the input.
-    fn run(&mut self, cx: &mut Context<'_>) {
+    /// Runs what is in the input. Returns whether what may leave is to be sent now.
+    fn run(&mut self, cx: &mut Context<'_>) -> bool {
         let mut engine = self.engine.borrow_mut();
-        let Advance { consumed, status } = self.session.advance(&mut engine, self.input.rest(), cx.waker());
-        self.input.consume(consumed);
-        self.status = status;
+        let ran: Advance = self.session.advance(&mut engine, self.input.rest(), cx.waker());
+        self.input.consume(ran.consumed);
+        self.status = ran.status;
+        ran.sends
     }
 
     /// Reads once, and notes if the peer sends no more. Pending: the readable socket brings the next turn.
@@ -152,11 +153,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             read?;
         }
         loop {
-            self.run(cx);
+            let sends = self.run(cx);
             if self.session.client.killed.get() {
                 return Poll::Ready(Ok(()));
             }
-            let written = self.write(cx)?;
+            let written = match sends {
+                true => self.write(cx)?,
+                false => Poll::Ready(()),
+            };
             if let Status::Waiting = self.status {
                 std::task::ready!(self.read_ahead(cx))?;
             }
@@ -223,6 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outlet for RefCell<Line<S>> {
         let line = &mut *self.borrow_mut();
         let client = line.session.client.clone();
         let Some(waker) = client.waker() else { return };
+        // Whatever may leave by now has waited.
         line.session.release(&mut line.engine.borrow_mut());
         let written = line.write(&mut Context::from_waker(&waker));
         line.note_buffers();
