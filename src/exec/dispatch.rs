@@ -163,7 +163,7 @@ impl Session {
 
     /// Whether the request at hand was set aside before.
     fn was_set_aside(&self, came: &Option<Wait>) -> bool {
-        came.is_some() || self.request.ticket.is_some()
+        came.is_some() || self.request.ticket.is_some() || self.runs_given_back
     }
 
     fn note_command(&self, engine: &Engine, command: &'static Command, sub: &'static str) {
@@ -279,7 +279,7 @@ impl Session {
     fn account(&mut self, engine: &mut Engine, found: Found, args: Args, outcome: Outcome) -> bool {
         let lap = self.request.spent + engine.clock.end_lap();
         if let Outcome::Waits(wait) = outcome {
-            if let Wait::Answer { .. } = wait {
+            if matches!(wait, Wait::Answer { .. }) && !self.runs_given_back {
                 self.note_await(engine, found, args);
             }
             self.request.wait = Some(wait);
@@ -295,7 +295,7 @@ impl Session {
         if engine.tracking_clients > 0 {
             self.track_request(engine, found, args);
         }
-        if engine.monitors.is_any() {
+        if engine.monitors.is_any() && !self.runs_given_back {
             self.show_request(engine, found, args);
         }
         true

@@ -10,7 +10,7 @@ use super::queue::Queue;
 use super::shown::Lines;
 use super::waiters::Until;
 use crate::base::random::Random;
-use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
+use crate::resp::{Decoder, Limits, OwnedArgs, Protocol, ProtocolError, Reply};
 use crate::store::{Epoch, Ticket};
 
 /// The request that has begun and is not through, or the next one.
@@ -86,6 +86,10 @@ pub struct Session {
     latest: Epoch,
     /// What a control command has its client wait for.
     pub(super) wish: Option<Wish>,
+    /// A request that has waited for others, and comes before all that is in the input.
+    pub(super) given_back: Option<Box<OwnedArgs>>,
+    /// It is being run.
+    pub(super) runs_given_back: bool,
 }
 
 /// What [`Session::advance`] needs next.
@@ -147,6 +151,8 @@ impl Session {
             is_in_exec: false,
             latest: Epoch::NONE,
             wish: None,
+            given_back: None,
+            runs_given_back: false,
         }
     }
 
@@ -169,13 +175,18 @@ impl Session {
     /// The client sends no more, and does not wait for the end of CLIENT PAUSE, nor for others to do something: its request
     /// is forgotten, as in Redis. Any other one that it has sent is answered. Returns whether the connection ends therefore.
     pub fn leave_wait(&mut self, engine: &mut Engine) -> bool {
-        let left = (self.request.wait).take_if(|wait| matches!(wait, Wait::Pause | Wait::Answer { .. }));
+        let left = self.request.wait.take_if(|wait| may_be_left(wait));
         if let Some(wait) = &left {
             engine.forget(wait, self.client.id);
             self.client.paused.set(false);
             self.closing = true;
         }
         left.is_some()
+    }
+
+    /// Whether [`Session::leave_wait`] would forget a request.
+    pub fn may_leave_wait(&self) -> bool {
+        self.request.wait.as_ref().is_some_and(may_be_left)
     }
 
     /// What the buffers hold when the input has `input` bytes, in `input_memory` bytes of memory.
@@ -251,6 +262,11 @@ impl Session {
         if let Some(status) = self.hindered(engine, waker) {
             return status;
         }
+        if let Some(args) = self.given_back.take()
+            && !self.run_given_back(engine, args, input.len(), waker)
+        {
+            return Status::Waiting;
+        }
         if input.is_empty() && !self.closing {
             return Status::NeedsInput(1);
         }
@@ -297,6 +313,25 @@ impl Session {
         Status::Yielded
     }
 
+    /// Runs a request that has waited for others, or goes on with it. False: it waits, for records, a view or again for others.
+    fn run_given_back(
+        &mut self,
+        engine: &mut Engine,
+        args: Box<OwnedArgs>,
+        input: usize,
+        waker: &Waker,
+    ) -> bool {
+        let now = self.begin_requests(engine, input);
+        self.runs_given_back = true;
+        let is_through = self.run_request(engine, args.as_args(), now, waker);
+        self.runs_given_back = false;
+        engine.tell(self.latest);
+        if !is_through && !matches!(self.request.wait, Some(Wait::Answer { .. })) {
+            self.given_back = Some(args);
+        }
+        is_through
+    }
+
     /// Notes how much has come, as CLIENT LIST shows the client its own line, and when the first request begins. Returns the
     /// time.
     fn begin_requests(&self, engine: &mut Engine, input: usize) -> u64 {
@@ -318,7 +353,7 @@ impl Session {
             return Some(Status::Waiting);
         }
         if let Some(Wait::Answer { .. }) = self.request.wait {
-            self.end_wait();
+            self.end_wait(engine);
         }
         None
     }
@@ -385,4 +420,9 @@ impl Session {
         }
         self.request.seed = Random::from_seed(self.request.seed).next_u64();
     }
+}
+
+/// Whether a request that waits for this is forgotten once its client is gone: it may wait for ever.
+fn may_be_left(wait: &Wait) -> bool {
+    matches!(wait, Wait::Pause | Wait::Answer { .. })
 }

@@ -35,7 +35,7 @@ pub(super) struct Work {
     pub namespaces: Changes<Holder, Namespace>,
     /// What it causes beside that, in order.
     pub effects: Vec<Effect>,
-    /// Bytes that the events among them take.
+    /// Bytes that the events and messages among them take.
     pub events: usize,
     /// Its lookups so far.
     pub lookups: Lookups,
