@@ -181,7 +181,7 @@ impl Engine {
     fn serve(&mut self, id: Id, presence: Presence, now: u64) -> Served {
         let is_meant = |waiter: &Waiter| match &waiter.until {
             Until::Keys(request) => request.may_want(presence) && !waiter.client.killed.get(),
-            Until::Replicas | Until::Synced { .. } => false,
+            Until::Replicas | Until::Synced { .. } | Until::Saved => false,
         };
         if !self.waiters.get(id).is_some_and(is_meant) {
             return Served::Nothing;
@@ -233,7 +233,7 @@ impl Engine {
     }
 
     /// A waiter has its answer: it leaves when `epoch` is settled, and its session goes on.
-    fn answer_waiter(&mut self, id: Id, result: store::Result<Reply>, epoch: Epoch) {
+    pub(super) fn answer_waiter(&mut self, id: Id, result: store::Result<Reply>, epoch: Epoch) {
         let Some(waiter) = self.drop_waiter(id) else {
             return;
         };
@@ -300,7 +300,7 @@ impl Engine {
         };
         let epoch = match waiter.until {
             Until::Keys(_) => waiter.epoch,
-            Until::Replicas | Until::Synced { .. } => Epoch::NONE,
+            Until::Replicas | Until::Synced { .. } | Until::Saved => Epoch::NONE,
         };
         self.answer_waiter(id, result, epoch);
         true

@@ -23,10 +23,11 @@
 
 use std::io::Read;
 
-use super::error::{Broken, Error, Result};
+use super::error::{Broken, Error, Fault, Result};
 use super::input::Input;
 use super::item::{Item, Key, Kind};
-use super::value::{Buffers, Piece, Value, kind_of};
+use super::piece::{Buffers, Piece};
+use super::value::{Value, kind_of};
 use super::version::{Family, Version, opcode, type_byte};
 
 /// How a dump is to be read.
@@ -412,26 +413,6 @@ impl<R: Read> Reader<R> {
         }
         self.state = State::Ended;
         Ok(Step::End)
-    }
-}
-
-/// What goes wrong within a value.
-pub(super) enum Fault {
-    /// As a reader says it.
-    Error(Error),
-    /// Bytes in memory make no sense.
-    Broken(Broken),
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Fault {
-        Fault::Error(error)
-    }
-}
-
-impl From<Broken> for Fault {
-    fn from(broken: Broken) -> Fault {
-        Fault::Broken(broken)
     }
 }
 

@@ -28,6 +28,15 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The entry of a key, as its record has it.
+    ///
+    /// # Errors
+    /// The record makes no sense.
+    pub fn decode(record: Value) -> Result<Entry> {
+        let (header, body) = Header::decode(&record)?;
+        Ok(Entry { header, record, body })
+    }
+
     /// The encoding of the value, after the header.
     pub fn body(&self) -> &[u8] {
         &self.record[self.body..]
@@ -78,8 +87,8 @@ impl Txn<'_> {
         let Some(record) = self.get(&name)? else {
             return Ok(None);
         };
-        let (header, body) = Header::decode(&record)?;
-        let entry = Entry { header, record, body };
+        let entry = Entry::decode(record)?;
+        let header = entry.header;
         if header.deadline.is_none_or(|deadline| deadline > self.now) {
             self.note_owner(key.name, || Ok(entry.owned()?.map(|(id, _)| id)))?;
             return Ok(Some(entry));

@@ -84,6 +84,16 @@ impl Hash {
         Ok(hash)
     }
 
+    /// An empty hash, to be the value of a key that holds `old`.
+    pub fn in_place_of(old: Option<Entry>) -> Hash {
+        Hash {
+            entry: old,
+            encoding: Encoding::Packed(Packed::empty()),
+            is_changed: true,
+            is_put: true,
+        }
+    }
+
     /// The hash in an entry, for a command that only reads.
     pub fn open(entry: Entry) -> Result<Hash> {
         if !is_hash(entry.header.kind) {
@@ -204,6 +214,34 @@ impl Hash {
         }
     }
 
+    /// Shows every field with its value and its deadline.
+    pub fn walk_held(
+        &self,
+        txn: &mut Txn,
+        mut show: impl FnMut(&[u8], &[u8], Option<u64>) -> Result<()>,
+    ) -> Result<()> {
+        let now = txn.now;
+        match &self.encoding {
+            Encoding::Packed(packed) => {
+                let bytes = packed.bytes();
+                for slot in packed.slots() {
+                    let slot = slot?;
+                    if !slot.is_due(now) {
+                        show(&bytes[slot.field], &bytes[slot.value], slot.deadline)?;
+                    }
+                }
+                Ok(())
+            }
+            Encoding::Large(large) => large.table.walk(txn, Want::Values, |field, stored| {
+                let (deadline, head) = large::split(stored)?;
+                match deadline {
+                    Some(deadline) if deadline <= now => Ok(()),
+                    deadline => show(field, &stored[head..], deadline),
+                }
+            }),
+        }
+    }
+
     /// Shows some of the fields, from `cursor` on, and says where to go on; 0: that was all. Whatever is there from the
     /// first call to the last is shown.
     pub fn scan(
@@ -313,6 +351,12 @@ impl Hash {
             return old.map_or(Ok(()), |entry| txn.remove(key, entry));
         }
         let deadline = old.and_then(|entry| entry.header.deadline);
+        self.save_until(txn, key, deadline)
+    }
+
+    /// Puts the hash, which has fields, with this deadline of its key.
+    pub fn save_until(self, txn: &mut Txn, key: Key, deadline: Option<u64>) -> Result<()> {
+        let old = self.entry.as_ref();
         match &self.encoding {
             Encoding::Packed(packed) => {
                 let (kind, head) = packed.encode_head();
@@ -321,7 +365,7 @@ impl Hash {
             Encoding::Large(large) => {
                 let body = large.encode();
                 let kind = Kind::LargeHash;
-                let is_same = |old: &Entry| old.header.kind == kind && old.body() == body;
+                let is_same = |old: &Entry| old.header == Header { kind, deadline } && old.body() == body;
                 if old.is_some_and(is_same) {
                     // Where a field has what it had before, nothing is written.
                     if self.is_put {

@@ -5,6 +5,7 @@ pub mod bitfield;
 pub mod bitmap;
 pub mod blob;
 pub mod buckets;
+pub mod content;
 pub mod damage;
 pub mod footprint;
 pub mod geo;

@@ -7,10 +7,12 @@
 
 use super::{Broken, Cell, slice, text};
 
+/// What stands before the elements, in bytes.
 pub const HEAD: usize = 1;
 const MANY: u8 = 254;
 const END: u8 = 0xff;
 
+/// Sees that there is an end.
 pub fn check_head(bytes: &[u8]) -> Result<(), Broken> {
     match bytes.last() {
         Some(&END) if bytes.len() > HEAD => Ok(()),

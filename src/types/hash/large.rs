@@ -57,7 +57,7 @@ impl Stored {
 }
 
 /// The deadline before a value, and where the value begins.
-fn split(stored: &[u8]) -> Result<(Option<u64>, usize)> {
+pub(super) fn split(stored: &[u8]) -> Result<(Option<u64>, usize)> {
     match stored {
         [TIMELESS, ..] => Ok((None, 1)),
         [TIMED, rest @ ..] if rest.len() >= 8 => Ok((Some(Reader(rest).u64()?), 9)),
