@@ -4,6 +4,7 @@ use crate::support::server::{Setup, redis_is_installed};
 use crate::support::{Client, Kind, Server, Value, wait_for};
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// What servers have answered, as `tests/rdb/make.py` has written it: the last word of a line is a payload in hex.
@@ -251,4 +252,76 @@ fn a_server_that_ends_saves_first_if_it_is_told_to() {
             .flatten()
             .any(|file| is_temporary(&file.file_name().to_string_lossy()))
     );
+}
+
+/// How often a server that loads is killed.
+const KILLS: u32 = 6;
+
+#[test]
+fn a_new_store_is_filled_by_a_dump_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let server = Setup::new(Kind::Redkeep, &[])
+        .data(&folder.path().join("from"))
+        .start();
+    let mut client = server.client();
+    let keys = fill(&mut client);
+    let many: Vec<Vec<String>> = (0..30_000)
+        .map(|at| {
+            ["SET", &format!("many{at}"), &format!("value{at}")]
+                .map(str::to_owned)
+                .to_vec()
+        })
+        .collect();
+    for commands in many.chunks(1000) {
+        client.pipeline(commands).expect("an answer");
+    }
+    client.ok(&["SAVE"]);
+    // The dump lies where the store is to be.
+    let dir = folder.path().join("to");
+    fs::create_dir(&dir).expect("a directory");
+    fs::copy(folder.path().join("from/dump.rdb"), dir.join("dump.rdb")).expect("a dump");
+    let dump = dir.join("dump.rdb");
+    let dump = dump.to_str().expect("a name");
+    for round in 1..=KILLS {
+        let mut killed = Command::new(env!("CARGO_BIN_EXE_redkeep-server"))
+            .args(["--port", "0", "--load", dump, "--dir"])
+            .arg(&dir)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("a server");
+        std::thread::sleep(Duration::from_millis(u64::from(round) * 25));
+        killed.kill().expect("a process");
+        killed.wait().expect("its end");
+    }
+    let mut loaded = Setup::new(Kind::Redkeep, &["--load", dump]).data(&dir).start();
+    let mut there = loaded.client();
+    assert_eq!(there.run(&["DBSIZE"]), client.run(&["DBSIZE"]));
+    for key in &keys {
+        assert_eq!(held(&mut there, key), held(&mut client, key), "{key}");
+    }
+    // From then on the store counts, and not the dump.
+    there.ok(&["SET", "many1", "changed"]);
+    loaded.restart();
+    assert_eq!(loaded.client().run(&["GET", "many1"]), Value::bulk("changed"));
+}
+
+#[test]
+fn a_dump_that_is_damaged_is_not_loaded() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let damaged = folder.path().join("damaged.rdb");
+    let mut bytes = include_bytes!("rdb/redis-7.0.rdb").to_vec();
+    bytes[5000] ^= 1;
+    fs::write(&damaged, bytes).expect("a file");
+    let dir = folder.path().join("data");
+    let output = Command::new(env!("CARGO_BIN_EXE_redkeep-server"))
+        .args(["--port", "0", "--load"])
+        .arg(&damaged)
+        .arg("--dir")
+        .arg(&dir)
+        .output()
+        .expect("a server");
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("nothing was loaded"), "{said}");
+    assert!(!dir.join("CURRENT").exists());
 }

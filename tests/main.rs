@@ -26,6 +26,7 @@
 //! | [`fixtures`] | stores that earlier versions wrote are read |
 //! | [`functions`] | libraries of functions survive a crash whole, and go from and to a Redis |
 //! | [`clients`] | the clients people use work unmodified, and those who hand out jobs lose none by `kill -9` |
+//! | [`tool`] | what `redkeep-tool` dumps comes back from every format, all of it or nothing |
 //! | [`readme`] | the reference of options and commands is current, and what pages link to exists |
 //! | [`tidy`] | the source keeps the rules of the house |
 
@@ -53,6 +54,7 @@ mod scripts;
 mod signals;
 mod support;
 mod tidy;
+mod tool;
 mod tracking;
 mod transactions;
 mod transcripts;

@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 8] = [
     &["net", "repl"],
     &["exec"],
     &["command"],
-    &["types"],
+    &["types", "formats"],
     &["store"],
     &["disk", "script", "rdb"],
     &["base"],

@@ -4,30 +4,37 @@ use super::arguments::integer;
 use super::{Call, is_option, syntax_error};
 use crate::base::events::Events;
 use crate::disk::format::Kind;
-use crate::rdb::{Item, Needs, PayloadWriter, ReadOptions, Reader, Sink, WriteError, check_payload};
+use crate::rdb::{
+    Item, Key as ItemKey, Needs, PayloadWriter, ReadOptions, Reader, Sink, WriteError, check_payload,
+};
 use crate::resp::Reply;
 use crate::store::{Entry, Key, Result, Stop, Txn};
-use crate::types::content::{BAD_DATA, Pieces, kind_of, show};
+use crate::types::items::{Assembly, kind_of, show};
+
+/// What a payload is answered with that makes no value.
+const BAD_DATA: &str = "ERR Bad data format";
 
 /// `DUMP key`. Replies with the payload of its value, or null without a key. Its version is the lowest that holds the value, so
 /// that as many servers as possible take it.
 pub fn dump(txn: &mut Txn, call: &Call) -> Result<Reply> {
-    let Some(entry) = txn.lookup_read(call.key(1))? else {
+    let key = call.key(1);
+    let Some(entry) = txn.lookup_read(key)? else {
         return Ok(Reply::Null);
     };
+    let kind = kind_of(entry.header.kind);
     let mut needs = Needs::default();
     if matches!(
         entry.header.kind,
         Kind::ExpiringHash | Kind::LargeHash | Kind::Stream
     ) {
-        show(txn, &entry, &mut |piece| {
+        show(txn, key, entry.clone(), &mut |piece| {
             needs.note(&piece);
             Ok(())
         })?;
     }
-    let mut writer = PayloadWriter::new(kind_of(&entry), needs.target());
+    let mut writer = PayloadWriter::new(kind, needs.target());
     let mut room = txn.allowance;
-    show(txn, &entry, &mut |piece| {
+    show(txn, key, entry, &mut |piece| {
         room.take(weight(&piece))?;
         writer.put(piece).map_err(unwritable)
     })?;
@@ -117,12 +124,14 @@ pub fn restore(txn: &mut Txn, call: &Call) -> Result<Reply> {
                 .unwrap_or(0),
         ),
     };
-    let pieces = pieces(txn, call.arg(3))?;
+    let value = value(txn, key, deadline, call.arg(3))?;
     if deadline.is_some_and(|deadline| deadline <= txn.now) {
         return remove(txn, key, old.as_ref());
     }
-    if !pieces.write(txn, key, old.as_ref(), deadline, &call.limits.thresholds)? {
-        return remove(txn, key, old.as_ref());
+    value.write(txn, &call.limits.thresholds).map_err(shortened)?;
+    if txn.lookup(key)?.is_none() {
+        // All fields of a hash are due.
+        return Ok(Reply::Ok);
     }
     if old.is_some() {
         // Redis first deletes what had the name, and does not tell of that.
@@ -139,8 +148,16 @@ fn remove(txn: &mut Txn, key: Key, old: Option<&Entry>) -> Result<Reply> {
     Ok(Reply::Ok)
 }
 
-/// What is in a payload.
-fn pieces(txn: &mut Txn, payload: &[u8]) -> Result<Pieces> {
+/// What makes no value is not told more of, as in Redis.
+fn shortened(stop: Stop) -> Stop {
+    match stop {
+        Stop::Error(text) if text.starts_with(BAD_DATA) => Stop::Error(BAD_DATA.into()),
+        stop => stop,
+    }
+}
+
+/// What is in a payload, to be the value of a key.
+fn value(txn: &mut Txn, key: Key, deadline: Option<u64>, payload: &[u8]) -> Result<Assembly> {
     let Some((version, body)) = check_payload(payload) else {
         return Stop::error("ERR DUMP payload version or checksum are wrong");
     };
@@ -151,18 +168,27 @@ fn pieces(txn: &mut Txn, payload: &[u8]) -> Result<Pieces> {
     let bad = |_| Stop::Error(BAD_DATA.into());
     let mut reader = Reader::of_payload(version, body, options);
     let mut room = txn.allowance;
-    let mut pieces = None;
+    let (mut value, mut pieces) = (None, 0u64);
     while let Some(item) = reader.next().map_err(bad)? {
-        match (&mut pieces, &item) {
-            (none @ None, Item::Key(key)) => *none = Some(Pieces::new(key.kind)),
-            (Some(_), Item::End) => {}
-            (Some(pieces), piece) => {
-                room.take(weight(piece))?;
-                pieces.put(piece).or_else(|_| Stop::error(BAD_DATA))?;
+        match (&mut value, item) {
+            (none @ None, Item::Key(there)) => {
+                *none = Some(Assembly::begin(ItemKey {
+                    database: key.db as u64,
+                    name: key.name,
+                    deadline,
+                    ..there
+                }));
             }
-            _ => return Stop::error(BAD_DATA),
+            (Some(value), piece) => {
+                room.take(weight(&piece))?;
+                pieces += u64::from(piece != Item::End);
+                value.take(piece).map_err(shortened)?;
+            }
+            (None, _) => return Stop::error(BAD_DATA),
         }
     }
     txn.allowance = room;
-    pieces.map_or_else(|| Stop::error(BAD_DATA), Ok)
+    value
+        .filter(|_| pieces > 0)
+        .map_or_else(|| Stop::error(BAD_DATA), Ok)
 }

@@ -321,6 +321,9 @@ options! {
 
     "Server" {
         dir: PathBuf = Directory, "dir", ".", [STARTUP PROTECTED], "Directory of the store.";
+        load: PathBuf = FilePath, "load", "", [IMMUTABLE],
+            "What a new store is filled with before the server starts: a `dump.rdb`, the directory of an append-only file, or whatever \
+             `redkeep-tool restore` takes. Where there is a store already, it does not count.";
         require_existing_store: bool = YesNo, "require-existing-store", "no", [STARTUP],
             "Do not start where `dir` holds no store, as it does when a disk is not mounted, rather than make one.";
         databases: u32 = Int(1, MOST_DATABASES), "databases", "16", [IMMUTABLE],

@@ -61,7 +61,7 @@ pub use expire::ActiveExpiry;
 pub use files::FilePlan;
 use look_ahead::LookAhead;
 use memory::Shares;
-pub use memory::{MemoryPlan, physical_memory, store_options};
+pub use memory::{MemoryPlan, beside_the_store, physical_memory, store_options};
 use over_view::ViewRequests;
 use parking::Parking;
 pub use pause::Paused;

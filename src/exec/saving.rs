@@ -19,7 +19,7 @@ use crate::command::unwritable;
 use crate::rdb::{Item, Sink, Writer};
 use crate::resp::Reply;
 use crate::store::{self, Epoch, Place, Stop, Txn};
-use crate::types::content::export;
+use crate::types::items::export;
 
 /// What a save is answered while another one runs.
 pub const IN_PROGRESS: &str = "ERR Background save already in progress";

@@ -20,9 +20,8 @@ mod value;
 mod version;
 mod writer;
 
-pub use error::{Error, Result, WriteError};
+pub use error::WriteError;
 pub use item::{CellBuffer, Cells, Counters, Item, Key, Kind, Sink, StreamId};
 pub use reader::{ReadOptions, Reader, check_payload};
 pub use target::{Needs, Target};
-pub use version::{Family, Version};
 pub use writer::{PayloadWriter, Writer};

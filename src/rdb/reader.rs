@@ -127,11 +127,6 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Who wrote the dump; known once the first item is read.
-    pub fn version(&self) -> Version {
-        self.version
-    }
-
     /// How many bytes were read.
     pub fn position(&self) -> u64 {
         self.input.position()
@@ -141,7 +136,6 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// What is wrong with the bytes, and where. Nothing comes after an error.
-    #[expect(clippy::should_implement_trait, reason = "an item borrows from the reader")]
     pub fn next(&mut self) -> Result<Option<Item<'_>>> {
         let step = loop {
             match self.step() {

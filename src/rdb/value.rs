@@ -35,7 +35,7 @@ use crate::base::num::parse_f64;
 
 /// How a hash tells deadlines.
 #[derive(Clone, Copy)]
-enum Deadlines {
+pub(super) enum Deadlines {
     None,
     /// Before each field, 0 for none.
     Before,
@@ -78,7 +78,13 @@ pub(super) fn kind_of(version: Version, byte: u8) -> Option<Kind> {
         types::STREAM | types::STREAM_2 | types::STREAM_3 => Kind::Stream,
         _ => match (version.family, byte) {
             (Family::Valkey, valkey::HASH_2) => Kind::Hash,
-            (Family::Redis, redis::HASH_DEADLINES_PRE_GA..=redis::HASH_LISTPACK_DEADLINES) => Kind::Hash,
+            (
+                Family::Redis,
+                redis::HASH_DEADLINES_PRE_GA
+                | redis::HASH_LISTPACK_DEADLINES_PRE_GA
+                | redis::HASH_DEADLINES
+                | redis::HASH_LISTPACK_DEADLINES,
+            ) => Kind::Hash,
             (Family::Redis, redis::STREAM_4 | redis::STREAM_5) => Kind::Stream,
             _ => return None,
         },

@@ -71,11 +71,6 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// How many bytes are written, those included that are on their way.
-    pub fn position(&self) -> u64 {
-        self.written + self.buffer.len() as u64
-    }
-
     /// Ends the file, and gives the sink back.
     ///
     /// # Errors

@@ -28,12 +28,13 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The entry of a key, as its record has it.
+    /// What a key's record holds.
     ///
     /// # Errors
     /// The record makes no sense.
-    pub fn decode(record: Value) -> Result<Entry> {
-        let (header, body) = Header::decode(&record)?;
+    pub fn decode(record: &[u8]) -> Result<Entry> {
+        let (header, body) = Header::decode(record)?;
+        let record = Value::from(record);
         Ok(Entry { header, record, body })
     }
 
@@ -87,8 +88,8 @@ impl Txn<'_> {
         let Some(record) = self.get(&name)? else {
             return Ok(None);
         };
-        let entry = Entry::decode(record)?;
-        let header = entry.header;
+        let (header, body) = Header::decode(&record)?;
+        let entry = Entry { header, record, body };
         if header.deadline.is_none_or(|deadline| deadline > self.now) {
             self.note_owner(key.name, || Ok(entry.owned()?.map(|(id, _)| id)))?;
             return Ok(Some(entry));

@@ -42,6 +42,9 @@ enum Encoding {
     Large(Large),
 }
 
+/// A field that is to be, its value, and its deadline in Unix milliseconds.
+pub type FieldToBe<'f> = (&'f [u8], &'f [u8], Option<u64>);
+
 /// What a field holds.
 pub struct Held {
     /// Its value.
@@ -84,16 +87,6 @@ impl Hash {
         Ok(hash)
     }
 
-    /// An empty hash, to be the value of a key that holds `old`.
-    pub fn in_place_of(old: Option<Entry>) -> Hash {
-        Hash {
-            entry: old,
-            encoding: Encoding::Packed(Packed::empty()),
-            is_changed: true,
-            is_put: true,
-        }
-    }
-
     /// The hash in an entry, for a command that only reads.
     pub fn open(entry: Entry) -> Result<Hash> {
         if !is_hash(entry.header.kind) {
@@ -109,6 +102,48 @@ impl Hash {
             is_changed: false,
             is_put: false,
         })
+    }
+
+    /// A hash of these fields, of which there are some and none twice, in the encoding that it would have had they come one by
+    /// one. It is to be [saved](Hash::save_over).
+    pub fn build(txn: &mut Txn, fields: &[FieldToBe], limits: &Thresholds) -> Result<Hash> {
+        let longest = fields
+            .iter()
+            .map(|(field, value, _)| field.len().max(value.len()));
+        let is_large = fields.len() as u64 > limits.hash_entries
+            || longest.max().unwrap_or(0) as u64 > limits.hash_value;
+        Ok(Hash {
+            entry: None,
+            encoding: match is_large {
+                true => Encoding::Large(Large::build(txn, fields)?),
+                false => Encoding::Packed(Packed::build(fields)),
+            },
+            is_changed: true,
+            is_put: true,
+        })
+    }
+
+    /// Makes this the key's value, whatever it held, with this deadline.
+    pub fn save_over(
+        &self,
+        txn: &mut Txn,
+        key: Key,
+        old: Option<&Entry>,
+        deadline: Option<u64>,
+    ) -> Result<()> {
+        match &self.encoding {
+            Encoding::Packed(packed) => {
+                let (kind, head) = packed.encode_head();
+                txn.write(key, old, Header { kind, deadline }, &[&head, packed.bytes()])
+            }
+            Encoding::Large(large) => {
+                let header = Header {
+                    kind: Kind::LargeHash,
+                    deadline,
+                };
+                txn.write(key, old, header, &[&large.encode()])
+            }
+        }
     }
 
     /// The number of fields, those included that are due and not yet deleted.
@@ -214,32 +249,24 @@ impl Hash {
         }
     }
 
-    /// Shows every field with its value and its deadline.
+    /// Shows every field, its value and its deadline.
     pub fn walk_held(
         &self,
         txn: &mut Txn,
         mut show: impl FnMut(&[u8], &[u8], Option<u64>) -> Result<()>,
     ) -> Result<()> {
-        let now = txn.now;
-        match &self.encoding {
-            Encoding::Packed(packed) => {
-                let bytes = packed.bytes();
-                for slot in packed.slots() {
-                    let slot = slot?;
-                    if !slot.is_due(now) {
-                        show(&bytes[slot.field], &bytes[slot.value], slot.deadline)?;
-                    }
-                }
-                Ok(())
+        let packed = match &self.encoding {
+            Encoding::Packed(packed) => packed,
+            Encoding::Large(large) => return large.walk_held(txn, show),
+        };
+        let bytes = packed.bytes();
+        for slot in packed.slots() {
+            let slot = slot?;
+            if !slot.is_due(txn.now) {
+                show(&bytes[slot.field], &bytes[slot.value], slot.deadline)?;
             }
-            Encoding::Large(large) => large.table.walk(txn, Want::Values, |field, stored| {
-                let (deadline, head) = large::split(stored)?;
-                match deadline {
-                    Some(deadline) if deadline <= now => Ok(()),
-                    deadline => show(field, &stored[head..], deadline),
-                }
-            }),
         }
+        Ok(())
     }
 
     /// Shows some of the fields, from `cursor` on, and says where to go on; 0: that was all. Whatever is there from the
@@ -351,12 +378,6 @@ impl Hash {
             return old.map_or(Ok(()), |entry| txn.remove(key, entry));
         }
         let deadline = old.and_then(|entry| entry.header.deadline);
-        self.save_until(txn, key, deadline)
-    }
-
-    /// Puts the hash, which has fields, with this deadline of its key.
-    pub fn save_until(self, txn: &mut Txn, key: Key, deadline: Option<u64>) -> Result<()> {
-        let old = self.entry.as_ref();
         match &self.encoding {
             Encoding::Packed(packed) => {
                 let (kind, head) = packed.encode_head();
@@ -365,7 +386,7 @@ impl Hash {
             Encoding::Large(large) => {
                 let body = large.encode();
                 let kind = Kind::LargeHash;
-                let is_same = |old: &Entry| old.header == Header { kind, deadline } && old.body() == body;
+                let is_same = |old: &Entry| old.header.kind == kind && old.body() == body;
                 if old.is_some_and(is_same) {
                     // Where a field has what it had before, nothing is written.
                     if self.is_put {

@@ -27,7 +27,7 @@ pub fn is_end(bytes: &[u8], at: usize, seen: u64) -> Result<bool, Broken> {
     }
     let fields = seen / 2;
     let is_counted = bytes[0] >= MANY || u64::from(bytes[0]) == fields;
-    match at + 1 == bytes.len() && seen % 2 == 0 && is_counted {
+    match at + 1 == bytes.len() && seen.is_multiple_of(2) && is_counted {
         true => Ok(true),
         false => Err(Broken("a zipmap ends where it should not")),
     }

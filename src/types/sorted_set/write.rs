@@ -484,11 +484,8 @@ pub fn replace(
     event: &'static str,
 ) -> Result<()> {
     let old = txn.lookup(key)?;
-    let entries = members
-        .iter()
-        .map(|(member, score)| (&member[..], *score))
-        .collect();
-    write_all(txn, key, old.as_ref(), entries, None, limits)?;
+    let entries = members.iter().map(|(member, score)| (&member[..], *score));
+    write_all(txn, key, old.as_ref(), entries.collect(), None, limits)?;
     if !members.is_empty() {
         txn.notify_overwritten(key, old.as_ref(), Kind::SortedSet);
         txn.notify(Events::SORTED_SET, event, key);
@@ -496,7 +493,7 @@ pub fn replace(
     Ok(())
 }
 
-/// Writes a new sorted set of these members, each once, in the encoding that it would have had they come one by one.
+/// Writes a new sorted set of these members, each once, over what the key held, with this deadline.
 pub fn write_all(
     txn: &mut Txn,
     key: Key,

@@ -175,14 +175,6 @@ impl Consumer {
     pub fn pending(&self) -> u64 {
         self.pending.len()
     }
-
-    /// Shows the IDs of these entries, in order.
-    pub fn each_pending(&self, txn: &mut Txn, mut show: impl FnMut(Id) -> Result<()>) -> Result<()> {
-        self.pending.range(txn, 0..self.pending.len(), false, |id, _| {
-            show(id_of(&id)?)?;
-            Ok(true)
-        })
-    }
 }
 
 impl Stream {
@@ -346,19 +338,6 @@ impl Group {
     /// How many entries were given to consumers and not acknowledged.
     pub fn pending(&self) -> u64 {
         self.pending.len()
-    }
-
-    /// Shows these entries by their IDs, in order.
-    pub fn each_pending(
-        &self,
-        txn: &mut Txn,
-        mut show: impl FnMut(Id, Delivery) -> Result<()>,
-    ) -> Result<()> {
-        self.pending
-            .range(txn, 0..self.pending.len(), false, |id, value| {
-                show(id_of(&id)?, Delivery::decode(&value)?)?;
-                Ok(true)
-            })
     }
 
     /// The number of consumers.

@@ -144,20 +144,9 @@ impl Stream {
 
     /// Writes the stream's own record, `old` being what the key held.
     pub fn save(&self, txn: &mut Txn, key: Key, old: Option<&store::Entry>) -> Result<()> {
-        self.save_until(txn, key, old, old.and_then(|old| old.header.deadline))
-    }
-
-    /// As [`Stream::save`], with this deadline.
-    pub fn save_until(
-        &self,
-        txn: &mut Txn,
-        key: Key,
-        old: Option<&store::Entry>,
-        deadline: Option<u64>,
-    ) -> Result<()> {
         let header = Header {
             kind: Kind::Stream,
-            deadline,
+            deadline: old.and_then(|old| old.header.deadline),
         };
         txn.write(key, old, header, &[&self.encode_head(), &self.tail])
     }

@@ -20,7 +20,7 @@ mod resp {
     pub mod double;
 }
 
-use rdb::{Family, ReadOptions, Reader, Sink, Target, Version, Writer};
+use rdb::{ReadOptions, Reader, Sink, Target, Writer, check_payload};
 
 fn drain(mut reader: Reader<&[u8]>) {
     let mut writers: Vec<_> = Target::ALL
@@ -41,7 +41,12 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         ..ReadOptions::default()
     };
     drain(Reader::new(bytes, options));
-    for (family, number) in [(Family::Redis, 12), (Family::Valkey, 80)] {
-        drain(Reader::of_payload(Version { family, number }, bytes, options));
+    for version in [12u16, 80] {
+        let mut payload = [bytes, &version.to_le_bytes()].concat();
+        let sum = base::crc64::crc64(&payload);
+        payload.extend_from_slice(&sum.to_le_bytes());
+        if let Some((version, body)) = check_payload(&payload) {
+            drain(Reader::of_payload(version, body, options));
+        }
     }
 });
