@@ -22,6 +22,7 @@
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
 //! | [`events`] | each command tells of what Redis tells of, and no event overtakes its commit |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
+//! | [`dump`] | payloads of DUMP go from and to other servers |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
 //! | [`functions`] | libraries of functions survive a crash whole, and go from and to a Redis |
 //! | [`clients`] | the clients people use work unmodified, and those who hand out jobs lose none by `kill -9` |
@@ -37,6 +38,8 @@ mod crash;
 mod damage;
 mod differential;
 mod disk_full;
+mod dump;
+
 mod events;
 mod fixtures;
 mod functions;

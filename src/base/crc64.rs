@@ -54,6 +54,26 @@ pub fn add_crc64(mut sum: u64, bytes: &[u8]) -> u64 {
     })
 }
 
+/// The sum of what has the sum `sum` and so many zeros behind it. Sums of texts that are as long as each other differ by the
+/// sum of where they differ, so this tells the sum of a long text of which the beginning has become another.
+pub fn add_zeros(mut sum: u64, mut zeros: u64) -> u64 {
+    // What becomes of each bit of a sum by one byte; then by two, four, and so on.
+    let mut step: [u64; 64] = std::array::from_fn(|bit| add_crc64(1 << bit, &[0]));
+    while zeros > 0 {
+        if zeros & 1 == 1 {
+            sum = applied(&step, sum);
+        }
+        step = step.map(|bits| applied(&step, bits));
+        zeros >>= 1;
+    }
+    sum
+}
+
+fn applied(step: &[u64; 64], sum: u64) -> u64 {
+    let bits = (0..64).filter(|bit| sum >> bit & 1 == 1);
+    bits.fold(0, |all, bit| all ^ step[bit])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +82,16 @@ mod tests {
     fn the_sum_of_the_nine_digits_is_redis_s() {
         assert_eq!(crc64(b"123456789"), 0xe9c6_d914_c4b8_d9ca);
         assert_eq!(crc64(b""), 0);
+    }
+
+    #[test]
+    fn a_beginning_may_become_another() {
+        for behind in [0, 1, 2, 9, 1000, 65_537] {
+            let text = |first: u8| [&[first; 9][..], &vec![7; behind]].concat();
+            let differs = crc64(&[1; 9]) ^ crc64(&[2; 9]);
+            let sum = crc64(&text(1)) ^ add_zeros(differs, behind as u64);
+            assert_eq!(sum, crc64(&text(2)));
+        }
     }
 
     #[test]

@@ -37,16 +37,17 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> OpenError {
 }
 
 impl Staged {
-    /// Locks a data directory, which need not be there, and makes a copy of the store in it.
+    /// Locks a data directory, which need not be there, and makes a copy of the store in it. Files may be there that are named in
+    /// `creation`.
     ///
     /// # Errors
     /// Somebody uses the store; the directory holds something else; files cannot be copied.
-    pub fn begin(dir: &Path) -> Result<Staged, OpenError> {
+    pub fn begin(dir: &Path, creation: &Creation) -> Result<Staged, OpenError> {
         fs::create_dir_all(dir).map_err(failed(dir))?;
         let lock = lock::take(dir, Lock::Exclusive)?;
         discard(dir).map_err(failed(dir))?;
         let staging = dir.join(STAGING);
-        let is_new = match directory::examine(dir, &Creation::default())? {
+        let is_new = match directory::examine(dir, creation)? {
             Found::Nothing => true,
             Found::HalfMade(_) => {
                 directory::clear_half_made(dir)?;
@@ -65,6 +66,15 @@ impl Staged {
             staged.copy().map_err(failed(dir))?;
         }
         Ok(staged)
+    }
+
+    /// Whether there is a store in a directory, which need not be there.
+    ///
+    /// # Errors
+    /// What is there is damaged, or not a store's.
+    pub fn is_needless(dir: &Path, creation: &Creation) -> Result<bool, OpenError> {
+        let is_there = dir.exists();
+        Ok(is_there && matches!(directory::examine(dir, creation)?, Found::Store(_)))
     }
 
     /// Where the copy is: to be opened, changed, closed in order.
@@ -187,7 +197,7 @@ mod tests {
         let disk = open(dir);
         put(&disk, b"before");
         drop(disk);
-        let staged = Staged::begin(dir).unwrap();
+        let staged = Staged::begin(dir, &Creation::default()).unwrap();
         assert!(!staged.is_new());
         change(&staged);
         staged
@@ -203,10 +213,13 @@ mod tests {
     fn a_change_counts_when_it_is_installed_and_not_before() {
         let dir = tempfile::tempdir().unwrap();
         let staged = changed(dir.path());
-        assert!(matches!(Staged::begin(dir.path()), Err(OpenError::InUse(_))));
+        assert!(matches!(
+            Staged::begin(dir.path(), &Creation::default()),
+            Err(OpenError::InUse(_))
+        ));
         drop(staged);
         assert!(has(dir.path(), b"before") && !has(dir.path(), b"new"));
-        let staged = Staged::begin(dir.path()).unwrap();
+        let staged = Staged::begin(dir.path(), &Creation::default()).unwrap();
         change(&staged);
         staged.install().unwrap();
         assert!(has(dir.path(), b"before") && has(dir.path(), b"new"));
@@ -217,7 +230,7 @@ mod tests {
     fn a_new_store_is_there_whole_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("data");
-        let staged = Staged::begin(&dir).unwrap();
+        let staged = Staged::begin(&dir, &Creation::default()).unwrap();
         assert!(staged.is_new());
         change(&staged);
         staged.install().unwrap();
@@ -251,7 +264,7 @@ mod tests {
             drop(staged);
             assert!(has(dir.path(), b"before"), "{moved}");
             assert_eq!(has(dir.path(), b"new"), is_new, "{moved}");
-            let staged = Staged::begin(dir.path()).unwrap();
+            let staged = Staged::begin(dir.path(), &Creation::default()).unwrap();
             change(&staged);
             staged.install().unwrap();
             assert!(has(dir.path(), b"before") && has(dir.path(), b"new"));

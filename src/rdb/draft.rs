@@ -10,11 +10,11 @@ mod sorted_set;
 mod stream;
 
 use super::encode::Encoder;
+use super::error::WriteError;
 use super::item::{Item, Kind};
 use super::spill::Spill;
 use super::target::Target;
 use super::version::type_byte;
-use super::writer::WriteError;
 use hash::HashDraft;
 use list::ListDraft;
 use set::SetDraft;
@@ -27,14 +27,21 @@ mod thresholds {
     pub const LIST_BYTES: usize = 8192;
     /// Numbers in a set of them.
     pub const INTSET_MEMBERS: usize = 512;
+    /// Members of a set that is not all numbers.
     pub const SET_MEMBERS: usize = 128;
+    /// The longest member of such a set.
     pub const SET_BYTES: usize = 64;
+    /// Fields of a hash.
     pub const HASH_FIELDS: usize = 512;
+    /// The longest field or value of a hash.
     pub const HASH_BYTES: usize = 64;
+    /// Members of a sorted set.
     pub const SORTED_SET_MEMBERS: usize = 128;
+    /// The longest member of a sorted set.
     pub const SORTED_SET_BYTES: usize = 64;
-    /// A node of a stream, in bytes and entries.
+    /// A node of a stream, in bytes.
     pub const STREAM_BYTES: usize = 4096;
+    /// Entries of a node of a stream.
     pub const STREAM_ENTRIES: u64 = 100;
 }
 
@@ -75,6 +82,21 @@ impl Draft {
             body: Spill::default(),
             form,
         }
+    }
+
+    /// As [`Draft::new`], for the lowest version of Redis's that holds it.
+    pub fn lowest(kind: Kind, objection: Option<&'static str>) -> Draft {
+        let target = match kind {
+            Kind::Hash => Target::Redis8,
+            // Without consumers it is the same in both.
+            Kind::Stream => Target::Redis72,
+            _ => Target::Redis70,
+        };
+        let mut draft = Draft::new(kind, target, objection);
+        if let Form::Stream(stream) = &mut draft.form {
+            stream.prefers_70 = true;
+        }
+        draft
     }
 
     /// Takes the next piece.

@@ -33,6 +33,7 @@ pub(super) fn push_length(out: &mut Vec<u8>, length: u64) {
 }
 
 impl Encoder {
+    /// One for any number of strings.
     pub fn new() -> Encoder {
         Encoder {
             compressor: Compressor::new(),

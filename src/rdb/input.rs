@@ -117,6 +117,7 @@ impl<R: Read> Input<R> {
         Ok(&self.buffer[self.at - count..self.at])
     }
 
+    /// The next byte.
     pub fn byte(&mut self) -> Result<u8> {
         match self.buffer[..self.end].get(self.at) {
             Some(byte) => {
@@ -127,6 +128,7 @@ impl<R: Read> Input<R> {
         }
     }
 
+    /// The next bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut array = [0; N];
         let mut filled = 0;
@@ -149,6 +151,7 @@ impl<R: Read> Input<R> {
         Ok(())
     }
 
+    /// Passes over bytes.
     pub fn skip(&mut self, count: u64) -> Result<()> {
         let mut left = count;
         while left > 0 {
@@ -157,6 +160,7 @@ impl<R: Read> Input<R> {
         Ok(())
     }
 
+    /// What stands before a string.
     pub fn length(&mut self) -> Result<Length> {
         let first = self.byte()?;
         Ok(match (first >> 6, first) {

@@ -23,10 +23,11 @@
 
 use std::io::Read;
 
-use super::error::{Broken, Error, Result};
+use super::error::{Broken, Error, Fault, Result};
 use super::input::Input;
 use super::item::{Item, Key, Kind};
-use super::value::{Buffers, Piece, Value, kind_of};
+use super::piece::{Buffers, Piece};
+use super::value::{Value, kind_of};
 use super::version::{Family, Version, opcode, type_byte};
 
 /// How a dump is to be read.
@@ -126,11 +127,6 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Who wrote the dump; known once the first item is read.
-    pub fn version(&self) -> Version {
-        self.version
-    }
-
     /// How many bytes were read.
     pub fn position(&self) -> u64 {
         self.input.position()
@@ -140,7 +136,6 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// What is wrong with the bytes, and where. Nothing comes after an error.
-    #[expect(clippy::should_implement_trait, reason = "an item borrows from the reader")]
     pub fn next(&mut self) -> Result<Option<Item<'_>>> {
         let step = loop {
             match self.step() {
@@ -412,26 +407,6 @@ impl<R: Read> Reader<R> {
         }
         self.state = State::Ended;
         Ok(Step::End)
-    }
-}
-
-/// What goes wrong within a value.
-pub(super) enum Fault {
-    /// As a reader says it.
-    Error(Error),
-    /// Bytes in memory make no sense.
-    Broken(Broken),
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Fault {
-        Fault::Error(error)
-    }
-}
-
-impl From<Broken> for Fault {
-    fn from(broken: Broken) -> Fault {
-        Fault::Broken(broken)
     }
 }
 

@@ -19,12 +19,11 @@
 use std::cmp::Ordering;
 use std::io::Read;
 
-use super::error::Broken;
+use super::error::{Broken, Fault};
 use super::input::Input;
 use super::item::{Counters, StreamId};
 use super::packed::{Cell, Cursor};
-use super::reader::Fault;
-use super::value::{Buffers, Piece};
+use super::piece::{Buffers, Piece};
 
 type Result<T> = std::result::Result<T, Fault>;
 
@@ -107,6 +106,7 @@ impl Stream {
         })
     }
 
+    /// The next piece; after the last, [`Piece::End`].
     pub fn next<R: Read>(&mut self, input: &mut Input<R>, buffers: &mut Buffers) -> Result<Piece> {
         loop {
             match self.part {

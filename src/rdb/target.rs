@@ -11,6 +11,7 @@
 //! None holds a deadline of 2^63 ms or more, nor values of modules, which there is no form for.
 
 use super::item::Item;
+use super::version::type_byte::{self, redis};
 use super::version::{Family, Version};
 
 /// Which server is to load a dump.
@@ -86,6 +87,15 @@ impl Target {
             Target::Valkey9 if deadline <= i64::MAX as u64 => None,
             Target::Valkey9 => Some("a field's deadline is beyond 2^63 ms"),
             _ => Some("fields have deadlines"),
+        }
+    }
+
+    /// The lowest that knows a type of values.
+    pub(super) fn least_for(byte: u8) -> Target {
+        match byte {
+            redis::HASH_DEADLINES | redis::HASH_LISTPACK_DEADLINES => Target::Redis8,
+            type_byte::SET_LISTPACK | type_byte::STREAM_3 => Target::Redis72,
+            _ => Target::Redis70,
         }
     }
 

@@ -1,41 +1,24 @@
 //! Writes a dump from items, for a target. `reader.rs` has the grammar.
 
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 
 use super::draft::Draft;
 use super::encode::{Encoder, push_length};
+use super::error::WriteError;
 use super::item::{Item, Key, Sink};
 use super::target::Target;
 use super::version::{Family, opcode};
-use crate::base::crc64::{add_crc64, crc64};
+use crate::base::crc64::{add_crc64, add_zeros, crc64};
 
 /// How many bytes are passed on at once.
 const BUFFER: usize = 256 << 10;
-
-/// Why an item is not written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// Whoever takes the bytes cannot.
-    #[error("cannot write: {0}")]
-    Io(#[from] io::Error),
-    /// The target has no form for the key's value. It is told at the key's end; of the key nothing is written then, and the
-    /// writer goes on with the next.
-    #[error("{target} cannot hold it: {why}")]
-    CannotHold {
-        /// The target's name.
-        target: &'static str,
-        /// What it cannot hold.
-        why: &'static str,
-    },
-    /// The items do not come in their order.
-    #[error("an item is out of place: {0}")]
-    Misplaced(&'static str),
-}
 
 /// Writes a dump.
 pub struct Writer<W> {
     sink: W,
     target: Target,
+    /// Each key is written as the lowest version that holds it has it, and the file begins with the highest of these.
+    is_lowest: bool,
     encoder: Encoder,
     buffer: Vec<u8>,
     sum: u64,
@@ -63,6 +46,7 @@ impl<W: Write> Writer<W> {
         let mut writer = Writer {
             sink,
             target,
+            is_lowest: false,
             encoder: Encoder::new(),
             buffer: Vec::with_capacity(BUFFER),
             sum: 0,
@@ -70,18 +54,21 @@ impl<W: Write> Writer<W> {
             database: None,
             open: None,
         };
-        let version = target.version();
-        let head = match version.family {
-            Family::Redis => format!("REDIS{:04}", version.number),
-            Family::Valkey => format!("VALKEY{:03}", version.number),
-        };
-        writer.buffer.extend_from_slice(head.as_bytes());
+        writer.buffer.extend_from_slice(&head(target));
         Ok(writer)
     }
 
-    /// How many bytes are written, those included that are on their way.
-    pub fn position(&self) -> u64 {
-        self.written + self.buffer.len() as u64
+    /// Begins a file of the lowest version of Redis's that holds all that is to come, which is known at its end.
+    ///
+    /// # Errors
+    /// What the sink says.
+    pub fn lowest(sink: W) -> io::Result<Writer<W>>
+    where
+        W: Seek,
+    {
+        let mut writer = Writer::new(sink, Target::Redis70)?;
+        writer.is_lowest = true;
+        Ok(writer)
     }
 
     /// Ends the file, and gives the sink back.
@@ -89,15 +76,40 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// What the sink says, or that a key is not whole.
     pub fn finish(mut self) -> Result<W, WriteError> {
+        self.end()?;
+        let sum = self.sum.to_le_bytes();
+        self.sink.write_all(&sum)?;
+        self.sink.flush()?;
+        Ok(self.sink)
+    }
+
+    /// As [`Writer::finish`], of a file that [`Writer::lowest`] began.
+    ///
+    /// # Errors
+    /// As [`Writer::finish`].
+    pub fn finish_lowest(mut self) -> Result<W, WriteError>
+    where
+        W: Seek,
+    {
+        self.end()?;
+        let (before, now) = (head(Target::Redis70), head(self.target));
+        let behind = self.written - now.len() as u64;
+        let sum = self.sum ^ add_zeros(crc64(&before) ^ crc64(&now), behind);
+        self.sink.write_all(&sum.to_le_bytes())?;
+        self.sink.seek(SeekFrom::Start(0))?;
+        self.sink.write_all(&now)?;
+        self.sink.seek(SeekFrom::End(0))?;
+        self.sink.flush()?;
+        Ok(self.sink)
+    }
+
+    fn end(&mut self) -> Result<(), WriteError> {
         if self.open.is_some() {
             return Err(WriteError::Misplaced("the end of a dump within a value"));
         }
         self.buffer.push(opcode::END);
         self.pass_on()?;
-        let sum = self.sum.to_le_bytes();
-        self.sink.write_all(&sum)?;
-        self.sink.flush()?;
-        Ok(self.sink)
+        Ok(())
     }
 
     fn pass_on(&mut self) -> io::Result<()> {
@@ -146,7 +158,10 @@ impl<W: Write> Writer<W> {
             before,
             name: key.name.to_vec(),
             database: key.database,
-            draft: Draft::new(key.kind, self.target, self.target.objection(&Item::Key(*key))),
+            draft: match self.is_lowest {
+                true => Draft::lowest(key.kind, self.target.objection(&Item::Key(*key))),
+                false => Draft::new(key.kind, self.target, self.target.objection(&Item::Key(*key))),
+            },
         });
     }
 
@@ -157,6 +172,9 @@ impl<W: Write> Writer<W> {
         let Some(byte) = open.draft.finish(&mut self.encoder)? else {
             return Ok(());
         };
+        if self.is_lowest {
+            self.target = self.target.max(Target::least_for(byte));
+        }
         self.enter(open.database);
         self.buffer.extend_from_slice(&open.before);
         self.strings(byte, &[&open.name]);
@@ -169,6 +187,19 @@ impl<W: Write> Writer<W> {
         })?;
         Ok(())
     }
+}
+
+/// How a file begins.
+fn head(target: Target) -> [u8; 9] {
+    let number = target.version().number;
+    let (mut head, digits) = match target.version().family {
+        Family::Redis => (*b"REDIS0000", 5),
+        Family::Valkey => (*b"VALKEY000", 6),
+    };
+    for (at, digit) in head[digits..].iter_mut().rev().enumerate() {
+        *digit = b'0' + (number / 10u16.pow(at as u32) % 10) as u8;
+    }
+    head
 }
 
 impl<W: Write> Sink for Writer<W> {

@@ -1,9 +1,11 @@
 //! Values as items (`rdb/item.rs` has their grammar), which all formats for dumps have in common: what a key holds becomes
 //! items piece by piece ([`show`]), and items become what a key holds ([`Assembly`]).
 
+mod export;
 mod read;
 mod write;
 
+pub use export::export;
 pub use read::show;
 pub use write::Assembly;
 

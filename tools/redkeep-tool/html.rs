@@ -146,7 +146,7 @@ fn figures(out: &mut String, stat: &Stat) {
 /// A ring of shares, with its legend.
 fn shares(out: &mut String, title: &str, parts: impl Iterator<Item = (String, u64)>) {
     let mut parts: Vec<(String, u64)> = parts.filter(|(_, part)| *part > 0).collect();
-    parts.sort_by(|a, b| b.1.cmp(&a.1));
+    parts.sort_by_key(|part| std::cmp::Reverse(part.1));
     if parts.len() > COLOURS.len() {
         let others = parts.split_off(COLOURS.len() - 1);
         parts.push((

@@ -85,6 +85,7 @@ fn restore(args: RestoreArgs) -> Result<u8, String> {
         databases: args.databases,
         choice: args.chosen.choice(),
         accepts_losses: args.accept_losses,
+        beside: Vec::new(),
     };
     let watch = Watch::begin("restore", args.quiet)?;
     let restored =

@@ -1,14 +1,14 @@
 //! `redkeep-tool restore`: whatever can be read, into a new store or one that is there; all of it, or nothing.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::engine;
 use super::load::Loader;
 use super::source::Source;
 use super::{Choice, Conflict, Progress};
-use crate::disk::Staged;
+use crate::disk::{Creation, Staged};
 use crate::facade::check;
 use crate::store::Reader;
 
@@ -23,6 +23,8 @@ pub struct RestoreOptions {
     pub choice: Choice,
     /// A source that is a store may have lost commits.
     pub accepts_losses: bool,
+    /// Files in the data directory that are not in the way.
+    pub beside: Vec<PathBuf>,
 }
 
 /// What was restored.
@@ -55,7 +57,11 @@ pub fn restore(
     progress: &Arc<Progress>,
 ) -> Result<Restored, String> {
     let source = Source::open(from, progress, options.accepts_losses)?;
-    let staged = Staged::begin(to).map_err(|e| e.to_string())?;
+    let creation = Creation {
+        beside: options.beside.clone(),
+        ..Creation::default()
+    };
+    let staged = Staged::begin(to, &creation).map_err(|e| e.to_string())?;
     let dir = staged.path();
     let databases = match staged.is_new() {
         true => options.databases,

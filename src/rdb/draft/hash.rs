@@ -6,12 +6,12 @@
 
 use super::thresholds::{HASH_BYTES, HASH_FIELDS};
 use crate::rdb::encode::{Encoder, push_length};
+use crate::rdb::error::WriteError;
 use crate::rdb::item::CellBuffer;
 use crate::rdb::packed::Builder;
 use crate::rdb::spill::Spill;
 use crate::rdb::target::Target;
 use crate::rdb::version::type_byte::{self, redis, valkey};
-use crate::rdb::writer::WriteError;
 
 const NONE: u64 = u64::MAX;
 /// What stands before a field and its value.
@@ -29,6 +29,7 @@ pub struct HashDraft {
 }
 
 impl HashDraft {
+    /// Adds a field.
     pub fn put(
         &mut self,
         field: &[u8],
@@ -64,6 +65,7 @@ impl HashDraft {
         }
     }
 
+    /// Ends the hash; the byte of its type, if it has any field.
     pub fn finish(
         &mut self,
         target: Target,

@@ -3,11 +3,11 @@
 use super::count_first;
 use super::thresholds::LIST_BYTES;
 use crate::rdb::encode::{Encoder, push_length};
+use crate::rdb::error::WriteError;
 use crate::rdb::packed::Builder;
 use crate::rdb::spill::Spill;
 use crate::rdb::target::Target;
 use crate::rdb::version::type_byte;
-use crate::rdb::writer::WriteError;
 
 /// What a server takes an element to need beside its bytes.
 const OVERHEAD: usize = 8;
@@ -24,6 +24,7 @@ pub struct ListDraft {
 }
 
 impl ListDraft {
+    /// An empty list for a target.
     pub fn new(target: Target) -> ListDraft {
         ListDraft {
             is_72: target.is_72(),
@@ -32,6 +33,7 @@ impl ListDraft {
         }
     }
 
+    /// Adds an element at the end.
     pub fn put(&mut self, element: &[u8], body: &mut Spill, encoder: &mut Encoder) {
         if self.is_72 && element.len() > LIST_BYTES {
             self.end_node(body, encoder);
@@ -61,6 +63,7 @@ impl ListDraft {
         }
     }
 
+    /// Ends the list; the byte of its type, if it has any element.
     pub fn finish(&mut self, body: &mut Spill, encoder: &mut Encoder) -> Result<Option<u8>, WriteError> {
         self.end_node(body, encoder);
         count_first(body, self.nodes)?;

@@ -4,12 +4,12 @@ use super::count_first;
 use super::thresholds::{INTSET_MEMBERS, SET_BYTES, SET_MEMBERS};
 use crate::base::num::parse_i64;
 use crate::rdb::encode::Encoder;
+use crate::rdb::error::WriteError;
 use crate::rdb::item::CellBuffer;
 use crate::rdb::packed::Builder;
 use crate::rdb::spill::Spill;
 use crate::rdb::target::Target;
 use crate::rdb::version::type_byte;
-use crate::rdb::writer::WriteError;
 
 /// A set so far: in memory while it may be packed, then in the body.
 pub struct SetDraft {
@@ -22,6 +22,7 @@ pub struct SetDraft {
 }
 
 impl SetDraft {
+    /// An empty set for a target.
     pub fn new(target: Target) -> SetDraft {
         SetDraft {
             may_be_listpack: target.is_72(),
@@ -32,6 +33,7 @@ impl SetDraft {
         }
     }
 
+    /// Adds a member, which has not come before.
     pub fn put(&mut self, member: &[u8], body: &mut Spill, encoder: &mut Encoder) {
         self.count += 1;
         if self.is_table {
@@ -53,6 +55,7 @@ impl SetDraft {
         }
     }
 
+    /// Ends the set; the byte of its type, if it has any member.
     pub fn finish(&mut self, body: &mut Spill, encoder: &mut Encoder) -> Result<Option<u8>, WriteError> {
         if self.count == 0 {
             return Ok(None);

@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 use super::count_first;
 use super::thresholds::{SORTED_SET_BYTES, SORTED_SET_MEMBERS};
 use crate::rdb::encode::{Encoder, push_length};
+use crate::rdb::error::WriteError;
 use crate::rdb::packed::Builder;
 use crate::rdb::spill::Spill;
 use crate::rdb::target::Target;
 use crate::rdb::version::type_byte;
-use crate::rdb::writer::WriteError;
 use crate::resp::double::{format_double, format_g17};
 
 /// A score is written as a whole number if it is one not beyond this.
@@ -29,6 +29,7 @@ pub struct SortedSetDraft {
 }
 
 impl SortedSetDraft {
+    /// Adds a member, which has not come before.
     pub fn put(&mut self, member: &[u8], score: f64, body: &mut Spill, encoder: &mut Encoder) {
         self.count += 1;
         if !self.is_table {
@@ -63,6 +64,7 @@ impl SortedSetDraft {
         }
     }
 
+    /// Ends the sorted set; the byte of its type, if it has any member.
     pub fn finish(
         &mut self,
         target: Target,

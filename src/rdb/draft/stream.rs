@@ -3,12 +3,12 @@
 use super::thresholds::{STREAM_BYTES, STREAM_ENTRIES};
 use super::{MISPLACED, count_first};
 use crate::rdb::encode::{Encoder, push_length};
+use crate::rdb::error::WriteError;
 use crate::rdb::item::{CellBuffer, Cells, Counters, Item, StreamId};
 use crate::rdb::packed::Builder;
 use crate::rdb::spill::Spill;
 use crate::rdb::target::Target;
 use crate::rdb::version::type_byte;
-use crate::rdb::writer::WriteError;
 
 /// What stands for a count that is not known, and for a time.
 const UNKNOWN: u64 = u64::MAX;
@@ -35,6 +35,9 @@ struct Counted {
 /// A stream so far: whole nodes are in the body.
 pub struct StreamDraft {
     is_72: bool,
+    /// Of 7.0 if it has no consumers.
+    pub(super) prefers_70: bool,
+    has_consumers: bool,
     nodes: u64,
     node: Option<Node>,
     counters: Option<Counters>,
@@ -79,9 +82,12 @@ fn push_raw_id(out: &mut Vec<u8>, id: StreamId) {
 }
 
 impl StreamDraft {
+    /// An empty stream for a target.
     pub fn new(target: Target) -> StreamDraft {
         StreamDraft {
             is_72: target.is_72(),
+            prefers_70: false,
+            has_consumers: false,
             nodes: 0,
             node: None,
             counters: None,
@@ -92,6 +98,7 @@ impl StreamDraft {
         }
     }
 
+    /// Adds the next piece.
     pub fn put(
         &mut self,
         piece: Item<'_>,
@@ -119,6 +126,7 @@ impl StreamDraft {
             }
             Item::Consumer { name, seen, active } => {
                 self.end_consumer()?;
+                self.has_consumers = true;
                 let mut head = Vec::new();
                 encoder.push_string(&mut head, name);
                 head.extend_from_slice(&seen.to_le_bytes());
@@ -173,6 +181,7 @@ impl StreamDraft {
         Ok(())
     }
 
+    /// Ends the stream; the byte of its type.
     pub fn finish(&mut self, body: &mut Spill, encoder: &mut Encoder) -> Result<Option<u8>, WriteError> {
         self.end_node(body, encoder);
         self.end_group()?;
@@ -188,10 +197,12 @@ impl StreamDraft {
         push_length(out, counters.added);
         let groups = std::mem::replace(&mut self.groups, Counted::new(Vec::new()));
         groups.close_into(body)?;
-        Ok(Some(match self.is_72 {
-            true => type_byte::STREAM_3,
-            false => type_byte::STREAM_2,
-        }))
+        Ok(Some(
+            match self.is_72 && (self.has_consumers || !self.prefers_70) {
+                true => type_byte::STREAM_3,
+                false => type_byte::STREAM_2,
+            },
+        ))
     }
 }
 

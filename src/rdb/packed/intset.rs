@@ -6,6 +6,7 @@
 
 use super::{Broken, slice};
 
+/// What stands before the numbers, in bytes.
 pub const HEAD: usize = 8;
 
 /// Sees that the length is as the head says. The width of the numbers.

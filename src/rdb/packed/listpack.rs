@@ -12,6 +12,7 @@
 use super::{Broken, Cell, i24, slice, text};
 use crate::base::num::parse_i64;
 
+/// What stands before the elements, in bytes.
 pub const HEAD: usize = 6;
 const MANY: u16 = u16::MAX;
 const END: u8 = 0xff;

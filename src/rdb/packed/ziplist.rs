@@ -11,6 +11,7 @@
 
 use super::{Broken, Cell, i24, slice, text};
 
+/// What stands before the elements, in bytes.
 pub const HEAD: usize = 10;
 const MANY: u16 = u16::MAX;
 const END: u8 = 0xff;

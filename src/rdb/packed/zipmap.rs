@@ -7,10 +7,12 @@
 
 use super::{Broken, Cell, slice, text};
 
+/// What stands before the elements, in bytes.
 pub const HEAD: usize = 1;
 const MANY: u8 = 254;
 const END: u8 = 0xff;
 
+/// Sees that there is an end.
 pub fn check_head(bytes: &[u8]) -> Result<(), Broken> {
     match bytes.last() {
         Some(&END) if bytes.len() > HEAD => Ok(()),
@@ -25,7 +27,7 @@ pub fn is_end(bytes: &[u8], at: usize, seen: u64) -> Result<bool, Broken> {
     }
     let fields = seen / 2;
     let is_counted = bytes[0] >= MANY || u64::from(bytes[0]) == fields;
-    match at + 1 == bytes.len() && seen % 2 == 0 && is_counted {
+    match at + 1 == bytes.len() && seen.is_multiple_of(2) && is_counted {
         true => Ok(true),
         false => Err(Broken("a zipmap ends where it should not")),
     }

@@ -3,7 +3,8 @@
 use super::files::{FILES, rewritten};
 use crate::base::crc64::crc64;
 use crate::base::random::Random;
-use crate::rdb::{Error, Item, ReadOptions, Reader, Sink, Target, WriteError, Writer, check_payload};
+use crate::rdb::error::Error;
+use crate::rdb::{Item, ReadOptions, Reader, Sink, Target, WriteError, Writer, check_payload};
 
 /// How many damages of each kind are tried, in all files together; with the variable set, the latter.
 const DAMAGES: u64 = 400;

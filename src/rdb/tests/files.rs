@@ -170,3 +170,29 @@ fn what_a_dump_needs_is_the_lowest_version() {
     assert_eq!(needed[..2], [Target::Redis70, Target::Redis70]);
     assert_eq!(needed[2..], [Target::Redis8, Target::Redis8]);
 }
+
+#[test]
+fn a_file_of_the_lowest_version_begins_with_that() {
+    for (at, (file, ..)) in FILES.iter().enumerate() {
+        let mut writer = Writer::lowest(std::io::Cursor::new(Vec::new())).unwrap();
+        let mut reader = Reader::new(*file, ReadOptions::default());
+        while let Some(item) = reader.next().unwrap() {
+            writer.put(item).unwrap();
+        }
+        let written = writer.finish_lowest().unwrap().into_inner();
+        assert!(written.starts_with([b"REDIS0011", b"REDIS0011", b"REDIS0012", b"REDIS0012"][at]));
+        // The sum is right, too.
+        let again = Content::read(&written).unwrap();
+        assert_eq!(again.keys, Content::read(file).unwrap().keys);
+    }
+    let mut writer = Writer::lowest(std::io::Cursor::new(Vec::new())).unwrap();
+    writer
+        .put(Item::Aux {
+            name: b"a",
+            value: b"b",
+        })
+        .unwrap();
+    let written = writer.finish_lowest().unwrap().into_inner();
+    assert!(written.starts_with(b"REDIS0010\xfa\x01a\x01b\xff"));
+    assert_eq!(Content::read(&written).unwrap().aux.len(), 1);
+}

@@ -46,40 +46,45 @@ fn pieces(kind: Kind, take: &mut dyn FnMut(Item<'_>)) {
         }
     }
     if kind == Kind::Stream {
-        take(Item::Counters(Counters {
-            length: ELEMENTS,
-            added: ELEMENTS,
-            last: StreamId { ms: ELEMENTS, seq: 1 },
-            first: StreamId { ms: 1, seq: 0 },
-            max_deleted: StreamId::default(),
-        }));
-        take(Item::Group {
-            name: b"g",
-            last: StreamId { ms: ELEMENTS, seq: 1 },
-            read: Some(ELEMENTS),
-        });
-        (0..ELEMENTS).for_each(|at| {
-            take(Item::Pending {
-                id: StreamId {
-                    ms: at + 1,
-                    seq: at % 2,
-                },
-                time: at,
-                count: 1,
-            })
-        });
-        take(Item::Consumer {
-            name: b"c",
-            seen: 7,
-            active: None,
-        });
-        (0..ELEMENTS).for_each(|at| {
-            take(Item::Owned(StreamId {
+        behind_the_entries(take);
+    }
+}
+
+/// One group, one consumer that was given all, and nothing acknowledged.
+fn behind_the_entries(take: &mut dyn FnMut(Item<'_>)) {
+    take(Item::Counters(Counters {
+        length: ELEMENTS,
+        added: ELEMENTS,
+        last: StreamId { ms: ELEMENTS, seq: 1 },
+        first: StreamId { ms: 1, seq: 0 },
+        max_deleted: StreamId::default(),
+    }));
+    take(Item::Group {
+        name: b"g",
+        last: StreamId { ms: ELEMENTS, seq: 1 },
+        read: Some(ELEMENTS),
+    });
+    (0..ELEMENTS).for_each(|at| {
+        take(Item::Pending {
+            id: StreamId {
                 ms: at + 1,
                 seq: at % 2,
-            }))
-        });
-    }
+            },
+            time: at,
+            count: 1,
+        })
+    });
+    take(Item::Consumer {
+        name: b"c",
+        seen: 7,
+        active: None,
+    });
+    (0..ELEMENTS).for_each(|at| {
+        take(Item::Owned(StreamId {
+            ms: at + 1,
+            seq: at % 2,
+        }))
+    });
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::rdb::{Counters, Error, Item, Kind, ReadOptions, Reader, StreamId};
+use crate::rdb::error::Error;
+use crate::rdb::{Counters, Item, Kind, ReadOptions, Reader, StreamId};
+
+/// Name, when it was seen, when it got anything, and what it was given.
+pub type Consumer = (Vec<u8>, u64, Option<u64>, Vec<StreamId>);
 
 /// A group of a stream: its name, its state, its pending entries, and its consumers with theirs.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -11,7 +15,7 @@ pub struct Group {
     pub last: StreamId,
     pub read: Option<u64>,
     pub pending: Vec<(StreamId, u64, u64)>,
-    pub consumers: Vec<(Vec<u8>, u64, Option<u64>, Vec<StreamId>)>,
+    pub consumers: Vec<Consumer>,
 }
 
 /// A value. What has no order is sorted.
