@@ -325,9 +325,10 @@ fn compare_counts(report: &mut Report, dead: &HashSet<u64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::{Creation, Durability, Patience};
     use crate::store::testing::TestStore;
     use crate::store::{Key, Layout};
-    use crate::types::string;
+    use crate::types::{set, string};
 
     #[test]
     fn slots_count_for_the_databases_that_they_are_of() {
@@ -348,5 +349,35 @@ mod tests {
         );
         assert!(report.faults.is_empty(), "{text}");
         assert!(report.held.len() > 2 && report.held.iter().all(|held| held.slot.is_some()));
+    }
+
+    #[test]
+    fn a_value_that_lacks_a_part_is_named_by_its_key() {
+        let mut test = TestStore::open();
+        let members: Vec<Vec<u8>> = (0..2000).map(|n| format!("member {n}").into_bytes()).collect();
+        for name in [&b"whole"[..], b"broken"] {
+            let key = Key { db: 1, name };
+            let members = members.iter().map(|member| &member[..]);
+            test.run(|txn| set::add(txn, key, members.clone(), &Default::default()).map(drop))
+                .unwrap();
+        }
+        let dir = test.close();
+        let disk = Disk::open(dir.path(), &options(), &Creation::default()).unwrap();
+        let last = disk.with_view(|view| view.last(Family::Bucket, b"", &[255; 8]).unwrap());
+        let mut batch = disk.batch().unwrap();
+        batch.delete(&RecordKey::new(Family::Bucket, &last.unwrap()));
+        disk.write(batch.finish(), Durability::Synced, Patience::Wait)
+            .unwrap();
+        drop(disk);
+        let faults = check(dir.path()).unwrap().faults;
+        let [fault] = &faults[..] else {
+            panic!("{faults:?}");
+        };
+        assert!(
+            fault.starts_with(
+                "db1 key broken: its set cannot be read whole: it counts 2000 elements, and has"
+            ),
+            "{fault}"
+        );
     }
 }
