@@ -66,9 +66,10 @@
 //!    borrowed buffer (`net/connection.rs::read`) and gives all that has come to the session (`net/connection.rs::run`).
 //! 2. `exec/session.rs::advance` first sees whether to let other connections be read before
 //!    (`exec/look_ahead.rs::lets_others_be_read`), so that lookups of several requests wait for memory side by side; then it
-//!    takes request after request from the bytes (`exec/session.rs::run_requests`, `resp/decode.rs::decode`).
-//! 3. `exec/dispatch.rs::run_request` and `exec/dispatch.rs::dispatch` find the row (`exec/table.rs::find`), see what is to be
-//!    objected (`exec/dispatch.rs::objection`), and whether something hinders it: CLIENT PAUSE, or that much is staged
+//!    takes request after request from the bytes (`exec/session.rs::run_requests`, `resp/decode.rs::decode`), and
+//!    finds its row (`exec/dispatch.rs::row_of`, `exec/table.rs::find`).
+//! 3. `exec/dispatch.rs::run_request` and `exec/dispatch.rs::dispatch` see what is to be objected
+//!    (`exec/dispatch.rs::objection`), and whether something hinders it: CLIENT PAUSE, or that much is staged
 //!    (`exec/dispatch.rs::is_paused`, `exec/dispatch.rs::turn`).
 //! 4. `exec/request.rs::run` begins a transaction (`store/staging.rs::begin`) and calls the handler, `command/string.rs::set`. It
 //!    looks the key up (`store/keyspace.rs::lookup`, down to `store/txn.rs::get` and the hot tier, `store/hot.rs::get`) and
@@ -81,15 +82,17 @@
 //!    batch (`store/commit.rs::build`) and written to the log, by the executor itself if it is small.
 //! 7. `store/commit.rs::decide` notes that it is settled (`store/commit.rs::succeeded`); `exec/tick.rs::release` names the
 //!    connections that wait for it. They are flushed (`net/connection.rs::flush`): `exec/outbox.rs::release` lets the reply go,
-//!    and `net/connection.rs::write` sends it.
+//!    and `net/connection.rs::write` sends it, with what stood before it and need not have waited, if that is little
+//!    (`exec/outbox.rs::is_much_ready`).
 //!
 //! ### A warm GET: its key's record is in memory, and holds all of the string
 //!
 //! 1. The socket is readable: `net/connection.rs::poll` has the line take a turn (`net/connection.rs::turn`), which reads
 //!    (`net/connection.rs::read`) and gives what has come to the session (`net/connection.rs::run`).
 //! 2. `exec/session.rs::advance` and `exec/session.rs::run_requests` take the request from the bytes, which are gone over once
-//!    (`resp/decode.rs::decode`): what was decoded to be warmed up is not decoded again.
-//! 3. `exec/dispatch.rs::run_request` and `exec/dispatch.rs::dispatch` find the row (`exec/table.rs::find`); nothing is objected
+//!    (`resp/decode.rs::decode`): what was decoded to be warmed up is not decoded again. Its row is found
+//!    (`exec/dispatch.rs::row_of`, `exec/table.rs::find`).
+//! 3. `exec/dispatch.rs::run_request` and `exec/dispatch.rs::dispatch` run it: nothing is objected
 //!    (`exec/dispatch.rs::objection`), nothing hinders (`exec/dispatch.rs::is_paused`). It is run as a request over data
 //!    (`exec/dispatch.rs::run_row`, `exec/dispatch.rs::run_data`).
 //! 4. `exec/request.rs::run` begins a transaction (`store/staging.rs::begin`) and calls the handler, `command/string.rs::get`.

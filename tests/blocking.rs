@@ -352,20 +352,70 @@ fn waitaof_waits_until_what_was_written_is_on_stable_storage() {
     assert!(began.elapsed() >= Duration::from_millis(30));
 }
 
-/// One who waits is no burden: what it was sent behind its request waits with it, and its end is noticed.
+/// One who waits is no burden: what it was sent behind its request waits with it, and its end is noticed, however much that is.
 #[test]
 fn who_waits_with_a_pipeline_behind_it_may_leave() {
-    let server = Server::start(Kind::Redkeep, &[]);
+    for (flags, requests) in [(&[][..], 100), (&[], 50_000), (&["--io-threads", "3"], 50_000)] {
+        let server = Server::start(Kind::Redkeep, flags);
+        let mut client = server.client();
+        let mut other = server.client();
+        let mut bytes = encode(&["BLPOP", "k", "0"]);
+        (0..requests).for_each(|_| bytes.extend(encode(&["INCR", "count"])));
+        other.send(&bytes).expect("a running server");
+        wait_for_waiters(&mut client, 1);
+        assert_eq!(client.run(&["EXISTS", "count"]).integer(), 0);
+        drop(other);
+        wait_for_waiters(&mut client, 0);
+        client.run(&["RPUSH", "k", "v"]);
+        assert_eq!(client.run(&["LLEN", "k"]).integer(), 1);
+        assert_eq!(client.run(&["EXISTS", "count"]).integer(), 0);
+    }
+}
+
+/// What has come may be more than a request may gather beside others: who only reads gets it over a view, and all of it once.
+#[test]
+fn who_waits_to_read_gets_however_much_has_come() {
+    let server = Server::start(Kind::Redkeep, &["--maxmemory", "16mb"]);
     let mut client = server.client();
-    let mut other = server.client();
-    let mut bytes = encode(&["BLPOP", "k", "0"]);
-    (0..100).for_each(|_| bytes.extend(encode(&["INCR", "count"])));
-    other.send(&bytes).expect("a running server");
-    wait_for_waiters(&mut client, 1);
-    assert_eq!(client.run(&["EXISTS", "count"]).integer(), 0);
-    drop(other);
+    let add =
+        "for i = 1, 20000 do redis.call('XADD', KEYS[1], i .. '-' .. ARGV[2], 'f', ARGV[1]) end return 1";
+    let add =
+        |client: &mut Client, number: &str| client.run(&["EVAL", add, "1", "s", &"x".repeat(10), number]);
+    add(&mut client, "0");
+    client.run(&["DEL", "s"]);
+    let mut monitor = server.client();
+    monitor.ok(&["MONITOR"]);
+    let views = client.figure("views");
+    let read = ["XREAD", "BLOCK", "0", "STREAMS", "none", "s", "0", "0"];
+    let mut other = waiter(&server, &mut client, 1, &read);
+    other.send(&encode(&["PING"])).expect("a running server");
+    let mut third = waiter(&server, &mut client, 2, &read);
+    assert_eq!(add(&mut client, "1").integer(), 1);
+    for other in [&mut other, &mut third] {
+        let reply = other.receive().expect("an answer");
+        let stream = reply.items()[0].items();
+        assert_eq!(stream[0].text().as_deref(), Some("s"));
+        let entries = stream[1].items();
+        assert_eq!(entries.len(), 20_000);
+        assert_eq!(entries[19_999].items()[0].text().as_deref(), Some("20000-1"));
+    }
+    assert_eq!(
+        other.receive().expect("an answer").text().as_deref(),
+        Some("PONG")
+    );
+    assert_eq!(client.figure("views"), views + 2);
     wait_for_waiters(&mut client, 0);
-    client.run(&["RPUSH", "k", "v"]);
-    assert_eq!(client.run(&["LLEN", "k"]).integer(), 1);
-    assert_eq!(client.run(&["EXISTS", "count"]).integer(), 0);
+    // Monitors have seen each once, when it began to wait; and it is not run again when it is through.
+    client.ok(&["SET", "end", "1"]);
+    let mut shown = 0;
+    loop {
+        let line = monitor.receive().expect("a line").text().expect("a text");
+        shown += usize::from(line.contains("\"XREAD\""));
+        if line.contains("\"end\"") {
+            break;
+        }
+    }
+    assert_eq!(shown, 2);
+    client.run(&["XADD", "s", "30000-0", "f", "v"]);
+    assert!(other.is_silent(Duration::from_millis(20)).expect("a server"));
 }

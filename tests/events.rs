@@ -424,6 +424,40 @@ fn what_one_transaction_has_to_tell_of_is_bounded() {
     assert_eq!(client.run(&["EVAL", script, "0"]), Value::bulk("done"));
 }
 
+/// The same of what it publishes itself, to others or to whom that is unsettled yet; one message may be as long as it likes.
+#[test]
+fn what_one_transaction_publishes_is_bounded() {
+    let server = Server::start(Kind::Redkeep, &["--maxmemory", "16mb"]);
+    let mut client = server.client();
+    let script =
+        "redis.call('INCR', 'n') for i = 1, 100000 do redis.call('PUBLISH', 'c', ARGV[1]) end return 'done'";
+    let run = ["EVAL", script, "0", &"x".repeat(1000)];
+    assert_eq!(client.run(&run), Value::bulk("done"));
+    let mut listener = server.client();
+    listener.run(&["SUBSCRIBE", "c"]);
+    let before = server.resident_bytes();
+    let refused = client.run(&run);
+    assert!(
+        refused.is_error() && format!("{refused:?}").contains("OOM"),
+        "{refused:?}"
+    );
+    client.ok(&["MULTI"]);
+    client.run(&run);
+    client.run(&["CLIENT", "ID"]);
+    client.run(&run);
+    let replies = client.run(&["EXEC"]);
+    let texts = replies.items().iter().map(|reply| format!("{reply:?}"));
+    let refused: Vec<bool> = texts.map(|text| text.contains("OOM")).collect();
+    assert_eq!(refused, [true, false, true]);
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 48 << 20, "{grown}");
+    assert_eq!(client.run(&["GET", "n"]), Value::bulk("4"));
+    let long = "y".repeat(3 << 20);
+    let mut listener = server.client();
+    listener.run(&["SUBSCRIBE", "c"]);
+    assert!(client.run(&["PUBLISH", "c", &long]).integer() >= 1);
+}
+
 /// Keys that a call misses are told of though it goes on over a view.
 #[test]
 fn misses_over_a_view_are_told_of() {

@@ -27,10 +27,10 @@ USAGE
 
 readonly DEFAULT_UNITS=(
     unit/protocol unit/keyspace unit/scan unit/info-command unit/type/string unit/type/incr unit/type/list
-    unit/type/list-3 unit/type/set unit/type/zset unit/type/hash unit/type/stream unit/type/stream-cgroups
+    unit/type/list-2 unit/type/list-3 unit/type/set unit/type/zset unit/type/hash unit/type/stream unit/type/stream-cgroups
     unit/sort unit/expire unit/other unit/multi unit/quit unit/dump unit/pubsub unit/slowlog unit/scripting
     unit/functions unit/introspection unit/introspection-2 unit/latency-monitor unit/bitops unit/bitfield
-    unit/geo unit/hyperloglog unit/tracking unit/pause
+    unit/geo unit/hyperloglog unit/tracking unit/pause unit/querybuf
 )
 # Redis internals (DEBUG, replicas, RDB files, eviction) and values over 100 MB are outside this profile.
 readonly TAGS="-needs:debug -needs:pfdebug -needs:repl -needs:save -needs:config-maxmemory -large-memory"

@@ -2,7 +2,7 @@
 
 use super::Call;
 use crate::resp::Reply;
-use crate::store::{Effect, Publication, Result, Space, Txn};
+use crate::store::{Publication, Result, Space, Txn};
 
 /// PUBLISH channel message: an integer, to how many it is sent; who has subscribed twice gets it twice.
 pub fn publish(txn: &mut Txn, call: &Call) -> Result<Reply> {
@@ -18,11 +18,11 @@ fn publish_in(space: Space, txn: &mut Txn, call: &Call) -> Result<Reply> {
     let (channel, payload) = (call.arg(1), call.arg(2));
     let receivers = call.audience.map_or(0, |audience| audience.count(space, channel));
     if receivers > 0 {
-        txn.cause(Effect::Published(Box::new(Publication {
+        txn.publish(Publication {
             space,
             channel: channel.to_vec(),
             payload: payload.to_vec(),
-        })));
+        })?;
     }
     Ok(Reply::Int(receivers as i64))
 }

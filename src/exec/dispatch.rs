@@ -14,11 +14,23 @@ use crate::resp::{Args, Protocol, Reply, SHOWN, c_text, shown};
 use crate::store::{self, Damage, Epoch, Stop};
 
 impl Session {
-    /// Runs one request, or goes on with it if it was set aside and what it waits for has come. False: it has to wait, and
-    /// the waker is called when it may be that it can go on.
-    pub(super) fn run_request(&mut self, engine: &mut Engine, args: Args, now: u64, waker: &Waker) -> bool {
+    /// The row that a request's name has.
+    pub(super) fn row_of(args: Args) -> Option<Found> {
+        args.get(0).and_then(table::find)
+    }
+
+    /// Runs one request, or goes on with it if it was set aside and what it waits for has come; `first` is the row that its
+    /// name has. False: it has to wait, and the waker is called when it may be that it can go on.
+    pub(super) fn run_request(
+        &mut self,
+        engine: &mut Engine,
+        first: Option<Found>,
+        args: Args,
+        now: u64,
+        waker: &Waker,
+    ) -> bool {
         let came = self.request.wait.take();
-        let is_through = self.dispatch(engine, args, now, came);
+        let is_through = self.dispatch(engine, first, args, now, came);
         if let Some(wait) = &self.request.wait {
             engine.park(wait, self.client.id, waker);
         }
@@ -34,9 +46,16 @@ impl Session {
     }
 
     /// False: the request is set aside.
-    fn dispatch(&mut self, engine: &mut Engine, args: Args, now: u64, came: Option<Wait>) -> bool {
+    fn dispatch(
+        &mut self,
+        engine: &mut Engine,
+        first: Option<Found>,
+        args: Args,
+        now: u64,
+        came: Option<Wait>,
+    ) -> bool {
         let Some(name) = args.get(0) else { return true };
-        let Some(first) = table::find(name) else {
+        let Some(first) = first else {
             if is_another_protocol(name) {
                 engine.tell_of_another_protocol(&self.client.address);
                 self.closing = true;
@@ -144,7 +163,7 @@ impl Session {
 
     /// Whether the request at hand was set aside before.
     fn was_set_aside(&self, came: &Option<Wait>) -> bool {
-        came.is_some() || self.request.ticket.is_some()
+        came.is_some() || self.request.ticket.is_some() || self.runs_given_back
     }
 
     fn note_command(&self, engine: &Engine, command: &'static Command, sub: &'static str) {
@@ -260,7 +279,7 @@ impl Session {
     fn account(&mut self, engine: &mut Engine, found: Found, args: Args, outcome: Outcome) -> bool {
         let lap = self.request.spent + engine.clock.end_lap();
         if let Outcome::Waits(wait) = outcome {
-            if let Wait::Answer { .. } = wait {
+            if matches!(wait, Wait::Answer { .. }) && !self.runs_given_back {
                 self.note_await(engine, found, args);
             }
             self.request.wait = Some(wait);
@@ -276,7 +295,7 @@ impl Session {
         if engine.tracking_clients > 0 {
             self.track_request(engine, found, args);
         }
-        if engine.monitors.is_any() {
+        if engine.monitors.is_any() && !self.runs_given_back {
             self.show_request(engine, found, args);
         }
         true

@@ -1,8 +1,9 @@
 //! Keyspace events, as messages to who has subscribed to them.
 
 use super::Engine;
+use super::pubsub::Delivery;
 use crate::base::events::Events;
-use crate::store::{Effect, Epoch, KeyEvent};
+use crate::store::{Effect, Epoch, KeyEvent, Space};
 
 impl Engine {
     /// Has transactions tell of the events that are configured, while somebody listens to anything. To be called when either
@@ -14,18 +15,19 @@ impl Engine {
         });
     }
 
-    /// Publishes an event: under the key's name, under its own, or both. It leaves once `epoch` is settled.
-    pub(super) fn publish_event(&mut self, event: &KeyEvent, epoch: Epoch) {
+    /// Publishes an event: under the key's name, under its own, or both.
+    pub(super) fn publish_event(&mut self, event: &KeyEvent, delivery: &mut Delivery) {
         if self.pubsub.is_empty() {
             return;
         }
         let KeyEvent { name, db, key, .. } = event;
         if event.in_keyspace {
             let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
-            self.publish(&channel, name.as_bytes(), epoch);
+            self.publish_in(Space::Global, &channel, name.as_bytes(), delivery);
         }
         if event.in_keyevent {
-            self.publish(format!("__keyevent@{db}__:{name}").as_bytes(), key, epoch);
+            let channel = format!("__keyevent@{db}__:{name}");
+            self.publish_in(Space::Global, channel.as_bytes(), key, delivery);
         }
     }
 
@@ -33,7 +35,7 @@ impl Engine {
     pub(super) fn publish_misses(&mut self, effects: &[Effect]) {
         for effect in effects {
             if let Effect::KeyEvent(event) = effect {
-                self.publish_event(event, Epoch::NONE);
+                self.publish_event(event, &mut Delivery::From(Epoch::NONE));
             }
         }
     }

@@ -47,11 +47,13 @@ pub struct LookAhead {
     pages: Vec<RecordKey>,
 }
 
-/// A request, and how many bytes it has. A place for others, once it has run.
+/// A request, how many bytes it has, and what it is. A place for others, once it has run.
 #[derive(Default)]
 struct Decoded {
     decoder: Decoder,
     len: usize,
+    /// Its row, if there is one.
+    found: Option<Found>,
 }
 
 impl LookAhead {
@@ -64,11 +66,11 @@ impl LookAhead {
     }
 
     /// Puts the next request of the pipeline in place of a decoder that is done with its own, if it has been decoded. Returns
-    /// how many bytes it has.
-    pub(super) fn take_decoded(&mut self, decoder: &mut Decoder) -> Option<usize> {
-        let Decoded { decoder: next, len } = &mut self.decoded[self.to_run.next()?];
-        std::mem::swap(decoder, next);
-        Some(*len)
+    /// how many bytes it has, and its row.
+    pub(super) fn take_decoded(&mut self, decoder: &mut Decoder) -> Option<(usize, Option<Found>)> {
+        let next = &mut self.decoded[self.to_run.next()?];
+        std::mem::swap(decoder, &mut next.decoder);
+        Some((next.len, next.found))
     }
 
     /// Whether no request is decoded that is still to run.
@@ -82,7 +84,7 @@ impl LookAhead {
         if self.to_run.end == self.decoded.len() {
             self.decoded.push(Decoded::default());
         }
-        let Decoded { decoder, len } = &mut self.decoded[self.to_run.end];
+        let Decoded { decoder, len, .. } = &mut self.decoded[self.to_run.end];
         let Ok(Some(whole)) = decoder.decode(input, limits) else {
             // It is read again when its turn comes, and what is wrong with it said then.
             decoder.reset();
@@ -96,7 +98,8 @@ impl LookAhead {
     /// Notes a request. Whether it is likely to touch anything.
     fn note(&mut self, store: &Store, db: usize, args: Args, command: &Command) -> bool {
         let is_name = |argument: &&[u8]| argument.len() <= LONGEST_NAME;
-        let Some(name) = args.get(1).filter(is_name) else {
+        let name = command.first_key().and_then(|at| args.get(at));
+        let Some(name) = name.filter(is_name) else {
             return false;
         };
         let key = store.record_of(Key { db, name });
@@ -197,9 +200,11 @@ impl Session {
             let number = ahead.to_run.end - 1;
             let decoder = std::mem::take(&mut ahead.decoded[number].decoder);
             let args = decoder.args(&input[at..]);
-            if let Some(Found { command, .. }) = args.get(0).and_then(table::find) {
+            let found = args.get(0).and_then(table::find);
+            if let Some(Found { command, .. }) = found {
                 ahead.note(&engine.store, self.db, args, command);
             }
+            ahead.decoded[number].found = found;
             ahead.decoded[number].decoder = decoder;
             at += len;
         }

@@ -102,23 +102,22 @@ impl Session {
 
     /// Adds a request of this session, if it is one that is shown. What a script has to show is another matter.
     pub(super) fn add_shown(&self, engine: &Engine, lines: &mut Lines, db: usize, row: &Command, args: Args) {
-        if engine.monitors.is_any() && (is_shown(row) || matches!(row.run, Run::Exec)) {
-            lines.push(line(engine.clock.now_micros(), db, &self.client.source(), args));
+        if is_shown(row) || matches!(row.run, Run::Exec) {
+            self.add_line(engine, lines, db, args);
         }
     }
 
     /// What is shown of a script that begins: its request.
     pub(super) fn lines_of_script(&self, engine: &Engine, args: Args) -> Lines {
         let mut lines = Lines::default();
-        if engine.monitors.is_any() {
-            lines.push(line(
-                engine.clock.now_micros(),
-                self.db,
-                &self.client.source(),
-                args,
-            ));
-        }
+        self.add_line(engine, &mut lines, self.db, args);
         lines
+    }
+
+    fn add_line(&self, engine: &Engine, lines: &mut Lines, db: usize, args: Args) {
+        if engine.monitors.is_any() {
+            lines.push(line(engine.clock.now_micros(), db, &self.client.source(), args));
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Outbox {
     behind_pieces: Option<Box<Outbox>>,
 }
 
+/// So many bytes are sent at once, and not with what waits behind them.
+const MUCH: usize = 16 << 10;
 /// Room for more replies that wait is given back when there are none: most connections are idle.
 const KEPT_HELD: usize = 16;
 
@@ -150,6 +152,11 @@ impl Outbox {
     /// What may be sent now, if it is in one piece.
     pub fn ready_text(&self) -> Option<&[u8]> {
         self.rope.text_until(self.end_of_ready())
+    }
+
+    /// Whether what may be sent now is so much that it is not kept until what waits behind it may leave, too.
+    pub fn is_much_ready(&self) -> bool {
+        self.ready_text().is_none_or(|text| text.len() >= MUCH)
     }
 
     fn end_of_ready(&self) -> u64 {

@@ -61,6 +61,7 @@ impl Engine {
         self.pause = Pause::default();
         self.hide_expired_if_need_be();
         // They came before those who were set aside.
+        self.store.touch_put_off();
         self.serve_touched();
         self.parking.wake_after_pause();
     }

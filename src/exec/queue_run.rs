@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::keys_used::KeysUsed;
+use super::pubsub::Addressed;
 use super::shown::Lines;
 use super::stats::Counted;
 use crate::resp::{Protocol, Reply};
@@ -27,6 +28,8 @@ pub(super) struct QueueRun {
     pub called: Vec<Counted>,
     /// What monitors are to be shown.
     pub lines: Lines,
+    /// Its messages so far, for which it is settled who gets them.
+    pub addressed: VecDeque<Vec<Addressed>>,
     /// The keys that were used, if the client is to be told of changes to them.
     pub used: KeysUsed,
 }

@@ -310,11 +310,14 @@ impl Engine {
         Ran::Waits(Wait::Records(fetched))
     }
 
-    /// What was fetched for a request is not what it will read over a view.
+    /// What was fetched for a request is not what it will read over a view. One that has waited is with its session again then.
     fn turn_to_view(&mut self, request: &Request, ticket: &mut Option<Ticket>) -> Ran {
         if let Some(ticket) = ticket.take() {
             self.store.finish(ticket);
         }
-        self.run_over_view(request)
+        match request.waiting {
+            Waiting::Again => Ran::Ready(Err(Stop::NeedsView), Epoch::NONE),
+            Waiting::Never | Waiting::May => self.run_over_view(request),
+        }
     }
 }

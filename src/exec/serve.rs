@@ -6,7 +6,9 @@
 //! keys that are waited for (BLMOVE): they are served in the same go. Its reply leaves when the epoch is settled that this
 //! depends on, as all replies do; if what it was given is lost, so is that it was given.
 //!
-//! One whose records are not in memory keeps its place until they are, and those behind it theirs.
+//! One whose records are not in memory keeps its place until they are, and those behind it theirs; and so do all whose requests
+//! name a key that its own names. One that has run and finds
+//! nothing (an entry was added that its group has read by then) waits behind all others from then on, as in Redis since 7.2.
 
 use std::time::{Duration, Instant};
 
@@ -33,9 +35,11 @@ pub enum Unblocked {
 enum Served {
     /// It has its answer.
     Done,
-    /// There was nothing for it: it waits on.
+    /// There was nothing for it after all: it waits on, behind all others.
     Nothing,
-    /// Its records are fetched.
+    /// What there is of the key is nothing for it, or it may not run now: it waits on where it is.
+    NotMeant,
+    /// Its records are fetched, or those of another one that came before it.
     Fetching(Ticket),
 }
 
@@ -120,15 +124,38 @@ impl Session {
         }
     }
 
-    /// The client has got the answer that it waited for.
-    pub(super) fn end_wait(&mut self) {
+    /// The client has got the answer that it waited for, or its request back.
+    pub(super) fn end_wait(&mut self, engine: &mut Engine) {
         self.request.wait = None;
+        self.given_back = engine.waiters.given_back.remove(&self.client.id).map(Box::new);
+        if self.given_back.is_some() {
+            return;
+        }
         self.request.spent = 0;
         self.forget_caching();
         if self.reply_mode == ReplyMode::Skip {
             self.reply_mode = ReplyMode::On;
         }
     }
+}
+
+/// The keys that a waiter's request names, those too to which it writes.
+fn named_keys(waiter: Option<&Waiter>) -> Vec<AwaitedKey> {
+    let Some(waiter) = waiter else {
+        return Vec::new();
+    };
+    let Until::Keys(KeyRequest { db, .. }) = waiter.until else {
+        return Vec::new();
+    };
+    let args = waiter.args.as_args();
+    let positions = table::numbered(waiter.row).command.key_positions(args);
+    let positions = positions.unwrap_or_default().into_iter();
+    positions
+        .map(|at| AwaitedKey {
+            db,
+            name: args[at].into(),
+        })
+        .collect()
 }
 
 /// A copy of arguments, some of which are others.
@@ -145,16 +172,20 @@ fn with_settled(args: Args, settled: Vec<(usize, Vec<u8>)>) -> OwnedArgs {
 }
 
 impl Engine {
-    /// Serves those who wait for keys that were touched, unless nobody may write now.
+    /// Serves those who wait for keys that were touched, unless nobody may run now, or nobody may write because of a script.
+    /// While CLIENT PAUSE holds writes, those are served who only read, and the keys are touched again when it ends.
     #[inline]
     pub(super) fn serve_touched(&mut self) {
-        if self.store.has_touched() && !self.pause.is_on() && !self.scripts.keeps_others_from_writing() {
+        if self.store.has_touched() && !self.pause.holds(false) && !self.scripts.keeps_others_from_writing() {
             self.serve_all_touched();
         }
     }
 
     fn serve_all_touched(&mut self) {
         while let Some(key) = self.store.take_touched() {
+            if self.pause.is_on() {
+                self.store.put_off_touched(key.clone());
+            }
             self.serve_key(key);
         }
         self.want_commit();
@@ -171,26 +202,49 @@ impl Engine {
                 return;
             }
             match self.serve(id, presence, now) {
-                Served::Done | Served::Nothing => {}
-                Served::Fetching(ticket) => return self.waiters.hold(ticket, key),
+                Served::Done | Served::NotMeant => {}
+                // Unless only the disk knew that it was not meant.
+                Served::Nothing if self.is_meant(id, self.store.presence(&key, now)) => {
+                    self.waiters.move_behind(id);
+                }
+                Served::Nothing => {}
+                Served::Fetching(ticket) => {
+                    return self
+                        .waiters
+                        .hold(ticket, key, |waiters| named_keys(waiters.get(id)));
+                }
             }
         }
     }
 
-    /// Runs a waiter's request again, if there may be something for it in a key of which this is known.
-    fn serve(&mut self, id: Id, presence: Presence, now: u64) -> Served {
+    /// Whether there may be something for a waiter in a key of which this is known, and it may run.
+    fn is_meant(&self, id: Id, presence: Presence) -> bool {
         let is_meant = |waiter: &Waiter| match &waiter.until {
-            Until::Keys(request) => request.may_want(presence) && !waiter.client.killed.get(),
+            Until::Keys(request) => {
+                let may_write = table::numbered(waiter.row).command.may_write();
+                request.may_want(presence) && !waiter.client.killed.get() && !self.pause.holds(may_write)
+            }
             Until::Replicas | Until::Synced { .. } | Until::Saved => false,
         };
-        if !self.waiters.get(id).is_some_and(is_meant) {
-            return Served::Nothing;
+        self.waiters.get(id).is_some_and(is_meant)
+    }
+
+    /// Runs a waiter's request again, if there may be something for it in a key of which this is known.
+    fn serve(&mut self, id: Id, presence: Presence, now: u64) -> Served {
+        if !self.is_meant(id, presence) {
+            return Served::NotMeant;
+        }
+        // It might take what is another's, or find what that has yet to move.
+        let waiter = self.waiters.get(id);
+        let own = waiter.and_then(|waiter| waiter.until.ticket());
+        if let Some(ticket) = self.waiters.held_up_by(own, || named_keys(waiter)) {
+            return Served::Fetching(ticket);
         }
         let Some(mut waiter) = self.waiters.take(id) else {
-            return Served::Nothing;
+            return Served::NotMeant;
         };
         let Until::Keys(keys) = &mut waiter.until else {
-            return Served::Nothing;
+            return Served::NotMeant;
         };
         if let Some(ticket) = keys.ticket
             && !self.store.is_ready(ticket)
@@ -211,15 +265,24 @@ impl Engine {
             seed: keys.seed,
             touches: !waiter.client.no_touch.get(),
             is_heard: waiter.is_heard,
-            may_use_view: false,
+            may_use_view: true,
             waiting: Waiting::Again,
         };
         let began = Instant::now();
         let ran = self.run(&request, &mut keys.ticket);
+        if let Ran::Awaits(..) = ran
+            && let Some(ticket) = keys.ticket.take()
+        {
+            self.store.finish(ticket);
+        }
         let ticket = keys.ticket;
         waiter.spent += began.elapsed().as_nanos() as u64;
         self.waiters.put_back(waiter);
         match ran {
+            Ran::Ready(Err(Stop::NeedsView), _) => {
+                self.give_back(id);
+                Served::Done
+            }
             Ran::Ready(result, epoch) | Ran::Counted(result, epoch) => {
                 self.answer_waiter(id, result, epoch);
                 Served::Done
@@ -227,7 +290,7 @@ impl Engine {
             Ran::Awaits(..) => Served::Nothing,
             Ran::Waits(_) | Ran::CutOff(_) => match ticket {
                 Some(ticket) => Served::Fetching(ticket),
-                None => unreachable!("it may not go over a view"),
+                None => unreachable!("it does not go over a view here"),
             },
         }
     }
@@ -257,6 +320,16 @@ impl Engine {
         waiter.waker.into_iter().for_each(|waker| waker.wake());
     }
 
+    /// There is more for a waiter than is read on the executor: its session runs its request, as any other, over a view.
+    fn give_back(&mut self, id: Id) {
+        let Some(waiter) = self.drop_waiter(id) else {
+            return;
+        };
+        let Waiter { args, waker, .. } = *waiter;
+        self.waiters.given_back.insert(id, args);
+        waker.into_iter().for_each(|waker| waker.wake());
+    }
+
     /// Takes a waiter out, and gives back what was done for its request.
     fn drop_waiter(&mut self, id: Id) -> Option<Box<Waiter>> {
         let mut held = Vec::new();
@@ -278,6 +351,7 @@ impl Engine {
 
     /// A client does not wait any more, as it is gone: it takes nothing.
     pub(super) fn forget_waiter(&mut self, id: Id) {
+        self.waiters.given_back.remove(&id);
         self.drop_waiter(id);
     }
 

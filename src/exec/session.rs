@@ -10,7 +10,7 @@ use super::queue::Queue;
 use super::shown::Lines;
 use super::waiters::Until;
 use crate::base::random::Random;
-use crate::resp::{Decoder, Limits, Protocol, ProtocolError, Reply};
+use crate::resp::{Decoder, Limits, OwnedArgs, Protocol, ProtocolError, Reply};
 use crate::store::{Epoch, Ticket};
 
 /// The request that has begun and is not through, or the next one.
@@ -86,6 +86,10 @@ pub struct Session {
     latest: Epoch,
     /// What a control command has its client wait for.
     pub(super) wish: Option<Wish>,
+    /// A request that has waited for others, and comes before all that is in the input.
+    pub(super) given_back: Option<Box<OwnedArgs>>,
+    /// It is being run.
+    pub(super) runs_given_back: bool,
 }
 
 /// What [`Session::advance`] needs next.
@@ -107,6 +111,8 @@ pub struct Advance {
     pub consumed: usize,
     /// What it needs to go on.
     pub status: Status,
+    /// What may leave is to be sent now, and not with what waits for the end of this tick.
+    pub sends: bool,
 }
 
 /// Requests that one turn runs at most, so that a long pipeline doesn't keep others waiting.
@@ -145,6 +151,8 @@ impl Session {
             is_in_exec: false,
             latest: Epoch::NONE,
             wish: None,
+            given_back: None,
+            runs_given_back: false,
         }
     }
 
@@ -167,13 +175,18 @@ impl Session {
     /// The client sends no more, and does not wait for the end of CLIENT PAUSE, nor for others to do something: its request
     /// is forgotten, as in Redis. Any other one that it has sent is answered. Returns whether the connection ends therefore.
     pub fn leave_wait(&mut self, engine: &mut Engine) -> bool {
-        let left = (self.request.wait).take_if(|wait| matches!(wait, Wait::Pause | Wait::Answer { .. }));
+        let left = self.request.wait.take_if(|wait| may_be_left(wait));
         if let Some(wait) = &left {
             engine.forget(wait, self.client.id);
             self.client.paused.set(false);
             self.closing = true;
         }
         left.is_some()
+    }
+
+    /// Whether [`Session::leave_wait`] would forget a request.
+    pub fn may_leave_wait(&self) -> bool {
+        self.request.wait.as_ref().is_some_and(may_be_left)
     }
 
     /// What the buffers hold when the input has `input` bytes, in `input_memory` bytes of memory.
@@ -205,6 +218,7 @@ impl Session {
             return Advance {
                 consumed: 0,
                 status: Status::Yielded,
+                sends: true,
             };
         }
         engine.warm_up_noted();
@@ -212,22 +226,30 @@ impl Session {
         let status = self.run_requests(engine, input, &mut consumed, waker);
         engine.look_ahead.forget_decoded();
         self.had_turn = false;
-        self.release(engine);
+        let sends = self.release(engine);
         self.client.waiting.set(status == Status::Waiting);
         let queued = self.queue.as_ref().map_or(0, |queue| queue.input());
         self.client
             .enforce_hard_limits(engine, input.len() - consumed + queued);
         engine.want_commit();
-        Advance { consumed, status }
+        Advance {
+            consumed,
+            status,
+            sends,
+        }
     }
 
-    /// Lets go the replies that have been decided. The connection is flushed when the next of them has been.
-    pub fn release(&self, engine: &mut Engine) {
+    /// Lets go the replies that have been decided. The connection is flushed when the next of them has been. Returns whether
+    /// it is to send at once: a few bytes are better sent with what waits behind them for the end of this tick.
+    pub fn release(&self, engine: &mut Engine) -> bool {
         let stats = &mut engine.stats;
         let mut outbox = self.client.outbox.borrow_mut();
-        if let Some(epoch) = outbox.release(&engine.store, |text| stats.error(text)) {
-            engine.flush_when_settled(&self.client, epoch);
-        }
+        let Some(epoch) = outbox.release(&engine.store, |text| stats.error(text)) else {
+            return true;
+        };
+        let sends = epoch < engine.store.open_epoch() || outbox.is_much_ready();
+        engine.flush_when_settled(&self.client, epoch);
+        sends
     }
 
     fn run_requests(
@@ -239,6 +261,11 @@ impl Session {
     ) -> Status {
         if let Some(status) = self.hindered(engine, waker) {
             return status;
+        }
+        if let Some(args) = self.given_back.take()
+            && !self.run_given_back(engine, args, input.len(), waker)
+        {
+            return Status::Waiting;
         }
         if input.is_empty() && !self.closing {
             return Status::NeedsInput(1);
@@ -256,10 +283,10 @@ impl Session {
             if request.is_empty() {
                 return Status::NeedsInput(1);
             }
-            let len = match engine.look_ahead.take_decoded(&mut self.decoder) {
-                Some(len) => len,
+            let (len, found) = match engine.look_ahead.take_decoded(&mut self.decoder) {
+                Some(decoded) => decoded,
                 None => match self.decoder.decode(request, &limits) {
-                    Ok(Some(len)) => len,
+                    Ok(Some(len)) => (len, Session::row_of(self.decoder.args(request))),
                     Ok(None) => return Status::NeedsInput(self.decoder.missing()),
                     Err(error) => return self.refuse(engine, error),
                 },
@@ -269,7 +296,7 @@ impl Session {
             }
             // The arguments borrow from the decoder, and running a request takes the session: so it leaves for a while.
             let decoder = std::mem::take(&mut self.decoder);
-            let done = self.run_request(engine, decoder.args(request), now, waker);
+            let done = self.run_request(engine, found, decoder.args(request), now, waker);
             self.decoder = decoder;
             engine.tell(self.latest);
             let is_kept_elsewhere = matches!(self.request.wait, Some(Wait::Answer { .. }));
@@ -284,6 +311,26 @@ impl Session {
             }
         }
         Status::Yielded
+    }
+
+    /// Runs a request that has waited for others, or goes on with it. False: it waits, for records, a view or again for others.
+    fn run_given_back(
+        &mut self,
+        engine: &mut Engine,
+        args: Box<OwnedArgs>,
+        input: usize,
+        waker: &Waker,
+    ) -> bool {
+        let now = self.begin_requests(engine, input);
+        self.runs_given_back = true;
+        let request = args.as_args();
+        let is_through = self.run_request(engine, Session::row_of(request), request, now, waker);
+        self.runs_given_back = false;
+        engine.tell(self.latest);
+        if !is_through && !matches!(self.request.wait, Some(Wait::Answer { .. })) {
+            self.given_back = Some(args);
+        }
+        is_through
     }
 
     /// Notes how much has come, as CLIENT LIST shows the client its own line, and when the first request begins. Returns the
@@ -307,7 +354,7 @@ impl Session {
             return Some(Status::Waiting);
         }
         if let Some(Wait::Answer { .. }) = self.request.wait {
-            self.end_wait();
+            self.end_wait(engine);
         }
         None
     }
@@ -374,4 +421,9 @@ impl Session {
         }
         self.request.seed = Random::from_seed(self.request.seed).next_u64();
     }
+}
+
+/// Whether a request that waits for this is forgotten once its client is gone: it may wait for ever.
+fn may_be_left(wait: &Wait) -> bool {
+    matches!(wait, Wait::Pause | Wait::Answer { .. })
 }

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 
-use super::scripts::program::FindProgram;
+use super::scripts::program::{FIRST_KEY, FindProgram};
 use super::{Engine, Session};
 use crate::command::Handler;
 use crate::resp::{Args, Reply};
@@ -216,6 +216,15 @@ impl Command {
         }
     }
 
+    /// Which argument is likely to name the first key that is looked up.
+    pub fn first_key(&self) -> Option<usize> {
+        match self.run {
+            Run::Data(_) if !self.has(flag::PUBSUB) => Some(1),
+            Run::Scripted(_) => Some(FIRST_KEY),
+            _ => None,
+        }
+    }
+
     /// Which of `args` arguments is likely to name an element of the key's value.
     pub fn element(&self, args: usize) -> Option<usize> {
         let at = match self.categories {
@@ -277,11 +286,23 @@ impl Found {
 /// Longest name of a command; the audit of the table checks it.
 const MAX_NAME: usize = 32;
 
-static BY_NAME: LazyLock<HashMap<&'static [u8], Found, RandomState>> = LazyLock::new(|| {
+/// A name in lower case, filled up with zeros: all are hashed and compared alike, without a call.
+type Name = [u64; MAX_NAME / 8];
+
+static BY_NAME: LazyLock<HashMap<Name, Found, RandomState>> = LazyLock::new(|| {
     all()
-        .map(|found| (found.command.name.as_bytes(), found))
+        .filter_map(|found| Some((lower_case(found.command.name.as_bytes())?, found)))
         .collect()
 });
+
+/// `None`: it is too long for the name of a command.
+fn lower_case(name: &[u8]) -> Option<Name> {
+    let mut lower = [0; MAX_NAME];
+    lower.get_mut(..name.len())?.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    Some(std::array::from_fn(|at| word(&lower.as_chunks().0[at])))
+}
 
 /// All commands that are not subcommands.
 pub fn all() -> impl Iterator<Item = Found> {
@@ -295,11 +316,7 @@ pub fn all() -> impl Iterator<Item = Found> {
 
 /// The row of a command, by its name in any case.
 pub fn find(name: &[u8]) -> Option<Found> {
-    let mut lower = [0; MAX_NAME];
-    let lower = lower.get_mut(..name.len())?;
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    BY_NAME.get(&*lower).copied()
+    BY_NAME.get(&lower_case(name)?).copied()
 }
 
 /// The row with this number.

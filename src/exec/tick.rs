@@ -104,7 +104,9 @@ impl Engine {
                 Effect::FieldsExpired(fields) => self.stats.expired_fields += fields,
                 Effect::KeyChanged(change) => self.tell_of_change(*change, &mut broadcast),
                 Effect::KeysReplaced => self.tell_that_all_changed(),
-                Effect::Published(_) | Effect::KeyEvent(_) => unreachable!("it is told when it is staged"),
+                Effect::Published(_) | Effect::KeyEvent(_) | Effect::Addressed => {
+                    unreachable!("it is told when it is staged")
+                }
             }
         }
         self.send_broadcast(broadcast);

@@ -337,7 +337,10 @@ impl Session {
                         }
                     }
                 }
-                Step::Control(control) => self.run_control_of(engine, queue, &mut run, control, args),
+                Step::Control(control) => {
+                    engine.address_messages(&mut suspended, &mut run.addressed);
+                    self.run_control_of(engine, queue, &mut run, control, args)
+                }
             };
             if !matches!(row.run, Run::Scripted(_)) {
                 self.add_shown(engine, &mut run.lines, self.db, row, args);
@@ -479,6 +482,7 @@ impl Session {
         let epoch = run.epoch.max(engine.store.stage(txn.end()));
         engine.enter_behind(&self.client, &run.used, epoch);
         self.lines = run.lines;
+        engine.pubsub.addressed = run.addressed;
         engine.end_script(self.client.id);
         let spoken = |(reply, protocol)| match protocol == self.protocol {
             true => reply,

@@ -56,6 +56,16 @@ pub(super) enum Until {
     Saved,
 }
 
+impl Until {
+    /// The ticket of the records that are fetched for it.
+    pub fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Until::Keys(request) => request.ticket,
+            Until::Replicas | Until::Synced { .. } => None,
+        }
+    }
+}
+
 /// What is special about one who waits for keys.
 pub(super) struct KeyRequest {
     /// Runs the request.
@@ -158,6 +168,14 @@ struct Sign {
     for_none: usize,
 }
 
+/// What waits until the records of a waiter are there.
+struct Held {
+    /// The keys that it names, those too to which it writes.
+    named: Vec<AwaitedKey>,
+    /// Those of whose waiters the next ones are to be served then.
+    keys: Vec<AwaitedKey>,
+}
+
 /// All who wait.
 #[derive(Default)]
 pub struct Waiters {
@@ -168,8 +186,12 @@ pub struct Waiters {
     deadlines: BTreeSet<(Instant, Id)>,
     /// Those who wait for a sync of the log.
     for_sync: BTreeSet<Id>,
-    /// Keys whose first waiter has records fetched, by its ticket: those behind it wait for that.
-    held: HashMap<Ticket, Vec<AwaitedKey>, RandomState>,
+    /// By the ticket of a waiter that has records fetched.
+    held: HashMap<Ticket, Held, RandomState>,
+    /// The keys that these name. Two that name one key do not have records fetched at a time.
+    held_names: HashMap<AwaitedKey, Ticket, RandomState>,
+    /// Requests that their sessions are to run, by their clients.
+    pub(super) given_back: HashMap<Id, OwnedArgs, RandomState>,
     /// The next number of a key, and the next place.
     next_key: u64,
     next_place: u64,
@@ -324,17 +346,73 @@ impl Waiters {
         self.all.insert(waiter.client.id, waiter);
     }
 
-    /// Has those behind the waiter of this ticket wait for a key until its records are there.
-    pub(super) fn hold(&mut self, ticket: Ticket, key: AwaitedKey) {
-        let keys = self.held.entry(ticket).or_default();
-        if !keys.contains(&key) {
-            keys.push(key);
+    /// Has a waiter wait behind all others.
+    pub(super) fn move_behind(&mut self, client: Id) {
+        let Some(waiter) = self.all.get_mut(&client) else {
+            return;
+        };
+        let names: Vec<AwaitedKey> = waiter.keys().collect();
+        let Until::Keys(request) = &mut waiter.until else {
+            return;
+        };
+        let before = std::mem::replace(&mut request.place, self.next_place);
+        for key in names {
+            if let Some(sign) = self.keys.get(&key)
+                && let Some(id) = self.lines.remove(&(sign.number, before))
+            {
+                self.lines.insert((sign.number, self.next_place), id);
+            }
         }
+        self.next_place += 1;
+    }
+
+    /// Has those who wait for a key be served once the records of this ticket are there, and all to whom one of the keys
+    /// matters that are `named`.
+    pub(super) fn hold(
+        &mut self,
+        ticket: Ticket,
+        key: AwaitedKey,
+        named: impl FnOnce(&Waiters) -> Vec<AwaitedKey>,
+    ) {
+        if !self.held.contains_key(&ticket) {
+            let named = named(self);
+            for name in &named {
+                self.held_names.insert(name.clone(), ticket);
+            }
+            let keys = Vec::new();
+            self.held.insert(ticket, Held { named, keys });
+        }
+        if let Some(held) = self.held.get_mut(&ticket)
+            && !held.keys.contains(&key)
+        {
+            held.keys.push(key);
+        }
+    }
+
+    /// The ticket of another waiter for which records are fetched, if it is about one of the keys that one names.
+    pub(super) fn held_up_by(
+        &self,
+        own: Option<Ticket>,
+        named: impl FnOnce() -> Vec<AwaitedKey>,
+    ) -> Option<Ticket> {
+        if self.held.is_empty() {
+            return None;
+        }
+        let tickets = named().into_iter().filter_map(|name| self.held_names.get(&name));
+        tickets.copied().find(|ticket| Some(*ticket) != own)
     }
 
     /// The keys that were held for a ticket.
     pub(super) fn take_held(&mut self, ticket: Ticket) -> Vec<AwaitedKey> {
-        self.held.remove(&ticket).unwrap_or_default()
+        let Some(held) = self.held.remove(&ticket) else {
+            return Vec::new();
+        };
+        for name in &held.named {
+            if self.held_names.get(name) == Some(&ticket) {
+                self.held_names.remove(name);
+            }
+        }
+        held.keys
     }
 
     /// Those who wait for a sync of the log.

@@ -94,7 +94,7 @@ impl Embedded {
             self.close(connection);
             return;
         }
-        let Advance { consumed, status } =
+        let Advance { consumed, status, .. } =
             connection
                 .session
                 .advance(&mut self.engine, &connection.input, &connection.waker);

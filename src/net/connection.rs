@@ -14,8 +14,8 @@ use super::input::{Chunks, Input};
 use crate::exec::client::Peer;
 use crate::exec::{Advance, Outlet, Room, Session, Status};
 
-/// While its request waits, a connection reads on to notice that its peer leaves; so many bytes at most, as nobody knows when
-/// they will be run.
+/// While its request waits, a connection reads on to notice that its peer leaves: so many bytes in a turn. It goes on after
+/// that only if the request may wait for ever, as the others end by themselves.
 const READ_AHEAD: usize = 64 << 10;
 /// What is written at once, at most: a long value is a slice of its own.
 const SLICES: usize = 64;
@@ -57,12 +57,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
-    /// Runs what is in the input.
-    fn run(&mut self, cx: &mut Context<'_>) {
+    /// Runs what is in the input. Returns whether what may leave is to be sent now.
+    fn run(&mut self, cx: &mut Context<'_>) -> bool {
         let mut engine = self.engine.borrow_mut();
-        let Advance { consumed, status } = self.session.advance(&mut engine, self.input.rest(), cx.waker());
-        self.input.consume(consumed);
-        self.status = status;
+        let ran: Advance = self.session.advance(&mut engine, self.input.rest(), cx.waker());
+        self.input.consume(ran.consumed);
+        self.status = ran.status;
+        ran.sends
     }
 
     /// Reads once, and notes if the peer sends no more. Pending: the readable socket brings the next turn.
@@ -99,12 +100,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
 
     /// Reads what comes behind the request that waits. Ready: the connection is not to wait any longer.
     fn read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.end_of_input && self.input.len() < READ_AHEAD && self.engine.borrow().may_read_ahead() {
+        let goes_on = self.session.may_leave_wait();
+        let most = READ_AHEAD + if goes_on { self.input.len() } else { 0 };
+        while !self.end_of_input && self.input.len() < most && self.engine.borrow().may_read_ahead() {
             std::task::ready!(self.read(cx, 1))?;
         }
         if self.end_of_input && self.session.leave_wait(&mut self.engine.borrow_mut()) {
             self.status = Status::Closing;
             return Poll::Ready(Ok(()));
+        }
+        if goes_on && self.input.len() >= most {
+            cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
@@ -147,11 +153,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             read?;
         }
         loop {
-            self.run(cx);
+            let sends = self.run(cx);
             if self.session.client.killed.get() {
                 return Poll::Ready(Ok(()));
             }
-            let written = self.write(cx)?;
+            let written = match sends {
+                true => self.write(cx)?,
+                false => Poll::Ready(()),
+            };
             if let Status::Waiting = self.status {
                 std::task::ready!(self.read_ahead(cx))?;
             }
@@ -218,6 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outlet for RefCell<Line<S>> {
         let line = &mut *self.borrow_mut();
         let client = line.session.client.clone();
         let Some(waker) = client.waker() else { return };
+        // Whatever may leave by now has waited.
         line.session.release(&mut line.engine.borrow_mut());
         let written = line.write(&mut Context::from_waker(&waker));
         line.note_buffers();

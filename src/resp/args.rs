@@ -142,8 +142,14 @@ pub struct OwnedArgs {
 
 impl OwnedArgs {
     /// Arguments that came from no request: a script's call, a test. None when they exceed 4 GiB together.
-    pub fn new<T: AsRef<[u8]>>(parts: impl IntoIterator<Item = T>) -> Option<OwnedArgs> {
-        let (mut base, mut spans) = (Vec::new(), Vec::new());
+    pub fn new<T, I>(parts: I) -> Option<OwnedArgs>
+    where
+        T: AsRef<[u8]>,
+        I: IntoIterator<Item = T, IntoIter: Clone>,
+    {
+        let parts = parts.into_iter();
+        let bytes = parts.clone().map(|part| part.as_ref().len()).sum();
+        let (mut base, mut spans) = (Vec::with_capacity(bytes), Vec::with_capacity(parts.size_hint().0));
         for part in parts {
             let part = part.as_ref();
             spans.push(Span::new(base.len(), part.len())?);

@@ -72,7 +72,8 @@ impl Asides {
 impl Txn<'_> {
     /// From now on what it reads is noted, so that it can be set aside: see [`Store::set_aside`].
     pub fn note_reads(&mut self) {
-        self.work.reads.get_or_insert_default();
+        let spare = self.work.spare_reads.take();
+        self.work.reads.get_or_insert_with(|| spare.unwrap_or_default());
     }
 
     /// What it has missed so far, which is forgotten here.

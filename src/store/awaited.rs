@@ -53,9 +53,30 @@ pub struct Awaited {
     by_record: HashMap<RecordKey, Vec<Awaiting>, RandomState>,
     /// The number of the next one.
     next: u64,
-    /// In order, each once.
-    touched: VecDeque<AwaitedKey>,
-    is_touched: HashSet<AwaitedKey, RandomState>,
+    touched: Touched,
+    /// Those that are to be touched again.
+    put_off: Touched,
+}
+
+/// Keys that were touched, in order, each once.
+#[derive(Default)]
+struct Touched {
+    order: VecDeque<AwaitedKey>,
+    known: HashSet<AwaitedKey, RandomState>,
+}
+
+impl Touched {
+    fn push(&mut self, key: AwaitedKey) {
+        if self.known.insert(key.clone()) {
+            self.order.push_back(key);
+        }
+    }
+
+    fn pop(&mut self) -> Option<AwaitedKey> {
+        let key = self.order.pop_front()?;
+        self.known.remove(&key);
+        Some(key)
+    }
 }
 
 /// One of them.
@@ -71,17 +92,11 @@ impl Awaited {
         self.by_record.is_empty()
     }
 
-    fn touch(&mut self, key: AwaitedKey) {
-        if self.is_touched.insert(key.clone()) {
-            self.touched.push_back(key);
-        }
-    }
-
     /// A record of a key is written, or deleted.
     fn note_write(&mut self, record: &RecordKey) {
         let keys = self.by_record.get(record);
         let keys: Vec<AwaitedKey> = keys.into_iter().flatten().map(|one| one.key.clone()).collect();
-        keys.into_iter().for_each(|key| self.touch(key));
+        keys.into_iter().for_each(|key| self.touched.push(key));
     }
 
     /// Takes out those whose holder `is_meant`, in the order in which they came.
@@ -97,7 +112,7 @@ impl Awaited {
 
     /// Puts one back whose record is another one maybe.
     fn put_back(&mut self, record: RecordKey, awaiting: Awaiting) {
-        self.touch(awaiting.key.clone());
+        self.touched.push(awaiting.key.clone());
         self.by_record.entry(record).or_default().push(awaiting);
     }
 }
@@ -127,19 +142,29 @@ impl Store {
     /// Whether awaited keys were touched that [`Store::take_touched`] has not returned yet.
     #[inline]
     pub fn has_touched(&self) -> bool {
-        !self.awaited.touched.is_empty()
+        !self.awaited.touched.order.is_empty()
     }
 
     /// The next key that was touched. It may be that nobody waits for it any more.
     pub fn take_touched(&mut self) -> Option<AwaitedKey> {
-        let key = self.awaited.touched.pop_front()?;
-        self.awaited.is_touched.remove(&key);
-        Some(key)
+        self.awaited.touched.pop()
     }
 
     /// Has a key count as touched.
     pub fn touch_awaited(&mut self, key: AwaitedKey) {
-        self.awaited.touch(key);
+        self.awaited.touched.push(key);
+    }
+
+    /// Has a key count as touched from the next call of [`Store::touch_put_off`] on.
+    pub fn put_off_touched(&mut self, key: AwaitedKey) {
+        self.awaited.put_off.push(key);
+    }
+
+    /// Has those keys count as touched that were put off.
+    pub fn touch_put_off(&mut self) {
+        while let Some(key) = self.awaited.put_off.pop() {
+            self.awaited.touched.push(key);
+        }
     }
 
     /// What there is of a key at this time, without waiting for the disk, and without counting as a use.

@@ -479,6 +479,11 @@ impl Store {
         self.commits.settled
     }
 
+    /// The epoch that takes what is staged now: it is sealed at the end of a tick.
+    pub fn open_epoch(&self) -> Epoch {
+        self.commits.open.epoch
+    }
+
     /// The epoch after which everything staged so far is decided.
     pub fn last_staged(&self) -> Epoch {
         self.commits.last_staged()

@@ -32,6 +32,8 @@ pub enum Effect {
     Published(Box<Publication>),
     /// Something happened to a key, or it was asked for and is not there: to be published.
     KeyEvent(KeyEvent),
+    /// Messages for which it was settled already who gets them: the next ones that the executor keeps.
+    Addressed,
 }
 
 impl Effect {
@@ -41,8 +43,13 @@ impl Effect {
             Effect::KeyExpired | Effect::FieldsExpired(_) | Effect::KeyChanged(_) | Effect::KeysReplaced => {
                 false
             }
-            Effect::Published(_) | Effect::KeyEvent(_) => true,
+            Effect::Published(_) | Effect::KeyEvent(_) | Effect::Addressed => true,
         }
+    }
+
+    /// Whether it goes to clients, and it is not settled yet to whom.
+    pub(super) fn is_unaddressed(&self) -> bool {
+        self.is_message() && *self != Effect::Addressed
     }
 
     /// Whether a command that fails has caused it all the same: it tells of what the command saw, not of what it did.

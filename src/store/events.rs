@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::effects::{Effect, KeyEvent};
+use super::effects::{Effect, KeyEvent, Publication};
 use super::keyspace::{Entry, Key};
 use super::stop::Result;
 use super::txn::Txn;
@@ -45,13 +45,26 @@ impl Txn<'_> {
         }));
     }
 
+    /// Publishes a message.
+    ///
+    /// # Errors
+    /// There is more to tell of already than may be gathered.
+    pub fn publish(&mut self, message: Publication) -> Result<()> {
+        self.allowance.check()?;
+        let bytes = EVENT_BYTES + size_of::<Publication>() + message.channel.len() + message.payload.len();
+        self.work.events += bytes;
+        self.allowance.note(bytes);
+        self.cause(Effect::Published(Box::new(message)));
+        Ok(())
+    }
+
     /// A key was to be read that is not there.
     #[inline]
     pub fn notify_miss(&mut self, key: Key) {
         self.notify(Events::KEY_MISS, "keymiss", key);
     }
 
-    /// Counts the events that the transaction has to tell of as gathered, as they are until it is staged: for a call within a
+    /// Counts the events and messages that the transaction has to tell of as gathered, as they are until it is staged: for a call within a
     /// transaction that has an allowance of its own.
     pub fn charge_events(&mut self) {
         self.allowance.note(self.work.events);

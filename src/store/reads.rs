@@ -6,6 +6,9 @@ use foldhash::fast::RandomState;
 
 use crate::disk::format::RecordKey;
 
+/// Room for more records is not kept for another transaction.
+const KEPT_RECORDS: usize = 1 << 8;
+
 /// The records that were read.
 #[derive(Default)]
 pub(super) struct Reads {
@@ -26,6 +29,13 @@ impl Reads {
     /// What was read may be changed by any write.
     pub fn note_everything(&mut self) {
         self.everything = true;
+    }
+
+    /// Forgets all but the allocation. False: that is too large to be kept.
+    pub fn clear(&mut self) -> bool {
+        self.records.clear();
+        self.everything = false;
+        self.records.capacity() <= KEPT_RECORDS
     }
 
     /// Whether a record was read.

@@ -4,6 +4,7 @@ use super::Store;
 use super::allowance::Allowance;
 use super::changes::Change;
 use super::commit::Written;
+use super::effects::Effect;
 use super::epoch::Epoch;
 use super::layout::Holder;
 use super::txn::Txn;
@@ -44,6 +45,17 @@ impl Txn<'_> {
 }
 
 impl Suspended {
+    /// Takes out the messages that it has caused so far, for whoever addresses them now; if there are any, one effect stands
+    /// for them.
+    pub fn take_messages(&mut self) -> Vec<Effect> {
+        let effects = &mut self.work.effects;
+        let messages: Vec<Effect> = effects.extract_if(.., |effect| effect.is_unaddressed()).collect();
+        if !messages.is_empty() {
+            effects.push(Effect::Addressed);
+        }
+        messages
+    }
+
     /// Ends the transaction.
     pub fn end(self) -> TxnEnd {
         TxnEnd(self.work)

@@ -31,8 +31,8 @@ pub struct Upkeep {
     seen: u64,
     /// The epoch in which the last of much was deleted.
     since: Epoch,
-    /// What of it the tables that are being written do without.
-    compacted: u64,
+    /// What of it the tables do without that are being written, or about to be if it is enough.
+    pub compacted: u64,
     is_compacting: bool,
     /// What is still to be done to give free memory back.
     to_free: ToFree,

@@ -35,7 +35,7 @@ pub(super) struct Work {
     pub namespaces: Changes<Holder, Namespace>,
     /// What it causes beside that, in order.
     pub effects: Vec<Effect>,
-    /// Bytes that the events among them take.
+    /// Bytes that the events and messages among them take.
     pub events: usize,
     /// Its lookups so far.
     pub lookups: Lookups,
@@ -51,6 +51,8 @@ pub(super) struct Work {
     pub expired_to: Mark,
     /// What it has read of what was there, where that is noted.
     pub reads: Option<Box<Reads>>,
+    /// What a transaction before it noted that in, emptied.
+    pub spare_reads: Option<Box<Reads>>,
     /// Ids taken so far.
     pub ids: u64,
     /// The latest epoch that wrote anything this transaction has seen.
@@ -69,14 +71,6 @@ pub struct Missing {
 }
 
 impl Missing {
-    /// These records.
-    pub fn of(records: Vec<RecordKey>) -> Missing {
-        Missing {
-            records,
-            listing: None,
-        }
-    }
-
     /// Whether there is anything.
     pub fn is_any(&self) -> bool {
         !self.records.is_empty() || self.listing.is_some()
@@ -102,7 +96,11 @@ impl Work {
         self.effects.clear();
         self.watched.clear();
         self.touched.clear();
-        self.reads = None;
+        if let Some(mut reads) = self.reads.take()
+            && reads.clear()
+        {
+            self.spare_reads = Some(reads);
+        }
         self.expired_to = Mark::default();
         self.events = 0;
         (self.lookups, self.ids, self.depends) = (Lookups::default(), 0, Epoch::NONE);

@@ -1,7 +1,8 @@
 //! Clients that wait beside clients that write, in turns: a real redis-server gives the same to the same, and as early.
 //!
-//! After each command all replies that came are compared. What 7.0 does otherwise than 7.2 is left out: transactions that
-//! feed several keys at once, keys that change their type, streams named twice, and the texts for those that are gone.
+//! After each step all replies that came are compared. What 7.0 does otherwise than 7.2 is left out: keys that change their
+//! type, streams named twice, the texts for those that are gone; and beside a server of 7.0, transactions that feed several
+//! keys for which one client may wait. `REDKEEP_TEST_REDIS=PATH` names a newer one, where its own order of keys decides.
 //!
 //! `REDKEEP_TURNS_SEEDS=20 REDKEEP_TURNS_STEPS=20000` makes it long; `REDKEEP_TURNS_FIRST=7` starts with seed 7.
 
@@ -12,6 +13,8 @@ use crate::support::{Client, Kind, Rng, Server, Value, env_number, heavy};
 use std::time::Instant;
 
 type Args = Vec<String>;
+/// Commands that a client sends at once.
+type Step = Vec<Args>;
 
 const CLIENTS: usize = 8;
 
@@ -36,16 +39,15 @@ impl Side {
         }
     }
 
-    fn send(&mut self, client: usize, step: &Args) {
+    fn send(&mut self, client: usize, step: &Step) {
         let ids = &self.ids;
         let named = |word: &String| match word.strip_prefix("id:") {
             Some(number) => ids[number.parse::<usize>().expect("a number")].clone(),
             None => word.clone(),
         };
-        let words: Args = step.iter().map(named).collect();
-        self.clients[client]
-            .send(&encode(&words))
-            .expect("a running server");
+        let request = |args: &Args| encode(&args.iter().map(named).collect::<Args>());
+        let requests: Vec<u8> = step.iter().flat_map(request).collect();
+        self.clients[client].send(&requests).expect("a running server");
         // Twice: at the first, the command may be read after it.
         self.watch.run(&["PING"]);
         self.watch.run(&["PING"]);
@@ -106,11 +108,8 @@ fn run(seed: u64, steps: u64, sides: &mut [Side; 2]) -> u64 {
     let mut rng = Rng::new(seed);
     // Before 7.2 the key that came first decided, and not the order of the waiter's own.
     let info = sides[1].watch.run(&["INFO", "server"]).text().expect("a text");
-    let target = if info.contains("redis_version:7.0") {
-        "m"
-    } else {
-        "l"
-    };
+    let is_older = info.contains("redis_version:7.0");
+    let target = if is_older { "m" } else { "l" };
     let mut waits = [false; CLIENTS];
     let (mut said, mut given): (Vec<String>, u64) = (Vec::new(), 0);
     for number in 0..steps {
@@ -118,15 +117,25 @@ fn run(seed: u64, steps: u64, sides: &mut [Side; 2]) -> u64 {
         let client = *rng.pick(&free);
         // One at least does not wait.
         let step = match free.len() > 1 && rng.one_in(2) {
-            true => waiting(&mut rng, target),
-            false => other(&mut rng, number, &waits),
+            true => vec![waiting(&mut rng, target)],
+            false => match rng.below(12) {
+                0 => several(&mut rng, number, &waits, is_older),
+                1 => swap(&mut rng, number),
+                _ => vec![other(&mut rng, number, &waits)],
+            },
         };
         if rng.one_in(20) {
             let [redkeep, _] = sides;
             redkeep.server.drop_hot(&mut redkeep.watch);
         }
-        said.push(format!("{client}: {}", step.join(" ")));
+        let shown: Vec<String> = step.iter().map(|args| args.join(" ")).collect();
+        said.push(format!("{client}: {}", shown.join("; ")));
+        let last = |said: &[String]| said[said.len().saturating_sub(40)..].join("\n");
         sides.iter_mut().for_each(|side| side.send(client, &step));
+        for _ in 1..step.len() {
+            let [ours, theirs] = [0, 1].map(|side| sides[side].receive(client));
+            assert_eq!(ours, theirs, "seed {seed}, step {number}:\n{}", last(&said));
+        }
         let awaited = |at: usize| waits[at] || at == client;
         let asked: Vec<usize> = (0..CLIENTS).filter(|&at| awaited(at)).collect();
         for at in asked {
@@ -142,7 +151,7 @@ fn run(seed: u64, steps: u64, sides: &mut [Side; 2]) -> u64 {
                 ours,
                 theirs,
                 "seed {seed}, step {number}, client {at} (redkeep left); the last steps:\n{}",
-                said[said.len().saturating_sub(40)..].join("\n")
+                last(&said)
             );
             given += u64::from(waits[at] && ours.is_some());
             waits[at] = ours.is_none();
@@ -230,6 +239,54 @@ fn waiting(rng: &mut Rng, target: &str) -> Args {
             key(rng, "x")
         )),
     }
+}
+
+/// A transaction. Before 7.2 the key that came first decided what a client gets that waits for several.
+fn several(rng: &mut Rng, number: u64, waits: &[bool; CLIENTS], is_older: bool) -> Step {
+    let mut step = vec![words("MULTI")];
+    if is_older {
+        step.extend(one_of_each(rng, number));
+    } else {
+        for _ in 0..=rng.below(4) {
+            let args = other(rng, number, waits);
+            // One that unblocks itself would do so before its transaction has touched anything.
+            step.push(if args[0] == "CLIENT" { words("PING") } else { args });
+        }
+    }
+    step.push(words("EXEC"));
+    step
+}
+
+/// Commands that feed a list, a sorted set and a stream, or some of them.
+fn one_of_each(rng: &mut Rng, number: u64) -> Step {
+    let (list, set, stream) = (key(rng, "l"), key(rng, "z"), key(rng, "x"));
+    let mut feeds = vec![
+        words(&format!("RPUSH {list} v{number}.0 v{number}.1")),
+        words(&format!("ZADD {set} {number} m{number} 1 n{number}")),
+        words(&format!("XADD {stream} {}-1 f v", number + 1)),
+    ];
+    for _ in 0..rng.below(3) {
+        feeds.remove(rng.below(feeds.len() as u64) as usize);
+    }
+    feeds
+}
+
+/// Another database takes the place of the one where all wait. It has one key of each type, as the order in which keys are
+/// found in it is the server's own.
+fn swap(rng: &mut Rng, number: u64) -> Step {
+    let mut step = vec![words("SELECT 1"), words("FLUSHDB")];
+    if rng.one_in(2) {
+        step.push(words(&format!("XGROUP CREATE {} g 0 MKSTREAM", key(rng, "x"))));
+    }
+    step.extend(one_of_each(rng, number));
+    step.push(words("SELECT 0"));
+    let (one, other) = if rng.one_in(2) { (0, 1) } else { (1, 0) };
+    step.push(words(&format!("SWAPDB {one} {other}")));
+    if rng.one_in(2) {
+        step.insert(0, words("MULTI"));
+        step.push(words("EXEC"));
+    }
+    step
 }
 
 /// A command that does not wait: one that gives to who does, mostly.

@@ -181,8 +181,8 @@ fn replies_agree_as_their_command_says() {
     assert!(check("OBJECT encoding k", Value::bulk("raw"), Value::bulk("int")));
     assert!(!check(
         "OBJECT encoding k",
-        Value::bulk("intset"),
-        Value::bulk("listpack")
+        Value::bulk("listpack"),
+        Value::bulk("intset")
     ));
     assert!(!check("OBJECT encoding k", Value::bulk("int"), Value::Nil));
 }

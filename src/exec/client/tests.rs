@@ -101,12 +101,14 @@ impl Server {
 }
 
 impl Peerless {
-    fn run(&mut self, server: &mut Server, requests: &str) {
+    /// Returns whether what may leave is sent at once.
+    fn run(&mut self, server: &mut Server, requests: &str) -> bool {
         let waker = Waker::from(self.wakes.clone());
         let advance = self
             .session
             .advance(&mut server.engine, requests.as_bytes(), &waker);
         assert_eq!(advance.consumed, requests.len());
+        advance.sends
     }
 
     /// What may leave now; it does.
@@ -167,6 +169,21 @@ fn a_message_leaves_in_order_behind_replies_that_are_held() {
     assert!(a.flushed.0.get() > 0 && b.flushed.0.get() == 1);
     assert_eq!(a.take(&mut server), "+OK\r\n>1\r\n:1\r\n>1\r\n:2\r\n+PONG\r\n");
     assert_eq!(b.take(&mut server), "+OK\r\n");
+}
+
+#[test]
+fn a_few_bytes_leave_with_what_waits_behind_them_for_the_end_of_the_tick() {
+    let mut server = Server::new();
+    let mut a = server.connect();
+    assert!(a.run(&mut server, "PING\r\n"));
+    assert_eq!(a.take(&mut server), "+PONG\r\n");
+    assert!(!a.run(&mut server, "MULTI\r\nSET k v\r\nEXEC\r\n"));
+    server.settle();
+    assert_eq!(a.flushed.0.get(), 1);
+    assert_eq!(a.take(&mut server), "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+    // Not so if they are many.
+    let long = "x".repeat(20_000);
+    assert!(a.run(&mut server, &format!("ECHO {long}\r\nSET k w\r\n")));
 }
 
 #[test]

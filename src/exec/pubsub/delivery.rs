@@ -4,6 +4,7 @@
 //! lost with it ([`Outbox::push_shared`](crate::exec::outbox::Outbox::push_shared)). So it comes before or behind each reply
 //! as it does in Redis, and who subscribes later does not get it. Its bytes are there once for each protocol.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -11,7 +12,18 @@ use std::sync::atomic::AtomicUsize;
 use super::{Kind, PubSub, Subscriber};
 use crate::exec::{Client, Engine};
 use crate::resp::{Blob, Counted, Protocol, encode_push};
-use crate::store::{Effect, Epoch, Space};
+use crate::store::{Effect, Epoch, Space, Suspended};
+
+/// A message on its way to one client.
+pub(in crate::exec) type Addressed = (Rc<Client>, Blob);
+
+/// What becomes of a message for each client that gets it.
+pub(in crate::exec) enum Delivery<'a> {
+    /// It may leave once this epoch is settled.
+    From(Epoch),
+    /// It is kept, to be sent when it is known which epoch it waits for.
+    Kept(&'a mut Vec<Addressed>),
+}
 
 /// A message, encoded for each protocol that somebody speaks who gets it.
 struct Message<'a> {
@@ -54,35 +66,64 @@ impl Engine {
         for (epoch, effect) in self.store.take_messages() {
             let epoch = epoch.max(after);
             match effect {
-                Effect::Published(message) => {
-                    self.publish_in(message.space, &message.channel, &message.payload, epoch);
+                Effect::Addressed => {
+                    for (client, message) in self.pubsub.addressed.pop_front().unwrap_or_default() {
+                        self.send_shared(&client, &message, epoch);
+                    }
                 }
-                Effect::KeyEvent(event) => self.publish_event(&event, epoch),
-                Effect::KeyExpired
-                | Effect::FieldsExpired(_)
-                | Effect::KeyChanged(_)
-                | Effect::KeysReplaced => {
-                    unreachable!("the store keeps what is no message")
-                }
+                message => self.publish_effect(&message, &mut Delivery::From(epoch)),
             }
         }
     }
 
-    /// Sends a message to all who listen to a channel, once `epoch` is settled. It leaves at the end of the tick at the
-    /// earliest. Returns how often it is sent.
-    pub fn publish(&mut self, channel: &[u8], payload: &[u8], epoch: Epoch) -> usize {
-        self.publish_in(Space::Global, channel, payload, epoch)
+    fn publish_effect(&mut self, effect: &Effect, delivery: &mut Delivery) {
+        match effect {
+            Effect::Published(message) => {
+                self.publish_in(message.space, &message.channel, &message.payload, delivery);
+            }
+            Effect::KeyEvent(event) => self.publish_event(event, delivery),
+            Effect::KeyExpired
+            | Effect::FieldsExpired(_)
+            | Effect::KeyChanged(_)
+            | Effect::KeysReplaced
+            | Effect::Addressed => {
+                unreachable!("the store keeps what is no message")
+            }
+        }
     }
 
-    fn publish_in(&mut self, space: Space, channel: &[u8], payload: &[u8], epoch: Epoch) -> usize {
+    /// Settles who gets the messages that a transaction has caused so far: who listens may become others before its end.
+    pub(in crate::exec) fn address_messages(
+        &mut self,
+        txn: &mut Suspended,
+        addressed: &mut VecDeque<Vec<Addressed>>,
+    ) {
+        let messages = txn.take_messages();
+        if messages.is_empty() {
+            return;
+        }
+        let mut kept = Vec::new();
+        for message in &messages {
+            self.publish_effect(message, &mut Delivery::Kept(&mut kept));
+        }
+        addressed.push_back(kept);
+    }
+
+    /// Sends a message to all who listen to a channel, or keeps it for them. It leaves at the end of the tick at the earliest.
+    pub(in crate::exec) fn publish_in(
+        &mut self,
+        space: Space,
+        channel: &[u8],
+        payload: &[u8],
+        delivery: &mut Delivery,
+    ) {
         if self.pubsub.is_empty() {
-            return 0;
+            return;
         }
         // Sending needs the engine, and changes no subscription.
         let pubsub = std::mem::take(&mut self.pubsub);
-        let count = self.publish_to(&pubsub, space, channel, payload, epoch);
+        self.publish_to(&pubsub, space, channel, payload, delivery);
         self.pubsub = pubsub;
-        count
     }
 
     fn publish_to(
@@ -91,36 +132,37 @@ impl Engine {
         space: Space,
         channel: &[u8],
         payload: &[u8],
-        epoch: Epoch,
-    ) -> usize {
+        delivery: &mut Delivery,
+    ) {
         let kind = Kind::from(space);
         let word: &[u8] = match space {
             Space::Global => b"message",
             Space::Sharded => b"smessage",
         };
         let subscribers = pubsub.tables[kind as usize].subscribers(channel);
-        let mut count = self.send_to_each(subscribers, &[word, channel, payload], epoch);
+        self.send_to_each(subscribers, &[word, channel, payload], delivery);
         if space == Space::Global {
             pubsub.patterns.matching(channel, |pattern| {
                 let subscribers = pubsub.tables[Kind::Pattern as usize].subscribers(pattern);
                 let parts = [b"pmessage", pattern, channel, payload];
-                count += self.send_to_each(subscribers, &parts, epoch);
+                self.send_to_each(subscribers, &parts, delivery);
             });
         }
-        count
     }
 
-    fn send_to_each(&mut self, subscribers: &[Subscriber], parts: &[&[u8]], epoch: Epoch) -> usize {
+    fn send_to_each(&mut self, subscribers: &[Subscriber], parts: &[&[u8]], delivery: &mut Delivery) {
         let mut message = Message::new(parts, self);
-        let mut count = 0;
         for subscriber in subscribers.iter().filter(|one| !one.has.is_gone.get()) {
             let client = &subscriber.client;
-            count += 1;
-            if !client.killed.get() {
-                self.send_shared(client, message.encoded(client.protocol.get()), epoch);
+            if client.killed.get() {
+                continue;
+            }
+            let encoded = message.encoded(client.protocol.get());
+            match delivery {
+                Delivery::From(epoch) => self.send_shared(client, encoded, *epoch),
+                Delivery::Kept(kept) => kept.push((client.clone(), encoded.clone())),
             }
         }
-        count
     }
 
     /// As [`Engine::send`], of a message that is encoded already.

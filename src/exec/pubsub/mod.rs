@@ -11,6 +11,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 pub use super::subscriptions::Kind;
@@ -18,6 +19,7 @@ use super::subscriptions::{KINDS, Name, Subscriptions};
 use super::{Client, Engine};
 use crate::command::Audience;
 use crate::store::Space;
+pub(super) use delivery::{Addressed, Delivery};
 use leaving::Leaving;
 use patterns::Patterns;
 use table::Table;
@@ -49,6 +51,8 @@ pub struct PubSub {
     leaving: Leaving,
     /// How many clients listen.
     listening: usize,
+    /// Messages of the transaction that was staged last, for which it was settled before who gets them.
+    pub(super) addressed: VecDeque<Vec<Addressed>>,
 }
 
 impl PubSub {

@@ -1,7 +1,6 @@
 //! EVAL, EVALSHA and their forms that only read: which script is meant.
 
-use super::FIRST_KEY;
-use super::program::{Code, Program};
+use super::program::{Code, FIRST_KEY, Program};
 use crate::base::num::parse_i64;
 use crate::exec::Engine;
 use crate::exec::control::NOT_AN_INTEGER;

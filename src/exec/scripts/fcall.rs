@@ -1,9 +1,9 @@
 //! FCALL and FCALL_RO: which function is meant. Its name is looked up within the transaction that it runs in: so it sees the
 //! libraries as they are there, and begins anew if they change while it waits.
 
+use super::Scripts;
 use super::eval::NOT_READ_ONLY;
-use super::program::{Code, Program, Wanted};
-use super::{FIRST_KEY, Scripts};
+use super::program::{Code, FIRST_KEY, Program, Wanted};
 use crate::base::num::parse_i64;
 use crate::exec::Engine;
 use crate::resp::{Args, Reply};

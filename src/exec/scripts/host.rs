@@ -15,7 +15,7 @@ use crate::exec::transaction::run_one;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, OwnedArgs, Protocol, Reply};
 use crate::script::{Fault, Host, LogLevel, Pulse};
-use crate::store::{Stop, Suspended};
+use crate::store::{Missing, Stop, Suspended};
 
 const KILLED: &str = "ERR Script killed by user with SCRIPT KILL...";
 
@@ -27,6 +27,8 @@ pub(in crate::exec) struct Server<'a> {
     pub engine: &'a mut Engine,
     pub session: &'a mut Session,
     pub program: &'a Program,
+    /// The keys that are named.
+    pub keys: Args<'a>,
     pub state: &'a mut State,
     /// The script's transaction; away while a command runs in it.
     pub txn: Option<Suspended>,
@@ -172,6 +174,24 @@ impl Server<'_> {
         reply
     }
 
+    /// A command has missed records. The first time, all keys that are named are fetched with them, and stay in memory until
+    /// the request is through.
+    fn fault(&mut self, request: &Request, mut missing: Missing) -> Ran {
+        let engine = &mut *self.engine;
+        let of_all = &mut self.session.request.ticket;
+        if of_all.is_none() {
+            let unknown = |name| engine.store.unknown_key(self.state.first_db, name);
+            let named: Vec<_> = self.keys.iter().filter_map(unknown).collect();
+            if !named.is_empty() {
+                engine.stats.faults += 1;
+                missing.records.extend(named);
+                let ticket = engine.store.retry(missing, None, || None);
+                return Ran::Waits(Wait::Records(*of_all.insert(ticket)));
+            }
+        }
+        engine.fault(request, missing, &mut self.state.ticket)
+    }
+
     fn run_data(&mut self, body: Body, protocol: Protocol) -> Result<Reply, Fault> {
         let Body::Command { handler, args, .. } = body else {
             unreachable!("a script calls commands")
@@ -204,7 +224,7 @@ impl Server<'_> {
         let missing = txn.take_missing();
         self.txn = Some(txn.suspend());
         let result = match result {
-            Err(Stop::Fault) => match engine.fault(&request, missing, &mut self.state.ticket) {
+            Err(Stop::Fault) => match self.fault(&request, missing) {
                 Ran::Waits(wait) => {
                     self.wait = Some(wait);
                     return Err(Fault);
@@ -215,6 +235,7 @@ impl Server<'_> {
             },
             result => result,
         };
+        let engine = &mut *self.engine;
         if let Some(ticket) = self.state.ticket.take() {
             engine.store.finish(ticket);
         }

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! row -> FindProgram: what is to be run   (eval.rs)
-//!     -> Session::run_script             (run.rs)   the keys that are named are fetched first, all together
+//!     -> Session::run_script             (run.rs)
 //!     -> Interpreter::run over a Server  (host.rs)  each redis.call: a savepoint, the handler, at an error a rollback
-//!          |  Fault -> the transaction is set aside, and the run waits; then the same call again, if nobody has written
-//!          |           what the script has read meanwhile (store/aside.rs). Otherwise it begins anew; when that has
-//!          |           happened several times, others who would write wait until it is through.
+//!          |  Fault -> the transaction is set aside, and the run waits (the first time for all keys that are named); then
+//!          |           the same call again, if nobody has written what the script has read meanwhile (store/aside.rs).
+//!          |           Otherwise it begins anew; when that has happened several times, others who would write wait until
+//!          |           it is through.
 //!          |  Pause -> it runs for long: others are answered BUSY meanwhile, and it goes on in the next turn
 //!     -> Store::stage: all that it wrote, at once
 //! ```
@@ -37,9 +38,6 @@ use program::Program;
 
 /// After so many beginnings that others have spoilt they wait.
 pub(super) const MOST_RESTARTS: u32 = 3;
-
-/// Where the first key is among the arguments: `EVAL script numkeys key ...`.
-pub const FIRST_KEY: usize = 3;
 
 /// A script that has begun, and waits.
 pub(super) struct Running {

@@ -7,6 +7,9 @@ use crate::exec::Engine;
 use crate::resp::{Args, Reply};
 use crate::script::{Function, Script};
 
+/// Where the first key is among the arguments: `EVAL script numkeys key ...`.
+pub const FIRST_KEY: usize = 3;
+
 /// Finds what a request has a script do: its arguments as they came.
 pub type FindProgram = fn(&mut Engine, Args) -> Result<Program, Reply>;
 

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::host::Server;
-use super::program::{Code, FindProgram, Program};
-use super::{Busy, FIRST_KEY, MOST_RESTARTS, Running, ScriptFigures, Scripts, State};
+use super::program::{Code, FIRST_KEY, FindProgram, Program};
+use super::{Busy, MOST_RESTARTS, Running, ScriptFigures, Scripts, State};
 use crate::base::log;
 use crate::base::random::Random;
 use crate::exec::keys_used::KeysUsed;
@@ -16,7 +16,7 @@ use crate::exec::stats::Counted;
 use crate::exec::{Engine, Session};
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::script::{self, Done, Interpreter, Keep, Outcome};
-use crate::store::{self, Epoch, Missing, Stop, Store, Suspended};
+use crate::store::{self, Epoch, Stop, Store, Suspended};
 
 impl State {
     fn new(db: usize) -> State {
@@ -254,32 +254,13 @@ impl Session {
         if let Some(running) = engine.scripts.take_waiting(self.client.id) {
             return self.go_on(engine, running, args, now);
         }
-        let mut running = match find(engine, args) {
-            Ok(program) => Box::new(Running::new(program, self.db)),
+        match find(engine, args) {
+            Ok(program) => self.go_on(engine, Box::new(Running::new(program, self.db)), args, now),
             Err(error) => {
                 self.lines = self.lines_of_script(engine, args);
-                return Ran::Ready(Ok(error), Epoch::NONE);
+                Ran::Ready(Ok(error), Epoch::NONE)
             }
-        };
-        let records = self.unknown_keys(engine, &running.program, args);
-        if records.is_any() {
-            engine.stats.faults += 1;
-            let ticket = engine.store.retry(records, None, || None);
-            self.request.ticket = Some(ticket);
-            running.has_waited = true;
-            engine.scripts.waiting.insert(self.client.id, running);
-            return Ran::Waits(Wait::Records(ticket));
         }
-        self.go_on(engine, running, args, now)
-    }
-
-    /// The records of keys that are named and that memory does not know.
-    fn unknown_keys(&self, engine: &Engine, program: &Program, args: Args) -> Missing {
-        let names = args.skip(FIRST_KEY).first(program.keys);
-        let records = names
-            .iter()
-            .filter_map(|name| engine.store.unknown_key(self.db, name));
-        Missing::of(records.collect())
     }
 
     /// A transaction for a script.
@@ -353,6 +334,7 @@ impl Session {
         let mut server = Server {
             engine,
             session: self,
+            keys: args.skip(FIRST_KEY).first(program.keys),
             program,
             state,
             txn: Some(txn),

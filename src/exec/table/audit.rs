@@ -204,3 +204,14 @@ fn every_row_is_documented() {
         }
     }
 }
+
+#[test]
+fn what_is_warmed_up_is_a_key() {
+    let first_key = |name: &str| find(name.as_bytes()).and_then(|found| found.command.first_key());
+    assert_eq!(["get", "LPUSH"].map(first_key), [Some(1); 2]);
+    assert_eq!(["evalsha", "fcall_ro"].map(first_key), [Some(3); 2]);
+    assert_eq!(
+        ["publish", "spublish", "ping", "config"].map(first_key),
+        [None; 4]
+    );
+}

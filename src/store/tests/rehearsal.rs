@@ -217,7 +217,11 @@ fn a_request_that_is_given_up_while_it_is_rehearsed_leaves_nothing() {
                 body: Box::new(move |_| begun.send(()).unwrap_or(())),
             })
         };
-        let ticket = driver.store.retry(Missing::of(vec![record(n)]), last, rehearsal);
+        let missing = Missing {
+            records: vec![record(n)],
+            ..Missing::default()
+        };
+        let ticket = driver.store.retry(missing, last, rehearsal);
         last = Some(ticket);
         if n < 2 {
             driver.end_ticks_until(|store| store.is_ready(ticket));

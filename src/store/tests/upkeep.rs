@@ -95,15 +95,10 @@ fn tables_of_which_little_is_dead_are_left_as_they_are() {
     driver.set("large", &value, None);
     driver.settle();
     driver.store.disk.flush().unwrap();
-    let tables = driver.store.disk.table_bytes();
     driver.del("large");
-    for second in 1..20 {
-        driver.store.note_second(second);
-        driver.store.give_back();
-        driver.settle();
-    }
+    // (How large the tables are says nothing: RocksDB may have compacted some of its own accord.)
+    driver.idle_until(|store| store.upkeep.compacted > 0 && !store.upkeep.is_compacting());
     assert_eq!(driver.store.upkeep.compactions, 0);
-    assert!(driver.store.disk.table_bytes() >= tables);
 }
 
 #[test]
