@@ -61,7 +61,7 @@ impl Until {
     pub fn ticket(&self) -> Option<Ticket> {
         match self {
             Until::Keys(request) => request.ticket,
-            Until::Replicas | Until::Synced { .. } => None,
+            Until::Replicas | Until::Synced { .. } | Until::Saved => None,
         }
     }
 }

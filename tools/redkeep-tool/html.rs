@@ -34,6 +34,11 @@ const COLOURS: [&str; 6] = [
     "var(--a)", "var(--b)", "var(--c)", "var(--d)", "var(--e)", "var(--f)",
 ];
 
+/// The length of a ring's line.
+const AROUND: f64 = 2.0 * std::f64::consts::PI * 64.0;
+/// So much of a name has room in a legend.
+const LEGEND: usize = 13;
+
 /// A text between tags.
 fn safe(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -155,18 +160,20 @@ fn shares(out: &mut String, title: &str, parts: impl Iterator<Item = (String, u6
     }
     out.push_str(&format!("<section class=\"card\"><h2>{title}</h2>"));
     out.push_str("<svg viewBox=\"0 0 420 180\" role=\"img\"><g transform=\"rotate(-90 90 90)\">");
-    // A circle of circumference 100, of which each part is a dash.
+    // Each part is a dash of the circle's line.
     let mut before = 0.0;
     for (at, (name, part)) in parts.iter().enumerate() {
-        let share = *part as f64 * 100.0 / all as f64;
+        let share = *part as f64 / all as f64;
         let _ = write!(
             out,
-            "<circle cx=\"90\" cy=\"90\" r=\"64\" fill=\"none\" stroke=\"{}\" stroke-width=\"26\" pathLength=\"100\" \
-             stroke-dasharray=\"{:.3} 100\" stroke-dashoffset=\"-{before:.3}\"><title>{}: {} ({share:.1} %)</title></circle>",
+            "<circle cx=\"90\" cy=\"90\" r=\"64\" fill=\"none\" stroke=\"{}\" stroke-width=\"26\" \
+             stroke-dasharray=\"{:.2} {AROUND:.2}\" stroke-dashoffset=\"{:.2}\"><title>{}: {} ({:.1} %)</title></circle>",
             COLOURS[at % COLOURS.len()],
-            (share - 0.4).max(0.2),
+            (share * AROUND - 1.5).max(0.5),
+            -before * AROUND,
             safe(name),
             bytes(*part),
+            share * 100.0,
         );
         before += share;
     }
@@ -184,7 +191,7 @@ fn shares(out: &mut String, title: &str, parts: impl Iterator<Item = (String, u6
             "<rect x=\"196\" y=\"{}\" width=\"10\" height=\"10\" rx=\"3\" fill=\"{colour}\"/><text x=\"214\" y=\"{y}\">{}</text>\
              <text x=\"418\" y=\"{y}\" text-anchor=\"end\" class=\"soft\">{} &#183; {share:.1} %</text>",
             y - 10,
-            safe(&cut(name, 16)),
+            safe(&cut(name, LEGEND)),
             bytes(*part),
         );
     }
@@ -243,9 +250,9 @@ fn space(out: &mut String, stat: &Stat) {
     let live = stat.table_bytes.saturating_sub(stat.reclaimable_bytes);
     let other = stat.directory_bytes.saturating_sub(stat.table_bytes);
     let parts = [
-        ("records that are there".to_owned(), live),
+        ("live records".to_owned(), live),
         ("reclaimable".to_owned(), stat.reclaimable_bytes),
-        ("log and others".to_owned(), other),
+        ("log, other".to_owned(), other),
     ];
     shares(out, "Space on disk", parts.into_iter());
 }

@@ -41,6 +41,8 @@ pub struct Loader {
     /// Whole values that are not yet written.
     batch: Vec<Assembly>,
     batch_bytes: usize,
+    /// The batch before, which is written while what the present one needs is read.
+    before: Vec<Assembly>,
     /// The value that is coming.
     open: Option<Assembly>,
     /// Why it is left out, if it is.
@@ -113,6 +115,7 @@ impl Loader {
             conflict: Conflict::Fail,
             batch: Vec::new(),
             batch_bytes: 0,
+            before: Vec::new(),
             open: None,
             left_out: None,
             libraries: Vec::new(),
@@ -182,6 +185,9 @@ impl Loader {
             self.batch.extend(self.open.take());
             self.batch_bytes += bytes;
             if self.batch.len() >= KEYS || self.batch_bytes >= BYTES {
+                self.read_ahead()?;
+                std::mem::swap(&mut self.batch, &mut self.before);
+                self.batch_bytes = 0;
                 self.write_batch()?;
             }
         } else if bytes >= PART {
@@ -190,9 +196,32 @@ impl Loader {
         Ok(())
     }
 
+    /// Has the records of the batch's keys read: mostly that there are none.
+    fn read_ahead(&mut self) -> Result<(), String> {
+        let mut txn = self.store.begin(self.clock.now_ms());
+        let records = self.batch.iter().map(|assembly| txn.meta_key(assembly.key()));
+        let records = records.collect::<Result<Vec<_>, Stop>>();
+        let records = records.map(|records| {
+            let unknown = records.into_iter().filter(|record| txn.prefetch(record.clone()));
+            unknown.collect::<Vec<_>>()
+        });
+        let end = txn.end();
+        self.store.abandon(end);
+        self.store.read_ahead(records.map_err(text_of)?);
+        self.end_ticks_until(|_| true)
+    }
+
+    /// Writes all that is whole.
+    fn write_batches(&mut self) -> Result<(), String> {
+        std::mem::swap(&mut self.batch, &mut self.before);
+        self.write_batch()?;
+        std::mem::swap(&mut self.batch, &mut self.before);
+        self.write_batch()
+    }
+
     /// Writes what came of the value that is coming.
     fn write_part(&mut self) -> Result<(), String> {
-        self.write_batch()?;
+        self.write_batches()?;
         if let Some(open) = self.open.take() {
             self.batch.push(open);
             let outcome = self.run_batch()?;
@@ -307,7 +336,7 @@ impl Loader {
         if self.open.is_some() {
             return Err("the last value is not whole".to_owned());
         }
-        self.write_batch()?;
+        self.write_batches()?;
         self.end_ticks_until(Store::is_idle)?;
         self.store.close()?;
         Ok((self.loaded, self.libraries))

@@ -191,10 +191,6 @@ pub fn stat(dir: &Path, options: &StatOptions, progress: &Progress) -> Result<St
     let disk = reader.disk();
     let levels = disk.levels().map_err(|e| e.to_string())?;
     let table_bytes = disk.table_bytes();
-    let live: u64 = Family::ALL
-        .into_iter()
-        .map(|family| disk.property(family, "rocksdb.estimate-live-data-size"))
-        .sum();
     let unreclaimed = disk.with_view(|view| {
         let (mut walk, mut count) = (view.walk(Family::Gc, b"", None)?, 0);
         while walk.next_record()?.is_some() {
@@ -216,16 +212,30 @@ pub fn stat(dir: &Path, options: &StatOptions, progress: &Progress) -> Result<St
         ttl: gathered.ttl,
         sizes: gathered.sizes,
         elements: gathered.elements,
-        levels: levels.into_iter().map(level).collect(),
+        levels: levels.iter().map(level).collect(),
         table_bytes,
         directory_bytes: directory_bytes(dir)?,
-        reclaimable_bytes: table_bytes.saturating_sub(live),
+        reclaimable_bytes: dead_bytes(&levels, gathered.records),
         unreclaimed: unreclaimed.map_err(|e: crate::disk::ReadError| e.to_string())?,
         faults: reader.faults().to_vec(),
     })
 }
 
-fn level(level: TableLevel) -> Level {
+/// About how many bytes of tables are of records that nobody sees, there being so many that somebody does.
+fn dead_bytes(levels: &[TableLevel], live: u64) -> u64 {
+    let of_keys = || {
+        let of_system = [Family::System, Family::Expire, Family::Gc, Family::Journal].map(Family::name);
+        levels
+            .iter()
+            .filter(move |level| !of_system.contains(&level.family))
+    };
+    let entries: u64 = of_keys().map(|level| level.entries).sum();
+    let bytes: u64 = of_keys().map(|level| level.bytes).sum();
+    let dead = u128::from(entries.saturating_sub(live));
+    (u128::from(bytes) * dead / u128::from(entries.max(1))) as u64
+}
+
+fn level(level: &TableLevel) -> Level {
     Level {
         family: match level.family {
             "default" => "system".to_owned(),

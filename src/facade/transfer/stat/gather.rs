@@ -9,13 +9,8 @@ use crate::base::size::alloc_size;
 use crate::rdb::Kind;
 use crate::store::{Entry, Result, Txn};
 use crate::types::footprint::Footprint;
-use crate::types::hash::Hash;
 use crate::types::items::kind_of;
-use crate::types::list::List;
-use crate::types::set::Set;
-use crate::types::sorted_set::SortedSet;
-use crate::types::stream::Stream;
-use crate::types::value_footprint::footprint;
+use crate::types::value_footprint::{elements, footprint};
 
 /// What a record takes beside its bytes in memory, as MEMORY USAGE counts it, ...
 const IN_MEMORY: u64 = 128;
@@ -113,6 +108,8 @@ pub struct Gathered<'o> {
     now: u64,
     /// Over all keys.
     pub total: Sums,
+    /// About how many records all of them have.
+    pub records: u64,
     database: Sums,
     expiring: u64,
     kinds: [Sums; KINDS.len()],
@@ -135,6 +132,7 @@ impl<'o> Gathered<'o> {
             options,
             now,
             total: Sums::default(),
+            records: 0,
             database: Sums::default(),
             expiring: 0,
             kinds: [Sums::default(); KINDS.len()],
@@ -176,6 +174,7 @@ impl<'o> Gathered<'o> {
             bytes: bytes + name.len() as u64 + ON_DISK * records,
             memory: IN_MEMORY * records + alloc_size(name.len()) as u64 + alloc_size(value) as u64,
         };
+        self.records += records;
         self.total.add(sums);
         self.database.add(sums);
         let at = KINDS.iter().position(|known| *known == kind).unwrap_or(0);
@@ -291,16 +290,4 @@ impl<'o> Gathered<'o> {
         };
         self.largest.iter().rev().map(key).collect()
     }
-}
-
-/// How many elements a value has: its own record says it.
-fn elements(entry: &Entry) -> Result<u64> {
-    Ok(match kind_of(entry.header.kind) {
-        Kind::String => 1,
-        Kind::List => List::open(Some(entry))?.len(),
-        Kind::Hash => Hash::open(entry.clone())?.len(),
-        Kind::Set => Set::open(Some(entry.clone()))?.map_or(Ok(0), |set| set.cardinality())?,
-        Kind::SortedSet => SortedSet::open(Some(entry.clone()))?.map_or(0, |set| set.len()),
-        Kind::Stream => Stream::open(Some(entry))?.map_or(0, |stream| stream.length),
-    })
 }
