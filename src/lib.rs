@@ -313,7 +313,8 @@
 //! - **Client tracking, MONITOR**: which keys a client has read is entered as its request is staged (`exec/tracking.rs`,
 //!   `store/tracking.rs`); a change takes its readers out when it is staged, and they are told when it is settled; if it is lost,
 //!   they are entered again. A monitor's line waits for the epoch that its request's reply waits for (`exec/monitor.rs`).
-//! - **RDB in and out**: reading writes transactions; writing walks a view.
+//! - **RDB in and out**: reading writes transactions; writing walks a view, also that of SAVE and BGSAVE (`exec/saving.rs`), beside
+//!   all else. DUMP and RESTORE are commands as others.
 //! - **Replication**: an epoch is the unit: its journal record, in order.
 //! - **Cluster mode**: a store whose databases are divided by slots ([`store::Layout::Slots`]): a slot's keys are counted in its
 //!   record, listed by a walk over its namespace, dropped and handed over with its id.

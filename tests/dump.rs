@@ -282,17 +282,22 @@ fn a_new_store_is_filled_by_a_dump_or_not_at_all() {
     fs::copy(folder.path().join("from/dump.rdb"), dir.join("dump.rdb")).expect("a dump");
     let dump = dir.join("dump.rdb");
     let dump = dump.to_str().expect("a name");
+    let mut begun = 0;
     for round in 1..=KILLS {
         let mut killed = Command::new(env!("CARGO_BIN_EXE_redkeep-server"))
-            .args(["--port", "0", "--load", dump, "--dir"])
+            .args(["--port", "0", "--load", dump, "--unixsocket"])
+            .arg(folder.path().join("socket"))
+            .arg("--dir")
             .arg(&dir)
             .stdout(Stdio::null())
             .spawn()
             .expect("a server");
-        std::thread::sleep(Duration::from_millis(u64::from(round) * 25));
+        std::thread::sleep(Duration::from_millis(u64::from(round) * 40));
+        begun += u32::from(killed.try_wait().expect("a process").is_none());
         killed.kill().expect("a process");
         killed.wait().expect("its end");
     }
+    assert_eq!(begun, KILLS, "none ends by itself");
     let mut loaded = Setup::new(Kind::Redkeep, &["--load", dump]).data(&dir).start();
     let mut there = loaded.client();
     assert_eq!(there.run(&["DBSIZE"]), client.run(&["DBSIZE"]));
@@ -316,6 +321,8 @@ fn a_dump_that_is_damaged_is_not_loaded() {
     let output = Command::new(env!("CARGO_BIN_EXE_redkeep-server"))
         .args(["--port", "0", "--load"])
         .arg(&damaged)
+        .arg("--unixsocket")
+        .arg(folder.path().join("socket"))
         .arg("--dir")
         .arg(&dir)
         .output()

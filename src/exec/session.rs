@@ -323,8 +323,8 @@ impl Session {
     ) -> bool {
         let now = self.begin_requests(engine, input);
         self.runs_given_back = true;
-        let found = Session::row_of(args.as_args());
-        let is_through = self.run_request(engine, found, args.as_args(), now, waker);
+        let request = args.as_args();
+        let is_through = self.run_request(engine, Session::row_of(request), request, now, waker);
         self.runs_given_back = false;
         engine.tell(self.latest);
         if !is_through && !matches!(self.request.wait, Some(Wait::Answer { .. })) {

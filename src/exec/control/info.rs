@@ -314,7 +314,7 @@ fn stats(source: &Source, page: &mut Page) {
     page.field("pubsub_channels", pubsub.count(Kind::Channel));
     page.field("pubsub_patterns", pubsub.count(Kind::Pattern));
     page.field("pubsubshard_channels", pubsub.count(Kind::Shard));
-    page.constant(&["latest_fork_usec", "total_forks"], 0);
+    page.constant(&["latest_fork_usec", "total_forks", "migrate_cached_sockets"], 0);
     let (keys, items, prefixes) = source.engine.store.tracked();
     page.field("tracking_total_keys", keys);
     page.field("tracking_total_items", items);

@@ -54,6 +54,22 @@ fn what_is_written_is_touched_in_order_and_once() {
 }
 
 #[test]
+fn what_is_put_off_is_touched_again_in_order_and_once() {
+    let mut driver = Driver::new(1 << 20);
+    driver.await_keys(&["a", "b", "c"]);
+    for name in ["b", "a", "b"] {
+        driver.store.put_off_touched(awaited(0, name));
+    }
+    assert!(!driver.store.has_touched());
+    driver.set("c", b"1", None);
+    driver.set("a", b"1", None);
+    driver.store.touch_put_off();
+    assert_eq!(driver.touched(), ["0:c", "0:a", "0:b"]);
+    driver.store.touch_put_off();
+    assert!(!driver.store.has_touched());
+}
+
+#[test]
 fn what_comes_or_goes_with_a_whole_database_is_touched() {
     let mut driver = Driver::new(1 << 20);
     driver.await_keys(&["b", "a"]);
