@@ -12,6 +12,7 @@
 //!
 //! ```text
 //! facade -> net -> exec -> command -> types -> store -> disk -> base          resp, config: leaves (config uses base)
+//!                                     types -> rdb -> base                 (formats, beside types, uses rdb and base)
 //!                  exec -> script -> base                               (script uses base and resp)
 //! ```
 //!
@@ -25,6 +26,8 @@
 //! | [`types`] | one file a data structure, over [`store::Txn`] | know the wire |
 //! | [`store`] | transactions, hot tier, faults, commits, checkpoints, expiry, reclaim, upkeep | block |
 //! | [`disk`] | the only user of RocksDB; `disk/format.rs` is every byte on disk, as a grammar | know what a record means |
+//! | [`rdb`] | Redis's dump format; `rdb/item.rs`: what all formats have in common, as a stream of items | know a record |
+//! | [`formats`] | other formats of dumps: JSON lines, commands | know a record |
 //! | [`base`] | clock, globs, number formats, the log, signals, the process | know anything else |
 //! | [`resp`] | RESP2 and RESP3: bytes in, requests out; replies in, bytes out | see a socket |
 //! | [`config`] | tables of options: file, flags, CONFIG, the reference in `tools/` | apply an option |
@@ -310,7 +313,8 @@
 //! - **Client tracking, MONITOR**: which keys a client has read is entered as its request is staged (`exec/tracking.rs`,
 //!   `store/tracking.rs`); a change takes its readers out when it is staged, and they are told when it is settled; if it is lost,
 //!   they are entered again. A monitor's line waits for the epoch that its request's reply waits for (`exec/monitor.rs`).
-//! - **RDB in and out**: reading writes transactions; writing walks a view.
+//! - **RDB in and out**: reading writes transactions; writing walks a view, also that of SAVE and BGSAVE (`exec/saving.rs`), beside
+//!   all else. DUMP and RESTORE are commands as others.
 //! - **Replication**: an epoch is the unit: its journal record, in order.
 //! - **Cluster mode**: a store whose databases are divided by slots ([`store::Layout::Slots`]): a slot's keys are counted in its
 //!   record, listed by a walk over its namespace, dropped and handed over with its id.
@@ -325,7 +329,9 @@ mod config;
 mod disk;
 mod exec;
 pub mod facade;
+mod formats;
 mod net;
+mod rdb;
 mod resp;
 mod script;
 mod store;

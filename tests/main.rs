@@ -22,9 +22,11 @@
 //! | [`memory`] | the budget holds, what is free goes back, and large writes keep nobody else waiting |
 //! | [`events`] | each command tells of what Redis tells of, and no event overtakes its commit |
 //! | [`disk_full`] | without room writes fail loudly, and go on when there is room again |
+//! | [`dump`] | payloads of DUMP go from and to other servers |
 //! | [`fixtures`] | stores that earlier versions wrote are read |
 //! | [`functions`] | libraries of functions survive a crash whole, and go from and to a Redis |
 //! | [`clients`] | the clients people use work unmodified, and those who hand out jobs lose none by `kill -9` |
+//! | [`tool`] | what `redkeep-tool` dumps comes back from every format, all of it or nothing |
 //! | [`readme`] | the reference of options and commands is current, and what pages link to exists |
 //! | [`tidy`] | the source keeps the rules of the house |
 
@@ -36,6 +38,8 @@ mod crash;
 mod damage;
 mod differential;
 mod disk_full;
+mod dump;
+
 mod events;
 mod fixtures;
 mod functions;
@@ -50,6 +54,7 @@ mod scripts;
 mod signals;
 mod support;
 mod tidy;
+mod tool;
 mod tracking;
 mod transactions;
 mod transcripts;

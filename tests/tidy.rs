@@ -14,15 +14,14 @@ use std::path::{Path, PathBuf};
 use uses::Use;
 
 /// A layer may import itself and those behind it, not those in front of it or beside it.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 8] = [
     &["facade"],
     &["net", "repl"],
     &["exec"],
     &["command"],
-    &["rdb"],
-    &["types"],
+    &["types", "formats"],
     &["store"],
-    &["disk", "script"],
+    &["disk", "script", "rdb"],
     &["base"],
 ];
 /// Anybody may import it, it imports nobody.

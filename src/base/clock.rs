@@ -54,7 +54,8 @@ impl Clock {
     }
 }
 
-fn unix_ms() -> u64 {
+/// The time of now in Unix milliseconds.
+pub fn unix_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| d.as_millis() as u64)

@@ -6,6 +6,7 @@ mod blocking;
 pub mod database;
 pub mod debug;
 mod draws;
+pub mod dump;
 mod elements;
 pub mod generic;
 pub mod geo;
@@ -32,6 +33,7 @@ use crate::store::{Key, Result, Space, Stop, Txn};
 use crate::types::thresholds::Thresholds;
 
 pub use blocking::milliseconds;
+pub use dump::unwritable;
 
 pub use crate::types::string::{NOT_A_FLOAT, NOT_AN_INTEGER};
 

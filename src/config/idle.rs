@@ -3,8 +3,8 @@
 //! A row reads `"name" | "alias", kind, "default", [flags], "why";`. Values are kept as text, under the option's name.
 
 use super::idle_kind::{
-    OOM_SCORES, PERCENTILES, REPLICA_OF, SAVE, SECRET, SHUTDOWN_FLAGS, TEXT, YES_NO, base_name, empty_only,
-    int, memory, no_only, one_of,
+    OOM_SCORES, PERCENTILES, REPLICA_OF, SECRET, SHUTDOWN_FLAGS, TEXT, YES_NO, base_name, empty_only, int,
+    memory, no_only, one_of,
 };
 use super::table::{Access, BYTES, Flags, INT, LONG, Row};
 
@@ -50,18 +50,15 @@ const NO_DEFRAG: &str = "Active defragmentation cannot be enabled: it requires a
 idle_options! {
     "Snapshots and append-only file" {
         "appendonly", YES_NO, "yes", [NO_EFFECT], "Every write is always logged.";
-        "save", SAVE, "", [NO_EFFECT ACCUMULATES], "There are no snapshots to schedule.";
-        "dbfilename", base_name("dbfilename", "filename", true), "dump.rdb", [PROTECTED NO_EFFECT],
-            "There is no snapshot file.";
         "appendfilename", base_name("appendfilename", "filename", false), "appendonly.aof", [IMMUTABLE NO_EFFECT],
             "There is no append-only file.";
         "appenddirname", base_name("appenddirname", "dirname", false), "appendonlydir", [IMMUTABLE NO_EFFECT],
             "There is no append-only file.";
-        "rdbcompression", YES_NO, "yes", [NO_EFFECT], "See `rocksdb-compression`.";
-        "rdbchecksum", YES_NO, "yes", [IMMUTABLE NO_EFFECT], "The store is always checksummed.";
-        "rdb-save-incremental-fsync", YES_NO, "yes", [NO_EFFECT], "There are no snapshots.";
-        "rdb-del-sync-files", YES_NO, "no", [NO_EFFECT], "There are no snapshots.";
-        "rdb-key-save-delay", int(i32::MIN as i64, INT), "0", [HIDDEN NO_EFFECT], "There are no snapshots.";
+        "rdbcompression", YES_NO, "yes", [NO_EFFECT], "Dumps are always compressed.";
+        "rdbchecksum", YES_NO, "yes", [IMMUTABLE NO_EFFECT], "Stores and dumps are always checksummed.";
+        "rdb-save-incremental-fsync", YES_NO, "yes", [NO_EFFECT], "A dump is synced at its end.";
+        "rdb-del-sync-files", YES_NO, "no", [NO_EFFECT], "There is no replication.";
+        "rdb-key-save-delay", int(i32::MIN as i64, INT), "0", [HIDDEN NO_EFFECT], "For tests of Redis.";
         "stop-writes-on-bgsave-error", YES_NO, "yes", [NO_EFFECT],
             "A write that cannot be stored is an error, and the next one is tried again.";
         "sanitize-dump-payload", one_of(&["no", "yes", "clients"]), "no", [NO_EFFECT], "Payloads are always checked.";

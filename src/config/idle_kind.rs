@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use super::kind::{BaseName, EmptyOnly, Int, Kind, Memory, NoOnly, OneOf, Outcome, Secret, Text, YesNo};
-use super::special::{OomScores, Percentiles, ReplicaOf, Save, SavePoint, ShutdownFlags};
+use super::special::{OomScores, Percentiles, ReplicaOf, ShutdownFlags};
 
 /// What such an option is set to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +92,6 @@ pub(super) const YES_NO: AsText<bool, YesNo> = AsText::of(YesNo);
 pub(super) const TEXT: AsText<String, Text> = AsText::of(Text);
 /// Any bytes, which are not told in errors.
 pub(super) const SECRET: AsText<Vec<u8>, Secret> = AsText::of(Secret);
-/// Points as in `save 3600 1`; an empty word: none.
-pub(super) const SAVE: AsText<Vec<SavePoint>, Save> = AsText::of(Save);
 /// Three integers.
 pub(super) const OOM_SCORES: AsText<[i64; 3], OomScores> = AsText::of(OomScores);
 /// Numbers from 0 to 100; an empty word: none.

@@ -99,7 +99,7 @@ impl Kind<Vec<BindAddress>> for Bind {
     }
 }
 
-/// `save <seconds> <changes>`: in Redis, when to take a snapshot.
+/// `save <seconds> <changes>`: when to write a dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavePoint {
     /// At least 1.

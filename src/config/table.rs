@@ -14,10 +14,10 @@ pub use crate::base::log::Level as LogLevel;
 use super::{
     idle_kind::{IdleKind, IdleValues},
     kind::{
-        Choice, Directory, FilePath, Hertz, Int, Kind, Memory, MemoryOrPercent, MemoryShare, Named, Octal,
-        Outcome, Secret, WRONG_ARGUMENTS, YesNo, named_enum,
+        BaseName, Choice, Directory, FilePath, Hertz, Int, Kind, Memory, MemoryOrPercent, MemoryShare, Named,
+        Octal, Outcome, Secret, WRONG_ARGUMENTS, YesNo, named_enum,
     },
-    special::{Bind, BindAddress, EventClasses, OutputBufferLimits, OutputLimits},
+    special::{Bind, BindAddress, EventClasses, OutputBufferLimits, OutputLimits, Save, SavePoint},
     user::DefaultUser,
 };
 
@@ -321,6 +321,9 @@ options! {
 
     "Server" {
         dir: PathBuf = Directory, "dir", ".", [STARTUP PROTECTED], "Directory of the store.";
+        load: PathBuf = FilePath, "load", "", [IMMUTABLE],
+            "What a new store is filled with before the server starts: a `dump.rdb`, the directory of an append-only file, or whatever \
+             `redkeep-tool restore` takes. Where there is a store already, it does not count.";
         require_existing_store: bool = YesNo, "require-existing-store", "no", [STARTUP],
             "Do not start where `dir` holds no store, as it does when a disk is not mounted, rather than make one.";
         databases: u32 = Int(1, MOST_DATABASES), "databases", "16", [IMMUTABLE],
@@ -341,6 +344,11 @@ options! {
         appendfsync: AppendFsync = Choice, "appendfsync", "everysec", [],
             "When a write is acknowledged: once it is fsynced (`always`), or once the operating system has \
              it, which fsyncs each second (`everysec`) or at will (`no`).";
+        save: Vec<SavePoint> = Save, "save", "", [ACCUMULATES],
+            "Pairs of seconds and changes: a dump that Redis loads is written when so many keys were changed since the last \
+             one, and so long ago. What was acknowledged is safe without.";
+        dbfilename: String = BaseName { option: "dbfilename", what: "filename", may_be_empty: false },
+            "dbfilename", "dump.rdb", [PROTECTED], "File in `dir` that SAVE and its like write.";
     }
 
     "Memory" {

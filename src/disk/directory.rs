@@ -37,38 +37,42 @@ const NAMES_TOLD: usize = 3;
 
 /// A file of RocksDB's, by its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
+pub enum Part {
+    /// Names the MANIFEST.
     Current,
+    /// Says which tables there are; with its number.
     Manifest(u64),
+    /// What was written and is in no table, with its number.
     Log(u64),
+    /// Records, for good.
     Table,
     /// Says nothing about the data.
     Other,
 }
 
-impl Kind {
-    fn of(name: &str) -> Option<Kind> {
+impl Part {
+    fn of(name: &str) -> Option<Part> {
         if let Some(number) = name.strip_prefix("MANIFEST-") {
-            return number.parse().ok().map(Kind::Manifest);
+            return number.parse().ok().map(Part::Manifest);
         }
         match name {
-            "CURRENT" => return Some(Kind::Current),
-            "IDENTITY" | "LOCK" | "LOG" => return Some(Kind::Other),
-            _ if name.starts_with("OPTIONS-") || name.starts_with("LOG.old.") => return Some(Kind::Other),
+            "CURRENT" => return Some(Part::Current),
+            "IDENTITY" | "LOCK" | "LOG" => return Some(Part::Other),
+            _ if name.starts_with("OPTIONS-") || name.starts_with("LOG.old.") => return Some(Part::Other),
             _ => {}
         }
         let (stem, extension) = name.split_once('.')?;
         let number = stem.parse().ok()?;
         match extension {
-            "log" => Some(Kind::Log(number)),
-            "sst" => Some(Kind::Table),
-            "dbtmp" => Some(Kind::Other),
+            "log" => Some(Part::Log(number)),
+            "sst" => Some(Part::Table),
+            "dbtmp" => Some(Part::Other),
             _ => None,
         }
     }
 
     fn is_data(self) -> bool {
-        self != Kind::Other
+        self != Part::Other
     }
 }
 
@@ -91,7 +95,7 @@ fn names(dir: &Path) -> Result<Vec<String>, OpenError> {
 /// What is there is damaged, of a newer format, not a store's at all, or cannot be read.
 pub fn examine(dir: &Path, creation: &Creation) -> Result<Found, OpenError> {
     let names = names(dir)?;
-    let has_data = names.iter().filter_map(|name| Kind::of(name)).any(Kind::is_data);
+    let has_data = names.iter().filter_map(|name| Part::of(name)).any(Part::is_data);
     let identity = match Identity::read(dir) {
         Ok(identity) => identity,
         // It came no further than its first file.
@@ -120,7 +124,7 @@ fn is_beside(dir: &Path, name: &str, creation: &Creation) -> bool {
     let is_own = |own: &PathBuf| *own == path || own.file_name() == Some(OsStr::new(name));
     name.starts_with('.')
         || name == "lost+found"
-        || Kind::of(name).is_some()
+        || Part::of(name).is_some()
         || creation.beside.iter().any(is_own)
 }
 
@@ -144,11 +148,24 @@ fn refuse_others<'n>(dir: &Path, others: impl Iterator<Item = &'n String>) -> Re
 /// # Errors
 /// The directory cannot be read, or a file in it cannot be removed.
 pub fn clear_half_made(dir: &Path) -> Result<(), OpenError> {
-    for name in names(dir)?.iter().filter(|name| Kind::of(name).is_some()) {
+    for name in names(dir)?.iter().filter(|name| Part::of(name).is_some()) {
         let path = dir.join(name);
         fs::remove_file(&path).map_err(io_error(&path))?;
     }
     Ok(())
+}
+
+/// RocksDB's files in a directory, by name.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn parts(dir: &Path) -> io::Result<Vec<(String, Part)>> {
+    let mut parts = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        parts.extend(Part::of(&name).map(|part| (name, part)));
+    }
+    Ok(parts)
 }
 
 /// The number of the newest log file, 0 if there is none.
@@ -158,7 +175,7 @@ pub fn clear_half_made(dir: &Path) -> Result<(), OpenError> {
 pub fn newest_log(dir: &Path) -> io::Result<u64> {
     let mut newest = 0;
     for entry in fs::read_dir(dir)? {
-        if let Some(Kind::Log(number)) = Kind::of(&entry?.file_name().to_string_lossy()) {
+        if let Some(Part::Log(number)) = Part::of(&entry?.file_name().to_string_lossy()) {
             newest = newest.max(number);
         }
     }
@@ -171,8 +188,8 @@ pub fn newest_log(dir: &Path) -> io::Result<u64> {
 /// CURRENT or the MANIFEST cannot be read; one of kind `InvalidData` if CURRENT names none.
 pub fn manifest(dir: &Path) -> io::Result<(u64, u64)> {
     let current = fs::read_to_string(dir.join("CURRENT"))?;
-    let number = current.strip_suffix('\n').and_then(Kind::of);
-    let Some(Kind::Manifest(number)) = number else {
+    let number = current.strip_suffix('\n').and_then(Part::of);
+    let Some(Part::Manifest(number)) = number else {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "CURRENT is damaged"));
     };
     let length = fs::metadata(manifest_path(dir, number))?.len();
@@ -257,8 +274,8 @@ impl LogFaults {
 pub fn faults_of_logs(dir: &Path, identity: Option<&Identity>, needed: u64) -> Result<LogFaults, OpenError> {
     let mut faults = LogFaults::default();
     let names = names(dir)?;
-    let numbers = names.iter().filter_map(|name| match Kind::of(name) {
-        Some(Kind::Log(number)) if number >= needed => Some(number),
+    let numbers = names.iter().filter_map(|name| match Part::of(name) {
+        Some(Part::Log(number)) if number >= needed => Some(number),
         _ => None,
     });
     let mut numbers: Vec<u64> = numbers.collect();
@@ -303,7 +320,7 @@ pub fn faults_of_logs(dir: &Path, identity: Option<&Identity>, needed: u64) -> R
 /// The directory cannot be read, or a log cannot be removed.
 pub fn drop_logs_behind(dir: &Path, last: u64) -> Result<(), OpenError> {
     for name in names(dir)? {
-        if matches!(Kind::of(&name), Some(Kind::Log(number)) if number > last) {
+        if matches!(Part::of(&name), Some(Part::Log(number)) if number > last) {
             let path = dir.join(name);
             fs::remove_file(&path).map_err(io_error(&path))?;
         }
@@ -318,16 +335,16 @@ mod tests {
     #[test]
     fn names_tell_what_a_file_is() {
         for (name, kind) in [
-            ("CURRENT", Some(Kind::Current)),
-            ("MANIFEST-000005", Some(Kind::Manifest(5))),
-            ("000017.log", Some(Kind::Log(17))),
-            ("000018.sst", Some(Kind::Table)),
-            ("LOG.old.1700000000", Some(Kind::Other)),
+            ("CURRENT", Some(Part::Current)),
+            ("MANIFEST-000005", Some(Part::Manifest(5))),
+            ("000017.log", Some(Part::Log(17))),
+            ("000018.sst", Some(Part::Table)),
+            ("LOG.old.1700000000", Some(Part::Other)),
             ("redkeep.log", None),
             ("dump.rdb", None),
             ("MANIFEST-x", None),
         ] {
-            assert_eq!(Kind::of(name), kind, "{name}");
+            assert_eq!(Part::of(name), kind, "{name}");
         }
     }
 

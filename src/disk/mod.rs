@@ -10,6 +10,7 @@
 //! | `checkpoint`, `runs`, `marks` | bringing what the journal holds to its families |
 //! | `compact` | giving back the space of what was deleted |
 //! | `verify` | reading every byte |
+//! | `staged` | changing a store aside, all or nothing |
 
 mod batch;
 pub mod cells;
@@ -33,6 +34,7 @@ mod options;
 mod overlay;
 mod read_only;
 mod runs;
+mod staged;
 #[cfg(test)]
 mod testing;
 mod verify;
@@ -57,6 +59,8 @@ use identity::Notes;
 use journal::{JournalKey, SharedPosition};
 use opened::{Guard, Held, Opened};
 pub use options::{Compression, DiskOptions};
+pub use staged::Staged;
+pub use verify::TableLevel;
 #[cfg(test)]
 pub use view::passed_over;
 pub use view::{View, Walk};

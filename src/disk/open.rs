@@ -25,6 +25,7 @@ use super::journal::{JournalKey, Position, SharedPosition};
 use super::lock::{self, Lock};
 use super::marks::{self, MARK};
 use super::opened::Opened;
+use super::staged;
 use super::{Disk, DiskOptions, Durability, OpenError, Patience, ReadError};
 use crate::base::log;
 
@@ -65,13 +66,17 @@ impl Disk {
             Found::Store(identity) => identity,
         };
         let (disk, journal) = Disk::inspect(dir, lock, options, identity, Losses::Refused)?;
-        match why_unwritable(dir) {
-            Some(reason) => disk.stay_with_reading(&reason.to_string())?,
-            None => disk.begin_writing(&journal).or_else(|error| {
-                // It is damaged where only what writes comes by: what can be read is served.
-                disk.stay_with_reading(&error.to_string())
-            })?,
+        if let Some(reason) = why_unwritable(dir) {
+            disk.stay_with_reading(&reason.to_string())?;
+            return Ok(disk);
         }
+        if let Err(error) = staged::discard(dir) {
+            log::warning(format_args!("what a restore left cannot be removed: {error}"));
+        }
+        disk.begin_writing(&journal).or_else(|error| {
+            // It is damaged where only what writes comes by: what can be read is served.
+            disk.stay_with_reading(&error.to_string())
+        })?;
         Ok(disk)
     }
 

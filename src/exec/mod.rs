@@ -27,6 +27,7 @@ pub mod pubsub;
 mod queue;
 mod queue_run;
 mod request;
+mod saving;
 mod scripts;
 mod serve;
 pub mod session;
@@ -60,11 +61,12 @@ pub use expire::ActiveExpiry;
 pub use files::FilePlan;
 use look_ahead::LookAhead;
 use memory::Shares;
-pub use memory::{MemoryPlan, physical_memory, store_options};
+pub use memory::{MemoryPlan, beside_the_store, physical_memory, store_options};
 use over_view::ViewRequests;
 use parking::Parking;
 pub use pause::Paused;
 use pubsub::PubSub;
+use saving::Saving;
 use scripts::Scripts;
 pub use serve::Unblocked;
 pub use session::{Advance, Session, Status};
@@ -97,6 +99,8 @@ pub struct Engine {
     pub identity: control::Identity,
     /// When saves were asked for.
     pub saves: control::Saves,
+    /// The save that runs, and how the last one went.
+    pub(crate) saving: Saving,
     /// What commands over data go by; made anew when an option changes.
     pub(crate) limits: CallLimits,
     look_ahead: LookAhead,
@@ -149,6 +153,7 @@ impl Engine {
             config,
             clients: Clients::default(),
             saves: control::Saves::new(clock.now_ms()),
+            saving: Saving::default(),
             clock,
             stats: Stats::default(),
             slowlog: SlowLog::default(),

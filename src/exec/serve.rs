@@ -224,7 +224,7 @@ impl Engine {
                 let may_write = table::numbered(waiter.row).command.may_write();
                 request.may_want(presence) && !waiter.client.killed.get() && !self.pause.holds(may_write)
             }
-            Until::Replicas | Until::Synced { .. } => false,
+            Until::Replicas | Until::Synced { .. } | Until::Saved => false,
         };
         self.waiters.get(id).is_some_and(is_meant)
     }
@@ -296,7 +296,7 @@ impl Engine {
     }
 
     /// A waiter has its answer: it leaves when `epoch` is settled, and its session goes on.
-    fn answer_waiter(&mut self, id: Id, result: store::Result<Reply>, epoch: Epoch) {
+    pub(super) fn answer_waiter(&mut self, id: Id, result: store::Result<Reply>, epoch: Epoch) {
         let Some(waiter) = self.drop_waiter(id) else {
             return;
         };
@@ -374,7 +374,7 @@ impl Engine {
         };
         let epoch = match waiter.until {
             Until::Keys(_) => waiter.epoch,
-            Until::Replicas | Until::Synced { .. } => Epoch::NONE,
+            Until::Replicas | Until::Synced { .. } | Until::Saved => Epoch::NONE,
         };
         self.answer_waiter(id, result, epoch);
         true

@@ -144,6 +144,7 @@ impl Engine {
         }
         self.move_line();
         self.hear_of_views();
+        self.go_on_saving();
         outlets.extend(self.clients.take_to_flush());
         outlets
     }
@@ -170,6 +171,7 @@ impl Engine {
             self.store.sync_soon();
             self.tick_end.ask();
         }
+        self.save_in_time();
         self.look_at_memory();
         self.apply_memory_budget();
         self.store.give_back();

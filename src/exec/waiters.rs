@@ -52,6 +52,8 @@ pub(super) enum Until {
     Replicas,
     /// As `Replicas`, after the log is synced up to the waiter's epoch, if `local` is set. `replicas` are waited for, too.
     Synced { local: bool, replicas: bool },
+    /// The save that runs is through.
+    Saved,
 }
 
 impl Until {
@@ -59,7 +61,7 @@ impl Until {
     pub fn ticket(&self) -> Option<Ticket> {
         match self {
             Until::Keys(request) => request.ticket,
-            Until::Replicas | Until::Synced { .. } => None,
+            Until::Replicas | Until::Synced { .. } | Until::Saved => None,
         }
     }
 }
@@ -115,7 +117,7 @@ impl Waiter {
     fn keys(&self) -> impl Iterator<Item = AwaitedKey> {
         let (db, range) = match &self.until {
             Until::Keys(request) => (request.db, request.keys.clone()),
-            Until::Replicas | Until::Synced { .. } => (0, 0..0),
+            Until::Replicas | Until::Synced { .. } | Until::Saved => (0, 0..0),
         };
         let args = self.args.as_args();
         range.map(move |at| AwaitedKey {
@@ -130,6 +132,7 @@ impl Waiter {
             Until::Keys(_) => Reply::NullArray,
             Until::Replicas => Reply::Int(0),
             Until::Synced { .. } => acknowledged(is_synced),
+            Until::Saved => Reply::err("ERR the save is not through"),
         }
     }
 
@@ -141,7 +144,7 @@ impl Waiter {
                 let names: usize = request.keys.clone().map(|at| args[at].len()).sum();
                 KEPT_NAMES * names + request.keys.len() * PER_KEY
             }
-            Until::Replicas | Until::Synced { .. } => 0,
+            Until::Replicas | Until::Synced { .. } | Until::Saved => 0,
         };
         size_of::<Waiter>() + self.args.memory() + names
     }
@@ -269,6 +272,12 @@ impl Waiters {
             }
         }
         self.all.insert(id, waiter);
+    }
+
+    /// Those who wait for such a thing.
+    pub(super) fn waiting_for(&self, is_sought: impl Fn(&Until) -> bool) -> Vec<Id> {
+        let those = self.all.iter().filter(|(_, waiter)| is_sought(&waiter.until));
+        those.map(|(id, _)| *id).collect()
     }
 
     /// Takes one out. Calls `left` with each key that nobody waits for any more, and `held` with those whose other waiters

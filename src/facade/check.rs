@@ -1,5 +1,7 @@
 //! `redkeep-tool check`: reads every record and holds the families against each other.
 
+mod values;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::Path;
@@ -77,13 +79,20 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// A key of a namespace, for who reads of a fault.
+    fn told(&self, namespace: u64, name: &[u8]) -> String {
+        let held = self.held.iter().find(|held| held.namespace.id == namespace);
+        let holder = held.map_or_else(|| format!("namespace {namespace}"), Held::to_string);
+        format!("{holder} key {}", name.escape_ascii())
+    }
+
     /// Whether nothing is damaged, and all agrees.
     pub fn is_whole(&self) -> bool {
         self.faults.is_empty()
     }
 }
 
-/// Reads a whole store, and changes nothing in it.
+/// Reads a whole store, and changes nothing in it: every table, every record, and every value as its key's reader would.
 ///
 /// # Errors
 /// The store cannot be opened, or RocksDB cannot read a table at all. What is damaged within is in the report.
@@ -100,6 +109,8 @@ pub fn check(dir: &Path) -> Result<Report, String> {
     if let Err(fault) = disk.with_view(|view| compare(view, &mut report)) {
         report.faults.push(fault);
     }
+    drop(disk);
+    values::check(dir, &mut report)?;
     Ok(report)
 }
 
@@ -171,11 +182,11 @@ fn read_keys(view: &View, report: &mut Report, ids: &mut HashSet<u64>) -> Result
             continue;
         };
         *report.keys.entry(namespace).or_default() += 1;
-        let told = name.escape_ascii();
+        let told = report.told(namespace, name);
         let (header, body) = match Header::decode(record) {
             Ok(decoded) => decoded,
             Err(e) => {
-                report.faults.push(format!("key {told}: {e}"));
+                report.faults.push(format!("{told}: {e}"));
                 continue;
             }
         };
@@ -184,7 +195,7 @@ fn read_keys(view: &View, report: &mut Report, ids: &mut HashSet<u64>) -> Result
         }
         match Deadlines::of(header, &record[body..]) {
             Ok(deadlines) => check_indexed(view, report, namespace, name, deadlines)?,
-            Err(e) => report.faults.push(format!("key {told}: {e}")),
+            Err(e) => report.faults.push(format!("{told}: {e}")),
         }
         match owned(header, &record[body..]) {
             Ok(None) => {}
@@ -194,12 +205,10 @@ fn read_keys(view: &View, report: &mut Report, ids: &mut HashSet<u64>) -> Result
                     Garbage::Collection | Garbage::Namespace { .. } => report.large_collections += 1,
                 }
                 if !ids.insert(id) {
-                    report
-                        .faults
-                        .push(format!("key {told} shares id {id} with another"));
+                    report.faults.push(format!("{told} shares id {id} with another"));
                 }
             }
-            Err(e) => report.faults.push(format!("key {told}: {e}")),
+            Err(e) => report.faults.push(format!("{told}: {e}")),
         }
     }
     Ok(())
@@ -218,10 +227,10 @@ fn check_indexed(
             .get(&RecordKey::expire(deadline, namespace, name))
             .map_err(|e| e.0)?;
         if indexed.is_none_or(|indexed| indexed[..] != *value) {
-            let told = name.escape_ascii();
+            let told = report.told(namespace, name);
             report
                 .faults
-                .push(format!("key {told} has a deadline that is not indexed"));
+                .push(format!("{told} has a deadline that is not indexed"));
         }
     }
     Ok(())
@@ -249,10 +258,10 @@ fn read_deadlines(view: &View, report: &mut Report) -> Result<(), String> {
             held == Some(deadline)
         });
         if !holds {
-            report.faults.push(format!(
-                "deadline {deadline} of key {} is out of date",
-                name.escape_ascii()
-            ));
+            let told = report.told(namespace, name);
+            report
+                .faults
+                .push(format!("{told}: deadline {deadline} of it is out of date"));
         }
     }
     Ok(())
@@ -316,9 +325,10 @@ fn compare_counts(report: &mut Report, dead: &HashSet<u64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::{Creation, Durability, Patience};
     use crate::store::testing::TestStore;
     use crate::store::{Key, Layout};
-    use crate::types::string;
+    use crate::types::{set, string};
 
     #[test]
     fn slots_count_for_the_databases_that_they_are_of() {
@@ -339,5 +349,35 @@ mod tests {
         );
         assert!(report.faults.is_empty(), "{text}");
         assert!(report.held.len() > 2 && report.held.iter().all(|held| held.slot.is_some()));
+    }
+
+    #[test]
+    fn a_value_that_lacks_a_part_is_named_by_its_key() {
+        let mut test = TestStore::open();
+        let members: Vec<Vec<u8>> = (0..2000).map(|n| format!("member {n}").into_bytes()).collect();
+        for name in [&b"whole"[..], b"broken"] {
+            let key = Key { db: 1, name };
+            let members = members.iter().map(|member| &member[..]);
+            test.run(|txn| set::add(txn, key, members.clone(), &Default::default()).map(drop))
+                .unwrap();
+        }
+        let dir = test.close();
+        let disk = Disk::open(dir.path(), &options(), &Creation::default()).unwrap();
+        let last = disk.with_view(|view| view.last(Family::Bucket, b"", &[255; 8]).unwrap());
+        let mut batch = disk.batch().unwrap();
+        batch.delete(&RecordKey::new(Family::Bucket, &last.unwrap()));
+        disk.write(batch.finish(), Durability::Synced, Patience::Wait)
+            .unwrap();
+        drop(disk);
+        let faults = check(dir.path()).unwrap().faults;
+        let [fault] = &faults[..] else {
+            panic!("{faults:?}");
+        };
+        assert!(
+            fault.starts_with(
+                "db1 key broken: its set cannot be read whole: it counts 2000 elements, and has"
+            ),
+            "{fault}"
+        );
     }
 }

@@ -125,6 +125,15 @@ impl Embedded {
         more
     }
 
+    /// Ends the engine: all that was committed is brought to its place and synced. Blocks.
+    ///
+    /// # Errors
+    /// The disk: what was committed is in the log, and could not all be brought to its place.
+    pub fn close_store(mut self) -> Result<(), String> {
+        while self.commit_and_release() {}
+        self.engine.store.close()
+    }
+
     /// Regular work, to be done each [`Embedded::tick_interval`].
     pub fn tick(&mut self) {
         self.engine.tick();

@@ -9,6 +9,7 @@ pub mod measured;
 mod reference;
 mod repair;
 pub mod server;
+pub mod transfer;
 
 pub use crate::base::signals::{EFFECTS, Effect};
 pub use crate::disk::format::{FORMAT_VERSION, SEGMENT};

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use crate::base::{log, process, service, signals};
 use crate::config::{Config, Supervised};
+use crate::disk::{Creation, Staged};
 use crate::exec::{self, Engine, FilePlan, MemoryPlan, Paused};
+use crate::facade::transfer::{Choice, Conflict, RestoreOptions, restore};
 use crate::net::{self, SharedEngine};
 use crate::store::Store;
 use tokio::net::UnixStream;
@@ -165,6 +167,7 @@ async fn serve(config: Config) -> Result<(), String> {
     let listeners = net::bind(&config)?;
     let dir = config.dir.clone();
     let started = std::time::Instant::now();
+    fill_new_store(&config)?;
     let store = Store::open(
         &dir,
         &exec::store_options(&config),
@@ -206,6 +209,42 @@ async fn serve(config: Config) -> Result<(), String> {
         log::warning("Redkeep is now ready to exit, bye bye...");
     }
     ended
+}
+
+/// `load`: fills a new store. Whoever is killed meanwhile leaves none, and it begins anew; one that is there stays as it is.
+fn fill_new_store(config: &Config) -> Result<(), String> {
+    if config.load.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let (from, dir) = (&config.load, &config.dir);
+    let creation = Creation {
+        beside: exec::beside_the_store(config),
+        ..Creation::default()
+    };
+    if Staged::is_needless(dir, &creation).map_err(|e| format!("{}: {e}", dir.display()))? {
+        log::notice(format_args!(
+            "{} is not loaded, as there is a store in {} already",
+            from.display(),
+            dir.display()
+        ));
+        return Ok(());
+    }
+    log::notice(format_args!("loading {}", from.display()));
+    let options = RestoreOptions {
+        conflict: Conflict::Fail,
+        databases: config.databases as usize,
+        choice: Choice::default(),
+        accepts_losses: false,
+        beside: creation.beside,
+    };
+    let restored = restore(from, dir, &options, &Arc::default())
+        .map_err(|text| format!("nothing was loaded: {text}"))?;
+    restored.notes.iter().for_each(log::warning);
+    log::notice(format_args!(
+        "loaded {} keys, and {} libraries of functions; {} keys had expired",
+        restored.written, restored.libraries, restored.expired
+    ));
+    Ok(())
 }
 
 fn io_threads(config: &Config) -> usize {

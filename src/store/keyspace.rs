@@ -28,6 +28,16 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// What a key's record holds.
+    ///
+    /// # Errors
+    /// The record makes no sense.
+    pub fn decode(record: &[u8]) -> Result<Entry> {
+        let (header, body) = Header::decode(record)?;
+        let record = Value::from(record);
+        Ok(Entry { header, record, body })
+    }
+
     /// The encoding of the value, after the header.
     pub fn body(&self) -> &[u8] {
         &self.record[self.body..]

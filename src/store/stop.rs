@@ -68,6 +68,19 @@ impl Stop {
     }
 }
 
+impl Stop {
+    /// Says which key it is about, if what it has is damaged.
+    pub fn in_key(self, name: &[u8]) -> Stop {
+        match self {
+            Stop::Damage(mut damage) => {
+                damage.text = format!("{} (key {})", damage.text, name.escape_ascii());
+                Stop::Damage(damage)
+            }
+            other => other,
+        }
+    }
+}
+
 impl From<Malformed> for Stop {
     fn from(malformed: Malformed) -> Stop {
         Stop::Damage(Box::new(Damage {

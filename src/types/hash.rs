@@ -42,6 +42,9 @@ enum Encoding {
     Large(Large),
 }
 
+/// A field that is to be, its value, and its deadline in Unix milliseconds.
+pub type FieldToBe<'f> = (&'f [u8], &'f [u8], Option<u64>);
+
 /// What a field holds.
 pub struct Held {
     /// Its value.
@@ -99,6 +102,48 @@ impl Hash {
             is_changed: false,
             is_put: false,
         })
+    }
+
+    /// A hash of these fields, of which there are some and none twice, in the encoding that it would have had they come one by
+    /// one. It is to be [saved](Hash::save_over).
+    pub fn build(txn: &mut Txn, fields: &[FieldToBe], limits: &Thresholds) -> Result<Hash> {
+        let longest = fields
+            .iter()
+            .map(|(field, value, _)| field.len().max(value.len()));
+        let is_large = fields.len() as u64 > limits.hash_entries
+            || longest.max().unwrap_or(0) as u64 > limits.hash_value;
+        Ok(Hash {
+            entry: None,
+            encoding: match is_large {
+                true => Encoding::Large(Large::build(txn, fields)?),
+                false => Encoding::Packed(Packed::build(fields)),
+            },
+            is_changed: true,
+            is_put: true,
+        })
+    }
+
+    /// Makes this the key's value, whatever it held, with this deadline.
+    pub fn save_over(
+        &self,
+        txn: &mut Txn,
+        key: Key,
+        old: Option<&Entry>,
+        deadline: Option<u64>,
+    ) -> Result<()> {
+        match &self.encoding {
+            Encoding::Packed(packed) => {
+                let (kind, head) = packed.encode_head();
+                txn.write(key, old, Header { kind, deadline }, &[&head, packed.bytes()])
+            }
+            Encoding::Large(large) => {
+                let header = Header {
+                    kind: Kind::LargeHash,
+                    deadline,
+                };
+                txn.write(key, old, header, &[&large.encode()])
+            }
+        }
     }
 
     /// The number of fields, those included that are due and not yet deleted.
@@ -202,6 +247,26 @@ impl Hash {
                 large.table.walk(txn, want, large.shower(txn.now, show))
             }
         }
+    }
+
+    /// Shows every field, its value and its deadline.
+    pub fn walk_held(
+        &self,
+        txn: &mut Txn,
+        mut show: impl FnMut(&[u8], &[u8], Option<u64>) -> Result<()>,
+    ) -> Result<()> {
+        let packed = match &self.encoding {
+            Encoding::Packed(packed) => packed,
+            Encoding::Large(large) => return large.walk_held(txn, show),
+        };
+        let bytes = packed.bytes();
+        for slot in packed.slots() {
+            let slot = slot?;
+            if !slot.is_due(txn.now) {
+                show(&bytes[slot.field], &bytes[slot.value], slot.deadline)?;
+            }
+        }
+        Ok(())
     }
 
     /// Shows some of the fields, from `cursor` on, and says where to go on; 0: that was all. Whatever is there from the

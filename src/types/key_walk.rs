@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use crate::base::glob::Pattern;
 use crate::disk::format::{Family, Header, Kind, namespace_prefix, prefix_end};
 use crate::disk::{ReadError, View};
-use crate::store::{ListedKey, Lister, Listing, Result, Txn};
+use crate::store::{Entry, ListedKey, Lister, Listing, Result, Stop, Txn};
 
 /// Which keys a walk shows.
 #[derive(Clone, Copy, Default)]
@@ -120,6 +120,31 @@ pub fn walk(
         left -= visited.max(1);
     }
     Ok(None)
+}
+
+/// Shows all keys of a database that are selected and not past their deadline, with what they hold: for a body over a view.
+pub fn entries(
+    txn: &mut Txn,
+    db: usize,
+    selection: Selection,
+    mut show: impl FnMut(&mut Txn, &[u8], Entry) -> Result<()>,
+) -> Result<()> {
+    let Some(view) = txn.view() else {
+        return Err(Stop::NeedsView);
+    };
+    let mut namespaces = txn.namespaces(view, db, 0)?;
+    while let Some((holder, namespace)) = namespaces.next_one()? {
+        let span = selection.span((0, b""), holder.slot);
+        let mut visit = |name: &[u8], record: &[u8]| {
+            let entry = Entry::decode(record).map_err(|stop| stop.in_key(name))?;
+            if is_alive(entry.header, txn.now) && selection.shows(name, entry.header.kind) {
+                show(txn, name, entry).map_err(|stop| stop.in_key(name))?;
+            }
+            Ok::<_, Stop>(true)
+        };
+        walk_namespace(view, namespace.id, &span, usize::MAX, &mut visit)?;
+    }
+    Ok(())
 }
 
 /// Visits at most `limit` keys of a namespace with their records, until `visit` says false. Returns how many they were, and

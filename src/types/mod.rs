@@ -12,6 +12,7 @@ pub mod geohash;
 pub mod hash;
 pub mod hyperloglog;
 pub mod intset;
+pub mod items;
 pub mod key_walk;
 pub mod keys;
 pub mod lcs;

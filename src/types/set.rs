@@ -28,7 +28,7 @@ use crate::disk::cells::{Cells, Reader, cell_len};
 use crate::disk::format::{Kind, Malformed};
 use crate::store::{Entry, Result, Stop, Txn};
 
-pub use write::{add, copy, move_member, pop, pop_many, remove, replace};
+pub use write::{add, copy, move_member, pop, pop_many, remove, replace, write_all};
 
 /// What the body of a set that is a list begins with; a set of integers begins with their width.
 const LIST: u8 = 0;

@@ -21,7 +21,7 @@ use std::ops::Range;
 
 pub use combine::{Aggregate, Operation, Source, combine, count_common};
 pub use range::{LexBound, LexRange, ScoreRange};
-pub use write::{Added, Condition, add, copy, pop, remove, remove_ranks, replace};
+pub use write::{Added, Condition, add, copy, pop, remove, remove_ranks, replace, write_all};
 
 use super::WRONG_TYPE;
 use super::buckets::{Buckets, Want};

@@ -3,7 +3,10 @@
 
 use super::buckets::Buckets;
 use super::footprint::Footprint;
+use super::hash::Hash;
 use super::list::List;
+use super::set::Set;
+use super::sorted_set::SortedSet;
 use super::stream::Stream;
 use super::string;
 use super::tree::Tree;
@@ -39,4 +42,20 @@ pub fn footprint(txn: &mut Txn, entry: &Entry, samples: u64) -> Result<Footprint
         },
     };
     Ok(Footprint::of_record(record) + others)
+}
+
+/// How many elements a value has, fields of a hash that are due among them; a string is one. Its own record says it.
+pub fn elements(entry: &Entry) -> Result<u64> {
+    Ok(match entry.header.kind {
+        Kind::String | Kind::LongString => 1,
+        Kind::List | Kind::LargeList => List::open(Some(entry))?.len(),
+        Kind::Hash | Kind::ExpiringHash | Kind::LargeHash => Hash::open(entry.clone())?.len(),
+        Kind::Set | Kind::LargeSet => {
+            Set::open(Some(entry.clone()))?.map_or(Ok(0), |set| set.cardinality())?
+        }
+        Kind::SortedSet | Kind::LargeSortedSet => {
+            SortedSet::open(Some(entry.clone()))?.map_or(0, |set| set.len())
+        }
+        Kind::Stream => Stream::open(Some(entry))?.map_or(0, |stream| stream.length),
+    })
 }

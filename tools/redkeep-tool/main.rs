@@ -1,65 +1,155 @@
 //! `redkeep-tool`: what is done to a store while no server runs, and the tables of `tools/reference.md`.
 
-use std::path::PathBuf;
+mod args;
+mod html;
+mod report;
+mod watch;
+
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use args::{Action, Cli, DiffArgs, DumpArgs, RestoreArgs, StatArgs};
+use clap::Parser;
 use redkeep::facade;
+use redkeep::facade::transfer::{self, DumpFormat, RestoreOptions, StatOptions};
+use watch::Watch;
 
-#[derive(Parser)]
-#[command(version, about = "Works on a Redkeep store while no server runs")]
-struct Cli {
-    #[command(subcommand)]
-    action: Action,
-}
-
-#[derive(Subcommand)]
-enum Action {
-    /// Reads a whole store, changes nothing, and says what in it is damaged or does not agree; exits with 1 if anything does not
-    Check {
-        /// The data directory
-        dir: PathBuf,
-    },
-    /// Has a store that lost commits, as its log is damaged, go on from what there is; says what was wrong
-    Repair {
-        /// The data directory
-        dir: PathBuf,
-    },
-    /// Prints the tables of options and commands in tools/reference.md, in Markdown
-    Reference,
-}
+/// What the process ends with, besides 0: nothing went wrong, but there is something to see to.
+const FOUND: u8 = 1;
+/// It could not be done, and nothing has changed.
+const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
-    match Cli::parse().action {
+    let done = match Cli::parse().action {
         Action::Reference => {
             print!("{}", facade::reference());
-            ExitCode::SUCCESS
+            Ok(0)
         }
-        Action::Check { dir } => match facade::check(&dir) {
-            Ok(report) => {
-                print!("{report}");
-                exit_code(report.is_whole())
-            }
-            Err(text) => failure(&text),
-        },
-        Action::Repair { dir } => match facade::repair(&dir) {
-            Ok(report) => {
-                print!("{report}");
-                ExitCode::SUCCESS
-            }
-            Err(text) => failure(&text),
-        },
+        Action::Check { dir } => facade::check(&dir).map(|report| {
+            print!("{report}");
+            if report.is_whole() { 0 } else { FOUND }
+        }),
+        Action::Repair { dir } => facade::repair(&dir).map(|report| {
+            print!("{report}");
+            0
+        }),
+        Action::Dump(args) => dump(args),
+        Action::Restore(args) => restore(args),
+        Action::Diff(args) => diff(args),
+        Action::Stat(args) => stat(args),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(text) => {
+            eprintln!("redkeep-tool: {text}");
+            ExitCode::from(FAILED)
+        }
     }
 }
 
-fn exit_code(is_whole: bool) -> ExitCode {
-    match is_whole {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    }
+fn say(notes: &[String]) {
+    notes.iter().for_each(|note| eprintln!("redkeep-tool: {note}"));
 }
 
-fn failure(text: &str) -> ExitCode {
-    eprintln!("redkeep-tool: {text}");
-    ExitCode::from(2)
+fn dump(args: DumpArgs) -> Result<u8, String> {
+    let format = args.format()?;
+    let watch = Watch::begin("dump", args.quiet)?;
+    let dumped = transfer::dump(
+        &args.source,
+        &args.to,
+        &format,
+        &args.chosen.choice(),
+        args.accept_losses,
+        watch.progress(),
+    )?;
+    watch.end();
+    say(&dumped.notes);
+    if let DumpFormat::Rdb(target) = &format
+        && dumped.refused > 0
+    {
+        eprintln!(
+            "redkeep-tool: {} keys are missing in the file, as {target} cannot hold them: --for names another target",
+            dumped.refused
+        );
+    }
+    if args.to != Path::new("-") && !args.quiet {
+        eprintln!("{} keys written to {}", dumped.keys, args.to.display());
+    }
+    Ok(if dumped.refused > 0 { FOUND } else { 0 })
+}
+
+fn restore(args: RestoreArgs) -> Result<u8, String> {
+    let options = RestoreOptions {
+        conflict: args.on_conflict.into(),
+        databases: args.databases,
+        choice: args.chosen.choice(),
+        accepts_losses: args.accept_losses,
+        beside: Vec::new(),
+    };
+    let watch = Watch::begin("restore", args.quiet)?;
+    let restored =
+        transfer::restore(&args.source, &args.dir, &options, watch.progress()).map_err(|text| {
+            format!(
+                "{text}\nredkeep-tool: nothing in {} has changed",
+                args.dir.display()
+            )
+        })?;
+    watch.end();
+    say(&restored.notes);
+    if !args.quiet {
+        eprintln!("{}", report::restored(&restored, &args.dir));
+    }
+    Ok(0)
+}
+
+fn diff(args: DiffArgs) -> Result<u8, String> {
+    let watch = Watch::begin("diff", args.quiet)?;
+    let mut failed = None;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let found = transfer::diff(
+        [&args.first, &args.second],
+        &args.chosen.choice(),
+        args.ignore_times,
+        watch.progress(),
+        &mut |difference| {
+            if let Err(e) = writeln!(out, "{}", report::difference(&difference)) {
+                failed.get_or_insert(e);
+            }
+        },
+    )?;
+    watch.end();
+    say(&found.notes);
+    out.flush()
+        .err()
+        .or(failed)
+        .map_or(Ok(()), |e| Err(e.to_string()))?;
+    if !args.quiet {
+        eprintln!("{}", report::differences(&found));
+    }
+    Ok(if found.are_none() { 0 } else { FOUND })
+}
+
+fn stat(args: StatArgs) -> Result<u8, String> {
+    let options = StatOptions {
+        separator: args.separator()?,
+        depth: args.depth,
+        listed: args.top,
+        samples: args.samples,
+    };
+    let watch = Watch::begin("stat", args.quiet)?;
+    let stat = transfer::stat(&args.dir, &options, watch.progress())?;
+    watch.end();
+    if let Some(file) = &args.html {
+        std::fs::write(file, html::page(&stat)).map_err(|e| format!("{}: {e}", file.display()))?;
+    }
+    if args.json {
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&stat).map_err(|e| e.to_string())?
+        );
+    } else if args.html.is_none() {
+        print!("{}", report::stat(&stat));
+    }
+    Ok(if stat.faults.is_empty() { 0 } else { FOUND })
 }

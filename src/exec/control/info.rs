@@ -244,13 +244,28 @@ fn memory(source: &Source, page: &mut Page) {
 fn persistence(source: &Source, page: &mut Page) {
     let (saves, figures) = (&source.engine.saves, &source.figures);
     let status = if figures.last_commit_failed { "err" } else { "ok" };
+    let saving = &source.engine.saving;
+    let progress = saving.progress();
     page.constant(&["loading", "async_loading"], 0);
+    let (written, keys) = progress
+        .as_ref()
+        .map_or((0, 0), |progress| (progress.written, progress.keys));
+    page.field("current_save_keys_processed", written);
+    page.field("current_save_keys_total", keys);
     let changed = figures.changed - saves.changed;
     page.field("rdb_changes_since_last_save", changed);
-    page.field("rdb_bgsave_in_progress", 0);
+    page.field("rdb_bgsave_in_progress", u8::from(progress.is_some()));
     page.field("rdb_last_save_time", saves.at);
-    page.field("rdb_last_bgsave_status", status);
-    page.constant(&["rdb_last_bgsave_time_sec", "rdb_current_bgsave_time_sec"], -1);
+    page.field(
+        "rdb_last_bgsave_status",
+        if saving.has_failed { "err" } else { "ok" },
+    );
+    let seconds = |seconds: Option<u64>| seconds.map_or(-1, u64::cast_signed);
+    page.field("rdb_last_bgsave_time_sec", seconds(saving.last_seconds));
+    page.field(
+        "rdb_current_bgsave_time_sec",
+        seconds(progress.map(|progress| progress.seconds)),
+    );
     page.field("rdb_saves", saves.count);
     // Every write is logged, as with an append-only file.
     page.field("aof_enabled", 1);
@@ -299,7 +314,7 @@ fn stats(source: &Source, page: &mut Page) {
     page.field("pubsub_channels", pubsub.count(Kind::Channel));
     page.field("pubsub_patterns", pubsub.count(Kind::Pattern));
     page.field("pubsubshard_channels", pubsub.count(Kind::Shard));
-    page.constant(&["latest_fork_usec", "total_forks"], 0);
+    page.constant(&["latest_fork_usec", "total_forks", "migrate_cached_sockets"], 0);
     let (keys, items, prefixes) = source.engine.store.tracked();
     page.field("tracking_total_keys", keys);
     page.field("tracking_total_items", items);

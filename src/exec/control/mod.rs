@@ -62,13 +62,13 @@ pub fn random_id() -> String {
     id
 }
 
-/// When SAVE and its like were last asked for.
+/// When the last dump was through.
 pub struct Saves {
     /// Unix time in seconds.
     pub at: u64,
-    /// How many keys had been changed by then.
+    /// How many keys had been changed when it began.
     pub changed: u64,
-    /// How often it was asked for since the start.
+    /// How many there were since the start.
     pub count: u64,
 }
 

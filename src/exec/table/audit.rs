@@ -64,7 +64,8 @@ const KNOWN: &[&str] = &[
 const ABSENT: &[(&str, &str)] = &[
     ("acl", "there is only the default user"),
     ("client|capa sflush", "in later servers only"),
-    ("dump restore restore-asking migrate", "come with the dump format"),
+    ("migrate", "comes with the dump format"),
+    ("restore-asking", "comes with the cluster"),
     (
         "failover psync sync replconf replicaof slaveof",
         "come with replication",

@@ -10,6 +10,7 @@
 //! `earliest` is as `disk/format.rs` says. It may be before the first deadline in the tree, as one that is taken away does
 //! not change it: then active expiry comes once in vain, and sets it right.
 
+use super::FieldToBe;
 use super::expiry::Expiry;
 use super::packed::Packed;
 use crate::disk::cells::Reader;
@@ -86,15 +87,24 @@ impl Large {
     /// A hash of its own with the fields of a small one.
     pub fn from_packed(txn: &mut Txn, packed: &Packed) -> Result<Large> {
         let bytes = packed.bytes();
-        let mut values = Vec::with_capacity(packed.len());
+        let mut fields = Vec::with_capacity(packed.len());
         for slot in packed.slots() {
             let slot = slot?;
-            let value = encode_value(&bytes[slot.value.clone()], slot.deadline);
-            values.push((slot, value));
+            fields.push((&bytes[slot.field], &bytes[slot.value], slot.deadline));
         }
-        let entries: Vec<(&[u8], &[u8])> = values
+        Large::build(txn, &fields)
+    }
+
+    /// One of these fields with their values and deadlines, no field among them twice.
+    pub fn build(txn: &mut Txn, fields: &[FieldToBe]) -> Result<Large> {
+        let values: Vec<Vec<u8>> = fields
             .iter()
-            .map(|(slot, value)| (&bytes[slot.field.clone()], &value[..]))
+            .map(|(_, value, deadline)| encode_value(value, *deadline))
+            .collect();
+        let entries: Vec<(&[u8], &[u8])> = fields
+            .iter()
+            .zip(&values)
+            .map(|((field, ..), value)| (*field, &value[..]))
             .collect();
         let table = Buckets::build(txn, &entries);
         let mut large = Large {
@@ -102,8 +112,8 @@ impl Large {
             table,
             earliest: 0,
         };
-        for (slot, _) in &values {
-            large.move_deadline(txn, &bytes[slot.field.clone()], None, slot.deadline)?;
+        for (field, _, deadline) in fields {
+            large.move_deadline(txn, field, None, *deadline)?;
         }
         Ok(large)
     }
@@ -259,6 +269,22 @@ impl Large {
             }
         }
         Ok(())
+    }
+
+    /// Shows every field that is not due, its value and its deadline.
+    pub fn walk_held(
+        &self,
+        txn: &mut Txn,
+        mut show: impl FnMut(&[u8], &[u8], Option<u64>) -> Result<()>,
+    ) -> Result<()> {
+        let now = txn.now;
+        self.table.walk(txn, Want::Values, |field, stored| {
+            let (deadline, head) = split(stored)?;
+            match deadline {
+                Some(deadline) if deadline <= now => Ok(()),
+                _ => show(field, &stored[head..], deadline),
+            }
+        })
     }
 
     /// Adapts what shows fields and values to what the table shows.

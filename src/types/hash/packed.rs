@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 
+use super::FieldToBe;
 use crate::disk::cells::{Reader, cell_len, push_cell, push_varint};
 use crate::disk::format::{Kind, Malformed, less};
 use crate::store::{Entry, Result};
@@ -52,6 +53,28 @@ impl Packed {
             earliest: 0,
             count: 0,
             bytes: Bytes::Owned(Vec::new()),
+        }
+    }
+
+    /// One of these fields, no field among them twice.
+    pub fn build(fields: &[FieldToBe]) -> Packed {
+        let (mut bytes, expiring) = (Vec::new(), fields.iter().any(|(.., deadline)| deadline.is_some()));
+        for (field, value, deadline) in fields {
+            push_cell(&mut bytes, field);
+            push_cell(&mut bytes, value);
+            if expiring {
+                push_varint(&mut bytes, deadline.unwrap_or(0));
+            }
+        }
+        Packed {
+            expiring,
+            earliest: fields
+                .iter()
+                .filter_map(|(.., deadline)| *deadline)
+                .min()
+                .unwrap_or(0),
+            count: fields.len(),
+            bytes: Bytes::Owned(bytes),
         }
     }
 

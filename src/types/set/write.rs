@@ -200,7 +200,7 @@ pub fn replace(
 }
 
 /// Writes a new set of these members, all different, in the encoding that it would have had they come one by one.
-fn write_all<M: Deref<Target = [u8]>>(
+pub fn write_all<M: Deref<Target = [u8]>>(
     txn: &mut Txn,
     key: Key,
     old: Option<&Entry>,

@@ -484,17 +484,26 @@ pub fn replace(
     event: &'static str,
 ) -> Result<()> {
     let old = txn.lookup(key)?;
-    let mut entries: Vec<(&[u8], f64)> = members
-        .iter()
-        .map(|(member, score)| (&member[..], *score))
-        .collect();
-    entries.sort_by(|a, b| packed::compare((a.1, a.0), (b.1, b.0)));
-    Draft::build(txn, &entries, limits).save(txn, key, old.as_ref(), None)?;
+    let entries = members.iter().map(|(member, score)| (&member[..], *score));
+    write_all(txn, key, old.as_ref(), entries.collect(), None, limits)?;
     if !members.is_empty() {
         txn.notify_overwritten(key, old.as_ref(), Kind::SortedSet);
         txn.notify(Events::SORTED_SET, event, key);
     }
     Ok(())
+}
+
+/// Writes a new sorted set of these members, each once, over what the key held, with this deadline.
+pub fn write_all(
+    txn: &mut Txn,
+    key: Key,
+    old: Option<&Entry>,
+    mut members: Vec<(&[u8], f64)>,
+    deadline: Option<u64>,
+    limits: &Thresholds,
+) -> Result<()> {
+    members.sort_by(|a, b| packed::compare((a.1, a.0), (b.1, b.0)));
+    Draft::build(txn, &members, limits).save(txn, key, old, deadline)
 }
 
 /// Gives `to` a sorted set of its own, equal to the large one of `entry`. `replaced` is what `to` held.

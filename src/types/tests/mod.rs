@@ -5,6 +5,7 @@ mod buckets;
 mod cold;
 mod hash;
 mod hyperloglog;
+mod items;
 mod list;
 mod set;
 mod sorted_set;

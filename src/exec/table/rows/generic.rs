@@ -1,7 +1,7 @@
 //! Rows of the commands on keys of any type.
 
 use super::*;
-use crate::command::{generic, scan};
+use crate::command::{dump, generic, scan};
 use crate::exec::control::wait;
 
 /// A row of this group.
@@ -31,6 +31,17 @@ pub const ROWS: &[Command] = &[
                 value other than a string, the individual complexity for this key is O(M) \
                 where M is the number of elements in the list, set, sorted set or hash. \
                 Removing a single key that holds a string value is O(1).",
+        ),
+    row("dump", 2, dump::dump)
+        .flags(READONLY)
+        .keys(&[at(1, RO | ACCESS)])
+        .tips(&["nondeterministic_output"])
+        .docs(
+            "2.6.0",
+            "Return a serialized version of the value stored at the specified key.",
+            "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis \
+                objects composing the value and M their average size. For small string values the time \
+                complexity is thus O(1)+O(1*M) where M is small, so simply O(1).",
         ),
     row("exists", -2, generic::exists)
         .flags(READONLY | FAST)
@@ -135,6 +146,24 @@ pub const ROWS: &[Command] = &[
             "3.2.0",
             "The command no longer returns an error when source and destination names are the same.",
         )]),
+    row("restore", -4, dump::restore)
+        .flags(WRITE | DENYOOM)
+        .acl(acl::KEYSPACE | acl::DANGEROUS)
+        .keys(&[at(1, OW | UPDATE)])
+        .docs(
+            "2.6.0",
+            "Create a key from a serialized value.",
+            "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N \
+                is the number of Redis objects composing the value and M their average size. For small \
+                string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). \
+                However for sorted set values the complexity is O(N*M*log(N)) because inserting values into \
+                sorted sets is O(log(N)).",
+        )
+        .history(&[
+            ("3.0.0", "Added the `REPLACE` modifier."),
+            ("5.0.0", "Added the `ABSTTL` modifier."),
+            ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+        ]),
     row("scan", -2, scan::scan)
         .flags(READONLY)
         .tips(&[
