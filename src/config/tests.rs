@@ -583,7 +583,6 @@ fn the_reference() {
             "| `save` | pairs of seconds and changes | none | live | Pairs of seconds and changes:"
         )
     );
-    assert!(text.contains("| `rdbcompression` | yes, no | `yes` | Dumps are always compressed. |\n"));
     let (effective, without) = text
         .split_once("### Accepted, without effect yet")
         .expect("a heading");
