@@ -187,10 +187,11 @@ fn no_store_is_made_among_the_files_of_others_or_where_one_is_required() {
     let home = TempDir::with_prefix("redkeep-damage-").expect("a temporary directory");
     let text = refusal(home.path(), "", &["--require-existing-store", "yes"]);
     assert!(text.contains("there is no store"), "{text}");
-    fs::write(home.path().join("other.rdb"), b"REDIS0011").expect("a file");
+    // It would be lost with the first SAVE.
+    fs::write(home.path().join("dump.rdb"), b"REDIS0011").expect("a file");
     let text = refusal(home.path(), "", &[]);
     assert!(
-        text.contains("other.rdb") && text.contains("empty directory"),
+        text.contains("dump.rdb") && text.contains("empty directory") && text.contains("--load"),
         "{text}"
     );
     assert_eq!(files(home.path()).len(), 1);

@@ -137,8 +137,13 @@ fn refuse_others<'n>(dir: &Path, others: impl Iterator<Item = &'n String>) -> Re
     if others.len() > NAMES_TOLD {
         told.push_str(", ...");
     }
+    let is_of_redis = |name: &&str| name.ends_with(".rdb") || *name == "appendonlydir";
+    let hint = match others.iter().find(|name| is_of_redis(name)) {
+        Some(name) => format!(": a new one is filled from {name} with --load, from elsewhere"),
+        None => String::new(),
+    };
     Err(OpenError::Foreign(format!(
-        "{} has files that are not a store's ({told}), and a store is made in an empty directory only",
+        "{} has files that are not a store's ({told}), and a store is made in an empty directory only{hint}",
         dir.display()
     )))
 }

@@ -29,6 +29,15 @@ use super::staged;
 use super::{Disk, DiskOptions, Durability, OpenError, Patience, ReadError};
 use crate::base::log;
 
+/// What a store has lost of what was written, a line each.
+#[derive(Clone, Debug, Default)]
+pub struct Lost {
+    /// It must not have been lost.
+    pub faults: Vec<String>,
+    /// It was not on stable storage, and the machine was started again since: such is the loss of power.
+    pub with_power: Vec<String>,
+}
+
 /// What is to be done with a store that has lost what was acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Losses {
@@ -80,15 +89,25 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Opens the store in `dir` for reading: nothing there is written. Others may read it meanwhile. Also returns what is
-    /// wrong with it, if that does not keep it from being read.
+    /// Opens the store in `dir` for reading: nothing there is written. Others may read it meanwhile. Also returns what it
+    /// has lost, which does not keep it from being read.
     ///
     /// # Errors
     /// See [`OpenError`]; lost commits are no reason.
-    pub fn open_to_read(dir: &Path, options: &DiskOptions) -> Result<(Disk, Vec<String>), OpenError> {
+    pub fn open_to_read(dir: &Path, options: &DiskOptions) -> Result<(Disk, Lost), OpenError> {
         let (disk, journal) = Disk::inspect_store(dir, Lock::Shared, options)?;
         disk.stay_with_reading("it was opened for reading")?;
-        Ok((disk, journal.faults))
+        let lost = match journal.is_excused {
+            true => Lost {
+                with_power: journal.faults,
+                faults: Vec::new(),
+            },
+            false => Lost {
+                with_power: Vec::new(),
+                faults: journal.faults,
+            },
+        };
+        Ok((disk, lost))
     }
 
     /// Opens a store that has lost something, and has it forget that: it goes on from what there is. Returns what was wrong.

@@ -158,14 +158,7 @@ pub fn store_options(config: &Config) -> StoreOptions {
 
 /// Files of the server's own that may be in the store's directory.
 pub fn beside_the_store(config: &Config) -> Vec<PathBuf> {
-    let dump = PathBuf::from(&config.dbfilename);
-    let files = [
-        &config.logfile,
-        &config.pidfile,
-        &config.unixsocket,
-        &config.load,
-        &dump,
-    ];
+    let files = [&config.logfile, &config.pidfile, &config.unixsocket, &config.load];
     files
         .into_iter()
         .filter(|file| !file.as_os_str().is_empty())

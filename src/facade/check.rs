@@ -46,6 +46,8 @@ pub struct Report {
     unreclaimed: u64,
     tables: usize,
     faults: Vec<String>,
+    /// What was lost as it may be when the machine loses its power.
+    lost_with_power: Vec<String>,
 }
 
 impl fmt::Display for Report {
@@ -71,6 +73,12 @@ impl fmt::Display for Report {
         )?;
         writeln!(f, "to be reclaimed: {}", self.unreclaimed)?;
         writeln!(f, "tables: {}", self.tables)?;
+        for lost in &self.lost_with_power {
+            writeln!(
+                f,
+                "{lost}: it was not on stable storage when the machine was started again, and is no fault"
+            )?;
+        }
         for fault in self.faults.iter().take(FAULTS_TOLD) {
             writeln!(f, "fault: {fault}")?;
         }
@@ -97,9 +105,10 @@ impl Report {
 /// # Errors
 /// The store cannot be opened, or RocksDB cannot read a table at all. What is damaged within is in the report.
 pub fn check(dir: &Path) -> Result<Report, String> {
-    let (disk, faults) = Disk::open_to_read(dir, &options()).map_err(|e| e.to_string())?;
+    let (disk, lost) = Disk::open_to_read(dir, &options()).map_err(|e| e.to_string())?;
     let mut report = Report {
-        faults,
+        faults: lost.faults,
+        lost_with_power: lost.with_power,
         ..Report::default()
     };
     let verified = disk.verify().map_err(|e| e.0)?;

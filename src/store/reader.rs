@@ -25,7 +25,7 @@ impl Reader {
     /// There is none, a server has it, or it is damaged; see [`crate::disk::OpenError`]. That it has lost commits is no reason:
     /// that is among the [faults](Reader::faults).
     pub fn open(dir: &Path, options: &DiskOptions) -> Result<Reader, StartError> {
-        let (disk, faults) = Disk::open_to_read(dir, options).map_err(StartError::Open)?;
+        let (disk, lost) = Disk::open_to_read(dir, options).map_err(StartError::Open)?;
         let damaged = |e: ReadError| StartError::Damaged(e.to_string());
         let first = disk.get(&RecordKey::database(0)).map_err(damaged)?;
         let databases = disk.with_view(|view| {
@@ -43,7 +43,7 @@ impl Reader {
             databases: databases.map_err(damaged)?,
             cursors: Cursors::default(),
             disk,
-            faults,
+            faults: lost.faults,
         })
     }
 
