@@ -43,8 +43,25 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
+/// The arguments of a command. `@zset` stands for what DUMP gives of a template.
+fn arguments(client: &mut Client, text: &str) -> Vec<Vec<u8>> {
+    let argument = |word: String| match word.strip_prefix('@') {
+        Some(template) => match client.run(&["DUMP", &format!("template:{template}")]) {
+            Value::Bulk(payload) => payload,
+            other => panic!("DUMP of {template}: {other:?}"),
+        },
+        None => word.into_bytes(),
+    };
+    words(text).into_iter().map(argument).collect()
+}
+
 fn run(client: &mut Client, text: &str) -> Value {
-    let reply = client.run(&words(text));
+    let args = arguments(client, text);
+    answered(client, text, &args)
+}
+
+fn answered(client: &mut Client, text: &str, args: &[Vec<u8>]) -> Value {
+    let reply = client.run(args);
     let beginning: String = text.chars().take(100).collect();
     let expected = text.starts_with("OBJECT FREQ");
     assert!(expected || !reply.is_error(), "{beginning}: {reply:?}");
@@ -84,7 +101,10 @@ fn prepare(client: &mut Client, before: &str) {
     for step in before.split(';').map(str::trim).filter(|step| !step.is_empty()) {
         match step.contains(' ') {
             true => drop(run(client, step)),
-            false => drop(run(client, &format!("COPY template:{step} {step} REPLACE"))),
+            false => {
+                let copied = run(client, &format!("COPY template:{step} {step} REPLACE"));
+                assert_eq!(copied, Value::Integer(1), "{step}");
+            }
         }
     }
     run(client, "DEBUG DROP-HOT");
@@ -102,8 +122,9 @@ fn commands_on_cold_data_do_not_run_once_for_each_missing_record() {
         let (before, command) = rest.split_once('|').expect("a command");
         seen.insert(name.trim().to_owned());
         prepare(&mut client, before);
+        let args = arguments(&mut client, command.trim());
         let rounds = client.figure("faults");
-        run(&mut client, command.trim());
+        answered(&mut client, command.trim(), &args);
         let rounds = client.figure("faults") - rounds;
         if rounds > MOST_ROUNDS {
             slow.push(format!("{rounds} rounds: {line}"));
