@@ -139,7 +139,7 @@ fn refuse_others<'n>(dir: &Path, others: impl Iterator<Item = &'n String>) -> Re
     }
     let is_of_redis = |name: &&str| name.ends_with(".rdb") || *name == "appendonlydir";
     let hint = match others.iter().find(|name| is_of_redis(name)) {
-        Some(name) => format!(": a new one is filled from {name} with --load, from elsewhere"),
+        Some(name) => format!(": --load fills a new one from {name}"),
         None => String::new(),
     };
     Err(OpenError::Foreign(format!(
