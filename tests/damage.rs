@@ -3,8 +3,8 @@
 //! `src/disk/damage_tests.rs`.)
 
 use crate::support::server::Setup;
+use crate::support::store::files;
 use crate::support::{Kind, Server, Value};
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -22,16 +22,6 @@ fn killed(keys: usize) -> TempDir {
     server.client().pipeline(&sets).expect("the server answers");
     server.kill9();
     home
-}
-
-fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let entries = fs::read_dir(dir)
-        .expect("a directory")
-        .map(|entry| entry.expect("an entry").path());
-    entries
-        .filter(|path| path.is_file())
-        .map(|path| (path.clone(), fs::read(&path).expect("a readable file")))
-        .collect()
 }
 
 /// The largest of the files with this extension.

@@ -6,9 +6,7 @@ mod formats;
 
 use crate::support::server::Setup;
 use crate::support::{Client, Kind};
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
@@ -53,16 +51,6 @@ fn differences(first: &Path, second: &Path, flags: &[&str]) -> String {
     let text = said(&output);
     assert_eq!(output.status.success(), text.is_empty(), "{text}");
     text
-}
-
-fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let entries = fs::read_dir(dir)
-        .expect("a directory")
-        .map(|entry| entry.expect("an entry").path());
-    entries
-        .filter(|path| path.is_file())
-        .map(|path| (path.clone(), fs::read(&path).expect("a readable file")))
-        .collect()
 }
 
 /// A word with bytes that are no text, and some that formats have to escape.

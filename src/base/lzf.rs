@@ -6,14 +6,8 @@
 //!           | 111ooooo LLLLLLLL oooooooo   L + 9 of them
 //! ```
 
-/// The bytes that were compressed, of which there are `length`; none if they are not as many, or what is compressed makes no
-/// sense. Memory is taken for what comes out only, so whoever gives a length bounds that.
-pub fn decompress(compressed: &[u8], length: usize) -> Option<Vec<u8>> {
-    let mut out: Vec<u8> = Vec::new();
-    decompress_into(compressed, length, &mut out).then_some(out)
-}
-
-/// As [`decompress`], into a vector that is empty. Whether it makes sense.
+/// Appends to a vector that is empty the bytes that were compressed, of which there are `length`. False: they are not as many, or
+/// what is compressed makes no sense. Memory is taken for what comes out only, so whoever gives a length bounds that.
 pub fn decompress_into(compressed: &[u8], length: usize, out: &mut Vec<u8>) -> bool {
     expand(compressed, length, out).is_some()
 }
@@ -225,6 +219,11 @@ impl Writer<'_> {
 mod tests {
     use super::*;
     use crate::base::random::Random;
+
+    fn decompress(compressed: &[u8], length: usize) -> Option<Vec<u8>> {
+        let mut out: Vec<u8> = Vec::new();
+        decompress_into(compressed, length, &mut out).then_some(out)
+    }
 
     #[test]
     fn what_redis_has_compressed_comes_back() {

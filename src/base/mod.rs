@@ -4,6 +4,7 @@ pub mod clock;
 pub mod crc64;
 pub mod events;
 pub mod extfloat;
+pub mod files;
 pub mod glob;
 pub mod hash_slot;
 pub mod log;

@@ -5,8 +5,7 @@
 //! that of some moment; and who asks for one twice gets the second when the first is through.
 
 use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -14,6 +13,7 @@ use std::time::Instant;
 
 use super::Engine;
 use super::waiters::Until;
+use crate::base::files::put_in_place;
 use crate::base::log;
 use crate::command::unwritable;
 use crate::rdb::{Item, Sink, Writer};
@@ -298,11 +298,4 @@ fn about_the_writer(now: u64, take: &mut dyn FnMut(Item<'_>) -> store::Result<()
         })?;
     }
     Ok(())
-}
-
-/// Gives a file that is on stable storage its name, for good.
-fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)?;
-    let folder: PathBuf = to.parent().map_or_else(PathBuf::new, Path::to_owned);
-    File::open(folder)?.sync_all()
 }

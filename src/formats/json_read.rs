@@ -10,15 +10,6 @@ use crate::rdb::{CellBuffer, Counters, Item, Key, Kind, StreamId};
 /// The longest line that is read: that of a string of 512 MB, each of whose bytes takes six.
 const LONGEST: u64 = 4 << 30;
 
-const KINDS: [Kind; 6] = [
-    Kind::String,
-    Kind::List,
-    Kind::Set,
-    Kind::Hash,
-    Kind::SortedSet,
-    Kind::Stream,
-];
-
 type Parsed<T> = Result<T, String>;
 
 /// Reads a dump to its end, and gives its items.
@@ -120,8 +111,9 @@ impl Lines {
         let database = object.get("db").map_or(Ok(0), number)?;
         let name = bytes(object.get("key").ok_or("it has no key")?)?;
         let kind = object.get("type").and_then(Json::text);
-        let kind = KINDS.into_iter().find(|known| Some(known.name()) == kind);
-        let kind = kind.ok_or("its type is none of string, list, set, hash, zset, stream")?;
+        let kind = kind
+            .and_then(Kind::named)
+            .ok_or("its type is none of string, list, set, hash, zset, stream")?;
         match self.open.take() {
             Some(open) if open != (database, name.clone()) => {
                 return Err(format!("more of key {} was to come", open.1.escape_ascii()));

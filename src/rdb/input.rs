@@ -20,7 +20,7 @@ const BUFFER: usize = 64 << 10;
 /// The longest string that is read: more than any server takes.
 const LONGEST_STRING: u64 = 4 << 30;
 /// A compressed text grows by no more than this factor: a copy of 264 bytes takes three.
-const MOST_GROWTH: u64 = 88;
+pub(super) const MOST_GROWTH: u64 = 88;
 
 /// What stands before a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub(super) struct Input<R> {
     before: u64,
     /// For compressed bytes.
     compressed: Vec<u8>,
+    /// The longest string that is read.
+    longest: u64,
 }
 
 impl<R: Read> Input<R> {
@@ -59,7 +61,14 @@ impl<R: Read> Input<R> {
             sum: 0,
             before: 0,
             compressed: Vec::new(),
+            longest: LONGEST_STRING,
         }
+    }
+
+    /// The same, and no string of more bytes is read.
+    pub fn with_longest(mut self, bytes: u64) -> Input<R> {
+        self.longest = bytes;
+        self
     }
 
     /// How many bytes were read.
@@ -185,7 +194,7 @@ impl<R: Read> Input<R> {
     pub fn string(&mut self, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
         match self.length()? {
-            Length::Plain(length) if length <= LONGEST_STRING => self.append(length, out),
+            Length::Plain(length) if length <= self.longest => self.append(length, out),
             Length::Plain(_) => self.malformed("a string longer than any server takes"),
             Length::Encoded(3) => self.compressed(out),
             Length::Encoded(form) => {
@@ -207,7 +216,7 @@ impl<R: Read> Input<R> {
 
     fn compressed(&mut self, out: &mut Vec<u8>) -> Result<()> {
         let (compressed, length) = (self.number()?, self.number()?);
-        if compressed > LONGEST_STRING || length > LONGEST_STRING {
+        if compressed > self.longest || length > self.longest {
             return self.malformed("a string longer than any server takes");
         }
         if length > compressed.saturating_mul(MOST_GROWTH) {

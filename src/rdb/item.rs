@@ -40,6 +40,21 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, in their order.
+    pub const ALL: [Kind; 6] = [
+        Kind::String,
+        Kind::List,
+        Kind::Set,
+        Kind::Hash,
+        Kind::SortedSet,
+        Kind::Stream,
+    ];
+
+    /// The one that TYPE answers so.
+    pub fn named(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// As TYPE answers.
     pub fn name(self) -> &'static str {
         match self {

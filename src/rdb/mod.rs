@@ -8,7 +8,9 @@ mod encode;
 mod error;
 mod input;
 mod item;
+pub mod libraries;
 mod packed;
+mod payload;
 mod piece;
 mod reader;
 mod spill;
@@ -22,6 +24,7 @@ mod writer;
 
 pub use error::WriteError;
 pub use item::{CellBuffer, Cells, Counters, Item, Key, Kind, Sink, StreamId};
-pub use reader::{ReadOptions, Reader, check_payload};
+pub use payload::check_payload;
+pub use reader::{ReadOptions, Reader};
 pub use target::{Needs, Target};
 pub use writer::{PayloadWriter, Writer};

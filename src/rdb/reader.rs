@@ -26,6 +26,7 @@ use std::io::Read;
 use super::error::{Broken, Error, Fault, Result};
 use super::input::Input;
 use super::item::{Item, Key, Kind};
+use super::libraries::with_first_line;
 use super::piece::{Buffers, Piece};
 use super::value::{Value, kind_of};
 use super::version::{Family, Version, opcode, type_byte};
@@ -81,20 +82,8 @@ pub struct Reader<R> {
     buffers: Buffers,
 }
 
-/// The version and the sum behind a payload.
-const FOOTER: usize = 10;
-
-/// The family and version that a payload's end tells, and what is before it; none if the sum is wrong, or it is not read.
-pub fn check_payload(payload: &[u8]) -> Option<(Version, &[u8])> {
-    let (body, footer) = payload.split_last_chunk::<FOOTER>()?;
-    let [low, high, sum @ ..] = *footer;
-    let version = Version::of_payload(u16::from_le_bytes([low, high]))?;
-    let is_whole = u64::from_le_bytes(sum) == crate::base::crc64::crc64(&payload[..body.len() + 2]);
-    is_whole.then_some((version, body))
-}
-
 impl<'p> Reader<&'p [u8]> {
-    /// Reads what DUMP answers, of which [`check_payload`] has told version and body. It has one key, without a name.
+    /// Reads what DUMP answers, of which [`check_payload`](super::check_payload) has told version and body. It has one key, without a name.
     pub fn of_payload(version: Version, body: &'p [u8], options: ReadOptions) -> Reader<&'p [u8]> {
         Reader {
             version,
@@ -345,7 +334,7 @@ impl<R: Read> Reader<R> {
         let (name, engine) = (self.buffers.texts[0].clone(), self.buffers.texts[1].clone());
         self.text(1)?;
         let code = &self.buffers.texts[1];
-        self.buffers.texts[0] = [b"#!", &engine[..], b" name=", &name, b"\n", code].concat();
+        self.buffers.texts[0] = with_first_line(&name, &engine, code);
         Ok(Step::Library)
     }
 

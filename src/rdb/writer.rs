@@ -6,6 +6,7 @@ use super::draft::Draft;
 use super::encode::{Encoder, push_length};
 use super::error::WriteError;
 use super::item::{Item, Key, Sink};
+use super::payload;
 use super::target::Target;
 use super::version::{Family, opcode};
 use crate::base::crc64::{add_crc64, add_zeros, crc64};
@@ -255,9 +256,7 @@ impl PayloadWriter {
             payload.extend_from_slice(piece);
             Ok(())
         })?;
-        payload.extend_from_slice(&self.target.version().number.to_le_bytes());
-        let sum = crc64(&payload);
-        payload.extend_from_slice(&sum.to_le_bytes());
+        payload::end(&mut payload, self.target.version().number);
         Ok(Some(payload))
     }
 }

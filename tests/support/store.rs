@@ -1,8 +1,20 @@
 //! Data directories that no server is using.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// What the files of a directory hold, by path; not those of directories within.
+pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(dir)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").path());
+    entries
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), fs::read(&path).expect("a readable file")))
+        .collect()
+}
 
 /// Copies the files whose names are wanted; a data directory has no others inside.
 pub fn copy_store(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) {

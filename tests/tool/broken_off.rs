@@ -1,8 +1,8 @@
 //! Whoever is killed, whatever is wrong with the source or the store: nothing is half restored, and what is wrong is said.
 
-use super::{FAILED, command, counts, differences, files, filled, said, succeed, tool};
+use super::{FAILED, command, counts, differences, filled, said, succeed, tool};
 use crate::support::server::Setup;
-use crate::support::store::check_store;
+use crate::support::store::{check_store, files};
 use crate::support::{Kind, Rng, env_number};
 use std::fs::{self, File};
 use std::io::Write;
@@ -27,6 +27,23 @@ fn many(file: &Path, keys: usize) {
     }
 }
 
+/// Begins to restore a file, and is killed after this time.
+fn kill_restore(file: &Path, data: &Path, after: Duration) {
+    let arguments = [
+        "restore".as_ref(),
+        file.as_os_str(),
+        data.as_os_str(),
+        "-q".as_ref(),
+    ];
+    let mut child = command(&arguments)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("redkeep-tool");
+    std::thread::sleep(after);
+    child.kill().expect("a process");
+    child.wait().expect("its end");
+}
+
 #[test]
 fn a_restore_that_is_killed_leaves_all_of_it_or_nothing() {
     let home = filled();
@@ -41,18 +58,7 @@ fn a_restore_that_is_killed_leaves_all_of_it_or_nothing() {
     let mut random = Rng::new(7);
     let (mut killed, mut through) = (0, 0);
     for round in 0..env_number("REDKEEP_TEST_KILLS", ROUNDS) {
-        let mut child = command(&[
-            "restore".as_ref(),
-            file.as_os_str(),
-            data.as_os_str(),
-            "-q".as_ref(),
-        ])
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("redkeep-tool");
-        std::thread::sleep(whole.mul_f64(random.between(1, 130) as f64 / 100.0));
-        child.kill().expect("a process");
-        child.wait().expect("its end");
+        kill_restore(&file, &data, whole.mul_f64(random.between(1, 130) as f64 / 100.0));
         let is_through = differences(&data, &after, &[]).is_empty();
         if is_through {
             through += 1;
@@ -78,18 +84,7 @@ fn a_new_store_is_never_half_there() {
     many(&file, 20_000);
     for part in [5, 20, 60, 100, 150, 250, 400] {
         let data = home.path().join(format!("data-{part}"));
-        let mut child = command(&[
-            "restore".as_ref(),
-            file.as_os_str(),
-            data.as_os_str(),
-            "-q".as_ref(),
-        ])
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("redkeep-tool");
-        std::thread::sleep(Duration::from_millis(part));
-        child.kill().expect("a process");
-        child.wait().expect("its end");
+        kill_restore(&file, &data, Duration::from_millis(part));
         let keys = counts(&data, &[0])[0];
         assert!(keys == 0 || keys == 20_000, "{keys}");
     }

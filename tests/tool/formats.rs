@@ -1,8 +1,8 @@
 //! What is dumped comes back, from each format into each, by way of a Redis too; and what is chosen, and only that.
 
-use super::{FAILED, FOUND, command, counts, differences, files, fill, filled, said, succeed, tool};
+use super::{FAILED, FOUND, command, counts, differences, fill, filled, said, succeed, tool};
 use crate::support::server::{Setup, redis_is_installed};
-use crate::support::store::check_store;
+use crate::support::store::{check_store, files};
 use crate::support::{Client, Kind};
 use std::fs;
 use std::path::Path;

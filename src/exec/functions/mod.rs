@@ -3,15 +3,14 @@
 
 mod known;
 mod library;
-mod payload;
 
 pub use known::Known;
 use library::{Failure, Loader};
-use payload::Codes;
 
 use crate::base::glob::Pattern;
 use crate::command::{Call, help as help_lines, is_option};
 use crate::exec::{Engine, Session};
+use crate::rdb::libraries::{self, Codes};
 use crate::resp::{Args, Reply, shown};
 use crate::script::Flags;
 use crate::store::{Result, Stop, Txn};
@@ -206,7 +205,7 @@ pub fn kill(engine: &mut Engine, _: &mut Session, _: Args) -> Reply {
 pub fn dump(txn: &mut Txn, _: &Call) -> Result<Reply> {
     let libraries = Libraries::read(txn)?;
     let codes = libraries.iter().map(|library| &*library.code);
-    Ok(Reply::bulk(payload::dump(codes)))
+    Ok(Reply::bulk(libraries::dump(codes)))
 }
 
 /// `FUNCTION RESTORE payload [FLUSH|APPEND|REPLACE]`. Adds the libraries of a payload, all or none, and replies OK.
@@ -227,7 +226,7 @@ pub fn restore(txn: &mut Txn, call: &Call) -> Result<Reply> {
         _ => return wrong_arguments(call),
     };
     let wrong = |text: &str| Stop::Error(format!("ERR {text}").into());
-    payload::check(call.arg(2)).map_err(wrong)?;
+    libraries::check(call.arg(2)).map_err(wrong)?;
     let there = Libraries::read(txn)?;
     let loader = Loader::new().map_err(no_interpreter)?;
     let mut restored = Libraries::default();

@@ -23,15 +23,6 @@ pub struct Digest {
     sum: u128,
 }
 
-const KINDS: [Kind; 6] = [
-    Kind::String,
-    Kind::List,
-    Kind::Set,
-    Kind::Hash,
-    Kind::SortedSet,
-    Kind::Stream,
-];
-
 impl Digest {
     /// By database and name.
     pub fn order(&self, other: &Digest) -> Ordering {
@@ -40,7 +31,7 @@ impl Digest {
 
     /// What TYPE answers.
     pub fn kind_name(&self) -> &'static str {
-        KINDS
+        Kind::ALL
             .get(usize::from(self.kind))
             .map_or("library", |kind| kind.name())
     }
@@ -129,7 +120,7 @@ impl Digester {
                 self.open = Some(Digest {
                     database: key.database,
                     name: key.name.to_vec(),
-                    kind: KINDS.iter().position(|kind| *kind == key.kind).unwrap_or(0) as u8,
+                    kind: key.kind as u8,
                     deadline: key.deadline,
                     elements: 0,
                     sum: 0,

@@ -92,23 +92,13 @@ pub struct Choice {
     pub type_name: Option<String>,
 }
 
-const KINDS: [Kind; 6] = [
-    Kind::String,
-    Kind::List,
-    Kind::Set,
-    Kind::Hash,
-    Kind::SortedSet,
-    Kind::Stream,
-];
-
 impl Choice {
     /// The type, if one is chosen.
     fn kind(&self) -> Result<Option<Kind>, String> {
         let Some(name) = &self.type_name else {
             return Ok(None);
         };
-        let known = KINDS.into_iter().find(|kind| kind.name() == name);
-        known.map(Some).ok_or_else(|| {
+        Kind::named(name).map(Some).ok_or_else(|| {
             format!("there is no type {name}: one of string, list, set, hash, zset, stream is meant")
         })
     }

@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use zstd_safe::{CCtx, DCtx, InBuffer, OutBuffer, get_error_name};
 
 use super::Progress;
+use crate::base::files::put_in_place;
 
 /// Bytes of a buffer between a file and who reads or writes it.
 const BUFFER: usize = 256 << 10;
@@ -116,7 +117,7 @@ impl Output {
         }
         if let Some((name, part)) = self.names.take() {
             File::open(&part)?.sync_all()?;
-            std::fs::rename(&part, &name)?;
+            put_in_place(&part, &name)?;
         }
         Ok(())
     }

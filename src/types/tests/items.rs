@@ -177,22 +177,13 @@ fn value(kind: Kind, count: u64, now: u64) -> Vec<Piece> {
     pieces
 }
 
-const KINDS: [Kind; 6] = [
-    Kind::String,
-    Kind::List,
-    Kind::Set,
-    Kind::Hash,
-    Kind::SortedSet,
-    Kind::Stream,
-];
-
 #[test]
 fn a_value_is_the_same_in_parts_of_any_size_and_whatever_was_there() {
     for seed in 0..2 {
         let mut test = TestStore::for_seed(seed);
         test.store.set_hot_budget(16 << 10);
         let mut random = Random::from_seed(seed);
-        for kind in KINDS {
+        for kind in Kind::ALL {
             for count in [1, 7, 16, 17, 400] {
                 let pieces = value(kind, count, test.now);
                 assemble(&mut test, KEY, kind, &pieces, usize::MAX).unwrap();

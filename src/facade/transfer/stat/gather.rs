@@ -65,15 +65,6 @@ const ELEMENTS: [(&str, u64); 8] = [
     ("more", u64::MAX),
 ];
 
-const KINDS: [Kind; 6] = [
-    Kind::String,
-    Kind::List,
-    Kind::Set,
-    Kind::Hash,
-    Kind::SortedSet,
-    Kind::Stream,
-];
-
 fn bars(labels: &[(&'static str, u64)]) -> Vec<Bar> {
     let bar = |(label, _): &(&'static str, u64)| Bar {
         label,
@@ -112,11 +103,11 @@ pub struct Gathered<'o> {
     pub records: u64,
     database: Sums,
     expiring: u64,
-    kinds: [Sums; KINDS.len()],
+    kinds: [Sums; Kind::ALL.len()],
     by_prefix: HashMap<Vec<u8>, Sums, RandomState>,
     other_prefixes: Sums,
     /// By size, then by place; with type and elements.
-    largest: BTreeSet<(u64, usize, Vec<u8>, usize, u64)>,
+    largest: BTreeSet<(u64, usize, Vec<u8>, Kind, u64)>,
     /// See [`super::Stat`].
     pub ttl: Vec<Bar>,
     /// See [`super::Stat`].
@@ -135,7 +126,7 @@ impl<'o> Gathered<'o> {
             records: 0,
             database: Sums::default(),
             expiring: 0,
-            kinds: [Sums::default(); KINDS.len()],
+            kinds: [Sums::default(); Kind::ALL.len()],
             by_prefix: HashMap::default(),
             other_prefixes: Sums::default(),
             largest: BTreeSet::new(),
@@ -177,8 +168,7 @@ impl<'o> Gathered<'o> {
         self.records += records;
         self.total.add(sums);
         self.database.add(sums);
-        let at = KINDS.iter().position(|known| *known == kind).unwrap_or(0);
-        self.kinds[at].add(sums);
+        self.kinds[kind as usize].add(sums);
         self.expiring += u64::from(entry.header.deadline.is_some());
         match entry.header.deadline {
             None => {
@@ -203,7 +193,8 @@ impl<'o> Gathered<'o> {
                 .first()
                 .is_some_and(|(least, ..)| *least < sums.bytes)
         {
-            self.largest.insert((sums.bytes, db, name.to_vec(), at, elements));
+            self.largest
+                .insert((sums.bytes, db, name.to_vec(), kind, elements));
             if self.largest.len() > self.options.listed {
                 self.largest.pop_first();
             }
@@ -246,7 +237,7 @@ impl<'o> Gathered<'o> {
 
     /// The types that have keys.
     pub fn types(&self) -> Vec<TypeStat> {
-        let all = KINDS.iter().zip(&self.kinds).map(|(kind, sums)| TypeStat {
+        let all = Kind::ALL.iter().zip(&self.kinds).map(|(kind, sums)| TypeStat {
             name: kind.name(),
             sums: *sums,
         });
@@ -281,10 +272,10 @@ impl<'o> Gathered<'o> {
 
     /// The keys that take most.
     pub fn biggest(&self) -> Vec<BiggestKey> {
-        let key = |(bytes, database, name, kind, elements): &(u64, usize, Vec<u8>, usize, u64)| BiggestKey {
+        let key = |(bytes, database, name, kind, elements): &(u64, usize, Vec<u8>, Kind, u64)| BiggestKey {
             database: *database,
             key: String::from_utf8_lossy(name).escape_debug().to_string(),
-            type_name: KINDS[*kind].name(),
+            type_name: kind.name(),
             elements: *elements,
             bytes: *bytes,
         };

@@ -5,14 +5,14 @@
 //! item     := 245 string                            the code of a library, with the line that names it
 //!           | 246 string string length [string] string
 //!                                                   older: name, engine, whether there is a description, it, the code
-//! string   := length byte*
-//!           | 0xc0 i8 | 0xc1 i16 le | 0xc2 i32 le   a number's digits
-//!           | 0xc3 length length byte*              LZF: lengths compressed and not
-//! length   := 00LLLLLL | 01LLLLLL LLLLLLLL | 0x80 u32 be | 0x81 u64 be
 //! ```
+//!
+//! `input.rs` has the grammar of strings and lengths.
 
-use crate::base::crc64::crc64;
-use crate::base::lzf;
+use super::encode::push_length;
+use super::input::Input;
+use super::payload;
+use super::version::opcode;
 
 /// The version that is written: the oldest that has functions, so that every server that knows them reads it.
 const VERSION: u16 = 10;
@@ -21,16 +21,8 @@ const LAST_VERSION: u16 = 12;
 /// What Valkey 9 writes. Libraries are in it as they are in the others.
 const VALKEY_VERSION: u16 = 80;
 
-const FUNCTION2: u8 = 245;
-const FUNCTION: u8 = 246;
-
 /// Longest text in a payload: more than any library may take.
 const MOST_TEXT: u64 = 512 << 20;
-/// A compressed text grows by no more than this factor: a copy of 264 bytes takes three.
-const MOST_GROWTH: u64 = 88;
-
-/// The version and the sum.
-const FOOTER: usize = 10;
 
 /// What a payload is answered with whose end is wrong.
 const WRONG_FOOTER: &str = "DUMP payload version or checksum are wrong";
@@ -39,25 +31,12 @@ const WRONG_FOOTER: &str = "DUMP payload version or checksum are wrong";
 pub fn dump<'a>(codes: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = Vec::new();
     for code in codes {
-        out.push(FUNCTION2);
-        put_length(&mut out, code.len());
+        out.push(opcode::FUNCTION2);
+        push_length(&mut out, code.len() as u64);
         out.extend_from_slice(code);
     }
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    let sum = crc64(&out);
-    out.extend_from_slice(&sum.to_le_bytes());
+    payload::end(&mut out, VERSION);
     out
-}
-
-fn put_length(out: &mut Vec<u8>, length: usize) {
-    match length {
-        0..0x40 => out.push(length as u8),
-        0x40..0x4000 => out.extend_from_slice(&(length as u16 | 0x4000).to_be_bytes()),
-        _ => {
-            out.push(0x80);
-            out.extend_from_slice(&(length as u32).to_be_bytes());
-        }
-    }
 }
 
 /// Whether the payload ends as it should.
@@ -65,24 +44,49 @@ fn put_length(out: &mut Vec<u8>, length: usize) {
 /// # Errors
 /// What is wrong, without a code.
 pub fn check(payload: &[u8]) -> Result<(), &'static str> {
-    let (body, footer) = payload.split_last_chunk::<FOOTER>().ok_or(WRONG_FOOTER)?;
-    let [low, high, sum @ ..] = *footer;
-    let version = u16::from_le_bytes([low, high]);
-    let is_known = version <= LAST_VERSION || version == VALKEY_VERSION;
-    match is_known && u64::from_le_bytes(sum) == crc64(&payload[..body.len() + 2]) {
-        true => Ok(()),
-        false => Err(WRONG_FOOTER),
+    let is_known = |version| version <= LAST_VERSION || version == VALKEY_VERSION;
+    match payload::ended(payload) {
+        Some((version, _)) if is_known(version) => Ok(()),
+        _ => Err(WRONG_FOOTER),
     }
 }
 
 /// The codes of the libraries in a payload that was checked, in their order.
-pub struct Codes<'a>(Reader<'a>);
+pub struct Codes<'a> {
+    input: Input<&'a [u8]>,
+    is_over: bool,
+}
 
 impl<'a> Codes<'a> {
     /// Those of a payload.
     pub fn of(payload: &'a [u8]) -> Codes<'a> {
-        Codes(Reader(&payload[..payload.len().saturating_sub(FOOTER)]))
+        Codes {
+            input: Input::new(payload::body(payload)).with_longest(MOST_TEXT),
+            is_over: false,
+        }
     }
+
+    fn text(&mut self) -> Option<Vec<u8>> {
+        let mut text = Vec::new();
+        self.input.string(&mut text).ok().map(|()| text)
+    }
+
+    /// As release candidates of 7.0 had it: what the first line says now was beside the code.
+    fn older(&mut self) -> Result<Vec<u8>, &'static str> {
+        let name = self.text().ok_or("Failed loading library name")?;
+        let engine = self.text().ok_or("Failed loading engine name")?;
+        let described = self.input.number();
+        if described.map_err(|_| "Failed loading library description indicator")? != 0 {
+            self.text().ok_or("Failed loading library description")?;
+        }
+        let code = self.text().ok_or("Failed loading library blob")?;
+        Ok(with_first_line(&name, &engine, &code))
+    }
+}
+
+/// What the code of a library begins with since 7.0, and the code.
+pub(super) fn with_first_line(name: &[u8], engine: &[u8], code: &[u8]) -> Vec<u8> {
+    [b"#!", engine, b" name=", name, b"\n", code].concat()
 }
 
 impl Iterator for Codes<'_> {
@@ -90,96 +94,23 @@ impl Iterator for Codes<'_> {
     type Item = Result<Vec<u8>, &'static str>;
 
     fn next(&mut self) -> Option<Result<Vec<u8>, &'static str>> {
-        let kind = self.0.byte()?;
-        let read = match kind {
-            FUNCTION2 => self.0.text().ok_or("Failed loading library payload"),
-            FUNCTION => self.0.older(),
+        if self.is_over {
+            return None;
+        }
+        // All is in memory: that nothing comes is its end.
+        let read = match self.input.byte().ok()? {
+            opcode::FUNCTION2 => self.text().ok_or("Failed loading library payload"),
+            opcode::FUNCTION_PRE_GA => self.older(),
             _ => Err("given type is not a function"),
         };
-        if read.is_err() {
-            self.0 = Reader(b"");
-        }
+        self.is_over = read.is_err();
         Some(read)
-    }
-}
-
-/// The rest of a payload.
-struct Reader<'a>(&'a [u8]);
-
-/// What stands before a string.
-enum Length {
-    Plain(u64),
-    /// How it is encoded.
-    Encoded(u8),
-}
-
-impl<'a> Reader<'a> {
-    fn bytes(&mut self, count: u64) -> Option<&'a [u8]> {
-        let (bytes, rest) = self.0.split_at_checked(usize::try_from(count).ok()?)?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.bytes(1).map(|byte| byte[0])
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.bytes(N as u64)?.try_into().ok()
-    }
-
-    fn length(&mut self) -> Option<Length> {
-        let first = self.byte()?;
-        Some(match (first >> 6, first) {
-            (0, _) => Length::Plain(u64::from(first)),
-            (1, _) => Length::Plain(u64::from(first & 0x3f) << 8 | u64::from(self.byte()?)),
-            (2, 0x80) => Length::Plain(u64::from(u32::from_be_bytes(self.array()?))),
-            (2, 0x81) => Length::Plain(u64::from_be_bytes(self.array()?)),
-            (2, _) => return None,
-            _ => Length::Encoded(first & 0x3f),
-        })
-    }
-
-    fn plain(&mut self) -> Option<u64> {
-        match self.length()? {
-            Length::Plain(length) => Some(length),
-            Length::Encoded(_) => None,
-        }
-    }
-
-    fn text(&mut self) -> Option<Vec<u8>> {
-        let number = match self.length()? {
-            Length::Plain(length) => return self.bytes(length).map(<[u8]>::to_vec),
-            Length::Encoded(0) => i64::from(i8::from_le_bytes(self.array()?)),
-            Length::Encoded(1) => i64::from(i16::from_le_bytes(self.array()?)),
-            Length::Encoded(2) => i64::from(i32::from_le_bytes(self.array()?)),
-            Length::Encoded(3) => {
-                let (compressed, length) = (self.plain()?, self.plain()?);
-                let compressed = self.bytes(compressed)?;
-                let most = MOST_TEXT.min(MOST_GROWTH * compressed.len() as u64);
-                let length = usize::try_from(Some(length).filter(|&length| length <= most)?).ok()?;
-                return lzf::decompress(compressed, length);
-            }
-            Length::Encoded(_) => return None,
-        };
-        Some(number.to_string().into_bytes())
-    }
-
-    /// As release candidates of 7.0 had it: what the first line says now was beside the code.
-    fn older(&mut self) -> Result<Vec<u8>, &'static str> {
-        let name = self.text().ok_or("Failed loading library name")?;
-        let engine = self.text().ok_or("Failed loading engine name")?;
-        let described = self.plain();
-        if described.ok_or("Failed loading library description indicator")? != 0 {
-            self.text().ok_or("Failed loading library description")?;
-        }
-        let code = self.text().ok_or("Failed loading library blob")?;
-        Ok([b"#!", &engine[..], b" name=", &name, b"\n", &code].concat())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::input::MOST_GROWTH;
     use super::*;
     use crate::base::random::Random;
 
@@ -190,9 +121,8 @@ mod tests {
 
     /// With an end as it should be.
     fn ended(body: &[u8], version: u16) -> Vec<u8> {
-        let mut payload = [body, &version.to_le_bytes()].concat();
-        let sum = crc64(&payload);
-        payload.extend_from_slice(&sum.to_le_bytes());
+        let mut payload = body.to_vec();
+        payload::end(&mut payload, version);
         payload
     }
 
@@ -254,7 +184,11 @@ mod tests {
         for _ in 0..20_000 {
             let mut body: Vec<u8> = (0..random.below(40)).map(|_| random.next_u64() as u8).collect();
             if let Some(first) = body.first_mut() {
-                *first = if random.chance(0.5) { FUNCTION2 } else { FUNCTION };
+                *first = if random.chance(0.5) {
+                    opcode::FUNCTION2
+                } else {
+                    opcode::FUNCTION_PRE_GA
+                };
             }
             if let Ok(codes) = codes(&ended(&body, 10)) {
                 assert!(codes.iter().map(Vec::len).sum::<usize>() <= MOST_GROWTH as usize * body.len());
